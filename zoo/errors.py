@@ -1,0 +1,14 @@
+"""The one exception that commands turn into a single line and exit code 2."""
+
+
+class UserError(ValueError):
+    """A mistake in the input: one line that says what came, what was expected, what to type.
+
+    Commands print it as `error: ...` and exit with code 2; in Python it is an ordinary
+    ValueError.
+
+    >>> raise UserError("--temperature is -1.0; use a number of at least 0, such as 0.8")
+    Traceback (most recent call last):
+        ...
+    zoo.errors.UserError: --temperature is -1.0; use a number of at least 0, such as 0.8
+    """
