@@ -1,0 +1,1 @@
+"""One architecture a file: its equations, its Flax module and its config record."""

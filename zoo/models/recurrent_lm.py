@@ -1,0 +1,198 @@
+"""The recurrent language model: predict the next token from all that came before.
+
+    h_t = g(W_h h_{t-1} + W c_t)        c_t: the embedding of token t
+    y_t = softmax(U h_t)                the distribution of token t + 1
+
+(Mikolov et al. 2010, eq. 1-3) with an Elman cell as written; GRU and LSTM cells replace the first
+line (see zoo/layers/cells.py), and several layers may stand on top of each other. Where embeddings
+are tied, U is the embedding matrix itself (Press and Wolf 2017; Inan et al. 2017).
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from zoo.errors import UserError
+from zoo.layers.cells import CELLS, Carry, get_cell
+from zoo.layers.dropout import dropout
+from zoo.layers.linear import affine
+from zoo.layers.recurrent import RecurrentStack, uniform
+
+Array = jax.Array
+
+
+@dataclass(frozen=True)
+class RecurrentLMConfig:
+    """The settings of a recurrent language model.
+
+    Attributes:
+        cell: elman (tanh), elman_relu, elman_logistic, gru or lstm.
+        embedding_size: D, width of c_t.
+        hidden_sizes: H of each layer, from the bottom.
+        tie_embeddings: use the embedding matrix as U; the last hidden size must then be D.
+        learn_initial_state: train the state that a sequence starts from; otherwise it is zero.
+        truncation: how many steps back a loss reaches: 1 is plain backpropagation (BP), k is
+            truncated BPTT over k steps in each layer, 0 the whole chunk.
+        embedding_dropout_rate: fraction of c_t dropped in training.
+        layer_dropout_rate: the same of what goes from one layer to the next.
+        output_dropout_rate: the same of what goes into U.
+        weight_dropout_rate: fraction of the recurrent weights dropped, one mask a batch.
+        dropout_shares_steps: one dropout mask for all steps of a chunk instead of one a step.
+        init_scale: weights start uniform in +-init_scale; 0 for Glorot and orthogonal starts.
+        forget_bias: start of the forget gates' bias of an LSTM.
+        matmul_dtype: float32, or bfloat16 to round the operands of every matrix product.
+    """
+
+    cell: str = "lstm"
+    embedding_size: int = 128
+    hidden_sizes: tuple[int, ...] = (256,)
+    tie_embeddings: bool = False
+    learn_initial_state: bool = False
+    truncation: int = 0
+    embedding_dropout_rate: float = 0.0
+    layer_dropout_rate: float = 0.0
+    output_dropout_rate: float = 0.0
+    weight_dropout_rate: float = 0.0
+    dropout_shares_steps: bool = False
+    init_scale: float = 0.0
+    forget_bias: float = 1.0
+    matmul_dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hidden_sizes", tuple(self.hidden_sizes))
+        _check(self)
+
+
+def _check(config: RecurrentLMConfig) -> None:
+    """Raises UserError, one line, for the first setting that can't be."""
+    sizes = (config.embedding_size, *config.hidden_sizes)
+    if not config.hidden_sizes or min(sizes) < 1:
+        raise UserError(
+            f"model.embedding_size is {config.embedding_size} and model.hidden_sizes "
+            f"{config.hidden_sizes}; use sizes of at least 1, such as 128 and (256,)"
+        )
+    if config.cell not in CELLS:
+        raise UserError(f"model.cell is {config.cell!r}; choose one of {', '.join(CELLS)}")
+    if config.tie_embeddings and config.hidden_sizes[-1] != config.embedding_size:
+        raise UserError(
+            f"model.tie_embeddings needs the last of model.hidden_sizes {config.hidden_sizes} "
+            f"to be model.embedding_size {config.embedding_size}"
+        )
+    if config.matmul_dtype not in ("float32", "bfloat16"):
+        raise UserError(f"model.matmul_dtype is {config.matmul_dtype!r}; use float32 or bfloat16")
+    if config.truncation < 0:
+        raise UserError(f"model.truncation is {config.truncation}; use 0 for none, or steps")
+    for name in ("embedding", "layer", "output", "weight"):
+        rate = getattr(config, f"{name}_dropout_rate")
+        if not 0 <= rate < 1:
+            raise UserError(
+                f"model.{name}_dropout_rate is {rate}; use a fraction from 0 to below 1"
+            )
+
+
+class LMOutput(NamedTuple):
+    """What a language model gives.
+
+    Attributes:
+        logits: [B, T, V], unnormalised log-probabilities of each next token.
+        carry: for each layer its states, arrays [B, H], after the last real token.
+    """
+
+    logits: Array
+    carry: tuple[Carry, ...]
+
+
+class RecurrentLM(nn.Module):
+    """A recurrent language model over a vocabulary of V tokens.
+
+    Parameters: `embedding` [V, D], `stack/layer_0`, `stack/layer_1`, ... (see RecurrentLayer),
+    `output_kernel` U [H, V] unless tied, `output_bias` [V].
+
+    Example:
+        >>> model = RecurrentLM(RecurrentLMConfig(embedding_size=8, hidden_sizes=(16,)), 100)
+        >>> tokens = jnp.array([[1, 5, 7], [1, 9, 2]])
+        >>> params = model.init(jax.random.key(0), tokens)["params"]
+        >>> model.apply({"params": params}, tokens).logits.shape
+        (2, 3, 100)
+    """
+
+    config: RecurrentLMConfig
+    vocabulary_size: int
+
+    def setup(self) -> None:
+        """The embedding, the recurrent layers and the output layer."""
+        config, size = self.config, self.vocabulary_size
+        scale = config.init_scale or config.embedding_size**-0.5
+        self.embedding = self.param("embedding", uniform(scale), (size, config.embedding_size))
+        self.stack = RecurrentStack(
+            cell=config.cell,
+            sizes=config.hidden_sizes,
+            dropout_rate=config.layer_dropout_rate,
+            dropout_shares_steps=config.dropout_shares_steps,
+            init_scale=config.init_scale,
+            forget_bias=config.forget_bias,
+            learn_initial_state=config.learn_initial_state,
+            weight_dropout_rate=config.weight_dropout_rate,
+            window=config.truncation,
+            matmul_dtype=self._matmul_dtype,
+        )
+        if not config.tie_embeddings:
+            width = config.hidden_sizes[-1]
+            output_scale = config.init_scale or width**-0.5
+            self.output_kernel = self.param("output_kernel", uniform(output_scale), (width, size))
+        self.output_bias = self.param("output_bias", nn.initializers.zeros, (size,))
+
+    @property
+    def _matmul_dtype(self) -> str | None:
+        return None if self.config.matmul_dtype == "float32" else self.config.matmul_dtype
+
+    def __call__(
+        self,
+        tokens: Array,
+        carry: tuple[Carry, ...] | None = None,
+        *,
+        lengths: Array | None = None,
+        resets: Array | None = None,
+        deterministic: bool = True,
+    ) -> LMOutput:
+        """The distribution of the next token after each token.
+
+        Args:
+            tokens: int32[B, T].
+            carry: the state to go on from, as an earlier call gave it; None for the initial state.
+            lengths: int32[B], real tokens of each row, at least 1; None for T.
+            resets: bool[B, R], R <= T; True at [b, t] puts row b back to the initial state before
+                step t.
+            deterministic: False to drop units, which needs a random key named "dropout".
+
+        Returns:
+            Logits and the state after the last real token.
+        """
+        config = self.config
+        hidden = self._dropout(self.embedding[tokens], config.embedding_dropout_rate, deterministic)
+        hidden, carry = self.stack(
+            hidden, carry, lengths=lengths, resets=resets, deterministic=deterministic
+        )
+        hidden = self._dropout(hidden, config.output_dropout_rate, deterministic)
+        kernel = self.embedding.T if config.tie_embeddings else self.output_kernel
+        return LMOutput(affine(hidden, kernel, self.output_bias, self._matmul_dtype), carry)
+
+    def zero_carry(self, batch_size: int) -> tuple[Carry, ...]:
+        """A carry of zeros, to start a loop with; needs no parameters.
+
+        The state that a sequence starts from, which may be trained, is `carry=None` or a reset.
+        """
+        num_states = get_cell(self.config.cell).num_states
+        return tuple(
+            tuple(jnp.zeros((batch_size, size)) for _ in range(num_states))
+            for size in self.config.hidden_sizes
+        )
+
+    def _dropout(self, x: Array, rate: float, deterministic: bool) -> Array:
+        if deterministic or not rate:
+            return x
+        shared = (1,) if self.config.dropout_shares_steps else ()
+        return dropout(self.make_rng("dropout"), x, rate, shared_axes=shared)
