@@ -1,0 +1,213 @@
+"""Corpora: what the user is told, the download, and datasets that TFDS prepared."""
+
+import hashlib
+import io
+
+import pytest
+import requests
+import tensorflow_datasets as tfds
+
+from zoo.data import builders
+from zoo.data.corpora import DataConfig, list_corpora, load_corpus
+from zoo.errors import UserError
+
+PENN_TREEBANK_FILES = ("ptb.train.txt", "ptb.valid.txt", "ptb.test.txt")
+WIKITEXT_FILES = ("wiki.train.tokens", "wiki.valid.tokens", "wiki.test.tokens")
+TEXT_FILES = ("train.txt", "valid.txt", "test.txt")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    directory = tmp_path / "cache"
+    monkeypatch.setenv("ZOO_CACHE", str(directory))
+    return directory
+
+
+def write_files(directory, names, texts):
+    directory.mkdir(exist_ok=True)
+    for name, text in zip(names, texts, strict=True):
+        (directory / name).write_bytes(text.encode("utf-8"))
+    return str(directory)
+
+
+def expect_error(config, *parts):
+    with pytest.raises(UserError) as caught:
+        load_corpus(config)
+    message = str(caught.value)
+    assert "\n" not in message
+    for part in parts:
+        assert str(part) in message
+    return message
+
+
+def test_unknown_corpus_names_the_nearest():
+    expect_error(DataConfig("pen_treebank"), "'pen_treebank'", "did you mean penn_treebank?")
+    message = expect_error(DataConfig("zzz"), *list_corpora())
+    assert "did you mean" not in message
+
+
+@pytest.mark.parametrize("corpus", ["penn_treebank", "text_file", "wikitext"])
+def test_no_directory_given(corpus):
+    expect_error(DataConfig(corpus), corpus, "no directory", "--config.data.directory=DIR")
+
+
+def test_directory_that_is_none(tmp_path):
+    expect_error(DataConfig("text_file", str(tmp_path / "no")), tmp_path / "no", "train.txt")
+    path = tmp_path / "file.txt"
+    path.write_text("text")
+    expect_error(DataConfig("penn_treebank", str(path)), "is no directory", "ptb.train.txt")
+
+
+@pytest.mark.parametrize(
+    ("corpus", "names"),
+    [
+        ("penn_treebank", PENN_TREEBANK_FILES),
+        ("wikitext", WIKITEXT_FILES),
+        ("text_file", TEXT_FILES),
+        ("tiny_shakespeare", ("input.txt",)),
+    ],
+)
+def test_missing_and_empty_files_are_named(tmp_path, corpus, names):
+    for name in names:
+        directory = tmp_path / f"{corpus}_{name}"
+        write_files(directory, names, ["some text\n" * 50] * len(names))
+        (directory / name).unlink()
+        expect_error(
+            DataConfig(corpus, str(directory)), directory / name, "missing", "put it there"
+        )
+        (directory / name).write_text("")
+        expect_error(DataConfig(corpus, str(directory)), directory / name, "is empty")
+        (directory / name).write_text(" \n\n")
+        expect_error(DataConfig(corpus, str(directory)), directory / name, "is empty")
+
+
+def test_not_utf8_names_file_and_offset(tmp_path):
+    directory = write_files(tmp_path / "text", TEXT_FILES, "abc")
+    path = tmp_path / "text" / "valid.txt"
+    path.write_bytes("äb".encode() + b"\xfc\n")
+    expect_error(DataConfig("text_file", directory), path, "0xfc at offset 3")
+
+
+def test_unreadable_file_is_named(tmp_path):
+    directory = write_files(tmp_path / "text", TEXT_FILES, "abc")
+    (tmp_path / "text" / "train.txt").unlink()
+    (tmp_path / "text" / "train.txt").mkdir()
+    expect_error(DataConfig("text_file", directory), "cannot read", tmp_path / "text" / "train.txt")
+
+
+@pytest.mark.parametrize(
+    "fractions", [(0.9, 0.05, 0.06), (0.9, 0.1), (1.1, -0.2, 0.1), (0.9, 0.1, 0.0), ()]
+)
+def test_fractions_that_are_none(tmp_path, fractions):
+    path = tmp_path / "book.txt"
+    path.write_text("text " * 100)
+    config = DataConfig("text_file", str(path), fractions=fractions)
+    expect_error(config, "sum to 1", "fractions=0.9,0.05,0.05")
+
+
+def test_a_split_that_is_empty_is_named(tmp_path):
+    path = tmp_path / "book.txt"
+    path.write_text("abc")
+    expect_error(DataConfig("text_file", str(path)), "split validation", "0 characters")
+
+
+def test_cache_that_cannot_be_written(tmp_path):
+    directory = write_files(tmp_path / "text", TEXT_FILES, "abc")
+    blocked = tmp_path / "blocked"
+    blocked.write_text("a file")
+    config = DataConfig("text_file", directory, cache_directory=str(blocked))
+    expect_error(config, blocked, "--config.data.cache_directory=DIR")
+
+
+def test_a_damaged_cache_is_named(tmp_path, cache):
+    config = DataConfig("text_file", write_files(tmp_path / "text", TEXT_FILES, "abc"))
+    load_corpus(config)
+    (path,) = cache.rglob("*-test.array_record*")
+    path.unlink()
+    expect_error(config, "is damaged; delete this directory", path.parent)
+
+
+# The download of tiny Shakespeare, without a network
+
+
+def refuse(*arguments, **options):
+    raise requests.ConnectionError("no route")
+
+
+def test_without_a_network_the_file_and_its_place_are_told(monkeypatch):
+    monkeypatch.setattr(requests, "head", refuse)
+    expect_error(
+        DataConfig("tiny_shakespeare"),
+        builders.ZooTinyShakespeare.URL,
+        "as input.txt",
+        "--config.data.directory=DIR",
+    )
+
+
+def test_a_downloaded_file_is_checked_and_kept(tmp_path, monkeypatch):
+    downloaded = tmp_path / "downloaded"
+    text = b"A tree.\n" * 100
+    downloaded.write_bytes(text)
+    response = requests.Response()
+    response.status_code, response.raw = 200, io.BytesIO()
+    monkeypatch.setattr(requests, "head", lambda url, timeout: response)
+    monkeypatch.setattr(tfds.download.DownloadManager, "download", lambda self, url: downloaded)
+    expect_error(DataConfig("tiny_shakespeare"), "another checksum")
+    digest = hashlib.sha256(text).hexdigest()
+    monkeypatch.setattr(builders.ZooTinyShakespeare, "SHA256", digest)
+    assert load_corpus(DataConfig("tiny_shakespeare"))["train"] == ["A tree."] * 90
+    monkeypatch.setattr(requests, "head", refuse)  # now it is in the cache
+    assert load_corpus(DataConfig("tiny_shakespeare"))["test"] == ["A tree."] * 5
+
+
+# Datasets that TFDS prepared
+
+
+class PreparedPoems(tfds.core.GeneratorBasedBuilder):
+    """A stranger's dataset."""
+
+    VERSION = tfds.core.Version("2.0.0")
+    SPLITS = ("train", "validation", "test")
+
+    def _info(self):
+        features = tfds.features.FeaturesDict({"text": tfds.features.Text()})
+        return tfds.core.DatasetInfo(builder=self, features=features, disable_shuffling=True)
+
+    def _split_generators(self, dl_manager):
+        return {split: self._generate_examples(split) for split in self.SPLITS}
+
+    def _generate_examples(self, split):
+        yield 0, {"text": f"{split} one\nline two\n"}
+        yield 1, {"text": "line three"}
+
+
+def prepare_poems(directory):
+    PreparedPoems(data_dir=directory, file_format="array_record").download_and_prepare()
+
+
+def test_a_dataset_that_tfds_prepared_is_read_by_name(tmp_path):
+    prepare_poems(tmp_path)
+    for name in ("tfds:prepared_poems", "tfds:prepared_poems/2.0.0"):
+        corpus = load_corpus(DataConfig(name, str(tmp_path)))
+        assert corpus["validation"] == ["validation one", "line two", "line three"]
+
+
+def test_unusable_tfds_datasets_are_told(tmp_path, monkeypatch):
+    expect_error(DataConfig("tfds:prepared_poems", str(tmp_path)), "0 datasets", tmp_path)
+    expect_error(DataConfig("tfds:prepared_poems"), "0 datasets", "--config.data.directory=DIR")
+    monkeypatch.setattr(PreparedPoems, "SPLITS", ("train", "test"))
+    prepare_poems(tmp_path)
+    expect_error(DataConfig("tfds:prepared_poems", str(tmp_path)), "no split validation")
+    monkeypatch.setattr(PreparedPoems, "VERSION", tfds.core.Version("3.0.0"))
+    prepare_poems(tmp_path)
+    expect_error(
+        DataConfig("tfds:prepared_poems", str(tmp_path)),
+        "tfds:prepared_poems/2.0.0, tfds:prepared_poems/3.0.0",
+    )
+
+
+def test_a_dataset_in_another_format_is_told(tmp_path):
+    prepare_poems(tmp_path)
+    (path,) = tmp_path.rglob("dataset_info.json")
+    path.write_text(path.read_text().replace("array_record", "tfrecord"))
+    expect_error(DataConfig("tfds:prepared_poems", str(tmp_path)), path.parent, "array_record")

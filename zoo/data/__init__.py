@@ -1,0 +1,1 @@
+"""Corpora by name, vocabularies, and batches as pure functions of (seed, epoch, index)."""

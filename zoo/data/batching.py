@@ -1,0 +1,259 @@
+"""Batches for language models, each a pure function of (seed, epoch, index).
+
+Axes: B batch rows, T time steps, N tokens of a stream.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from zoo.data.vocabulary import END_ID, START_ID
+from zoo.errors import UserError
+
+
+class Batch(NamedTuple):
+    """What a language model reads and predicts in one step of training or evaluation.
+
+    Args:
+      inputs: int32[B, T] tokens to read.
+      targets: int32[B, T] tokens to predict.
+      lengths: int32[B] number of real tokens of a row, at least 1; the cells behind them are
+        padding and hold `END_ID`.
+      fresh: bool[B]; True: the row starts at the initial state, not at the carried one.
+    """
+
+    inputs: np.ndarray
+    targets: np.ndarray
+    lengths: np.ndarray
+    fresh: np.ndarray
+
+
+class Batches(Protocol):
+    """What a training loop needs of `StreamBatches` and `SentenceBatches`."""
+
+    batches_per_epoch: int
+
+    def batch(self, epoch: int, index: int) -> Batch:
+        """Return batch number `index` of an epoch."""
+
+
+def shift_targets(targets: np.ndarray) -> np.ndarray:
+    """Return the inputs that belong to targets: each target's predecessor, or `<s>` after `</s>`.
+
+    Args:
+      targets: int32[..., T] tokens to predict; the first has no predecessor and gets `<s>`.
+
+    Returns:
+      int32[..., T] tokens to read.
+
+    >>> shift_targets(np.array([5, 6, END_ID, 7, END_ID]))
+    array([1, 5, 6, 1, 7])
+    """
+    inputs = np.full_like(targets, START_ID)
+    previous = targets[..., :-1]
+    inputs[..., 1:] = np.where(previous == END_ID, START_ID, previous)
+    return inputs
+
+
+class StreamBatches:
+    """One long text as B parallel streams, cut into chunks of T steps.
+
+    Row b of the batches of an epoch, one after the other, is the b-th part of the text, so that
+    the state is carried from batch to batch; only batch 0 is fresh. What does not fill a chunk
+    is left out: N // B // T chunks are used.
+
+    Args:
+      tokens: int32[N] token stream, as `encode_lines` makes it.
+      batch_size: B, number of streams.
+      sequence_length: T, steps of a chunk.
+      seed: of the random offset.
+      random_offset: rotate the text by another random number of tokens in every epoch, so that
+        the borders of chunks and streams move.
+
+    Raises:
+      UserError: if the text is too short for one chunk.
+
+    >>> tokens = np.array([3, 4, 2, 5, 6, 2])
+    >>> batches = StreamBatches(tokens, batch_size=2, sequence_length=3, seed=0)
+    >>> batches.batch(epoch=0, index=0).inputs
+    array([[1, 3, 4],
+           [1, 5, 6]], dtype=int32)
+    """
+
+    def __init__(
+        self,
+        tokens: np.ndarray,
+        *,
+        batch_size: int,
+        sequence_length: int,
+        seed: int,
+        random_offset: bool = False,
+    ):
+        self.batch_size, self.sequence_length = batch_size, sequence_length
+        self._num_tokens = len(tokens)
+        self._seed, self._random_offset = seed, random_offset
+        _check_positive(batch_size=batch_size, sequence_length=sequence_length)
+        self._stream_length = self._num_tokens // batch_size
+        self.batches_per_epoch = self._stream_length // sequence_length
+        if not self.batches_per_epoch:
+            raise _too_small(self._num_tokens, batch_size, sequence_length)
+        targets = np.asarray(tokens, dtype=np.int32)
+        inputs = shift_targets(targets)
+        if random_offset:  # twice in a row, so that a rotated text is a slice
+            targets, inputs = np.tile(targets, 2), np.tile(inputs, 2)
+        self._targets, self._inputs = targets.view(), inputs.view()
+        for array in (self._targets, self._inputs):
+            array.flags.writeable = False  # batches are views of it
+        self._lengths = np.full(batch_size, sequence_length, dtype=np.int32)
+
+    def batch(self, epoch: int, index: int) -> Batch:
+        """Return batch number `index` of an epoch; `batches_per_epoch` says how many there are."""
+        _check_index(index, self.batches_per_epoch)
+        offset = 0
+        if self._random_offset:
+            offset = int(np.random.default_rng([self._seed, epoch]).integers(self._num_tokens))
+        text = slice(offset, offset + self.batch_size * self._stream_length)
+        steps = slice(index * self.sequence_length, (index + 1) * self.sequence_length)
+        return Batch(
+            inputs=self._inputs[text].reshape(self.batch_size, -1)[:, steps],
+            targets=self._targets[text].reshape(self.batch_size, -1)[:, steps],
+            lengths=self._lengths,
+            fresh=np.full(self.batch_size, index == 0),
+        )
+
+
+class SentenceBatches:
+    """Separate sentences, padded to the smallest bucket that holds them; every row is fresh.
+
+    Sentences and batches come in another random order in every epoch. What is left of a bucket
+    after its full batches moves up to the next longer one. So an epoch uses every sentence once,
+    except up to B - 1, which would make no full batch.
+
+    Args:
+      tokens: int32[N] token stream, as `encode_lines` makes it; a sentence ends with `END_ID`.
+      batch_size: B, number of sentences.
+      bucket_lengths: the T that batches may have; if the longest sentence fits into none, a bucket
+        for it is added, a multiple of the longest one given.
+      seed: of the order.
+
+    Raises:
+      UserError: if there is no full batch.
+
+    >>> tokens = np.array([3, 4, 2, 5, 2])
+    >>> batches = SentenceBatches(tokens, batch_size=2, bucket_lengths=(4,), seed=0)
+    >>> sorted(batches.batch(epoch=0, index=0).targets.tolist())
+    [[3, 4, 2, 2], [5, 2, 2, 2]]
+    """
+
+    def __init__(
+        self,
+        tokens: np.ndarray,
+        *,
+        batch_size: int,
+        bucket_lengths: Sequence[int],
+        seed: int,
+    ):
+        _check_positive(batch_size=batch_size, bucket_lengths=min(bucket_lengths, default=0))
+        _check_any(tokens)
+        self.batch_size = batch_size
+        self._seed = seed
+        self._tokens = np.asarray(tokens, dtype=np.int32)
+        self._starts, self._lengths = _find_sentences(self._tokens)
+        num_sentences = len(self._starts)
+        self.batches_per_epoch = num_sentences // batch_size
+        if not self.batches_per_epoch:
+            raise UserError(
+                f"the corpus has {num_sentences} sentences, too few for batch_size={batch_size}; "
+                f"use --config.data.batch_size={num_sentences} or less"
+            )
+        self.bucket_lengths = _make_buckets(bucket_lengths, int(self._lengths.max()))
+        self._bucket_of = np.searchsorted(self.bucket_lengths, self._lengths)
+        self._plan_of_epoch: tuple[int, list[tuple[int, np.ndarray]]] | None = None
+
+    def batch(self, epoch: int, index: int) -> Batch:
+        """Return batch number `index` of an epoch; `batches_per_epoch` says how many there are."""
+        _check_index(index, self.batches_per_epoch)
+        num_steps, rows = self._plan(epoch)[index]
+        return _gather(self._tokens, self._starts[rows], self._lengths[rows], num_steps)
+
+    def _plan(self, epoch: int) -> list[tuple[int, np.ndarray]]:
+        """Return the (T, sentence numbers) of every batch; the last epoch asked for is kept."""
+        if self._plan_of_epoch is None or self._plan_of_epoch[0] != epoch:
+            self._plan_of_epoch = (epoch, self._make_plan(epoch))
+        return self._plan_of_epoch[1]
+
+    def _make_plan(self, epoch: int) -> list[tuple[int, np.ndarray]]:
+        generator = np.random.default_rng([self._seed, epoch])
+        order = generator.permutation(len(self._lengths))
+        plan = []
+        waiting = order[:0]
+        for bucket, num_steps in enumerate(self.bucket_lengths):
+            waiting = np.concatenate([waiting, order[self._bucket_of[order] == bucket]])
+            while len(waiting) >= self.batch_size:
+                plan.append((num_steps, waiting[: self.batch_size]))
+                waiting = waiting[self.batch_size :]
+        return [plan[position] for position in generator.permutation(len(plan))]
+
+
+def _gather(
+    tokens: np.ndarray,
+    starts: np.ndarray,
+    lengths: np.ndarray,
+    num_steps: int,
+) -> Batch:
+    """Return the rows tokens[start : start + length], padded to [B, num_steps]."""
+    steps = np.arange(num_steps)
+    real = steps < lengths[:, None]
+    positions = np.where(real, starts[:, None] + steps, 0)
+    targets = np.where(real, tokens[positions], np.int32(END_ID))
+    return Batch(
+        inputs=np.where(real, shift_targets(targets), np.int32(END_ID)),
+        targets=targets,
+        lengths=lengths,
+        fresh=np.ones(len(starts), dtype=bool),
+    )
+
+
+def _find_sentences(tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return int[S] starts and int32[S] lengths, ends included, of the S sentences of a stream."""
+    ends = np.flatnonzero(tokens == END_ID) + 1
+    if not len(ends) or ends[-1] < len(tokens):
+        ends = np.append(ends, len(tokens))  # a last sentence without its end
+    starts = np.concatenate([[0], ends[:-1]])
+    return starts, (ends - starts).astype(np.int32)
+
+
+def _make_buckets(bucket_lengths: Sequence[int], longest: int) -> tuple[int, ...]:
+    """Return the distinct lengths in rising order, with one more where `longest` needs it."""
+    buckets = sorted(set(bucket_lengths))
+    if longest > buckets[-1]:
+        buckets.append(-(-longest // buckets[-1]) * buckets[-1])
+    return tuple(buckets)
+
+
+def _check_any(tokens: np.ndarray) -> None:
+    if not len(tokens):
+        raise UserError("the text has no tokens; use a text of at least one character")
+
+
+def _check_positive(**sizes: int) -> None:
+    for name, size in sizes.items():
+        if size < 1:
+            raise UserError(f"{name} is {size}; use at least 1")
+
+
+def _check_index(index: int, batches_per_epoch: int) -> None:
+    if not 0 <= index < batches_per_epoch:
+        raise IndexError(f"batch {index} of an epoch that has {batches_per_epoch}")
+
+
+def _too_small(num_tokens: int, batch_size: int, sequence_length: int) -> UserError:
+    largest = num_tokens // sequence_length
+    advice = f"use --config.data.batch_size={largest} or less"
+    if not largest:
+        advice = f"use --config.data.batch_size=1 --config.data.sequence_length={num_tokens}"
+    return UserError(
+        f"the corpus has {num_tokens} tokens, too few for batch_size={batch_size} x "
+        f"sequence_length={sequence_length}; {advice}"
+    )

@@ -1,0 +1,349 @@
+"""Vocabularies: text to token ids and back, over characters, words or subwords."""
+
+import abc
+import base64
+import collections
+import difflib
+import functools
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from zoo.errors import UserError
+
+UNKNOWN_ID, START_ID, END_ID = _SPECIAL_IDS = (0, 1, 2)
+UNKNOWN, START, END = SPECIAL_TOKENS = ("<unk>", "<s>", "</s>")
+
+_NUM_CODE_POINTS = 0x110000  # Unicode ends at U+10FFFF
+
+
+class Vocabulary(abc.ABC):
+    """The numbered tokens of a model: three special ones, then the ordinary ones.
+
+    Id 0 is `<unk>` (anything unknown), 1 is `<s>` (before a line), 2 is `</s>` (after a line).
+    `tokens` is the list of surfaces, by id.
+    """
+
+    kind: ClassVar[str]
+    tokens: list[str]
+    _separator: ClassVar[str] = ""  # stands between two tokens of a line
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @abc.abstractmethod
+    def encode(self, line: str) -> list[int]:
+        """Return the ids of one line's tokens, without `<s>` and `</s>`.
+
+        Args:
+          line: text without a newline.
+
+        Returns:
+          One id a token; what the vocabulary lacks is `UNKNOWN_ID`.
+        """
+
+    @abc.abstractmethod
+    def to_json(self) -> dict[str, Any]:
+        """Return a record of plain JSON types that `vocabulary_from_json` reads back."""
+
+    def decode(self, ids: Sequence[int] | np.ndarray) -> str:
+        """Return the text of token ids: `</s>` becomes a newline, `<s>` nothing.
+
+        Args:
+          ids: int[N] ids, as a list or an array.
+
+        Returns:
+          Text; a word vocabulary joins the words of a line with single spaces.
+        """
+        lines: list[list[str]] = [[]]
+        for token_id in np.asarray(ids, dtype=np.int64).tolist():
+            if token_id == END_ID:
+                lines.append([])
+            elif token_id != START_ID:
+                lines[-1].append(self.tokens[token_id])
+        return "\n".join(self._separator.join(tokens) for tokens in lines)
+
+    def _encode_stream(self, lines: Iterable[str]) -> np.ndarray:
+        stream: list[int] = []
+        for line in lines:
+            stream.extend(self.encode(line))
+            stream.append(END_ID)
+        return np.array(stream, dtype=np.int32)
+
+
+class _TableVocabulary(Vocabulary):
+    """A vocabulary that looks its tokens up in a table."""
+
+    def __init__(self, tokens: Sequence[str]):
+        self.tokens = list(tokens)
+        if tuple(self.tokens[: len(SPECIAL_TOKENS)]) != SPECIAL_TOKENS:
+            raise _damaged(f"it starts with {self.tokens[:3]}, not {list(SPECIAL_TOKENS)}")
+        self._ids = {token: index for index, token in enumerate(self.tokens)}
+        if len(self._ids) != len(self.tokens):
+            token = collections.Counter(self.tokens).most_common(1)[0][0]
+            raise _damaged(f"token {token!r} stands twice in it")
+        for token in SPECIAL_TOKENS:
+            del self._ids[token]  # text that spells </s> must not end a line
+        for token in self._ids:
+            if not self._is_token(token):
+                raise _damaged(f"{token!r} is no {self.kind}")
+
+    @staticmethod
+    @abc.abstractmethod
+    def _is_token(token: str) -> bool:
+        """Return whether text can hold this token."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a record with the list of tokens."""
+        return {"kind": self.kind, "tokens": self.tokens}
+
+
+class CharacterVocabulary(_TableVocabulary):
+    """One token a character (Unicode code point).
+
+    >>> vocabulary = CharacterVocabulary([*SPECIAL_TOKENS, "a", "b"])
+    >>> vocabulary.encode("abc")
+    [3, 4, 0]
+    >>> vocabulary.decode([3, END_ID, 4])
+    'a\\nb'
+    """
+
+    kind = "character"
+
+    @staticmethod
+    def _is_token(token: str) -> bool:
+        return len(token) == 1 and token != "\n"
+
+    def encode(self, line: str) -> list[int]:
+        """Return one id a character."""
+        return [self._ids.get(character, UNKNOWN_ID) for character in line]
+
+    @functools.cached_property
+    def _id_of_code_point(self) -> np.ndarray:
+        table = np.full(_NUM_CODE_POINTS, UNKNOWN_ID, dtype=np.int32)
+        for token, index in self._ids.items():
+            table[ord(token)] = index
+        table[ord("\n")] = END_ID
+        return table
+
+    def _encode_stream(self, lines: Iterable[str]) -> np.ndarray:
+        text = "".join(f"{line}\n" for line in lines)
+        code_points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+        return self._id_of_code_point[code_points]
+
+
+class WordVocabulary(_TableVocabulary):
+    """One token a word; words are what whitespace separates.
+
+    A word `<unk>` in the text, as Penn Treebank has it, is `UNKNOWN_ID`; so are words that look
+    like the other special tokens.
+
+    >>> vocabulary = WordVocabulary([*SPECIAL_TOKENS, "the", "cat"])
+    >>> vocabulary.encode("the  big cat")
+    [3, 0, 4]
+    >>> vocabulary.decode([START_ID, 3, 0, 4, END_ID])
+    'the <unk> cat\\n'
+    """
+
+    kind = "word"
+    _separator = " "
+
+    @staticmethod
+    def _is_token(token: str) -> bool:
+        return token.split() == [token]
+
+    def encode(self, line: str) -> list[int]:
+        """Return one id a word."""
+        find = self._ids.get
+        return [find(word, UNKNOWN_ID) for word in line.split()]
+
+
+class SubwordVocabulary(Vocabulary):
+    """Pieces of words learned by byte-pair encoding, with sentencepiece.
+
+    Text is kept as it is (no normalisation), so that every line of known characters comes back,
+    its spaces included. One character cannot: U+2581 stands for a space inside the model.
+
+    Byte-pair encoding: Sennrich et al. 2016, "Neural Machine Translation of Rare Words with
+    Subword Units"; sentencepiece: Kudo and Richardson 2018.
+
+    Args:
+      model: a serialized sentencepiece model with our special tokens.
+    """
+
+    kind = "subword"
+
+    def __init__(self, model: bytes):
+        if not model:  # sentencepiece would accept it and print warnings at every use
+            raise _damaged("the subword model is empty")
+        try:
+            processor = _import_sentencepiece().SentencePieceProcessor(model_proto=model)
+        except RuntimeError as error:
+            raise _damaged("the subword model is none of sentencepiece") from error
+        if (processor.unk_id(), processor.bos_id(), processor.eos_id()) != _SPECIAL_IDS:
+            raise _damaged("the subword model numbers its special tokens differently")
+        self._processor = processor
+        self._model = model
+        ordinary = map(processor.id_to_piece, range(len(SPECIAL_TOKENS), len(processor)))
+        self.tokens = [*SPECIAL_TOKENS, *(piece.replace("\u2581", " ") for piece in ordinary)]
+
+    def encode(self, line: str) -> list[int]:
+        """Return one id a piece; a run of unknown characters is one `UNKNOWN_ID`."""
+        return self._processor.encode(line)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a record with the serialized model as base64 text."""
+        return {"kind": self.kind, "model": base64.b64encode(self._model).decode("ascii")}
+
+
+VOCABULARY_KINDS = (CharacterVocabulary.kind, WordVocabulary.kind, SubwordVocabulary.kind)
+
+
+def build_vocabulary(
+    kind: str, lines: Iterable[str], *, max_size: int = 0, min_count: int = 1
+) -> Vocabulary:
+    """Make the vocabulary of a training text.
+
+    Tokens are numbered from the most to the least frequent; equally frequent ones alphabetically.
+
+    Args:
+      kind: "character", "word" or "subword".
+      lines: the training text.
+      max_size: number of tokens to keep, the three special ones included; 0: no limit. A subword
+        vocabulary needs it.
+      min_count: leave out tokens that occur less often; not for subwords.
+
+    Returns:
+      The vocabulary.
+
+    Raises:
+      UserError: if the kind is unknown or no such vocabulary can be made.
+
+    >>> build_vocabulary("word", ["b a b", "c b a"], max_size=5).tokens
+    ['<unk>', '<s>', '</s>', 'b', 'a']
+    """
+    _check_kind(kind)
+    num_special = len(SPECIAL_TOKENS)
+    if max_size and max_size <= num_special:
+        raise UserError(
+            f"vocabulary_size is {max_size}; use more than {num_special}, or 0: no limit"
+        )
+    if kind == SubwordVocabulary.kind:
+        if not max_size or min_count > 1:
+            raise UserError(
+                f"vocabulary_size is {max_size} and min_count {min_count}, but subwords need a "
+                "size and no count: --config.data.vocabulary_size=1000 --config.data.min_count=1"
+            )
+        return SubwordVocabulary(_train_subwords(lines, max_size))
+    counts: collections.Counter[str] = collections.Counter()
+    for line in lines:
+        counts.update(line.split() if kind == WordVocabulary.kind else line)
+    frequent = (token for token, count in counts.items() if count >= min_count)
+    ordered = sorted(frequent, key=lambda token: (-counts[token], token))
+    ordinary = [token for token in ordered if token not in SPECIAL_TOKENS]
+    if max_size:
+        ordinary = ordinary[: max_size - num_special]
+    tokens = [*SPECIAL_TOKENS, *ordinary]
+    return WordVocabulary(tokens) if kind == WordVocabulary.kind else CharacterVocabulary(tokens)
+
+
+def vocabulary_from_json(record: Any) -> Vocabulary:
+    """Return the vocabulary that `Vocabulary.to_json` described.
+
+    Args:
+      record: the dictionary, as read from a checkpoint's JSON; it is checked, not trusted.
+
+    Raises:
+      UserError: if the record is damaged.
+    """
+    kind = record.get("kind") if isinstance(record, dict) else None
+    if not isinstance(kind, str):
+        raise _damaged(f"it is a record with a kind, not {str(record)[:60]!r}")
+    _check_kind(kind)
+    if kind == SubwordVocabulary.kind:
+        try:
+            model = base64.b64decode(record.get("model"), validate=True)
+        except (TypeError, ValueError) as error:
+            raise _damaged("the subword model is not base64 text") from error
+        return SubwordVocabulary(model)
+    tokens = record.get("tokens")
+    if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
+        raise _damaged("its tokens are not a list of texts")
+    return WordVocabulary(tokens) if kind == WordVocabulary.kind else CharacterVocabulary(tokens)
+
+
+def encode_lines(vocabulary: Vocabulary, lines: Iterable[str]) -> np.ndarray:
+    """Return the token stream of a text: every line's tokens, each line followed by `END_ID`.
+
+    Args:
+      vocabulary: the vocabulary.
+      lines: the text, without newlines.
+
+    Returns:
+      int32[N] ids.
+
+    >>> encode_lines(CharacterVocabulary([*SPECIAL_TOKENS, "a", "b"]), ["ab", "", "b"])
+    array([3, 4, 2, 2, 4, 2], dtype=int32)
+    """
+    return vocabulary._encode_stream(lines)
+
+
+def count_unknown(tokens: np.ndarray) -> int:
+    """Return how many of the tokens are `UNKNOWN_ID`."""
+    return int(np.count_nonzero(np.asarray(tokens) == UNKNOWN_ID))
+
+
+def _train_subwords(lines: Iterable[str], max_size: int) -> bytes:
+    """Learn a subword model; the same lines give the same model."""
+    writer = io.BytesIO()
+    try:
+        _import_sentencepiece().SentencePieceTrainer.train(
+            sentence_iterator=iter(lines),
+            model_writer=writer,
+            model_type="bpe",
+            vocab_size=max_size,
+            character_coverage=1.0,
+            normalization_rule_name="identity",
+            add_dummy_prefix=False,
+            remove_extra_whitespaces=False,
+            unk_id=UNKNOWN_ID,
+            bos_id=START_ID,
+            eos_id=END_ID,
+            pad_id=-1,
+            # No line holds a newline, so text that spells <unk> is learned as any other text.
+            unk_piece=UNKNOWN + "\n",
+            bos_piece=START + "\n",
+            eos_piece=END + "\n",
+            max_sentence_length=2**30,  # bytes; longer lines are left out without a word
+            num_threads=1,
+            minloglevel=2,  # errors only
+        )
+    except RuntimeError as error:
+        reason = str(error).rpartition("] ")[2].strip(" .") or "the text is empty"
+        advice = "change --config.data.vocabulary_size"
+        raise UserError(f"no {max_size} subwords: {reason}; {advice}") from error
+    return writer.getvalue()
+
+
+def _damaged(reason: str) -> UserError:
+    return UserError(f"the vocabulary is damaged: {reason}; take another checkpoint")
+
+
+def _check_kind(kind: str) -> None:
+    if kind not in VOCABULARY_KINDS:
+        near = difflib.get_close_matches(kind, VOCABULARY_KINDS, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise UserError(f"vocabulary {kind!r} is none of {', '.join(VOCABULARY_KINDS)}{hint}")
+
+
+def _import_sentencepiece() -> Any:
+    try:
+        import sentencepiece
+    except ImportError as error:
+        raise UserError(
+            "a subword vocabulary needs sentencepiece, which is not installed; "
+            'type: pip install "recurrent-zoo[subwords]"'
+        ) from error
+    return sentencepiece
