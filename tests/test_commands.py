@@ -1,0 +1,275 @@
+"""`python -m zoo list | evaluate | generate` as people and scripts use them."""
+
+import json
+import math
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+import zoo
+from zoo.__main__ import COMMANDS, main
+from zoo.data.vocabulary import build_vocabulary
+from zoo.models import registry
+from zoo.training import checkpoints
+
+ROOT = Path(__file__).parents[1]
+TEXTS = {
+    "train": "a small net reads a line\nit guesses the next letter\n" * 3,
+    "valid": "the letter is a guess\n",
+    "test": "a net guesses\nthe next line\n\nit reads\n",
+}
+STEP = 12
+
+
+@pytest.fixture(scope="module")
+def run_directory(tmp_path_factory):
+    """One step of a run on a corpus of three small files, which lie beside it."""
+    root = tmp_path_factory.mktemp("commands")
+    for name, text in TEXTS.items():
+        (root / f"{name}.txt").write_text(text)
+    config = {
+        "data": {
+            "corpus": "text_file",
+            "directory": str(root),
+            "cache_directory": str(root / "cache"),
+        },
+        "model": {"architecture": "recurrent_lm", "embedding_size": 5, "hidden_sizes": [7]},
+    }
+    vocabulary = build_vocabulary("character", TEXTS["train"].splitlines())
+    model = registry.build(config["model"], len(vocabulary))
+    checkpoints.save(
+        root / "run",
+        step=STEP,
+        params=jax.jit(model.init)(jax.random.key(0), np.ones((1, 1), np.int32))["params"],
+        state={"step": np.int32(STEP)},
+        config=config,
+        vocabulary=vocabulary.to_json(),
+        progress={},
+    )
+    return root / "run"
+
+
+@pytest.fixture
+def command(capsys):
+    """Runs a command in this process; gives its exit code, output and errors."""
+
+    def run(*arguments):
+        code = main([str(argument) for argument in arguments])
+        return (code, *capsys.readouterr())
+
+    return run
+
+
+def start(*arguments):
+    """Starts a command in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "zoo", *map(str, arguments)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("mode", ["stream", "sentence"])
+def test_evaluate_prints_one_json_object_with_what_python_gives(command, run_directory, mode):
+    code, out, err = command("evaluate", run_directory, "--split=test", f"--mode={mode}", "--json")
+    assert (code, err, out.count("\n")) == (0, "", 1)
+    record = json.loads(out)
+    score = zoo.evaluate(zoo.load(run_directory), TEXTS["test"], mode=mode)
+    assert record == {
+        "checkpoint": str(run_directory / "checkpoints" / str(STEP)),
+        "step": STEP,
+        "split": "test",
+        "mode": mode,
+        "perplexity": pytest.approx(score.perplexity),
+        "nats_per_token": pytest.approx(score.nats_per_token),
+        "bits_per_character": pytest.approx(score.nats_per_token / math.log(2)),
+        "num_tokens": len(TEXTS["test"]),
+        "num_characters": len(TEXTS["test"]),
+        "num_unknown": 0,
+    }
+
+
+def test_evaluate_scores_validation_unless_told_otherwise(command, run_directory):
+    code, out, _ = command("evaluate", run_directory)
+    assert code == 0
+    values = dict(line.split(maxsplit=1) for line in out.splitlines())
+    assert (values["split"], values["mode"], values["step"]) == ("validation", "stream", str(STEP))
+    score = zoo.evaluate(zoo.load(run_directory), TEXTS["valid"])
+    assert values["perplexity"] == f"{score.perplexity:.4f}"
+    assert values["num_tokens"] == str(len(TEXTS["valid"]))
+
+
+def test_evaluate_a_file_and_another_directory(command, run_directory, tmp_path):
+    text = "a nét\nline"
+    (tmp_path / "text.txt").write_text(text, encoding="utf-8")
+    _, out, _ = command("evaluate", run_directory, f"--text={tmp_path}/text.txt", "--json")
+    record = json.loads(out)
+    assert (record["num_tokens"], record["num_unknown"]) == (len(text) + 1, 1)
+    assert record["text"] == f"{tmp_path}/text.txt"
+    assert "split" not in record
+
+    for name in TEXTS:
+        (tmp_path / f"{name}.txt").write_text("it reads\n")
+    directory = f"--data_directory={tmp_path}"
+    _, out, _ = command("evaluate", run_directory, "--split=train", directory, "--json")
+    assert json.loads(out)["num_tokens"] == len("it reads\n")
+
+
+def test_generate_prints_the_text_and_a_newline(command, run_directory):
+    options = {"max_tokens": 40, "temperature": 0.7, "top_k": 5, "top_p": 0.9, "seed": 3}
+    flags = [f"--{name}={value}" for name, value in options.items()]
+    code, out, err = command("generate", run_directory, "--prompt=a net", *flags)
+    assert (code, err) == (0, "")
+    assert out == zoo.generate(zoo.load(run_directory), "a net", **options) + "\n"
+
+
+def test_generate_takes_every_flag(command, run_directory):
+    checkpoint = zoo.load(run_directory)
+    generate = ("generate", run_directory, "--max_tokens=50")
+    assert command(*generate)[1] == zoo.generate(checkpoint, max_tokens=50) + "\n"
+    greedy = zoo.generate(checkpoint, max_tokens=50, temperature=0)
+    assert command(*generate, "--greedy")[1] == greedy + "\n"
+    stopped = zoo.generate(checkpoint, max_tokens=50, stop="end")
+    assert command(*generate, "--stop=end")[1] == stopped + "\n"
+    unknown = zoo.generate(checkpoint, max_tokens=50, temperature=3.0, allow_unknown=True)
+    assert command(*generate, "--allow_unknown", "--temperature=3")[1] == unknown + "\n"
+    assert "<unk>" in unknown
+
+
+def test_generate_several_samples_as_text_and_as_json(command, run_directory):
+    samples = zoo.generate(zoo.load(run_directory), ["it", "it"], max_tokens=9)
+    flags = ["--prompt=it", "--max_tokens=9", "--num_samples=2"]
+    assert command("generate", run_directory, *flags)[1] == "\n\n".join(samples) + "\n"
+    record = json.loads(command("generate", run_directory, *flags, "--json")[1])
+    assert record == {
+        "checkpoint": str(run_directory / "checkpoints" / str(STEP)),
+        "step": STEP,
+        "samples": samples,
+    }
+
+
+@pytest.mark.filterwarnings("default")
+def test_generate_notes_what_the_vocabulary_lacks(command, run_directory):
+    code, out, err = command("generate", run_directory, "--prompt=a nÉt", "--max_tokens=3")
+    assert code == 0
+    assert out.startswith("a nÉt")
+    assert err == "note: the vocabulary lacks 'É' of the prompt; the model reads <unk>\n"
+
+
+def test_list_names_all_there_is_without_jax():
+    program = (
+        "import sys; from zoo.__main__ import main; main(['list'])\n"
+        "assert not {'jax', 'tensorflow_datasets', 'orbax'} & set(sys.modules)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for name in (
+        "architectures:",
+        "recurrent_lm",
+        "released checkpoints:",
+        "corpora:",
+        "python_docs",
+    ):
+        assert name in result.stdout
+
+
+def test_list_names_released_checkpoints(command, run_directory, monkeypatch):
+    monkeypatch.setenv("ZOO_CHECKPOINTS", str(run_directory / "checkpoints"))
+    assert f"  {STEP} " in command("list")[1]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_has_an_example(name, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main([name, "--help"])
+    assert exit_.value.code == 0
+    assert f"\n  python -m zoo {name}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "COMMAND"),
+        (["invent"], "invalid choice: 'invent'"),
+        (["evaluate"], "CHECKPOINT"),
+        (["evaluate", "x", "--mode=line"], "argument --mode: invalid choice: 'line'"),
+        (["evaluate", "x", "--split=dev"], "argument --split: invalid choice: 'dev'"),
+        (["evaluate", "x", "--split=test", "--text=y"], "not allowed with"),
+        (["evaluate", "x", "--text=no/such/file"], "cannot read no/such/file"),
+        (["evaluate", "no-such-checkpoint"], "no-such-checkpoint"),
+        (["generate", "no-such-checkpoint"], "no-such-checkpoint"),
+        (["generate", "x", "--max_tokens=1.5"], "--max_tokens: invalid int value: '1.5'"),
+        (["generate", "x", "--max_tokens=0"], "max_tokens is 0"),
+        (["generate", "x", "--temperature=-1"], "temperature is -1.0"),
+        (["generate", "x", "--top_k=-3"], "top_k is -3"),
+        (["generate", "x", "--top_p=0"], "top_p is 0.0"),
+        (["generate", "x", "--seed=-1"], "seed is -1"),
+        (["generate", "x", "--num_samples=0"], "num_samples is 0"),
+        (["generate", "x", "--prompt=\udcff"], "the prompt is not UTF-8"),
+        (["generate", "x", "--max_token=3"], "unrecognized arguments: --max_token=3"),
+    ],
+)
+def test_a_mistake_is_one_line_and_code_2(command, arguments, message):
+    code, out, err = command(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(b" \n", "is empty"), (b"ab\xffc", "byte 0xff at offset 2")]
+)
+def test_a_text_that_is_none_is_one_line(command, run_directory, tmp_path, content, message):
+    (tmp_path / "text.txt").write_bytes(content)
+    code, _, err = command("evaluate", run_directory, f"--text={tmp_path}/text.txt")
+    assert (code, err.count("\n")) == (2, 1)
+    assert message in err
+
+
+def test_a_missing_corpus_is_told_with_the_flag_of_this_command(command, run_directory, tmp_path):
+    code, _, err = command("evaluate", run_directory, f"--data_directory={tmp_path}/none")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "--config" not in err
+    (tmp_path / "train.txt").write_text("a\n")
+    _, _, err = command("evaluate", run_directory, f"--data_directory={tmp_path}")
+    assert "--data_directory=DIR" in err
+
+
+def test_text_streams_and_ctrl_c_and_a_closed_pipe_end_it_quietly(run_directory):
+    endless = ("generate", run_directory, f"--max_tokens={10**8}", "--prompt=it")
+    interrupted, closed = start(*endless), start(*endless)
+    try:
+        assert interrupted.stdout.read(500).startswith("it")
+        interrupted.send_signal(signal.SIGINT)
+        assert closed.stdout.read(500).startswith("it")
+        closed.stdout.close()
+        deadline = time.monotonic() + 60
+        interrupted.stdout.read()
+        assert interrupted.wait(deadline - time.monotonic()) == 130
+        assert closed.wait(deadline - time.monotonic()) == 0
+        assert interrupted.stderr.read().strip() == ""
+        assert closed.stderr.read() == ""
+    finally:
+        for process in (interrupted, closed):
+            process.kill()
+            process.wait()
+            process.stdout.close()
+            process.stderr.close()
+
+
+def test_a_data_directory_is_refused_where_a_text_file_is_scored(run_directory, command):
+    text = run_directory.parent / "test.txt"
+    flags = (f"--text={text}", f"--data_directory={run_directory.parent}")
+    code, out, err = command("evaluate", run_directory, *flags)
+    assert (code, out) == (2, "")
+    assert err == "error: --data_directory is where a --split lies; leave it out with --text\n"

@@ -1,0 +1,75 @@
+"""Recurrent Zoo: recurrent networks as pure functions on JAX and Flax.
+
+The public names are imported when they are first used, so that `import zoo` costs nothing.
+
+Example:
+    >>> import zoo
+    >>> zoo.list_models()
+    ['recurrent_lm']
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoo.decoding.generation import generate, stream_generate
+    from zoo.decoding.settings import GenerationSettings
+    from zoo.errors import UserError
+    from zoo.evaluation.perplexity import Score, evaluate, perplexity
+    from zoo.hub import Checkpoint, list_checkpoints, load
+    from zoo.models.registry import list_models
+
+    __version__: str
+
+__all__ = [
+    "Checkpoint",
+    "GenerationSettings",
+    "Score",
+    "UserError",
+    "__version__",
+    "evaluate",
+    "generate",
+    "list_checkpoints",
+    "list_models",
+    "load",
+    "perplexity",
+    "stream_generate",
+]
+
+_MODULE_OF = {
+    "Checkpoint": "zoo.hub",
+    "GenerationSettings": "zoo.decoding.settings",
+    "Score": "zoo.evaluation.perplexity",
+    "UserError": "zoo.errors",
+    "evaluate": "zoo.evaluation.perplexity",
+    "generate": "zoo.decoding.generation",
+    "list_checkpoints": "zoo.hub",
+    "list_models": "zoo.models.registry",
+    "load": "zoo.hub",
+    "perplexity": "zoo.evaluation.perplexity",
+    "stream_generate": "zoo.decoding.generation",
+}
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("recurrent-zoo")
+    except PackageNotFoundError:  # a source tree that was never installed
+        return "0+source"
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        value: Any = _version()
+    elif name in _MODULE_OF:
+        value = getattr(importlib.import_module(_MODULE_OF[name]), name)
+    else:
+        raise AttributeError(f"module 'zoo' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

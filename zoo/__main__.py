@@ -1,0 +1,86 @@
+"""The command line: `python -m zoo list | evaluate | generate`."""
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import NoReturn, TextIO
+
+from zoo.commands import evaluate, generate, listing
+from zoo.errors import UserError
+
+COMMANDS = {"list": listing, "evaluate": evaluate, "generate": generate}
+EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line as all others."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; see {self.prog} --help")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        arguments: what stands after `python -m zoo`; None for the process's own.
+
+    Returns:
+        The exit code: 0, 2 for a mistake of the user's, told in one line, or 130 after Ctrl-C.
+    """
+    with warnings.catch_warnings():
+        warnings.showwarning = _print_note
+        try:
+            parsed = _parser().parse_args(arguments)
+            COMMANDS[parsed.command].run(parsed)
+            sys.stdout.flush()
+        except UserError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return EXIT_USER_ERROR
+        except KeyboardInterrupt:
+            print(file=sys.stderr)
+            return EXIT_INTERRUPTED
+        except BrokenPipeError:
+            # The reader, such as `head`, has all it wants. What is left in the buffer would fail
+            # once more at exit, so it goes nowhere.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m zoo",
+        description="Recurrent networks: list what there is, measure it, let it write.",
+        allow_abbrev=False,
+    )
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        subparser = subparsers.add_parser(
+            name,
+            help=command.SUMMARY,
+            description=command.SUMMARY,
+            epilog=command.EXAMPLES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        command.add_arguments(subparser)
+    return parser
+
+
+def _print_note(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Prints a warning for people: without the place in the code, which Python would add."""
+    print(f"note: {message}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,34 @@
+"""`python -m zoo list`: architectures, released checkpoints and corpora by name."""
+
+import argparse
+
+SUMMARY = "list architectures, released checkpoints and corpora"
+EXAMPLES = """\
+example:
+  python -m zoo list
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """This command has none."""
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Prints the names, one a line, with what each is."""
+    from zoo.data.sources import SOURCES
+    from zoo.hub import list_checkpoints
+    from zoo.models.registry import ARCHITECTURES
+
+    models = {name: architecture.summary for name, architecture in sorted(ARCHITECTURES.items())}
+    checkpoints = {checkpoint.name: checkpoint.summary for checkpoint in list_checkpoints()}
+    _print_section("architectures", models)
+    _print_section("released checkpoints", checkpoints)
+    _print_section("corpora", {name: source.origin for name, source in sorted(SOURCES.items())})
+
+
+def _print_section(title: str, summaries: dict[str, str]) -> None:
+    print(f"{title}:")
+    for name, summary in summaries.items():
+        print(f"  {name:20}  {summary}")
+    if not summaries:
+        print("  (none)")

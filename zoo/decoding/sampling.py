@@ -1,0 +1,157 @@
+"""Draws the next token from a model's logits: temperature, top-k, top-p, greedy.
+
+Every setting may be a traced value, so that changing it compiles nothing again. Legend of axes:
+V vocabulary, `...` any leading axes.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import ArrayLike
+
+from zoo.data.vocabulary import START_ID, UNKNOWN_ID
+
+
+@jax.jit
+def sample(
+    key: Array,
+    logits: Array,
+    *,
+    temperature: ArrayLike = 1.0,
+    top_k: ArrayLike = 0,
+    top_p: ArrayLike = 1.0,
+    allow_unknown: ArrayLike = False,
+) -> Array:
+    """Draws one token of each distribution, after temperature, top-k and top-p in this order.
+
+    `<s>` is never drawn. Neither is `<unk>`, unless allowed: it stands for words that the
+    vocabulary lacks, so it says nothing to a reader.
+
+    Args:
+        key: one random key for all leading axes.
+        logits: float32[..., V], scores whose softmax is the model's distribution.
+        temperature: divides the logits; 0 takes the most probable token (greedy).
+        top_k: only the k most probable tokens may be drawn; 0 is no limit.
+        top_p: only the nucleus may be drawn (see `keep_top_p`); 1 is no limit.
+        allow_unknown: whether `<unk>` may be drawn.
+
+    Returns:
+        int32[...], token ids.
+
+    Example:
+        >>> logits = jnp.log(jnp.array([0.1, 0.1, 0.1, 0.5, 0.2]))
+        >>> int(sample(jax.random.key(0), logits, temperature=0.0))
+        3
+    """
+    logits = forbid_special(logits, allow_unknown=allow_unknown)
+    most_probable = jnp.argmax(logits, axis=-1)
+    # Below the smallest normal number a division would overflow: that is greedy as well.
+    greedy = jnp.asarray(temperature) < jnp.finfo(logits.dtype).tiny
+    scaled = scale_by_temperature(logits, jnp.where(greedy, 1.0, temperature))
+    restricted = keep_top_p(keep_top_k(scaled, top_k), top_p)
+    drawn = jax.random.categorical(key, restricted, axis=-1)
+    return jnp.where(greedy, most_probable, drawn).astype(jnp.int32)
+
+
+def forbid_special(logits: Array, *, allow_unknown: ArrayLike = False) -> Array:
+    """Gives `<s>`, and `<unk>` unless it is allowed, probability 0.
+
+    Args:
+        logits: float32[..., V].
+        allow_unknown: whether `<unk>` keeps its score.
+
+    Returns:
+        float32[..., V], minus infinity at forbidden tokens.
+
+    Example:
+        >>> forbid_special(jnp.zeros(4)).tolist()
+        [-inf, -inf, 0.0, 0.0]
+    """
+    unknown = jnp.where(allow_unknown, logits[..., UNKNOWN_ID], -jnp.inf)
+    return logits.at[..., START_ID].set(-jnp.inf).at[..., UNKNOWN_ID].set(unknown)
+
+
+def scale_by_temperature(logits: Array, temperature: ArrayLike) -> Array:
+    """Sharpens (below 1) or flattens (above 1) a distribution: p_i^(1/temperature), normalised.
+
+    The largest logit becomes 0, so that a small temperature cannot overflow.
+
+    Args:
+        logits: float32[..., V].
+        temperature: a number above 0.
+
+    Returns:
+        float32[..., V].
+
+    Example:
+        >>> scale_by_temperature(jnp.array([1.0, 3.0]), 0.5).tolist()
+        [-4.0, 0.0]
+    """
+    return (logits - jnp.max(logits, axis=-1, keepdims=True)) / temperature
+
+
+@jax.jit
+def keep_top_k(logits: Array, top_k: ArrayLike) -> Array:
+    """Gives all but the k most probable tokens probability 0; of equal ones, low ids go first.
+
+    Args:
+        logits: float32[..., V].
+        top_k: how many tokens stay; 0 keeps all.
+
+    Returns:
+        float32[..., V], minus infinity at the others.
+
+    Example:
+        >>> keep_top_k(jnp.array([1.0, 3.0, 2.0]), 2).tolist()
+        [-inf, 3.0, 2.0]
+    """
+
+    def count(sorted_logits: Array) -> Array:
+        return jnp.full(sorted_logits.shape[:-1], jnp.minimum(top_k, sorted_logits.shape[-1]))
+
+    return _keep_largest(logits, jnp.asarray(top_k) > 0, count)
+
+
+@jax.jit
+def keep_top_p(logits: Array, top_p: ArrayLike) -> Array:
+    """Keeps the nucleus: the fewest most probable tokens that together have probability >= p.
+
+    Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration", equation 2. At least
+    one token stays.
+
+    Args:
+        logits: float32[..., V].
+        top_p: probability p, above 0; 1 keeps all.
+
+    Returns:
+        float32[..., V], minus infinity outside the nucleus.
+
+    Example:
+        >>> jnp.isfinite(keep_top_p(jnp.log(jnp.array([0.3, 0.5, 0.2])), 0.7)).tolist()
+        [True, True, False]
+    """
+
+    def count(sorted_logits: Array) -> Array:
+        probabilities = jax.nn.softmax(sorted_logits, axis=-1)
+        before = jnp.cumsum(probabilities, axis=-1) - probabilities
+        return jnp.maximum((before < top_p).sum(axis=-1), 1)
+
+    return _keep_largest(logits, jnp.asarray(top_p) < 1, count)
+
+
+def _keep_largest(logits: Array, wanted: Array, count: Callable[[Array], Array]) -> Array:
+    """Keeps the largest logits, as many as `count` says of them sorted; sorts only if wanted."""
+
+    def restrict(logits: Array) -> Array:
+        largest_first = jnp.sort(logits, axis=-1, descending=True)
+        num_kept = count(largest_first)[..., None]
+        smallest_kept = jnp.take_along_axis(largest_first, num_kept - 1, axis=-1)
+        above = logits > smallest_kept
+        tied = logits == smallest_kept
+        num_tied = num_kept - above.sum(axis=-1, keepdims=True)
+        kept = above | (tied & (jnp.cumsum(tied, axis=-1) <= num_tied))
+        return jnp.where(kept, logits, -jnp.inf)
+
+    return jax.lax.cond(wanted, restrict, lambda logits: logits, logits)

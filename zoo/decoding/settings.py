@@ -1,0 +1,62 @@
+"""How text is drawn: the settings, their defaults and their bounds. Needs no JAX."""
+
+import dataclasses
+import math
+from typing import Literal, get_args
+
+from zoo.errors import UserError
+
+Stop = Literal["end", "length"]
+STOPS: tuple[Stop, ...] = get_args(Stop)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GenerationSettings:
+    """What `generate` takes beside the checkpoint and the prompt.
+
+    Attributes:
+        max_tokens: how many tokens are drawn at most, sentence ends included.
+        temperature: divides the logits; 0 takes the most probable token each time (greedy).
+        top_k: only the k most probable tokens may be drawn; 0 is no limit.
+        top_p: only the most probable tokens that together reach this probability; 1 is no limit.
+        seed: the same seed gives the same text.
+        stop: "end" stops a text at its first `</s>`; "length" writes a newline there and goes on
+            until max_tokens. None is "length" for a character vocabulary, whose `</s>` is a mere
+            newline, and "end" for others, whose lines are sentences.
+        allow_unknown: whether `<unk>` may be drawn.
+
+    Raises:
+        UserError: a value is out of its bounds.
+
+    Example:
+        >>> GenerationSettings(temperature=-1.0)
+        Traceback (most recent call last):
+            ...
+        zoo.errors.UserError: temperature is -1.0; use a number of at least 0, such as 0.8
+    """
+
+    max_tokens: int = 200
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    seed: int = 0
+    stop: Stop | None = None
+    allow_unknown: bool = False
+
+    def __post_init__(self) -> None:
+        if self.max_tokens < 1:
+            raise UserError(f"max_tokens is {self.max_tokens}; use at least 1, such as 200")
+        if not 0 <= self.temperature < math.inf:
+            raise UserError(
+                f"temperature is {self.temperature}; use a number of at least 0, such as 0.8"
+            )
+        if self.top_k < 0:
+            raise UserError(f"top_k is {self.top_k}; use 0 for no limit, or a number such as 40")
+        if not 0 < self.top_p <= 1:
+            raise UserError(
+                f"top_p is {self.top_p}; use a probability above 0 and at most 1, such as 0.9"
+            )
+        if not 0 <= self.seed < 2**32:
+            raise UserError(f"seed is {self.seed}; use a whole number from 0 to {2**32 - 1}")
+        if self.stop is not None and self.stop not in STOPS:
+            raise UserError(f"stop is {self.stop!r}; use one of {', '.join(STOPS)}")

@@ -1,0 +1,109 @@
+"""Between text and tokens: the inputs that a prompt gives, and drawn tokens as text."""
+
+import warnings
+from collections.abc import Iterable
+
+from zoo.data.vocabulary import (
+    END_ID,
+    START_ID,
+    UNKNOWN,
+    UNKNOWN_ID,
+    CharacterVocabulary,
+    Vocabulary,
+    WordVocabulary,
+)
+from zoo.decoding.settings import Stop
+
+
+class PromptWarning(UserWarning):
+    """A prompt holds something that the vocabulary lacks, so the model reads `<unk>` there."""
+
+
+def prompt_inputs(vocabulary: Vocabulary, prompt: str) -> list[int]:
+    """The inputs that a model reads before it draws: for every line `<s>` and the line's tokens.
+
+    So "a\\nb" gives `<s> a <s> b`, and the empty prompt `<s>`.
+
+    Warns:
+        PromptWarning: the vocabulary lacks characters or words of the prompt.
+
+    Example:
+        >>> from zoo.data.vocabulary import SPECIAL_TOKENS
+        >>> prompt_inputs(WordVocabulary([*SPECIAL_TOKENS, "go", "on"]), "go on\\non")
+        [1, 3, 4, 1, 4]
+    """
+    lines = [vocabulary.encode(line) for line in prompt.split("\n")]
+    unknown = _unknown_parts(vocabulary, prompt) if any(UNKNOWN_ID in x for x in lines) else []
+    if unknown:
+        message = f"the vocabulary lacks {', '.join(map(repr, unknown))} of the prompt"
+        warnings.warn(f"{message}; the model reads {UNKNOWN}", PromptWarning, stacklevel=2)
+    return [token for line in lines for token in (START_ID, *line)]
+
+
+def _unknown_parts(vocabulary: Vocabulary, prompt: str) -> list[str]:
+    """The distinct words, or else characters, that become `<unk>`, in the prompt's order."""
+    parts = prompt.split() if vocabulary.kind == WordVocabulary.kind else prompt.replace("\n", "")
+    distinct = dict.fromkeys(parts)
+    return [part for part in distinct if part != UNKNOWN and UNKNOWN_ID in vocabulary.encode(part)]
+
+
+def default_stop(vocabulary: Vocabulary) -> Stop:
+    """Where a text stops unless the user says: see `GenerationSettings.stop`."""
+    return "length" if vocabulary.kind == CharacterVocabulary.kind else "end"
+
+
+class TextStream:
+    """The text of one row, piece by piece, as its tokens are drawn.
+
+    A piece cannot be decoded alone, since words are joined by spaces. So the line at hand is
+    decoded as a whole, and what it has beyond the last time is the piece.
+
+    Args:
+        vocabulary: the vocabulary of the tokens.
+        prompt: the text before the first piece.
+        stop: what ends the text: "end" its first `</s>`, "length" nothing but max_tokens.
+        max_tokens: how many tokens are taken.
+
+    Attributes:
+        finished: True once the row has its last token; further ones give no text.
+
+    Example:
+        >>> from zoo.data.vocabulary import SPECIAL_TOKENS
+        >>> vocabulary = WordVocabulary([*SPECIAL_TOKENS, "go", "on"])
+        >>> stream = TextStream(vocabulary, "go", stop="end", max_tokens=9)
+        >>> stream.write([4, 4]), stream.write([4, END_ID, 3]), stream.finished
+        (' on on', ' on', True)
+    """
+
+    def __init__(self, vocabulary: Vocabulary, prompt: str, *, stop: Stop, max_tokens: int) -> None:
+        self.finished = False
+        self._vocabulary = vocabulary
+        self._stop = stop
+        self._tokens_left = max_tokens
+        line = prompt.rpartition("\n")[2]
+        self._line = vocabulary.encode(line)
+        self._num_written = len(vocabulary.decode(self._line))
+        if vocabulary.kind == WordVocabulary.kind and self._line and line[-1].isspace():
+            self._num_written += 1  # the prompt has the space before the next word already
+
+    def write(self, tokens: Iterable[int]) -> str:
+        """Takes the next tokens that the row drew and returns the text that they add."""
+        text = ""
+        for token in tokens:
+            if self.finished:
+                break
+            self._tokens_left -= 1
+            self.finished = self._tokens_left == 0
+            if token != END_ID:
+                self._line.append(token)
+            elif self._stop == "end":
+                self.finished = True
+            else:
+                text += self._rest_of_line() + "\n"
+                self._line, self._num_written = [], 0
+        return text + self._rest_of_line()
+
+    def _rest_of_line(self) -> str:
+        line = self._vocabulary.decode(self._line)
+        text, self._num_written = line[self._num_written :], max(self._num_written, len(line))
+        return text

@@ -1,0 +1,286 @@
+"""Perplexity of a language model on text, exactly: every token is scored once.
+
+    nats       = -sum_i log p(w_i | tokens before it)          i over all N tokens, `</s>` included
+    perplexity = exp(nats / N)                                 (Jelinek et al. 1977)
+    bits per character = nats / (ln 2 * number of characters)
+
+A token's context, in both modes, starts with `<s>`. In mode "stream" the state is carried on from
+sentence to sentence; in mode "sentence" it starts anew at each. Legend of axes: B rows, T time,
+V vocabulary, N tokens.
+"""
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from zoo.data.batching import shift_targets
+from zoo.data.vocabulary import END_ID, START_ID, Vocabulary, count_unknown, encode_lines
+from zoo.errors import UserError
+from zoo.evaluation.modes import MODES, Mode
+
+# Cells [B, T] of one call. The logits are the memory: 10 MB with 10,000 words.
+CALL_CELLS = 256
+SENTENCE_ROWS = 16
+
+
+class TrainedModel(Protocol):
+    """What scoring needs of a checkpoint, as `zoo.load` gives it."""
+
+    @property
+    def model(self) -> Any:
+        """A language model module, such as `RecurrentLM`."""
+
+    @property
+    def params(self) -> Any:
+        """Its parameters."""
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The vocabulary of its tokens."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Score:
+    """How well a model predicted a text: sums, and what is divided from them.
+
+    Attributes:
+        num_tokens: scored tokens, every sentence's end among them.
+        num_characters: characters of the text, one newline a line among them.
+        num_unknown: scored tokens that are `<unk>`.
+        nats: negative log-probability of all scored tokens.
+
+    Example:
+        >>> score = Score(num_tokens=4, num_characters=8, num_unknown=0, nats=4 * math.log(16))
+        >>> round(score.perplexity, 6), score.bits_per_character
+        (16.0, 2.0)
+    """
+
+    num_tokens: int
+    num_characters: int
+    num_unknown: int
+    nats: float
+
+    @property
+    def nats_per_token(self) -> float:
+        """Mean negative log-probability of a token."""
+        return self.nats / self.num_tokens
+
+    @property
+    def perplexity(self) -> float:
+        """exp(nats_per_token): V for a model that holds all V tokens equally probable."""
+        try:
+            return math.exp(self.nats_per_token)
+        except OverflowError:
+            return math.inf
+
+    @property
+    def bits_per_character(self) -> float:
+        """Bits a character; unknown characters cost what `<unk>` costs, so look at num_unknown."""
+        return self.nats / math.log(2) / self.num_characters
+
+
+def perplexity(
+    checkpoint: TrainedModel, text: str | Sequence[str], *, mode: Mode = "stream"
+) -> float:
+    """Perplexity of a checkpoint's model on a text; the arguments are those of `evaluate`.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> from zoo.data.vocabulary import build_vocabulary
+        >>> from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
+        >>> vocabulary = build_vocabulary("character", ["ab"])
+        >>> model = RecurrentLM(RecurrentLMConfig(hidden_sizes=(8,)), len(vocabulary))
+        >>> params = jax.jit(model.init)(jax.random.key(0), jnp.array([[START_ID]]))["params"]
+        >>> uniform = jax.tree.map(jnp.zeros_like, params)
+        >>> checkpoint = SimpleNamespace(model=model, params=uniform, vocabulary=vocabulary)
+        >>> round(perplexity(checkpoint, "abba"), 3), len(vocabulary)
+        (5.0, 5)
+    """
+    return evaluate(checkpoint, text, mode=mode).perplexity
+
+
+def evaluate(
+    checkpoint: TrainedModel, text: str | Sequence[str], *, mode: Mode = "stream"
+) -> Score:
+    """Scores a text with a checkpoint's model.
+
+    Args:
+        checkpoint: what `zoo.load` gives.
+        text: a string, in which a newline ends a sentence, or its lines without newlines.
+        mode: "stream" carries the state over sentences, "sentence" starts each anew.
+
+    Returns:
+        The score of all its tokens.
+
+    Raises:
+        UserError: the text is empty, the mode is unknown, or the model gives no finite score.
+    """
+    lines = text.removesuffix("\n").split("\n") if isinstance(text, str) else list(text)
+    if not any(lines):
+        raise UserError("the text is empty; give at least one line to score")
+    score = score_tokens(
+        checkpoint.model,
+        checkpoint.params,
+        encode_lines(checkpoint.vocabulary, lines),
+        num_characters=sum(len(line) + 1 for line in lines),
+        mode=mode,
+    )
+    if not math.isfinite(score.nats):
+        raise UserError(
+            f"the model's log-probabilities add up to {-score.nats}; its parameters are not "
+            "finite or far too large: use a checkpoint from before its training diverged"
+        )
+    return score
+
+
+def score_tokens(
+    model: Any,
+    params: Any,
+    tokens: np.ndarray,
+    *,
+    num_characters: int,
+    mode: Mode = "stream",
+    num_streams: int = 1,
+) -> Score:
+    """Scores a token stream; the arguments are those of `token_log_probabilities`.
+
+    Args:
+        model: a language model module.
+        params: its parameters.
+        tokens: int32[N], every sentence's tokens followed by `</s>`.
+        num_characters: characters of the text that the tokens stand for, newlines included.
+        mode: "stream" or "sentence".
+        num_streams: see `token_log_probabilities`.
+
+    Returns:
+        The sums over all N tokens.
+    """
+    log_probabilities = token_log_probabilities(
+        model, params, tokens, mode=mode, num_streams=num_streams
+    )
+    return Score(
+        num_tokens=len(tokens),
+        num_characters=num_characters,
+        num_unknown=count_unknown(tokens),
+        nats=-float(log_probabilities.sum(dtype=np.float64)),
+    )
+
+
+def token_log_probabilities(
+    model: Any,
+    params: Any,
+    tokens: np.ndarray,
+    *,
+    mode: Mode = "stream",
+    num_streams: int = 1,
+    call_cells: int = CALL_CELLS,
+) -> np.ndarray:
+    """Log-probability that a model gives each token after those before it.
+
+    Args:
+        model: a language model module.
+        params: its parameters.
+        tokens: int32[N], every sentence's tokens followed by `</s>`; N at least 1.
+        mode: "stream" carries the state over sentences, "sentence" starts each anew.
+        num_streams: in mode "stream", cut the tokens into so many pieces that each start at
+            the initial state and are scored side by side: faster, and a little worse at the cuts.
+            1 is exact. Mode "sentence" needs no such cuts.
+        call_cells: tokens scored at a time, padding included; it changes no result.
+
+    Returns:
+        float32[N], natural logarithms.
+
+    Raises:
+        UserError: there are no tokens, or the mode is unknown.
+    """
+    if mode not in MODES:
+        raise UserError(f"mode is {mode!r}; use one of {', '.join(MODES)}")
+    if not len(tokens):
+        raise UserError("there are no tokens to score; give a text of at least one line")
+    inputs = shift_targets(tokens)
+    if mode == "stream":
+        num_rows = min(num_streams, len(tokens))
+        cuts = np.arange(num_rows + 1) * len(tokens) // num_rows
+    else:
+        cuts = _sentence_cuts(inputs)
+    return _score_rows(model, params, inputs, tokens, cuts, mode, call_cells)
+
+
+def _score_rows(
+    model: Any,
+    params: Any,
+    inputs: np.ndarray,
+    targets: np.ndarray,
+    cuts: np.ndarray,
+    mode: Mode,
+    call_cells: int,
+) -> np.ndarray:
+    """Scores the rows targets[cuts[b]:cuts[b+1]] side by side, a few steps a call."""
+    lengths = np.diff(cuts)
+    next_power_of_two = 1 << int(lengths.max() - 1).bit_length()  # few shapes, few compilations
+    num_steps = max(1, min(call_cells // len(lengths), next_power_of_two))
+    padded_inputs = _pad_rows(inputs, cuts, num_steps)
+    padded_targets = _pad_rows(targets, cuts, num_steps)
+    carry = model.zero_carry(len(lengths))
+    scores = []
+    for start in range(0, padded_inputs.shape[1], num_steps):
+        part = slice(start, start + num_steps)
+        first = np.full((len(lengths), 1), start == 0)
+        carry, score = _score_part(
+            model,
+            params,
+            carry,
+            padded_inputs[:, part],
+            padded_targets[:, part],
+            np.clip(lengths - start, 1, num_steps).astype(np.int32),
+            first if mode == "stream" else padded_inputs[:, part] == START_ID,
+        )
+        scores.append(score)
+    rows = np.concatenate(scores, axis=1)
+    return np.concatenate([row[:length] for row, length in zip(rows, lengths, strict=True)])
+
+
+def _sentence_cuts(inputs: np.ndarray) -> np.ndarray:
+    """Where to cut N inputs into at most SENTENCE_ROWS rows of whole sentences, about equal."""
+    starts = np.flatnonzero(inputs == START_ID)
+    ideal = np.linspace(0, len(inputs), SENTENCE_ROWS + 1)[:-1]
+    nearest = np.searchsorted(starts, ideal).clip(max=len(starts) - 1)
+    return np.append(np.unique(starts[nearest]), len(inputs))
+
+
+def _pad_rows(tokens: np.ndarray, cuts: np.ndarray, multiple: int) -> np.ndarray:
+    """Rows tokens[cuts[b]:cuts[b+1]], padded with `</s>` to one length, a multiple of `multiple`.
+
+    Example:
+        >>> _pad_rows(np.array([7, 8, 9]), np.array([0, 2, 3]), 2).tolist()
+        [[7, 8], [9, 2]]
+    """
+    longest = int(np.diff(cuts).max())
+    padded = np.full((len(cuts) - 1, -(-longest // multiple) * multiple), END_ID, np.int32)
+    for row, (start, stop) in enumerate(itertools.pairwise(cuts)):
+        padded[row, : stop - start] = tokens[start:stop]
+    return padded
+
+
+@partial(jax.jit, static_argnames="model")
+def _score_part(
+    model: Any,
+    params: Any,
+    carry: Any,
+    inputs: Array,
+    targets: Array,
+    lengths: Array,
+    resets: Array,
+) -> tuple[Any, Array]:
+    """Log-probabilities [B, T] of the targets, and the carry after each row's last real input."""
+    output = model.apply({"params": params}, inputs, carry, lengths=lengths, resets=resets)
+    of_targets = jnp.take_along_axis(output.logits, targets[:, :, None], axis=-1)[:, :, 0]
+    return output.carry, of_targets - jax.nn.logsumexp(output.logits, axis=-1)

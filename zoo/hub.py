@@ -1,0 +1,192 @@
+"""Trained models by name: released checkpoints, runs, and single steps of runs.
+
+A released checkpoint is one step's directory (see `zoo.training.checkpoints`) that lies, under its
+name, in `checkpoints/` beside the package or in a directory that the environment variable
+ZOO_CHECKPOINTS lists.
+"""
+
+import dataclasses
+import difflib
+import logging
+import os
+from typing import TYPE_CHECKING, Any
+
+from etils import epath
+
+from zoo.errors import UserError
+from zoo.training import checkpoints
+
+if TYPE_CHECKING:
+    from flax import linen as nn
+
+    from zoo.data.vocabulary import Vocabulary
+
+_log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """A trained model with everything that is needed to use it.
+
+    Attributes:
+        name: as it was asked for: a released name or a path.
+        directory: the step's directory.
+        step: number of train steps taken.
+        model: `model.apply({"params": params}, tokens)` gives logits and carry.
+        params: nested dict of arrays, on the default device.
+        vocabulary: from text to token ids and back.
+        config: the run's resolved config, as nested dicts.
+        progress: what the run had reached: data position, scores.
+    """
+
+    name: str
+    directory: epath.Path
+    step: int
+    model: "nn.Module"
+    params: dict[str, Any]
+    vocabulary: "Vocabulary"
+    config: dict[str, Any]
+    progress: dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class ReleasedCheckpoint:
+    """A checkpoint that can be loaded by its name; `summary` is one line from its card."""
+
+    name: str
+    directory: epath.Path
+    summary: str
+
+
+def load(name_or_path: os.PathLike[str] | str) -> Checkpoint:
+    """Load a trained model; its files are verified first, and no code of theirs is run.
+
+    Args:
+        name_or_path: a released name; or a run's workdir, which stands for its best step (its
+          newest where no step has a score); or one step's directory. A path may be gs://...
+
+    Raises:
+        UserError: there is no such checkpoint, or it is damaged, or this version cannot build it.
+
+    Example:
+        >>> load("no such checkpoint")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+            ...
+        zoo.errors.UserError: there is no checkpoint 'no such checkpoint'; ...
+    """
+    import jax
+    import jax.numpy as jnp
+
+    name = os.fspath(name_or_path)
+    directory = _find(name)
+    restored = checkpoints.restore(directory)
+    model, vocabulary = _build(name, restored)
+    return Checkpoint(
+        name=name,
+        directory=directory,
+        step=restored.step,
+        model=model,
+        params=jax.tree.map(jnp.asarray, restored.params),
+        vocabulary=vocabulary,
+        config=restored.config,
+        progress=restored.progress,
+    )
+
+
+def list_checkpoints() -> list[ReleasedCheckpoint]:
+    """The released checkpoints, sorted by name; only their text files are read.
+
+    Example:
+        >>> names = [checkpoint.name for checkpoint in list_checkpoints()]
+        >>> names == sorted(names)
+        True
+    """
+    return [
+        ReleasedCheckpoint(name, directory, _summary(directory))
+        for name, directory in sorted(_released().items())
+    ]
+
+
+def _released() -> dict[str, epath.Path]:
+    """Directories of released checkpoints by name; the user's own hide the package's."""
+    roots = [epath.Path(__file__).parent.parent / "checkpoints"]
+    listed = os.environ.get("ZOO_CHECKPOINTS", "").split(os.pathsep)
+    roots += [epath.Path(root).expanduser() for root in reversed(listed) if root]
+    return {
+        entry.name: entry
+        for root in roots
+        if root.is_dir()
+        for entry in root.iterdir()
+        if checkpoints.is_step_directory(entry)
+    }
+
+
+def _summary(directory: epath.Path) -> str:
+    """The first line of the card, without the marks of a heading; empty if there is no card."""
+    card = directory / checkpoints.CARD
+    lines = card.read_text().splitlines() if card.exists() else []
+    return lines[0].lstrip("# ") if lines else ""
+
+
+def _find(name: str) -> epath.Path:
+    """The directory of the step that a name or a path stands for, verified."""
+    released = _released()
+    path = released.get(name, epath.Path(name).expanduser())
+    try:
+        if not path.is_dir():
+            raise UserError(_unknown(name, released))
+        if checkpoints.is_step_directory(path):
+            checkpoints.verify(path)
+            return path
+        return _step_of_run(path)
+    except checkpoints.DamagedCheckpoint as error:
+        raise UserError(f"{error}; copy it again, or load another step of its run") from error
+    except ImportError as error:  # the file system of gs:// paths is an optional package
+        raise UserError(f"{name} cannot be read: {error}") from error
+
+
+def _unknown(name: str, released: dict[str, epath.Path]) -> str:
+    near = difflib.get_close_matches(name, released) or sorted(released)
+    known = f"released: {', '.join(near)}" if near else "none is released here"
+    return f"there is no checkpoint {name!r}; {known}; or give a run's or a step's directory"
+
+
+def _step_of_run(workdir: epath.Path) -> epath.Path:
+    """The best step of a run if it is there and sound, else the newest sound step."""
+    damaged: list[str] = []
+    newest = checkpoints.latest_sound(workdir, log=damaged.append)
+    if newest is None and damaged:
+        raise UserError(f"{workdir} has no sound checkpoint; {damaged[0]}")
+    if newest is None and (workdir / checkpoints.CONFIG).exists():
+        raise UserError(f"{workdir} has no complete checkpoint yet; let its run go on until then")
+    if newest is None:
+        raise UserError(
+            f"{workdir} is no checkpoint: it has neither {checkpoints.PARAMS}/, as one step's "
+            "directory has, nor steps under checkpoints/, as a run's workdir has"
+        )
+    best_step = checkpoints.read_json(newest / checkpoints.PROGRESS).get("best_step")
+    chosen = newest
+    if best_step is not None and best_step != int(newest.name):
+        best = checkpoints.step_directory(workdir, best_step)
+        try:
+            checkpoints.verify(best)
+            chosen = best
+        except checkpoints.DamagedCheckpoint as error:
+            damaged.append(str(error))
+    for fault in damaged:
+        _log.warning("%s; %s is used", fault, chosen)
+    return chosen
+
+
+def _build(name: str, restored: checkpoints.Restored) -> tuple["nn.Module", "Vocabulary"]:
+    from zoo.data.vocabulary import vocabulary_from_json
+    from zoo.models import registry
+
+    vocabulary = vocabulary_from_json(restored.vocabulary)
+    try:
+        return registry.build(restored.config["model"], len(vocabulary)), vocabulary
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"the model of {name} cannot be built: {error}; where it is from a newer version, "
+            "type: pip install --upgrade recurrent-zoo"
+        ) from error

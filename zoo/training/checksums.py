@@ -1,0 +1,99 @@
+"""A directory's files against their SHA-256 sums, which stand in its checksums.json.
+
+The format is a JSON object: paths relative to the directory, with `/` between their parts, to
+SHA-256 in hexadecimal digits.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+
+from etils import epath
+
+FILE = "checksums.json"
+
+
+class DamagedCheckpoint(Exception):
+    """A directory that is not what was saved: the message names it and what is wrong."""
+
+
+def compute(directory: epath.Path) -> dict[str, str]:
+    """The sums of all files under a directory, as checksums.json holds them.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as name:
+        ...     _ = epath.Path(name, "empty.txt").write_text("")
+        ...     compute(epath.Path(name))["empty.txt"][:8]
+        'e3b0c442'
+    """
+    return {name: _sha256(directory / name) for name in sorted(_files(directory))}
+
+
+def verify(directory: epath.Path, *, required: Iterable[str]) -> None:
+    """Check that a directory's files are those whose sums were written.
+
+    A file that checksums.json does not list is ignored. But no path, listed or not, may lead out
+    of the directory: neither an absolute one, nor one with `..`, nor a symbolic link.
+
+    Args:
+        directory: where checksums.json and the files are.
+        required: paths that checksums.json must list.
+
+    Raises:
+        DamagedCheckpoint: a file is missing, differs, or leads out of the directory.
+
+    Example:
+        >>> verify(epath.Path("/nowhere"), required=())
+        Traceback (most recent call last):
+            ...
+        zoo.training.checksums.DamagedCheckpoint: /nowhere is damaged: checksums.json is missing
+    """
+    try:
+        fault = _fault(directory, required)
+    except (OSError, ValueError, RecursionError) as error:  # unreadable, not JSON, a NUL in a path
+        fault = str(error)
+    if fault:
+        raise DamagedCheckpoint(f"{directory} is damaged: {fault}")
+
+
+def _fault(directory: epath.Path, required: Iterable[str]) -> str | None:
+    """What is wrong, in a few words; None if all is well."""
+    if not (directory / FILE).exists():
+        return f"{FILE} is missing"
+    expected = json.loads((directory / FILE).read_bytes())
+    if not isinstance(expected, dict):
+        return f"{FILE} is not a JSON object"
+    for name in required:
+        if name not in expected:
+            return f"{FILE} does not list {name}"
+    for name in sorted({*expected, *_files(directory)}):
+        if _leads_outside(directory, name):
+            return f"{name} leads out of the directory"
+        if name in expected and not (directory / name).exists():
+            return f"{name} is missing"
+        if name in expected and _sha256(directory / name) != expected[name]:
+            return f"{name} differs from its checksum"
+    return None
+
+
+def _leads_outside(directory: epath.Path, name: str) -> bool:
+    if name.startswith("/") or ".." in name.split("/"):
+        return True
+    root = os.path.realpath(directory)
+    return os.path.commonpath([root, os.path.realpath(directory / name)]) != root
+
+
+def _files(directory: epath.Path, prefix: str = "") -> Iterator[str]:
+    """Paths of all files under a directory, relative to it."""
+    for entry in directory.iterdir():
+        if entry.is_dir():
+            yield from _files(entry, f"{prefix}{entry.name}/")
+        else:
+            yield f"{prefix}{entry.name}"
+
+
+def _sha256(path: epath.Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
