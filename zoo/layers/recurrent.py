@@ -125,7 +125,7 @@ def uniform(scale: float) -> Initializer:
         (True, True)
     """
 
-    def init(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+    def init(key: Array, shape: tuple[int, ...], dtype: Any = float) -> Array:
         return jax.random.uniform(key, shape, dtype, -scale, scale)
 
     return init

@@ -1,0 +1,15 @@
+"""The default model with another cell: a character Elman network on the manual inside every Python.
+
+python train.py --config=configs/python_docs_elman.py --workdir=runs/python_docs_elman
+"""
+
+from ml_collections import ConfigDict
+
+from configs import python_docs_lstm
+
+
+def get_config() -> ConfigDict:
+    """As python_docs_lstm, but for the cell."""
+    config = python_docs_lstm.get_config()
+    config.model.cell = "elman"
+    return config

@@ -1,0 +1,15 @@
+"""The default model with another cell: a character GRU on the manual inside every Python.
+
+python train.py --config=configs/python_docs_gru.py --workdir=runs/python_docs_gru
+"""
+
+from ml_collections import ConfigDict
+
+from configs import python_docs_lstm
+
+
+def get_config() -> ConfigDict:
+    """As python_docs_lstm, but for the cell."""
+    config = python_docs_lstm.get_config()
+    config.model.cell = "gru"
+    return config

@@ -1,0 +1,18 @@
+"""A character LSTM on any UTF-8 text.
+
+    python train.py --config=configs/text_file_lstm.py --config.data.directory=FILE --workdir=DIR
+
+FILE is one file, split 90/5/5 by position, or a directory with train.txt, valid.txt and test.txt.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import python_docs_lstm
+
+
+def get_config() -> ConfigDict:
+    """The default model on a corpus of the user; characters seen once are unknown."""
+    config = python_docs_lstm.get_config()
+    config.data.corpus = "text_file"
+    config.data.min_count = 2
+    return config

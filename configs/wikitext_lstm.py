@@ -1,0 +1,23 @@
+"""A regularised LSTM with tied embeddings on WikiText-2 (Merity et al. 2016).
+
+    python train.py --config=configs/wikitext_lstm.py --config.data.directory=DIR --workdir=DIR2
+
+DIR holds wiki.train.tokens, wiki.valid.tokens and wiki.test.tokens.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import penn_treebank_lstm_tied
+
+STEPS_PER_EPOCH = 2_983  # 2,088,628 tokens in 20 streams, in chunks of 35
+NUM_EPOCHS = 16
+
+
+def get_config() -> ConfigDict:
+    """The Penn Treebank's recipe on a corpus twice as long, with 33,000 words."""
+    config = penn_treebank_lstm_tied.get_config()
+    config.data.corpus = "wikitext"
+    config.training.num_steps = NUM_EPOCHS * STEPS_PER_EPOCH
+    config.training.checkpoint_every_steps = STEPS_PER_EPOCH
+    config.evaluation.every_steps = STEPS_PER_EPOCH
+    return config

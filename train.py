@@ -1,0 +1,61 @@
+"""Train a model: python train.py --config=configs/python_docs_lstm.py --workdir=runs/demo.
+
+Any field of the config can be set: --config.training.num_steps=500. Stopped (Ctrl-C, SIGTERM) and
+started again with the same workdir, a run goes on where it was.
+"""
+
+import sys
+from typing import NoReturn
+
+from absl import app, flags, logging
+from ml_collections import config_flags
+
+from zoo.errors import UserError
+
+_CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment, a file in configs/.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "The run's directory: checkpoints and metrics.")
+_ALLOW_CONFIG_CHANGE = flags.DEFINE_bool(
+    "allow_config_change", False, "Go on with a run although its config was another."
+)
+
+
+def _parse_flags(argv: list[str]) -> list[str]:
+    """Flags from the command line; a mistake in them ends the program with one line."""
+    try:
+        rest = flags.FLAGS(argv)
+        if rest[1:]:
+            raise UserError(f"unexpected argument {rest[1]!r}; settings start with --config.")
+        for flag in (_CONFIG, _WORKDIR):
+            if flag.value is None:
+                raise UserError(f"--{flag.name} is missing; {__doc__.splitlines()[0]}")
+        _ = _CONFIG.value.training  # where the file could not be read, this says so
+    except (AttributeError, KeyError) as error:  # ml_collections may wrap the one in the other
+        told = error.args[0]
+        _fail(f"no such setting: {told.args[0] if isinstance(told, KeyError) else told}")
+    except OSError as error:
+        _fail(f"--config can't be read: {str(error).splitlines()[-1]}")
+    except (flags.Error, TypeError, ValueError) as error:
+        _fail(str(error))
+    return rest
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(2)
+
+
+def main(argv: list[str]) -> None:
+    """Flags to config to zoo.training.train."""
+    del argv
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # seen through a pipe
+    logging.set_verbosity(logging.WARNING)  # Orbax tells of every file it writes
+    from zoo.training.loop import train
+
+    try:
+        train(_CONFIG.value, str(_WORKDIR.value), allow_config_change=_ALLOW_CONFIG_CHANGE.value)
+    except UserError as error:
+        _fail(str(error))
+
+
+if __name__ == "__main__":
+    app.run(main, flags_parser=_parse_flags)

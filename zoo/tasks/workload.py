@@ -1,0 +1,34 @@
+"""What a task hands to the training loop."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+
+from zoo.data.batching import Batches
+
+
+class Workload(NamedTuple):
+    """A model on a corpus, ready to be trained; the loop needs to know no more than this.
+
+    Attributes:
+        task: the loss, see `zoo.training.state.Task`.
+        init_params: random key -> parameters before training.
+        carry: the recurrent state before the first batch.
+        batches: the training batches.
+        vocabulary: what `Vocabulary.to_json` gave; saved with every checkpoint.
+        evaluate: parameters -> scores on the validation split.
+        criterion: the name of the score that training is to lower.
+        describe: scores -> a few words for the progress line.
+        sample: (parameters, seed) -> a text that shows what the model does, or "".
+    """
+
+    task: Any
+    init_params: Callable[[jax.Array], Any]
+    carry: Any
+    batches: Batches
+    vocabulary: dict[str, Any]
+    evaluate: Callable[[Any], dict[str, float]]
+    criterion: str
+    describe: Callable[[dict[str, float]], str]
+    sample: Callable[[Any, int], str]

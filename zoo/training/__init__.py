@@ -1,0 +1,1 @@
+"""The training state, the one train step, the loop, optimizers and checkpoints."""

@@ -1,0 +1,154 @@
+"""A run's config: five sections, each with the fields and defaults of one record."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from zoo.data.corpora import DataConfig
+from zoo.errors import UserError
+from zoo.evaluation.modes import MODES
+from zoo.models.registry import default_config
+from zoo.training.optimizers import OptimizerConfig
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """The settings of the loop.
+
+    Attributes:
+        num_steps: train steps in all.
+        seed: of the parameters, the batches and the dropout masks.
+        steps_per_call: train steps between two looks at signals and clocks; changes no result.
+        log_every_steps: a line of progress and of metrics each so many steps.
+        checkpoint_every_steps: a checkpoint each so many steps, and at the end.
+        reset_at_sentences: put the recurrent state back at every `<s>`; otherwise it is carried
+            over sentences.
+        tensorboard: write the metrics for TensorBoard too; needs `recurrent-zoo[tensorboard]`.
+    """
+
+    num_steps: int = 1000
+    seed: int = 0
+    steps_per_call: int = 10
+    log_every_steps: int = 100
+    checkpoint_every_steps: int = 1000
+    reset_at_sentences: bool = False
+    tensorboard: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("num_steps", "steps_per_call", "log_every_steps", "checkpoint_every_steps"):
+            if getattr(self, name) < 1:
+                raise UserError(f"training.{name} is {getattr(self, name)}; use at least 1")
+        if not 0 <= self.seed < 2**32:
+            raise UserError(f"training.seed is {self.seed}; use 0 to {2**32 - 1}")
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """The settings of what is measured on the validation split while training.
+
+    Attributes:
+        every_steps: evaluate each so many steps, and at the end.
+        mode: stream, with the state carried over sentences, or sentence, with the state reset.
+        num_streams: in mode stream, score this many equal parts of the split side by side; each
+            starts at the initial state, so 1 is exact and more is faster.
+        patience: stop after this many evaluations without a new best; 0 to never stop early.
+        sample_tokens: length of the sample that is shown at the end, in tokens; 0 for none.
+    """
+
+    every_steps: int = 1000
+    mode: str = "stream"
+    num_streams: int = 1
+    patience: int = 0
+    sample_tokens: int = 200
+
+    def __post_init__(self) -> None:
+        for name in ("every_steps", "num_streams"):
+            if getattr(self, name) < 1:
+                raise UserError(f"evaluation.{name} is {getattr(self, name)}; use at least 1")
+        for name in ("patience", "sample_tokens"):
+            if getattr(self, name) < 0:
+                raise UserError(f"evaluation.{name} is {getattr(self, name)}; use 0 or more")
+        if self.mode not in MODES:
+            raise UserError(f"evaluation.mode is {self.mode!r}; use {' or '.join(MODES)}")
+
+
+_RECORDS: dict[str, type] = {
+    "data": DataConfig,
+    "optimizer": OptimizerConfig,
+    "training": TrainingConfig,
+    "evaluation": EvaluationConfig,
+}
+
+
+def base_config(architecture: str) -> ConfigDict:
+    """A config in which every field has its default, to be changed field by field.
+
+    Args:
+        architecture: a name in `zoo.list_models()`.
+
+    Example:
+        >>> config = base_config("recurrent_lm")
+        >>> config.model.cell = "gru"
+        >>> config.model.cels = "gru"
+        Traceback (most recent call last):
+            ...
+        AttributeError: 'Key "cels" does not exist and cannot be added since the config is locked'
+    """
+    sections = {name: dataclasses.asdict(record()) for name, record in _RECORDS.items()}
+    return ConfigDict({**sections, "model": default_config(architecture)}).lock()
+
+
+def section(config: ConfigDict, name: str) -> Any:
+    """One section of a config as its record, with its values checked.
+
+    Example:
+        >>> section(base_config("recurrent_lm"), "training").num_steps
+        1000
+    """
+    return _RECORDS[name](**config[name])
+
+
+def check(config: ConfigDict) -> None:
+    """Raises UserError, one line, for the first value that can't be."""
+    for name in _RECORDS:
+        section(config, name)
+    for name, defaults in base_config(config.model.architecture).items():
+        for field, default in defaults.items():
+            if isinstance(default, tuple):
+                _check_elements(f"{name}.{field}", config[name][field], default)
+
+
+def _check_elements(name: str, value: tuple[Any, ...], default: tuple[Any, ...]) -> None:
+    """What ConfigDict does not: it knows a tuple from a number, not what the tuple holds."""
+    kind = type(default[0])
+    allowed = (int, float) if kind is float else (int,)
+    if any(type(element) not in allowed for element in value):
+        raise UserError(f"{name} is {tuple(value)}; use {kind.__name__} values, as in {default}")
+
+
+def differing_fields(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
+    """The fields in which two plain configs differ, each as `name: first -> second`.
+
+    Example:
+        >>> differing_fields({"model": {"cell": "gru"}}, {"model": {"cell": "lstm"}})
+        ["model.cell: 'gru' -> 'lstm'"]
+    """
+    flat_first, flat_second = _flatten(first), _flatten(second)
+    names = sorted(flat_first.keys() | flat_second.keys())
+    return [
+        f"{name}: {flat_first.get(name)!r} -> {flat_second.get(name)!r}"
+        for name in names
+        if flat_first.get(name) != flat_second.get(name)
+    ]
+
+
+def _flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in config.items():
+        if isinstance(value, dict):
+            flat |= _flatten(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat

@@ -1,0 +1,265 @@
+"""The training loop: batches through `train_steps`, and what happens between two calls of it."""
+
+import math
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from zoo.data.batching import Batches
+from zoo.errors import UserError
+from zoo.tasks.registry import build_workload
+from zoo.tasks.workload import Workload
+from zoo.training import checkpoints
+from zoo.training import config as configs
+from zoo.training.metrics import MetricsWriter, progress_line
+from zoo.training.optimizers import make_optimizer, make_schedule
+from zoo.training.run import Progress, Run
+from zoo.training.signals import stop_signals
+from zoo.training.state import TrainState, create_state, train_steps
+
+
+def train(
+    config: ConfigDict,
+    workdir: str,
+    *,
+    allow_config_change: bool = False,
+    log: Callable[[str], None] = partial(print, flush=True),
+) -> Progress:
+    """Trains what a config describes, or goes on with it where the workdir's run was stopped.
+
+    SIGTERM or Ctrl-C ends the run with a checkpoint; started again, it goes on from there and ends
+    bit for bit as if it had not been stopped.
+
+    Args:
+        config: as `zoo.training.config.base_config` makes it.
+        workdir: the run's directory.
+        allow_config_change: go on although the run was started with another config.
+        log: takes each line of progress.
+
+    Returns:
+        What was reached.
+
+    Raises:
+        UserError: for a config, corpus or workdir that can't be, or a loss that is not finite.
+    """
+    configs.check(config)
+    workload = build_workload(config)  # first: a corpus that can't be used leaves nothing behind
+    run = Run(workdir, config, allow_config_change=allow_config_change)
+    state, progress = run.resume(_initial_state(config, workload), log)
+    with MetricsWriter(run, tensorboard=config.training.tensorboard) as writer:
+        loop = _Loop(config, run, workload, writer, log)
+        state = loop.run(state, progress)
+    if loop.finished(int(state.step), progress):
+        _report(config, run, workload, state, progress, log)
+    return progress
+
+
+def _initial_state(config: ConfigDict, workload: Workload) -> TrainState:
+    """The state before the first step; everything random in it follows from training.seed."""
+    params_key, steps_key = jax.random.split(jax.random.key(config.training.seed))
+    optimizer = make_optimizer(configs.section(config, "optimizer"), config.training.num_steps)
+    params = jax.jit(workload.init_params)(params_key)
+    return create_state(workload.task, optimizer, params, workload.carry, steps_key)
+
+
+def _report(
+    config: ConfigDict,
+    run: Run,
+    workload: Workload,
+    state: TrainState,
+    progress: Progress,
+    log: Callable[[str], None],
+) -> None:
+    """The best checkpoint, its score, and a sample of what it does."""
+    best_step = int(state.step) if progress.best_step is None else progress.best_step
+    if best_step != int(state.step):
+        state = run.restore_arrays(best_step, state)
+    scores = workload.evaluate(state.params)
+    log(f"best step {best_step}, validation: {workload.describe(scores)}")
+    if sample := workload.sample(state.params, config.training.seed):
+        log(f"sample:\n{sample}")
+    log(f"for the test split: python -m zoo evaluate {run.directory} --split=test")
+
+
+class _Loop:
+    """The steps of one run, with what has to happen at which of them."""
+
+    def __init__(
+        self,
+        config: ConfigDict,
+        run: Run,
+        workload: Workload,
+        writer: MetricsWriter,
+        log: Callable[[str], None],
+    ):
+        self.training, self.evaluation = config.training, config.evaluation
+        self.optimizer = configs.section(config, "optimizer")
+        self.schedule = make_schedule(self.optimizer, self.training.num_steps)
+        self.directory, self.workload, self.writer, self.log = run, workload, writer, log
+        self.clock_step, self.clock = 0, time.monotonic()
+
+    def finished(self, step: int, progress: Progress) -> bool:
+        """Whether the run is at its last step, or out of patience with its validation score."""
+        out_of_patience = 0 < self.evaluation.patience <= progress.stalled
+        return step >= self.training.num_steps or out_of_patience
+
+    def run(self, state: TrainState, progress: Progress) -> TrainState:
+        """From the given state to the end of the run, or to a signal; fills in `progress`."""
+        step, num_steps = int(state.step), self.training.num_steps
+        self.clock_step = step
+        num_params = sum(array.size for array in jax.tree.leaves(state.params))
+        self.log(f"{num_params:,} parameters; step {step} of {num_steps}")
+        with stop_signals() as stopped:
+            while not self.finished(step, progress):
+                batches, count = stack_batches(
+                    self.workload.batches,
+                    step,
+                    most=self._next_event(step) - step,
+                    capacity=self.training.steps_per_call,
+                )
+                state, metrics = train_steps(state, batches, count)
+                self._accumulate(progress, step, jax.device_get(metrics), count)
+                step += count
+                state, saved = self._events(state, progress, step)
+                if stopped and not self.finished(step, progress):
+                    if not saved:
+                        self._save(state, progress)
+                    self.log(f"stopped at step {step}; the same command goes on from here")
+                    break
+        return state
+
+    def _next_event(self, step: int) -> int:
+        """The next step after which something has to happen."""
+        every = (
+            self.training.log_every_steps,
+            self.training.checkpoint_every_steps,
+            self.evaluation.every_steps,
+        )
+        return min(self.training.num_steps, *((step // steps + 1) * steps for steps in every))
+
+    def _accumulate(self, progress: Progress, step: int, metrics: dict, count: int) -> None:
+        """Adds up each step's metrics, and stops a run whose loss is no number."""
+        sums = progress.sums
+        for index in range(count):
+            for name, values in metrics.items():
+                value = float(values[index])
+                if not math.isfinite(value):
+                    raise UserError(self._not_finite(name, value, step + index + 1))
+                sums[name] = sums.get(name, 0.0) + value
+            sums["steps"] = sums.get("steps", 0.0) + 1
+
+    def _not_finite(self, name: str, value: float, step: int) -> str:
+        steps = checkpoints.steps(self.directory.directory)
+        last = f"the last good checkpoint is step {steps[-1]}" if steps else "no checkpoint yet"
+        return (
+            f"{name} became {value} at step {step}; {last} of {self.directory.directory}; "
+            "try a lower --config.optimizer.learning_rate or --config.optimizer.clip_norm"
+        )
+
+    def _events(self, state: TrainState, progress: Progress, step: int) -> tuple[TrainState, bool]:
+        """Log, evaluate and save where the step is due; says whether it saved."""
+        last = step == self.training.num_steps
+        if step % self.training.log_every_steps == 0 or last:
+            self._log_training(state, progress, step)
+        improved = False
+        if step % self.evaluation.every_steps == 0 or last:
+            improved = self._evaluate(state, progress, step)
+            if not improved:
+                state = self._after_stall(state, progress)
+        due = step % self.training.checkpoint_every_steps == 0
+        save = improved or due or self.finished(step, progress)
+        if save:
+            self._save(state, progress)
+        return state, save
+
+    def _log_training(self, state: TrainState, progress: Progress, step: int) -> None:
+        sums, progress.sums = progress.sums, {}
+        now = time.monotonic()
+        steps_a_second = (step - self.clock_step) / max(now - self.clock, 1e-9)
+        tokens_a_step = sums["num_tokens"] / sums["steps"]
+        self.clock_step, self.clock = step, now
+        record = {
+            "loss_nats": sums["loss_nats"] / sums["num_tokens"],
+            "gradient_norm": sums["gradient_norm"] / sums["steps"],
+            "learning_rate": float(self.schedule(step - 1)) * float(state.learning_rate_scale),
+        }
+        rates: dict[str, float] = {"tokens_per_second": round(steps_a_second * tokens_a_step)}
+        self.writer.write(step, "train", record | rates)
+        seconds_left = (self.training.num_steps - step) / steps_a_second
+        self.log(progress_line(step, self.training.num_steps, record, rates, seconds_left))
+
+    def _evaluate(self, state: TrainState, progress: Progress, step: int) -> bool:
+        """Scores the validation split; says whether it is the best score so far."""
+        started = time.monotonic()
+        scores = self.workload.evaluate(state.params)
+        score = scores[self.workload.criterion]
+        if not math.isfinite(score):
+            raise UserError(self._not_finite(f"validation {self.workload.criterion}", score, step))
+        self.writer.write(step, "validation", scores)
+        improved = progress.best_score is None or score < progress.best_score
+        progress.validation = scores
+        if improved:
+            progress.best_step, progress.best_score = step, score
+            progress.stalled = progress.stalled_at_rate = 0
+        else:
+            progress.stalled += 1
+            progress.stalled_at_rate += 1
+        mark = " (best)" if improved else ""
+        self.log(f"step {step}: validation {self.workload.describe(scores)}{mark}")
+        self.clock += time.monotonic() - started  # the rate is of training alone
+        return improved
+
+    def _after_stall(self, state: TrainState, progress: Progress) -> TrainState:
+        """Lowers the rate, from the best parameters on, where the schedule says so."""
+        config = self.optimizer
+        if config.schedule != "plateau" or progress.stalled_at_rate < config.decay_patience:
+            return state
+        progress.stalled_at_rate = 0
+        assert progress.best_step is not None
+        best = self.directory.restore_arrays(progress.best_step, state)
+        scale = state.learning_rate_scale * config.decay_factor
+        self.log(
+            f"validation stalled: learning rate times {config.decay_factor}, "
+            f"on from step {progress.best_step}'s parameters"
+        )
+        return state.replace(
+            params=best.params, optimizer_state=best.optimizer_state, learning_rate_scale=scale
+        )
+
+    def _save(self, state: TrainState, progress: Progress) -> None:
+        started = time.monotonic()
+        self.directory.save(state, self.workload.vocabulary, progress)
+        self.clock += time.monotonic() - started
+
+
+def stack_batches(batches: Batches, step: int, *, most: int, capacity: int) -> tuple[Any, int]:
+    """The batches of the steps from `step` on, to be trained on in one call.
+
+    The data position is the step: it tells the epoch and the index in it.
+
+    Args:
+        batches: the training batches.
+        step: the first one's step.
+        most: how many are wanted; there are fewer where a batch has another shape than the first.
+        capacity: K, the size of the stack; the places that are left over repeat the last batch.
+
+    Returns:
+        Arrays [K, ...], and how many of the K places are to be trained on.
+    """
+    chosen: list[Any] = []
+    for position in range(step, step + min(most, capacity)):
+        batch = batches.batch(*divmod(position, batches.batches_per_epoch))
+        if chosen and _shapes(batch) != _shapes(chosen[0]):
+            break
+        chosen.append(batch)
+    padded = chosen + [chosen[-1]] * (capacity - len(chosen))
+    return jax.tree.map(lambda *arrays: np.stack(arrays), *padded), len(chosen)
+
+
+def _shapes(batch: Any) -> list[tuple[int, ...]]:
+    return [array.shape for array in jax.tree.leaves(batch)]

@@ -1,0 +1,69 @@
+"""A run's metrics: JSON lines, the line of progress, and TensorBoard where it is wanted."""
+
+import json
+import math
+from types import TracebackType
+from typing import Any, Self
+
+from zoo.errors import UserError
+from zoo.training.run import Run
+
+
+class MetricsWriter:
+    """Appends to a run's metrics.jsonl, and to TensorBoard event files if asked."""
+
+    def __init__(self, run: Run, *, tensorboard: bool):
+        self._board = _open_tensorboard(run) if tensorboard else None
+        self._file = run.open_metrics()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+        if self._board is not None:
+            self._board.close()
+
+    def write(self, step: int, split: str, scores: dict[str, float]) -> None:
+        """One record: the scores of a split after a step."""
+        self._file.write(json.dumps({"step": step, "split": split, **scores}) + "\n")
+        if self._board is not None:
+            for name, value in scores.items():
+                self._board.add_scalar(f"{split}/{name}", value, step)
+
+
+def _open_tensorboard(run: Run) -> Any:
+    try:
+        from tensorboardX import SummaryWriter
+    except ImportError as error:
+        raise UserError(
+            "training.tensorboard needs tensorboardX; "
+            "type: pip install 'recurrent-zoo[tensorboard]'"
+        ) from error
+    return SummaryWriter(str(run.directory / "tensorboard"))
+
+
+def progress_line(
+    step: int,
+    num_steps: int,
+    record: dict[str, float],
+    rates: dict[str, float],
+    seconds_left: float,
+) -> str:
+    """What a person watches while a model trains.
+
+    Example:
+        >>> progress_line(50, 100, {"loss_nats": 1.5}, {"tokens_per_second": 12345}, 61.0)
+        'step 50/100  loss 1.5000 nats  12,345 tokens/s  1 min 1 s left'
+    """
+    left = max(0, math.ceil(seconds_left))
+    minutes = f"{left // 60} min " if left >= 60 else ""
+    return (
+        f"step {step}/{num_steps}  loss {record['loss_nats']:.4f} nats  "
+        f"{rates['tokens_per_second']:,} tokens/s  {minutes}{left % 60} s left"
+    )

@@ -1,0 +1,181 @@
+"""A run's directory: its config, its metrics, its checkpoints, and how one goes on.
+
+config.json       the config that the run was started with
+metrics.jsonl     one JSON object a line: step, split, scores
+checkpoints/      the best and the latest step, see zoo/training/checkpoints.py
+"""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Any, TextIO
+
+import jax
+from ml_collections import ConfigDict
+
+from zoo.errors import UserError
+from zoo.training import checkpoints
+from zoo.training.checksums import DamagedCheckpoint
+from zoo.training.config import differing_fields
+from zoo.training.state import TrainState
+
+
+@dataclasses.dataclass
+class Progress:
+    """What the loop has to remember beside the arrays; plain JSON in every checkpoint.
+
+    Attributes:
+        best_step: the step with the lowest score on validation, None before the first evaluation.
+        best_score: that score.
+        stalled: evaluations since the best one.
+        stalled_at_rate: the same since the learning rate was last lowered.
+        sums: the metrics' sums since the last line of progress.
+        validation: the scores of the last evaluation.
+    """
+
+    best_step: int | None = None
+    best_score: float | None = None
+    stalled: int = 0
+    stalled_at_rate: int = 0
+    sums: dict[str, float] = dataclasses.field(default_factory=dict)
+    validation: dict[str, float] = dataclasses.field(default_factory=dict)
+
+
+class Run:
+    """The directory of one run.
+
+    Args:
+        workdir: made where it is absent.
+        config: the resolved config.
+        allow_config_change: go on although the run was started with another config.
+
+    Raises:
+        UserError: the directory can't be written, or holds a run with another config.
+    """
+
+    def __init__(self, workdir: str, config: ConfigDict, *, allow_config_change: bool = False):
+        self.directory = Path(workdir).expanduser().absolute()
+        self.config = _plain(config)
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            if not os.access(self.directory, os.W_OK):
+                raise PermissionError(13, "Permission denied")
+        except OSError as error:
+            raise UserError(
+                f"workdir {self.directory} can't be written ({error.strerror}); "
+                "choose another with --workdir=DIR"
+            ) from error
+        if checkpoints.steps(self.directory) and not allow_config_change:
+            self._refuse_other_config()
+
+    @property
+    def _config_path(self) -> Path:
+        return self.directory / "config.json"
+
+    @property
+    def _metrics_path(self) -> Path:
+        return self.directory / "metrics.jsonl"
+
+    def _refuse_other_config(self) -> None:
+        try:
+            before = json.loads(self._config_path.read_text("utf-8"))
+        except (OSError, ValueError):
+            return  # lost or damaged; restoring checks the arrays against the config anyway
+        if differing := differing_fields(before, self.config):
+            raise UserError(
+                f"workdir {self.directory} holds a run with another config "
+                f"({'; '.join(differing)}); choose another --workdir, or go on with "
+                "--allow_config_change"
+            )
+
+    def resume(self, template: TrainState, log: Any) -> tuple[TrainState, Progress]:
+        """The state and progress of the newest sound checkpoint, or `template` and none.
+
+        Metrics written after that checkpoint are dropped: they will be measured again.
+        """
+        directory = checkpoints.latest_sound(self.directory, log=log, set_aside=True)
+        state, progress = template, Progress()
+        if directory is not None:
+            state, restored = self._restore(directory, template)
+            progress = Progress(**restored.progress)
+        _replace_text(self._config_path, json.dumps(self.config, indent=1) + "\n")
+        self._truncate_metrics(int(state.step))
+        return state, progress
+
+    def restore_arrays(self, step: int, template: TrainState) -> TrainState:
+        """The state saved at one step."""
+        directory = checkpoints.step_directory(self.directory, step)
+        try:
+            checkpoints.verify(directory)
+        except DamagedCheckpoint as error:
+            raise UserError(f"{error}; the run can't use it: choose another --workdir") from error
+        return self._restore(directory, template)[0]
+
+    def _restore(
+        self, directory: Any, template: TrainState
+    ) -> tuple[TrainState, checkpoints.Restored]:
+        params, others = _split(template)
+        restored = checkpoints.restore(directory, params_template=params, state_template=others)
+        state = template.replace(
+            params=restored.params,
+            **{**restored.state, "key": jax.random.wrap_key_data(restored.state["key"])},
+        )
+        return state, restored
+
+    def save(self, state: TrainState, vocabulary: dict[str, Any], progress: Progress) -> Path:
+        """Write a checkpoint; then keep the best and the latest only."""
+        params, others = _split(state)
+        directory = checkpoints.save(
+            self.directory,
+            step=int(state.step),
+            params=params,
+            state=others,
+            config=self.config,
+            vocabulary=vocabulary,
+            progress=dataclasses.asdict(progress),
+        )
+        checkpoints.keep(self.directory, best=progress.best_step)
+        return Path(directory)
+
+    def open_metrics(self) -> TextIO:
+        """The metrics file, to append to."""
+        return self._metrics_path.open("a", encoding="utf-8", buffering=1)
+
+    def _truncate_metrics(self, step: int) -> None:
+        if not self._metrics_path.exists():
+            return
+        kept = []
+        for line in self._metrics_path.read_text("utf-8").splitlines():
+            try:
+                record = json.loads(line)
+            except ValueError:
+                break  # the line that a killed process did not finish
+            if record["step"] > step:
+                break
+            kept.append(line + "\n")
+        _replace_text(self._metrics_path, "".join(kept))
+
+
+def _split(state: TrainState) -> tuple[Any, dict[str, Any]]:
+    """The parameters, and every other array as plain data."""
+    others = {
+        "step": state.step,
+        "optimizer_state": state.optimizer_state,
+        "carry": state.carry,
+        "key": jax.random.key_data(state.key),
+        "learning_rate_scale": state.learning_rate_scale,
+    }
+    return state.params, others
+
+
+def _plain(config: ConfigDict) -> dict[str, Any]:
+    """The config as it reads from JSON: tuples are lists."""
+    return json.loads(config.to_json())
+
+
+def _replace_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    temporary = path.with_name(f".{path.name}.incomplete")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)

@@ -1,0 +1,34 @@
+"""SIGTERM and Ctrl-C as a wish to stop, to be met when a run is in a state worth saving."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+
+@contextmanager
+def stop_signals() -> Iterator[list[int]]:
+    """A list that SIGTERM or a first Ctrl-C adds to; a second Ctrl-C interrupts at once.
+
+    Example:
+        >>> with stop_signals() as received:
+        ...     signal.raise_signal(signal.SIGTERM)
+        ...     bool(received)
+        True
+    """
+    received: list[int] = []
+
+    def note(number: int, frame: Any) -> None:
+        del frame
+        received.append(number)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = {}
+    with suppress(ValueError):  # not the main thread: signals are someone else's business
+        for number in (signal.SIGTERM, signal.SIGINT):
+            before[number] = signal.signal(number, note)
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

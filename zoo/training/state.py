@@ -1,0 +1,127 @@
+"""The training state and the one train step that every neural model of the zoo is trained by."""
+
+from functools import partial
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+
+Array = jax.Array
+PyTree = Any
+Metrics = dict[str, Array]
+
+
+class Task(Protocol):
+    """What a model is trained for; hashable, since it is part of the compiled program."""
+
+    def loss(
+        self, params: PyTree, carry: PyTree, batch: PyTree, key: Array
+    ) -> tuple[Array, tuple[PyTree, Metrics]]:
+        """The scalar to minimise, the carry for the next batch, and metrics that are sums."""
+        ...
+
+
+class TrainState(struct.PyTreeNode):
+    """Everything that changes in training; with the data position, everything a run is.
+
+    Attributes:
+        step: int32, train steps taken.
+        params: the model's parameters.
+        optimizer_state: the optimizer's moments and counts.
+        carry: the recurrent state handed from batch to batch.
+        key: the run's random key; step n draws from fold_in(key, n).
+        learning_rate_scale: float32, factor on every update, lowered when validation stalls.
+        task: the loss.
+        optimizer: the update rule.
+    """
+
+    step: Array
+    params: PyTree
+    optimizer_state: PyTree
+    carry: PyTree
+    key: Array
+    learning_rate_scale: Array
+    task: Task = struct.field(pytree_node=False)
+    optimizer: optax.GradientTransformation = struct.field(pytree_node=False)
+
+
+def create_state(
+    task: Task,
+    optimizer: optax.GradientTransformation,
+    params: PyTree,
+    carry: PyTree,
+    key: Array,
+) -> TrainState:
+    """The state of a run before its first step."""
+    return TrainState(
+        step=jnp.zeros((), jnp.int32),
+        params=params,
+        optimizer_state=optimizer.init(params),
+        carry=carry,
+        key=key,
+        learning_rate_scale=jnp.ones(()),
+        task=task,
+        optimizer=optimizer,
+    )
+
+
+def train_step(state: TrainState, batch: PyTree) -> tuple[TrainState, Metrics]:
+    """One step: loss, gradient, update. Pure: the same state and batch give the same bits.
+
+    Args:
+        state: the state before the step.
+        batch: what the state's task makes a loss of.
+
+    Returns:
+        The state after the step, and the task's metrics with `gradient_norm`, the Euclidean norm
+        of the gradient before any clipping.
+    """
+    key = jax.random.fold_in(state.key, state.step)
+    gradient = jax.grad(state.task.loss, has_aux=True)
+    grads, (carry, metrics) = gradient(state.params, state.carry, batch, key)
+    updates, optimizer_state = state.optimizer.update(grads, state.optimizer_state, state.params)
+    updates = jax.tree.map(lambda update: update * state.learning_rate_scale, updates)
+    state = state.replace(
+        step=state.step + 1,
+        params=optax.apply_updates(state.params, updates),
+        optimizer_state=optimizer_state,
+        carry=carry,
+    )
+    return state, metrics | {"gradient_norm": _norm(grads)}
+
+
+def _norm(tree: PyTree) -> Array:
+    """Euclidean norm; Optax has it under a name that changes with its version."""
+    return jnp.sqrt(sum(jnp.square(array).sum() for array in jax.tree.leaves(tree)))
+
+
+@partial(jax.jit, donate_argnums=0)
+def train_steps(state: TrainState, batches: PyTree, count: Array) -> tuple[TrainState, Metrics]:
+    """Many train steps in one call, so that starting a step costs an accelerator nothing.
+
+    The number of steps is a value, not a shape: one program is compiled, whatever the count, and
+    how a run is cut into calls does not change a bit of it.
+
+    Args:
+        state: the state before the first step; its buffers are reused.
+        batches: arrays [K, ...], K batches stacked.
+        count: int32, how many of them to train on, at most K.
+
+    Returns:
+        The state after the last step, and the metrics of each step, arrays [K], zero from `count`.
+    """
+    capacity = jax.tree.leaves(batches)[0].shape[0]
+
+    def batch_at(index: Array) -> PyTree:
+        return jax.tree.map(lambda array: array[index], batches)
+
+    def body(index: Array, loop: tuple[TrainState, Metrics]) -> tuple[TrainState, Metrics]:
+        state, history = loop
+        state, metrics = train_step(state, batch_at(index))
+        return state, jax.tree.map(lambda all_, one: all_.at[index].set(one), history, metrics)
+
+    _, shapes = jax.eval_shape(train_step, state, batch_at(jnp.zeros((), jnp.int32)))
+    history = jax.tree.map(lambda shape: jnp.zeros((capacity,), shape.dtype), shapes)
+    return jax.lax.fori_loop(0, count, body, (state, history))
