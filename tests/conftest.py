@@ -1,0 +1,41 @@
+"""What every test runs under: the CPU, strict arrays, float32, and no stored compilations."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+sys.path.insert(0, str(Path(__file__).parent))  # so that tests can import plain_loop
+
+import jax
+import pytest
+
+jax.config.update("jax_enable_compilation_cache", False)
+
+
+STRICT_ROOMS = ("layers", "models")  # optax, used above them, mixes int32 counts with floats
+
+
+@pytest.fixture(autouse=True)
+def strict_arrays(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Arrays of different ranks are never added, nor, where only our code runs, of different
+    dtypes; and float64 is off unless a test asks for it."""
+    assert not jax.config.jax_enable_x64, "an earlier test left float64 on; use the fixture"
+    dtypes = "strict" if request.path.parent.name in STRICT_ROOMS else "standard"
+    with jax.numpy_rank_promotion("raise"), jax.numpy_dtype_promotion(dtypes):
+        yield
+
+
+@pytest.fixture
+def float64(strict_arrays: None) -> Iterator[None]:
+    """Arrays made in this test are float64; the setting ends with the test."""
+    with jax.enable_x64(True) if hasattr(jax, "enable_x64") else jax.experimental.enable_x64():
+        yield
+
+
+@pytest.fixture
+def optax_dtypes(strict_arrays: None) -> Iterator[None]:
+    """For tests that take train steps: Optax itself adds integers to floats."""
+    with jax.numpy_dtype_promotion("standard"):
+        yield

@@ -1,0 +1,75 @@
+"""One step of each cell against its documented equations, and its derivative against autodiff."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from plain_loop import EQUATIONS
+
+from zoo.errors import UserError
+from zoo.layers.cells import CELLS, get_cell
+
+
+def random_step(name: str, shape: tuple[int, ...] = (3, 2), scale: float = 1.0) -> tuple:
+    """a_t, s_t and carry_{t-1}, arrays [*shape, G*H] and [*shape, H] with H = 4."""
+    draw, cell = np.random.default_rng(3).normal, EQUATIONS[name]
+    wide, narrow = (*shape, 4 * cell.num_gates), (*shape, 4)
+    carry = tuple(draw(size=narrow) for _ in range(cell.num_states))
+    return scale * draw(size=wide), scale * draw(size=wide), carry
+
+
+def test_every_cell_has_a_row() -> None:
+    assert set(EQUATIONS) == set(CELLS)
+
+
+@pytest.mark.parametrize("name", EQUATIONS)
+def test_forward_equals_the_equations(name: str) -> None:
+    a, s, previous = random_step(name)
+    carry, _ = get_cell(name).forward(*jax.tree.map(jnp.asarray, (a, s, previous)))
+    expected = EQUATIONS[name].step(np, a, s, previous)
+    assert len(carry) == get_cell(name).num_states == EQUATIONS[name].num_states
+    assert get_cell(name).num_gates == EQUATIONS[name].num_gates
+    for array, wanted in zip(carry, expected, strict=True):
+        assert array.dtype == jnp.float32
+        np.testing.assert_allclose(array, wanted, rtol=2e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", EQUATIONS)
+@pytest.mark.usefixtures("float64")
+def test_backward_equals_autodiff_of_the_equations(name: str) -> None:
+    """For one step [B, ...] and for many at once [T, B, ...], with any gradient of the carry."""
+    cell = get_cell(name)
+    for shape in ((3,), (3, 2)):
+        a, s, previous = jax.tree.map(jnp.asarray, random_step(name, shape))
+        grad = tuple(jnp.asarray(g) for g in np.random.default_rng(5).normal(size=(2, *shape, 4)))
+        grad = grad[: cell.num_states]
+        carry, residuals = cell.forward(a, s, previous)
+        got = cell.backward(residuals, previous, carry, grad)
+        _, pull = jax.vjp(lambda *x: EQUATIONS[name].step(jnp, *x), a, s, previous)
+        for array, wanted in zip(jax.tree.leaves(got), jax.tree.leaves(pull(grad)), strict=True):
+            np.testing.assert_allclose(array, wanted, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", EQUATIONS)
+def test_saturated_gates_stay_finite(name: str) -> None:
+    """At sums of +-1e6 no state and no derivative is NaN, and a saturated gate passes nothing."""
+    cell = get_cell(name)
+    a, s, previous = jax.tree.map(jnp.float32, random_step(name, scale=1e6))
+    carry, residuals = cell.forward(a, s, previous)
+    grad = tuple(jnp.ones_like(array) for array in carry)
+    got = cell.backward(residuals, previous, carry, grad)
+    assert all(bool(jnp.isfinite(array).all()) for array in jax.tree.leaves((carry, got)))
+    if name != "elman_relu":
+        np.testing.assert_array_equal(got.projected, 0)
+
+
+def test_relu_is_off_at_zero() -> None:
+    cell, zero = get_cell("elman_relu"), jnp.zeros((1, 1))
+    carry, residuals = cell.forward(zero, zero, (zero,))
+    got = cell.backward(residuals, (zero,), carry, (jnp.ones((1, 1)),))
+    assert float(got.projected[0, 0]) == 0.0
+
+
+def test_an_unknown_cell_names_those_there_are() -> None:
+    with pytest.raises(UserError, match=r"'gruu'.*elman, .*gru, lstm"):
+        get_cell("gruu")

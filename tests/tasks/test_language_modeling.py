@@ -1,0 +1,357 @@
+"""The loss of a language model is a plain mean over real tokens, whatever stands around them."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from tiny_run import tiny_config, write_corpus
+
+from zoo.data.batching import Batch, SentenceBatches, StreamBatches, shift_targets
+from zoo.data.vocabulary import END_ID, START_ID
+from zoo.errors import UserError
+from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
+from zoo.tasks.language_modeling import LanguageModeling, token_losses
+from zoo.tasks.registry import build_workload
+
+VOCABULARY_SIZE = 9
+MODEL = RecurrentLM(
+    RecurrentLMConfig("elman", embedding_size=4, hidden_sizes=(5,), learn_initial_state=True),
+    VOCABULARY_SIZE,
+)
+KEY = jax.random.key(0)
+gradients = jax.jit(
+    jax.value_and_grad(
+        lambda params, task, carry, batch: task.loss(params, carry, batch, KEY), has_aux=True
+    ),
+    static_argnums=1,
+)
+
+
+@pytest.fixture(scope="module")
+def params():
+    start = MODEL.init(KEY, jnp.zeros((1, 1), jnp.int32))["params"]
+    rng = np.random.default_rng(1)  # the initial state, too, is to be something
+    return jax.tree.map(
+        lambda array: jnp.asarray(0.5 * rng.normal(size=array.shape), jnp.float32), start
+    )
+
+
+def random_carry(rows, seed=5):
+    rng = np.random.default_rng(seed)
+    return jax.tree.map(
+        lambda array: jnp.asarray(rng.normal(size=array.shape), jnp.float32),
+        MODEL.zero_carry(rows),
+    )
+
+
+def random_batch(rows=3, steps=6, lengths=None, fresh=None, seed=0):
+    """Ordinary tokens, padded with `</s>` from each length on."""
+    rng = np.random.default_rng(seed)
+    inputs, targets = rng.integers(3, VOCABULARY_SIZE, size=(2, rows, steps)).astype(np.int32)
+    lengths = np.full(rows, steps) if lengths is None else np.asarray(lengths)
+    padding = np.arange(steps) >= lengths[:, None]
+    inputs[padding] = targets[padding] = END_ID
+    fresh = np.zeros(rows, bool) if fresh is None else np.asarray(fresh)
+    return Batch(inputs, targets, lengths.astype(np.int32), fresh)
+
+
+def stream(*sentences):
+    """The stream of some sentences in one row."""
+    targets = np.array([[token for line in sentences for token in (*line, END_ID)]], np.int32)
+    lengths = np.array([targets.shape[1]], np.int32)
+    return Batch(shift_targets(targets), targets, lengths, np.array([False]))
+
+
+SENTENCES = ((3, 4, 5), (6,), (), (7, 8, 3, 3))
+
+
+def numpy_loss(logits, batch):
+    """The sum over real tokens, one by one."""
+    total = 0.0
+    for row in range(len(batch.lengths)):
+        for step in range(batch.lengths[row]):
+            scores = logits[row, step].astype(np.float64)
+            probabilities = np.exp(scores - scores.max())
+            probabilities /= probabilities.sum()
+            total -= math.log(probabilities[batch.targets[row, step]])
+    return total
+
+
+def test_token_losses_are_negative_log_probabilities_also_of_huge_logits():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(2, 3, 5)).astype(np.float32)
+    targets = rng.integers(5, size=(2, 3)).astype(np.int32)
+    losses = np.asarray(token_losses(jnp.asarray(logits), jnp.asarray(targets)))
+    for row in range(2):
+        for step in range(3):
+            scores = np.exp(logits[row, step].astype(np.float64))
+            expected = -math.log(scores[targets[row, step]] / scores.sum())
+            assert losses[row, step] == pytest.approx(expected, rel=1e-5)
+    shifted = token_losses(jnp.asarray(logits + 1e4), jnp.asarray(targets))
+    np.testing.assert_allclose(shifted, losses, atol=2e-3)
+
+
+def test_the_loss_is_the_mean_over_real_tokens_and_the_metrics_are_its_sums(params):
+    batch, carry = random_batch(lengths=[6, 2, 4]), random_carry(3)
+    (loss, (_, metrics)), _ = gradients(params, LanguageModeling(MODEL), carry, batch)
+    output = MODEL.apply({"params": params}, batch.inputs, carry)
+    expected = numpy_loss(np.asarray(output.logits), batch)
+    assert float(metrics["loss_nats"]) == pytest.approx(expected, rel=1e-5)
+    assert metrics["num_tokens"] == 6 + 2 + 4
+    assert float(loss) == pytest.approx(expected / 12, rel=1e-5)
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_padding_and_what_stands_in_it_change_nothing(params, reset):
+    task, carry = LanguageModeling(MODEL, reset), random_carry(3)
+    short = random_batch(steps=4, lengths=[4, 1, 3])
+    padded = [np.pad(array, ((0, 0), (0, 3)), constant_values=8) for array in short[:2]]
+    padded[0][:, -2] = START_ID
+    for array in padded:
+        array[1, 1:] = 7
+    (loss, (_, metrics)), grads = gradients(params, task, carry, short)
+    long = Batch(*padded, short.lengths, short.fresh)
+    (long_loss, (_, long_metrics)), long_grads = gradients(params, task, carry, long)
+    assert float(long_loss) == pytest.approx(float(loss), rel=1e-6)
+    assert long_metrics["num_tokens"] == metrics["num_tokens"] == 8
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), long_grads, grads
+    )
+
+
+def test_the_state_is_carried_over_sentences(params):
+    task, batch, carry = LanguageModeling(MODEL), stream(*SENTENCES), random_carry(1)
+    (loss, (after, _)), _ = gradients(params, task, carry, batch)
+    half = [
+        jax.tree.map(lambda a: a[:, :5], batch[:2]),
+        jax.tree.map(lambda a: a[:, 5:], batch[:2]),
+    ]
+    total, state = 0.0, carry
+    for inputs, targets in half:
+        part = Batch(inputs, targets, np.array([inputs.shape[1]], np.int32), np.array([False]))
+        (_, (state, metrics)), _ = gradients(params, task, state, part)
+        total += float(metrics["loss_nats"])
+    assert float(loss) == pytest.approx(total / batch.lengths[0], rel=1e-5)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4), state, after)
+
+
+def test_reset_at_sentences_scores_every_sentence_as_if_it_came_alone(params):
+    task, batch, carry = LanguageModeling(MODEL, True), stream(*SENTENCES), random_carry(1)
+    (loss, _), _ = gradients(params, task, carry, batch)
+    total = 0.0
+    for sentence in SENTENCES:
+        alone = stream(sentence)
+        output = MODEL.apply({"params": params}, alone.inputs)  # from the trained initial state
+        total += numpy_loss(np.asarray(output.logits), alone)
+    assert float(loss) == pytest.approx(total / batch.lengths[0], rel=1e-5)
+    (carried, _), _ = gradients(params, LanguageModeling(MODEL), carry, batch)
+    assert abs(float(carried - loss)) > 1e-3
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_fresh_rows_start_at_the_initial_state_and_the_others_where_they_were(params, reset):
+    task, carry = LanguageModeling(MODEL, reset), random_carry(2)
+    batch = random_batch(rows=2, fresh=[True, False])
+    (_, (after, metrics)), _ = gradients(params, task, carry, batch)
+    variables = {"params": params}
+    from_start = MODEL.apply(variables, batch.inputs[:1])
+    from_carry = MODEL.apply(variables, batch.inputs[1:], jax.tree.map(lambda a: a[1:], carry))
+    logits = np.concatenate([from_start.logits, from_carry.logits])
+    assert float(metrics["loss_nats"]) == pytest.approx(numpy_loss(logits, batch), rel=1e-5)
+    for layer, first, second in zip(after, from_start.carry, from_carry.carry, strict=True):
+        for found, *expected in zip(layer, first, second, strict=True):
+            np.testing.assert_allclose(found, np.concatenate(expected), rtol=1e-4)
+
+
+def test_no_gradient_goes_into_the_batch_before(params):
+    def total(carry):
+        return LanguageModeling(MODEL).loss(params, carry, random_batch(), KEY)[0]
+
+    assert any(np.asarray(g).any() for g in jax.tree.leaves(jax.grad(total)(random_carry(3))))
+    fresh = random_batch(fresh=[True] * 3)
+    gradient = jax.grad(lambda c: LanguageModeling(MODEL).loss(params, c, fresh, KEY)[0])
+    assert not any(np.asarray(g).any() for g in jax.tree.leaves(gradient(random_carry(3))))
+
+
+def test_dropout_follows_the_key_alone(params):
+    config = RecurrentLMConfig("elman", 4, (5,), learn_initial_state=True, output_dropout_rate=0.5)
+    task = LanguageModeling(RecurrentLM(config, VOCABULARY_SIZE))
+    loss = jax.jit(lambda key: task.loss(params, random_carry(3), random_batch(), key)[0])
+    losses = [float(loss(jax.random.key(seed))) for seed in (0, 0, 1, 2)]
+    assert losses[0] == losses[1]
+    assert len(set(losses)) == 3
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return write_corpus(tmp_path_factory.mktemp("corpus"))
+
+
+def first_batch(workload):
+    return workload.batches.batch(0, 0)
+
+
+def test_a_workload_is_the_model_on_the_training_part(corpus):
+    workload = build_workload(tiny_config(corpus))
+    text = corpus.read_text()
+    train = text[: int(0.9 * len(text))]
+    assert isinstance(workload.batches, StreamBatches)
+    tokens = workload.vocabulary["tokens"]
+    assert sorted(tokens[3:]) == sorted(set(train) - {"\n"})
+    params = workload.init_params(KEY)
+    assert params["embedding"].shape == (len(tokens), 6)
+    assert [state.shape for state in jax.tree.leaves(workload.carry)] == [(4, 5)]
+    uniform = jax.tree.map(jnp.zeros_like, params)
+    scores = workload.evaluate(uniform)
+    assert scores["perplexity"] == pytest.approx(len(tokens), rel=1e-5)
+    assert scores[workload.criterion] == pytest.approx(math.log(len(tokens)), rel=1e-5)
+    assert scores["bits_per_character"] == pytest.approx(math.log2(len(tokens)), rel=1e-5)
+    assert f"perplexity {scores['perplexity']:.2f}, " in workload.describe(scores)
+
+
+def test_the_way_of_scoring_is_that_of_the_config(corpus):
+    params, nats = None, {}
+    for mode, num_streams in (("stream", 1), ("stream", 3), ("sentence", 1)):
+        workload = build_workload(
+            tiny_config(corpus, evaluation__mode=mode, evaluation__num_streams=num_streams)
+        )
+        if params is None:
+            params = jax.tree.map(lambda array: 3 * array, workload.init_params(KEY))
+        nats[mode, num_streams] = workload.evaluate(params)["nats_per_token"]
+    assert len(set(nats.values())) == 3
+
+
+def test_reset_at_sentences_is_that_of_the_config(corpus):
+    for reset in (False, True):
+        config = tiny_config(corpus, training__reset_at_sentences=reset)
+        assert build_workload(config).task.reset_at_sentences is reset
+
+
+def test_the_sample_has_as_many_tokens_as_asked_and_follows_the_seed(corpus):
+    workload = build_workload(tiny_config(corpus, evaluation__sample_tokens=30))
+    params = workload.init_params(KEY)
+    assert len(workload.sample(params, 0)) == 30
+    assert workload.sample(params, 0) == workload.sample(params, 0) != workload.sample(params, 1)
+    assert build_workload(tiny_config(corpus)).sample(params, 0) == ""
+
+
+def shapes(workload):
+    batches = workload.batches
+    indices = range(batches.batches_per_epoch)
+    return [batches.batch(0, index).inputs.shape for index in indices]
+
+
+# data.* -> one change, what it is seen beside, and what it changes.
+DATA_CHANGES = {
+    "vocabulary": ("word", {}, lambda w: w.vocabulary["tokens"]),
+    "vocabulary_size": (10, {}, lambda w: len(w.vocabulary["tokens"])),
+    "min_count": (60, {}, lambda w: len(w.vocabulary["tokens"])),
+    "fractions": ((0.5, 0.25, 0.25), {}, lambda w: w.batches.batches_per_epoch),
+    "batching": ("sentence", {}, lambda w: type(w.batches)),
+    "batch_size": (3, {}, lambda w: (first_batch(w).inputs.shape, w.carry[0][0].shape)),
+    "sequence_length": (5, {}, lambda w: first_batch(w).inputs.shape),
+    "random_offset": (False, {}, lambda w: first_batch(w).inputs.tolist()),
+    "bucket_lengths": ((7,), {"data.batching": "sentence"}, shapes),
+}
+
+
+@pytest.mark.parametrize("field", DATA_CHANGES)
+def test_every_setting_of_the_data_reaches_the_workload(corpus, field):
+    value, beside, observe = DATA_CHANGES[field]
+    before = observe(build_workload(tiny_config(corpus, **beside)))
+    after = observe(build_workload(tiny_config(corpus, **beside, **{f"data.{field}": value})))
+    assert before != after
+
+
+def test_the_corpus_the_directory_and_the_cache_are_those_that_were_named(corpus, tmp_path):
+    fields = set(tiny_config(corpus).data.keys())
+    assert fields == DATA_CHANGES.keys() | {"corpus", "directory", "cache_directory"}
+    with pytest.raises(UserError, match=r"ptb\.train\.txt is missing"):
+        build_workload(
+            tiny_config(corpus, data__corpus="penn_treebank", data__directory=str(tmp_path))
+        )
+    (tmp_path / "other.txt").write_text("xyz " * 200 + "\n")
+    other = tiny_config(
+        corpus,
+        data__directory=str(tmp_path / "other.txt"),
+        data__cache_directory=str(tmp_path / "cache"),
+    )
+    assert set(build_workload(other).vocabulary["tokens"][3:]) == set("xyz ")
+    assert list((tmp_path / "cache").iterdir())
+
+
+def test_sentence_batches_hold_whole_sentences(corpus):
+    config = tiny_config(corpus, data__batching="sentence", data__bucket_lengths=(20, 32, 48))
+    workload = build_workload(config)
+    assert isinstance(workload.batches, SentenceBatches)
+    batch = first_batch(workload)
+    assert batch.fresh.all()
+    assert (batch.inputs[:, 0] == START_ID).all()
+    assert (batch.targets[np.arange(4), batch.lengths - 1] == END_ID).all()
+
+
+# Each field of model.* -> one change, and what it is seen beside. What each of them means is
+# tested with the model; here, that it gets there.
+MODEL_CHANGES = {
+    "cell": ("gru", {}),
+    "embedding_size": (5, {}),
+    "hidden_sizes": ((5, 5), {}),
+    "tie_embeddings": (True, {"model.embedding_size": 5}),
+    "learn_initial_state": (True, {}),
+    "truncation": (3, {}),
+    "embedding_dropout_rate": (0.5, {}),
+    "layer_dropout_rate": (0.5, {"model.hidden_sizes": (5, 5)}),
+    "output_dropout_rate": (0.5, {}),
+    "weight_dropout_rate": (0.5, {}),
+    "dropout_shares_steps": (True, {}),
+    "init_scale": (0.3, {}),
+    "forget_bias": (2.0, {"model.cell": "lstm"}),
+    "matmul_dtype": ("bfloat16", {}),
+}
+
+
+def programs(config):
+    """What makes the parameters and what makes the gradient of the loss, traced."""
+    workload = build_workload(config)
+    gradient = jax.grad(workload.task.loss, has_aux=True)
+    params = jax.eval_shape(workload.init_params, KEY)
+    batch = jax.tree.map(jnp.asarray, first_batch(workload))
+    start = jax.make_jaxpr(workload.init_params)(KEY)
+    return str(start), str(jax.make_jaxpr(gradient)(params, workload.carry, batch, KEY))
+
+
+def test_every_setting_of_the_model_changes_a_program(corpus, monkeypatch):
+    fields = set(tiny_config(corpus).model.keys())
+    assert fields == MODEL_CHANGES.keys() | {"architecture"}
+    lines = {"train": ["abcabc"] * 9, "validation": ["abc"], "test": ["abc"]}
+    monkeypatch.setattr("zoo.tasks.language_modeling.load_corpus", lambda data: lines)
+    unchanged = programs(tiny_config(corpus))
+    assert programs(tiny_config(corpus)) == unchanged
+    for field, (value, beside) in MODEL_CHANGES.items():
+        before = programs(tiny_config(corpus, **beside)) if beside else unchanged
+        after = programs(tiny_config(corpus, **beside, **{f"model.{field}": value}))
+        assert before != after, field
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("data__batching", "sentense", "data.batching is 'sentense'; use stream or sentence"),
+        ("data__vocabulary", "wrod", "did you mean word?"),
+        ("data__batch_size", 100000, "--config.data.batch_size="),
+        ("data__batch_size", 0, "batch_size is 0"),
+        ("model__cell", "lstn", "model.cell is 'lstn'; choose one of"),
+    ],
+)
+def test_a_bad_setting_is_one_line(corpus, field, value, message):
+    with pytest.raises(UserError) as caught:
+        build_workload(tiny_config(corpus, **{field: value}))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_equal_tasks_are_one_part_of_one_compiled_program():
+    assert hash(LanguageModeling(MODEL)) == hash(LanguageModeling(MODEL))
+    assert LanguageModeling(MODEL) != LanguageModeling(MODEL, True)

@@ -1,0 +1,105 @@
+"""Imports point down only, wherever they stand in a file; and no file grows past one sitting."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FILES = sorted((ROOT / "zoo").rglob("*.py"))
+MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in FILES}
+
+# What each room may import of ours beside itself: rooms, or single modules of them.
+DOWN = {
+    "errors": set(),
+    "layers": {"errors"},
+    "data": {"errors"},
+    "models": {"layers", "errors"},
+    "decoding": {"models", "layers", "data", "errors"},
+    "evaluation": {"models", "layers", "data", "errors"},
+    "diagnostics": {"models", "layers", "data", "errors"},
+    "tasks": {"decoding", "evaluation", "models", "layers", "data", "errors"},
+    "training": {"tasks", "decoding", "evaluation", "models", "layers", "data", "errors"},
+    "hub": {"training.checkpoints", "models.registry", "data.vocabulary", "errors"},
+}
+DOWN["__init__"] = set(DOWN)
+DOWN["commands"] = set(DOWN)
+DOWN["__main__"] = {"commands", "errors"}
+
+# Above zoo, and so never imported by it.
+TOP = {"train", "configs", "experiments", "benchmarks", "tests"}
+# What maths on arrays has no business with.
+OUTSIDE_MATHS = {"optax", "orbax", "tensorflow_datasets", "ml_collections", "absl", "argparse"}
+
+
+def room_of(module: str) -> str:
+    """`zoo.data.batching` is in the room data; `zoo` itself is __init__."""
+    return module.split(".")[1] if "." in module else "__init__"
+
+
+def imported(source: str) -> set[str]:
+    """The modules that a file imports at any depth, or names in a string to import later."""
+    modules = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "write imports from the top: from zoo.room import name"
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                is_module = inner in MODULES or f"{inner}.__init__" in MODULES
+                modules.add(inner if is_module else str(node.module))
+        elif isinstance(node, ast.Constant) and node.value in MODULES:
+            modules.add(str(node.value))
+    return modules
+
+
+def edges_up(room: str, source: str) -> set[str]:
+    """The imports of a file in that room that do not point down."""
+    allowed = DOWN[room] | {room}
+    found = set()
+    for module in imported(source):
+        top, _, inner = module.partition(".")
+        outside = top in TOP or (room in ("layers", "models") and top in OUTSIDE_MATHS)
+        ours = top == "zoo" and room_of(module) not in allowed and inner not in allowed
+        if outside or ours:
+            found.add(module)
+    return found
+
+
+def test_every_room_has_its_place() -> None:
+    assert {room_of(module) for module in MODULES} <= set(DOWN)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_point_down(module: str) -> None:
+    assert edges_up(room_of(module), MODULES[module].read_text(encoding="utf-8")) == set()
+
+
+@pytest.mark.parametrize(
+    ("room", "source"),
+    [
+        ("layers", "from zoo.models.registry import build"),
+        ("layers", "def f():\n    from zoo.data import batching"),
+        ("layers", "import zoo"),
+        ("models", "import optax"),
+        ("models", "def f():\n    from ml_collections import ConfigDict"),
+        ("models", "if TYPE_CHECKING:\n    import zoo.training.state"),
+        ("data", "from zoo import tasks"),
+        ("data", "MODULE = 'zoo.models.registry'"),
+        ("evaluation", "from zoo.decoding.text import default_stop"),
+        ("tasks", "from zoo.training.state import TrainState"),
+        ("training", "from zoo.hub import load"),
+        ("training", "import train"),
+        ("hub", "from zoo.training.loop import train"),
+        ("hub", "from zoo.models.recurrent_lm import RecurrentLM"),
+        ("errors", "from zoo.layers import cells"),
+    ],
+)
+def test_an_edge_that_points_up_is_found(room: str, source: str) -> None:
+    assert edges_up(room, source)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_file_has_fewer_than_350_lines(module: str) -> None:
+    assert len(MODULES[module].read_text(encoding="utf-8").splitlines()) < 350

@@ -1,0 +1,206 @@
+"""A config has every field of every record, and says at once what can't be."""
+
+import dataclasses
+import json
+import re
+
+import jax
+import jax.numpy as jnp
+import pytest
+from tiny_run import ROOT, read_config
+
+from zoo.data.batching import SentenceBatches, StreamBatches
+from zoo.data.corpora import DataConfig
+from zoo.data.vocabulary import build_vocabulary
+from zoo.errors import UserError
+from zoo.models.recurrent_lm import RecurrentLMConfig
+from zoo.tasks import language_modeling
+from zoo.tasks.registry import build_workload
+from zoo.training import config as configs
+from zoo.training.config import (
+    EvaluationConfig,
+    TrainingConfig,
+    base_config,
+    differing_fields,
+    section,
+)
+from zoo.training.optimizers import OptimizerConfig, make_optimizer
+from zoo.training.state import create_state
+
+RECORDS = {
+    "data": DataConfig,
+    "model": RecurrentLMConfig,
+    "optimizer": OptimizerConfig,
+    "training": TrainingConfig,
+    "evaluation": EvaluationConfig,
+}
+CONFIG_FILES = sorted((ROOT / "configs").glob("*.py"))
+
+
+def changed(name, value):
+    config = base_config("recurrent_lm")
+    config.update_from_flattened_dict({name: value})
+    return config
+
+
+def test_a_config_has_every_field_of_every_record_with_its_default():
+    config = base_config("recurrent_lm")
+    assert set(config.keys()) == RECORDS.keys()
+    for name, record in RECORDS.items():
+        fields = dict(config[name].items())
+        assert fields.pop("architecture", None) == ("recurrent_lm" if name == "model" else None)
+        assert fields == dataclasses.asdict(record())
+
+
+def test_two_configs_share_nothing():
+    first, second = base_config("recurrent_lm"), base_config("recurrent_lm")
+    first.training.num_steps = 7
+    assert second.training.num_steps == TrainingConfig().num_steps
+
+
+@pytest.mark.parametrize("name", [name for name in RECORDS if name != "model"])
+def test_a_section_is_its_record(name):
+    config = base_config("recurrent_lm")
+    assert section(config, name) == RECORDS[name]()
+    assert section(changed("training.num_steps", 7), "training").num_steps == 7
+
+
+def test_an_unknown_field_is_an_error_with_the_nearest_name():
+    config = base_config("recurrent_lm")
+    with pytest.raises(AttributeError, match='Did you mean "num_steps"'):
+        config.training.num_step = 3
+    with pytest.raises(AttributeError, match='Did you mean "optimizer"'):
+        config.optimiser = {}
+
+
+def test_a_value_of_another_type_is_an_error_that_names_the_field():
+    config = base_config("recurrent_lm")
+    with pytest.raises(TypeError, match="num_steps"):
+        config.training.num_steps = "many"
+    with pytest.raises(TypeError, match="hidden_sizes"):
+        config.model.hidden_sizes = 3
+
+
+def test_an_unknown_architecture_is_told_with_the_near_ones():
+    with pytest.raises(UserError, match="'recurrent_ml'; try recurrent_lm"):
+        base_config("recurrent_ml")
+    with pytest.raises(UserError, match="'recurrent_ml'; try recurrent_lm"):
+        configs.check(changed("model.architecture", "recurrent_ml"))
+
+
+BAD_VALUES = [
+    *(
+        (f"training.{name}", value)
+        for name in ("num_steps", "steps_per_call", "log_every_steps", "checkpoint_every_steps")
+        for value in (0, -3)
+    ),
+    *(("training.seed", value) for value in (-1, 2**32)),
+    *(
+        (f"evaluation.{name}", value)
+        for name in ("every_steps", "num_streams")
+        for value in (0, -1)
+    ),
+    *((f"evaluation.{name}", -1) for name in ("patience", "sample_tokens")),
+    ("evaluation.mode", "streams"),
+    ("optimizer.learning_rate", float("nan")),
+    ("model.hidden_sizes", (8, 1.5)),
+    ("model.hidden_sizes", ("8",)),
+    ("model.hidden_sizes", (True,)),
+    ("data.bucket_lengths", (16, "32")),
+    ("data.fractions", (0.5, 0.25, "0.25")),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), BAD_VALUES)
+def test_a_bad_value_is_one_line_that_names_field_and_value(name, value):
+    with pytest.raises(UserError, match=rf"^{name} is {re.escape(repr(value))}; use ") as caught:
+        configs.check(changed(name, value))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [0, 2**32 - 1])
+def test_the_smallest_and_the_largest_seed_are_fine(value):
+    configs.check(changed("training.seed", value))
+
+
+def test_whole_numbers_do_where_fractions_stand():
+    config = changed("optimizer.learning_rate", 1)
+    assert config.optimizer.learning_rate == 1.0
+    configs.check(changed("data.fractions", (1, 2, 3)))  # what they add up to, the corpus says
+
+
+def plain(config):
+    return json.loads(config.to_json())
+
+
+def test_differing_fields_names_each_with_both_values():
+    first = plain(base_config("recurrent_lm"))
+    assert differing_fields(first, first) == []
+    config = changed("model.hidden_sizes", (8, 8))
+    config.training.seed = 3
+    assert differing_fields(first, plain(config)) == [
+        "model.hidden_sizes: [256] -> [8, 8]",
+        "training.seed: 0 -> 3",
+    ]
+    old = plain(base_config("recurrent_lm"))
+    del old["evaluation"]["patience"]
+    assert differing_fields(old, first) == ["evaluation.patience: None -> 0"]
+    assert differing_fields(first, old) == ["evaluation.patience: 0 -> None"]
+
+
+def test_a_config_comes_back_from_json():
+    config = changed("model.hidden_sizes", (8, 8))
+    record = plain(config)
+    again = base_config("recurrent_lm")
+    for name in record:
+        for field, value in record[name].items():
+            again[name][field] = tuple(value) if isinstance(value, list) else value
+    assert again == config
+    assert plain(again) == record
+
+
+@pytest.mark.parametrize("path", CONFIG_FILES, ids=lambda path: path.stem)
+def test_every_config_in_configs_builds_its_model(path, monkeypatch):
+    """With a text and a vocabulary of our own, and shapes alone: nothing is computed."""
+    config = read_config(path)
+    configs.check(config)
+    assert config.is_locked
+    for field, default in base_config(config.model.architecture).model.items():
+        assert type(config.model[field]) is type(default), field
+    line = " ".join(f"w{number}" for number in range(50))
+    lines = {"train": [line] * 2000, "validation": [line], "test": [line]}
+    monkeypatch.setattr(language_modeling, "load_corpus", lambda data: lines)
+    workload = build_workload(config)
+    optimizer = make_optimizer(section(config, "optimizer"), config.training.num_steps)
+    params = jax.eval_shape(workload.init_params, jax.random.key(0))
+    state = jax.eval_shape(
+        lambda params, carry: create_state(
+            workload.task, optimizer, params, carry, jax.random.key(0)
+        ),
+        params,
+        workload.carry,
+    )
+    batch = workload.batches.batch(0, 0)
+    rows = config.data.batch_size
+    assert isinstance(workload.batches, StreamBatches | SentenceBatches)
+    assert batch.inputs.shape[0] == rows
+    if config.data.batching == "stream":
+        assert batch.inputs.shape == (rows, config.data.sequence_length)
+    loss, (carry, metrics) = jax.eval_shape(
+        workload.task.loss, state.params, state.carry, batch, jax.random.key(0)
+    )
+    assert (loss.shape, loss.dtype) == ((), jnp.float32)
+    assert jax.tree.map(jnp.shape, carry) == jax.tree.map(jnp.shape, workload.carry)
+    assert set(metrics) == {"loss_nats", "num_tokens"}
+    data = config.data
+    tokens = build_vocabulary(
+        data.vocabulary, lines["train"], max_size=data.vocabulary_size, min_count=data.min_count
+    )
+    assert params["embedding"].shape == (len(tokens), config.model.embedding_size)
+
+
+@pytest.mark.parametrize("path", CONFIG_FILES, ids=lambda path: path.stem)
+def test_every_config_says_how_to_run_it(path):
+    docstring = path.read_text("utf-8").split('"""')[1]
+    assert f"python train.py --config=configs/{path.name}" in docstring
+    assert " --workdir=" in docstring
