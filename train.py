@@ -47,7 +47,6 @@ def _fail(message: str) -> NoReturn:
 def main(argv: list[str]) -> None:
     """Flags to config to zoo.training.train."""
     del argv
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # seen through a pipe
     logging.set_verbosity(logging.WARNING)  # Orbax tells of every file it writes
     from zoo.training.loop import train
 

@@ -45,18 +45,21 @@ def at(problem: Any, rows: Any, steps: Any = slice(None)) -> Any:
 @both_directions
 @every_cell
 def test_values_and_gradients_equal_the_plain_loop(name: str, reverse: bool) -> None:
-    """Outputs and carry equal the loop in NumPy; gradients of inputs, all four weights, start
-    carry and initial state equal autodiff of the loop: with padding and resets, and without."""
+    """Padded and with resets: outputs and carry equal the loop in NumPy; gradients of inputs, all
+    four weights, start carry and initial state equal autodiff of the loop."""
+    problem, grad, options = random_problem(name), random_gradient(name), (LENGTHS, RESETS)
+    result, gradient = run(name, problem, grad, *options, reverse=reverse)
+    assert_close(result, unroll(np, name, problem, *options, reverse=reverse))
+    assert_close(gradient, run_loop(name, problem, grad, *options, reverse=reverse)[1])
+
+
+@pytest.mark.parametrize(("name", "reverse"), [("gru", False), ("lstm", False), ("lstm", True)])
+def test_without_lengths_and_resets_all_steps_are_real(name: str, reverse: bool) -> None:
     problem, grad = random_problem(name), random_gradient(name)
-    whole, no_resets = np.full(3, 5), np.zeros((3, 5), bool)
-    for lengths, resets in ((LENGTHS, RESETS), (None, None)):
-        options = (
-            whole if lengths is None else lengths,
-            no_resets if resets is None else resets,
-        )
-        result, gradient = run(name, problem, grad, lengths, resets, reverse=reverse)
-        assert_close(result, unroll(np, name, problem, *options, reverse=reverse))
-        assert_close(gradient, run_loop(name, problem, grad, *options, reverse=reverse)[1])
+    options = (np.full(3, 5), np.zeros((3, 5), bool))
+    result, gradient = run(name, problem, grad, reverse=reverse)
+    assert_close(result, unroll(np, name, problem, *options, reverse=reverse))
+    assert_close(gradient, run_loop(name, problem, grad, *options, reverse=reverse)[1])
 
 
 @every_cell
@@ -79,57 +82,68 @@ def test_what_is_left_out_is_zero_or_nothing(name: str) -> None:
     assert_close(got, unroll(np, name, from_initial, np.full(3, 5), no_resets))
 
 
-@pytest.mark.parametrize(
-    ("name", "cut", "reverse"),
-    [(name, cut, False) for name in ("elman", "gru", "lstm") for cut in (2, 3)]
-    + [("lstm", 1, False), ("lstm", 4, False), ("lstm", 3, True)],
-)
-def test_cut_in_two_with_the_carry_passed_on(name: str, cut: int, reverse: bool) -> None:
-    """The two runs give the outputs, carry and gradients of the one run."""
-    problem, grad = random_problem(name), random_gradient(name)
-    whole, gradient = run(name, problem, grad, reverse=reverse)
-    every, parts = slice(None), [slice(None, cut), slice(cut, None)]
-    first, second = reversed(parts) if reverse else parts
+def one_row_step_by_step(
+    name: str, problem: Problem, grad: Recurrence, row: int, reverse: bool
+) -> tuple[Recurrence, Problem]:
+    """The real steps of one row, each a run of its own on the carry of the run before, or on the
+    initial state where there is a reset; then the gradients, from the last run to the first."""
+    length, one, resets = int(LENGTHS[row]), slice(row, row + 1), RESETS[row]
+    times = list(range(length))[:: -1 if reverse else 1]
+    carry, starts, outputs = at(problem, one).carry, {}, np.zeros_like(grad.outputs[one])
+    for t in times:
+        starts[t] = at(problem, one).initial if resets[t] else carry
+        step = at(problem, one, slice(t, t + 1))._replace(carry=starts[t])
+        result, _ = run(name, step, at(grad, one, slice(t, t + 1)))
+        carry, outputs[:, t] = result.carry, result.outputs[:, 0]
 
-    before, _ = run(name, at(problem, every, first), at(grad, every, first), reverse=reverse)
-    rest = at(problem, every, second)._replace(carry=before.carry)
-    after, grad_rest = run(name, rest, at(grad, every, second), reverse=reverse)
-    outputs = [after.outputs, before.outputs] if reverse else [before.outputs, after.outputs]
-    assert_close(Recurrence(np.concatenate(outputs, axis=1), after.carry), whole)
-
-    grad_before = at(grad, every, first)._replace(carry=grad_rest.carry)
-    _, grad_first = run(name, at(problem, every, first), grad_before, reverse=reverse)
-    weights = jax.tree.map(np.add, grad_first.weights, grad_rest.weights)
-    assert_close((weights, grad_first.carry), (gradient.weights, gradient.carry))
+    total = jax.tree.map(np.zeros_like, at(problem, one))
+    back = at(grad, one).carry
+    for t in reversed(times):
+        step = at(problem, one, slice(t, t + 1))._replace(carry=starts[t])
+        _, gradient = run(name, step, at(grad, one, slice(t, t + 1))._replace(carry=back))
+        total.inputs[:, t] = gradient.inputs[:, 0]
+        total = total._replace(weights=jax.tree.map(np.add, total.weights, gradient.weights))
+        back = gradient.carry
+        if resets[t]:
+            total = total._replace(initial=jax.tree.map(np.add, total.initial, back))
+            back = jax.tree.map(np.zeros_like, back)
+    return Recurrence(outputs, carry), total._replace(carry=back)
 
 
 @both_directions
 @every_cell
-def test_padding_and_batch_mates_change_nothing(name: str, reverse: bool) -> None:
-    """Row 1 alone in a bucket of its own 3 steps, and row 1 of 3 rows padded to 5 steps with huge
-    numbers: the same outputs, carry and gradients, and padding gives zeros and gets none."""
-    problem, grad, row = random_problem(name), random_gradient(name), slice(1, 2)
-    alone, grad_alone = run(
-        name,
-        at(problem, row, slice(3)),
-        at(grad, row, slice(3)),
-        LENGTHS[row],
-        RESETS[row, :3],
-        reverse=reverse,
-    )
+def test_cuts_padding_batch_mates_and_resets_change_nothing(name: str, reverse: bool) -> None:
+    """Three rows in one bucket, padded with huge numbers, equal each row by itself, without
+    padding, cut at every step with the carry passed on, and cut for good at every reset. So do
+    the gradients; padding gives zeros and gets none."""
+    problem, grad = random_problem(name), random_gradient(name)
+    alone = [one_row_step_by_step(name, problem, grad, row, reverse) for row in range(3)]
     problem.inputs[1, 3:] = 1e30
     problem.inputs[2, 1:] = -1e30
-    only_row = jax.tree.map(np.zeros_like, grad)
-    only_row.outputs[row] = grad.outputs[row]
-    for array, wanted in zip(only_row.carry, grad.carry, strict=True):
-        array[row] = wanted[row]
-    result, gradient = run(name, problem, only_row, LENGTHS, RESETS, reverse=reverse)
+    result, gradient = run(name, problem, grad, LENGTHS, RESETS, reverse=reverse)
+    for row, (result_alone, gradient_alone) in enumerate(alone):
+        assert_close(at(result, slice(row, row + 1)), result_alone)
+        own = at(gradient, slice(row, row + 1))._replace(weights=gradient_alone.weights)
+        assert_close(own, gradient_alone)
+    weights = jax.tree.map(lambda *rows: sum(rows), *[gradient.weights for _, gradient in alone])
+    assert_close(gradient.weights, weights)
 
-    assert_close(at(result, row, slice(3)), alone)
-    assert_close(at(gradient, row, slice(3)), grad_alone)
-    np.testing.assert_array_equal(result.outputs[1, 3:], 0)
-    np.testing.assert_array_equal(gradient.inputs[1, 3:], 0)
-    np.testing.assert_array_equal(gradient.inputs[::2], 0)
+
+def test_cut_in_two_with_the_carry_passed_on() -> None:
+    """Two runs of 2 and 3 steps give the outputs, carry and gradients of one run of 5."""
+    problem, grad, every = random_problem("lstm"), random_gradient("lstm"), slice(None)
+    whole, gradient = run("lstm", problem, grad)
+    for first, second in ((slice(2), slice(2, 5)), (slice(3), slice(3, 5))):
+        before, _ = run("lstm", at(problem, every, first), at(grad, every, first))
+        rest = at(problem, every, second)._replace(carry=before.carry)
+        after, grad_rest = run("lstm", rest, at(grad, every, second))
+        outputs = np.concatenate([before.outputs, after.outputs], axis=1)
+        assert_close(Recurrence(outputs, after.carry), whole)
+
+        grad_before = at(grad, every, first)._replace(carry=grad_rest.carry)
+        _, grad_first = run("lstm", at(problem, every, first), grad_before)
+        weights = jax.tree.map(np.add, grad_first.weights, grad_rest.weights)
+        assert_close((weights, grad_first.carry), (gradient.weights, gradient.carry))
 
 
 @every_cell
@@ -165,29 +179,6 @@ def test_reverse_starts_at_the_last_real_token(name: str) -> None:
         wanted = recurrence(cell, flipped, weights, carry)
         assert_close(result.outputs[rows, :length], wanted.outputs[:, ::-1])
         assert_close(tuple(state[rows] for state in result.carry), wanted.carry)
-
-
-@pytest.mark.parametrize("name", ["elman", "gru", "lstm"])
-def test_a_reset_equals_two_separate_pieces(name: str) -> None:
-    """A reset before step 2 is two runs, the second from the initial state; its gradient is what
-    the second run gives its start, and nothing passes the cut."""
-    problem, grad, every = random_problem(name), random_gradient(name), slice(None)
-    resets = np.broadcast_to(np.arange(5) == 2, (3, 5))
-    result, gradient = run(name, problem, grad, np.full(3, 5), resets)
-
-    first, second = slice(2), slice(2, None)
-    nothing = tuple(np.zeros_like(state) for state in grad.carry)
-    before, grad_first = run(
-        name, at(problem, every, first), at(grad, every, first)._replace(carry=nothing)
-    )
-    restarted = at(problem, every, second)._replace(carry=problem.initial)
-    after, grad_second = run(name, restarted, at(grad, every, second))
-
-    outputs = np.concatenate([before.outputs, after.outputs], axis=1)
-    assert_close(result, Recurrence(outputs, after.carry))
-    inputs = np.concatenate([grad_first.inputs, grad_second.inputs], axis=1)
-    weights = jax.tree.map(np.add, grad_first.weights, grad_second.weights)
-    assert_close(gradient, Problem(inputs, weights, grad_first.carry, grad_second.carry))
 
 
 @pytest.mark.parametrize("window", [0, 2])

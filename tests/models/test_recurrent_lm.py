@@ -52,8 +52,7 @@ def test_number_of_parameters(
     assert count(hidden_sizes=(5, 3)) == two_layers
 
 
-@pytest.mark.parametrize("tied", [False, True], ids=["untied", "tied"])
-@every_cell
+@pytest.mark.parametrize(("name", "tied"), [(name, False) for name in EQUATIONS] + [("lstm", True)])
 def test_output_equals_the_plain_loop(name: str, tied: bool) -> None:
     """Embed, one loop a layer, U h + bias; padded, with resets and a learned initial state."""
     model = small(name, tie_embeddings=tied, learn_initial_state=True)
@@ -100,7 +99,7 @@ def test_gradients_reach_every_parameter_and_equal_finite_differences(
 
 
 def test_a_tied_embedding_gets_the_gradients_of_both_its_uses() -> None:
-    tied, untied = small("gru", tie_embeddings=True), small("gru")
+    tied, untied = small("elman", tie_embeddings=True), small("elman")
     params = random_params(tied)
     separate = {**params, "output_kernel": params["embedding"].T}
 
@@ -114,7 +113,7 @@ def test_a_tied_embedding_gets_the_gradients_of_both_its_uses() -> None:
     assert np.abs(own["output_kernel"]).max() > 1e-2
 
 
-@every_cell
+@pytest.mark.parametrize("name", ["gru", "lstm"])
 def test_scanned_equals_looped_equals_cut_in_two(name: str) -> None:
     model = small(name)
     params = random_params(model)
@@ -172,7 +171,7 @@ def test_the_carry_that_comes_out_goes_in_without_a_second_compilation() -> None
 @pytest.mark.parametrize("name", ["elman", "gru", "lstm"])
 def test_one_batch_is_overfitted(name: str) -> None:
     """In 150 steps of Adam to below 0.1 nats a token, from 1.9 for a uniform guess."""
-    model = small(name, embedding_size=16, hidden_sizes=(16,))
+    model = small(name, embedding_size=16, hidden_sizes=(16,), init_scale=0.3)
     targets = np.random.default_rng(24).integers(V, size=TOKENS.shape)
     optimizer = optax.adam(0.03)
 

@@ -49,11 +49,17 @@ def test_the_optimizer_goes_back_with_the_parameters(train, tmp_path):
     assert latest["state"][step] != best["state"][step]
 
 
-@pytest.mark.parametrize(("patience", "stalls"), [(1, 4), (2, 2), (3, 1)])
+FALLING_BACK = [3.0, 2.0, 2.5, 2.4, 2.3, 2.2, 0.0]
+UP_AND_DOWN = [3.0, 3.5, 2.0, 2.5, 1.0, 1.5]
+
+
+@pytest.mark.parametrize(
+    ("scores", "patience", "stalls"),
+    [(FALLING_BACK, 1, 4), (FALLING_BACK, 2, 2), (FALLING_BACK, 3, 1), (UP_AND_DOWN, 2, 0)],
+)
 def test_decay_patience_counts_evaluations_since_the_best_or_the_last_decay(
-    train, tmp_path, patience, stalls
+    train, tmp_path, scores, patience, stalls
 ):
-    scores = [3.0, 2.0, 2.5, 2.4, 2.3, 2.2, 0.0]
     workload = regression_workload(scores)
     log = train(tmp_path, workload=workload, **PLATEAU, optimizer__decay_patience=patience)
     assert len(log.having("validation stalled")) == stalls

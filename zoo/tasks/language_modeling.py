@@ -34,8 +34,8 @@ def token_losses(logits: Array, targets: Array) -> Array:
         [B, T], -log softmax(logits)[target].
 
     Example:
-        >>> token_losses(jnp.zeros((1, 1, 4)), jnp.array([[3]])).round(4).tolist()
-        [[1.3863]]
+        >>> round(token_losses(jnp.zeros((1, 1, 4)), jnp.array([[3]])).item(), 4)
+        1.3863
     """
     flat = logits.reshape((-1, logits.shape[-1]))
     picked = jnp.take_along_axis(flat, targets.reshape((-1, 1)), axis=1)[:, 0]
@@ -66,7 +66,7 @@ class LanguageModeling:
             batch: inputs, targets, lengths and fresh.
             key: random key for dropout.
         """
-        resets = batch.fresh[:, None]
+        resets: Any = batch.fresh[:, None]
         if self.reset_at_sentences:
             resets = (jnp.asarray(batch.inputs) == START_ID).at[:, 0].max(batch.fresh)
         output: Any = self.model.apply(

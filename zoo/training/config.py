@@ -91,10 +91,10 @@ def base_config(architecture: str) -> ConfigDict:
     Example:
         >>> config = base_config("recurrent_lm")
         >>> config.model.cell = "gru"
-        >>> config.model.cels = "gru"
+        >>> config.model.cels = "gru"  # doctest: +ELLIPSIS
         Traceback (most recent call last):
             ...
-        AttributeError: 'Key "cels" does not exist and cannot be added since the config is locked'
+        AttributeError: 'Key "cels" does not exist ...Did you mean "cell" instead of "cels"?'
     """
     sections = {name: dataclasses.asdict(record()) for name, record in _RECORDS.items()}
     return ConfigDict({**sections, "model": default_config(architecture)}).lock()

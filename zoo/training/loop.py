@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import jax
@@ -23,12 +22,16 @@ from zoo.training.signals import stop_signals
 from zoo.training.state import TrainState, create_state, train_steps
 
 
+def _print(line: str) -> None:
+    print(line, flush=True)
+
+
 def train(
     config: ConfigDict,
     workdir: str,
     *,
     allow_config_change: bool = False,
-    log: Callable[[str], None] = partial(print, flush=True),
+    log: Callable[[str], None] = _print,
 ) -> Progress:
     """Trains what a config describes, or goes on with it where the workdir's run was stopped.
 
@@ -101,7 +104,8 @@ class _Loop:
         self.optimizer = configs.section(config, "optimizer")
         self.schedule = make_schedule(self.optimizer, self.training.num_steps)
         self.directory, self.workload, self.writer, self.log = run, workload, writer, log
-        self.clock_step, self.clock = 0, time.monotonic()
+        self.clock_step: int | None = None  # the step at which the clock of the rate was started
+        self.clock = time.monotonic()
 
     def finished(self, step: int, progress: Progress) -> bool:
         """Whether the run is at its last step, or out of patience with its validation score."""
@@ -111,7 +115,6 @@ class _Loop:
     def run(self, state: TrainState, progress: Progress) -> TrainState:
         """From the given state to the end of the run, or to a signal; fills in `progress`."""
         step, num_steps = int(state.step), self.training.num_steps
-        self.clock_step = step
         num_params = sum(array.size for array in jax.tree.leaves(state.params))
         self.log(f"{num_params:,} parameters; step {step} of {num_steps}")
         with stop_signals() as stopped:
@@ -125,6 +128,8 @@ class _Loop:
                 state, metrics = train_steps(state, batches, count)
                 self._accumulate(progress, step, jax.device_get(metrics), count)
                 step += count
+                if self.clock_step is None:
+                    self._start_clock(step)
                 state, saved = self._events(state, progress, step)
                 if stopped and not self.finished(step, progress):
                     if not saved:
@@ -132,6 +137,12 @@ class _Loop:
                     self.log(f"stopped at step {step}; the same command goes on from here")
                     break
         return state
+
+    def _start_clock(self, step: int) -> None:
+        """After the first call, whose compilation is not to slow the rate that is shown."""
+        now = time.monotonic()
+        self.log(f"compiled and trained to step {step} in {now - self.clock:.1f} s")
+        self.clock_step, self.clock = step, now
 
     def _next_event(self, step: int) -> int:
         """The next step after which something has to happen."""
@@ -180,7 +191,8 @@ class _Loop:
     def _log_training(self, state: TrainState, progress: Progress, step: int) -> None:
         sums, progress.sums = progress.sums, {}
         now = time.monotonic()
-        steps_a_second = (step - self.clock_step) / max(now - self.clock, 1e-9)
+        assert self.clock_step is not None
+        steps_a_second = max(step - self.clock_step, 1) / max(now - self.clock, 1e-3)
         tokens_a_step = sums["num_tokens"] / sums["steps"]
         self.clock_step, self.clock = step, now
         record = {
@@ -233,6 +245,10 @@ class _Loop:
 
     def _save(self, state: TrainState, progress: Progress) -> None:
         started = time.monotonic()
+        for array in jax.tree.leaves(jax.device_get(state.params)):
+            if not np.isfinite(array).all():
+                value = float(array[~np.isfinite(array)][0])
+                raise UserError(self._not_finite("a parameter", value, int(state.step)))
         self.directory.save(state, self.workload.vocabulary, progress)
         self.clock += time.monotonic() - started
 
