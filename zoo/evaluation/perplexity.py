@@ -17,7 +17,6 @@ from functools import partial
 from typing import Any, Protocol
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
@@ -25,6 +24,7 @@ from zoo.data.batching import shift_targets
 from zoo.data.vocabulary import END_ID, START_ID, Vocabulary, count_unknown, encode_lines
 from zoo.errors import UserError
 from zoo.evaluation.modes import MODES, Mode
+from zoo.layers.cross_entropy import token_losses
 
 # Cells [B, T] of one call. The logits are the memory: 10 MB with 10,000 words.
 CALL_CELLS = 256
@@ -282,5 +282,4 @@ def _score_part(
 ) -> tuple[Any, Array]:
     """Log-probabilities [B, T] of the targets, and the carry after each row's last real input."""
     output = model.apply({"params": params}, inputs, carry, lengths=lengths, resets=resets)
-    of_targets = jnp.take_along_axis(output.logits, targets[:, :, None], axis=-1)[:, :, 0]
-    return output.carry, of_targets - jax.nn.logsumexp(output.logits, axis=-1)
+    return output.carry, -token_losses(output.logits, targets)

@@ -17,29 +17,11 @@ from zoo.data.vocabulary import START_ID, Vocabulary, build_vocabulary, encode_l
 from zoo.decoding.generation import generate
 from zoo.errors import UserError
 from zoo.evaluation.perplexity import score_tokens
+from zoo.layers.cross_entropy import token_losses
 from zoo.models.registry import build
 from zoo.tasks.workload import Workload
 
 Array = jax.Array
-
-
-def token_losses(logits: Array, targets: Array) -> Array:
-    """The negative log-probability of each target, in nats.
-
-    Args:
-        logits: [B, T, V], unnormalised.
-        targets: int32[B, T].
-
-    Returns:
-        [B, T], -log softmax(logits)[target].
-
-    Example:
-        >>> round(token_losses(jnp.zeros((1, 1, 4)), jnp.array([[3]])).item(), 4)
-        1.3863
-    """
-    flat = logits.reshape((-1, logits.shape[-1]))
-    picked = jnp.take_along_axis(flat, targets.reshape((-1, 1)), axis=1)[:, 0]
-    return (jax.nn.logsumexp(flat, axis=1) - picked).reshape(targets.shape)
 
 
 @dataclass(frozen=True)
