@@ -5,9 +5,9 @@
     python benchmarks/train_step.py --rounds 5           more pairs of processes
 
 Both sides do the same work: embedding, recurrent layers, output layer, cross-entropy, gradient,
-clip by global norm, SGD. A process compiles, takes some steps untimed, then reports the median of
-the others. Two processes never run at once, and the ratio is taken pair by pair, so that a machine
-whose speed drifts does not favour either.
+clip by global norm, SGD; ours in calls of several steps, as train.py takes them. A process
+compiles, takes some steps untimed, then reports the median of the others. Two never run at once,
+and the ratio is taken pair by pair, so that a machine whose speed drifts does not favour either.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-WARMUP_STEPS = 5
+STEPS_PER_CALL = 5  # of ours; also the untimed steps of either side
 
 
 class Row(NamedTuple):
@@ -45,7 +45,7 @@ ROWS = {
 
 
 def ours(row: Row) -> Callable[[], Any]:
-    """A call of ours that takes `train_steps` of one batch and waits for it."""
+    """A call of ours that takes STEPS_PER_CALL steps and waits for them."""
     import jax
     import numpy as np
 
@@ -65,11 +65,11 @@ def ours(row: Row) -> Callable[[], Any]:
     )
     lengths = np.full(row.batch, row.steps, np.int32)
     batch = Batch(inputs, targets, lengths, np.zeros(row.batch, bool))
-    batches = jax.tree.map(lambda array: array[None], batch)
+    batches = jax.tree.map(lambda array: np.stack([array] * STEPS_PER_CALL), batch)
 
     def step() -> Any:
         nonlocal state
-        state, metrics = train_steps(state, batches, 1)
+        state, metrics = train_steps(state, batches, STEPS_PER_CALL)
         return jax.block_until_ready((state.params, metrics))
 
     return step
@@ -125,7 +125,7 @@ def flax_rnn(row: Row) -> Callable[[], Any]:
     return step
 
 
-SIDES = {"ours": ours, "flax": flax_rnn}
+SIDES = {"ours": (ours, STEPS_PER_CALL), "flax": (flax_rnn, 1)}
 
 
 def random_tokens(row: Row) -> tuple[Any, Any]:
@@ -145,18 +145,19 @@ def optimizer() -> Any:
 
 
 def measure(side: str, row: str, num_steps: int) -> dict[str, float]:
-    """In this process: seconds to the end of the first step, and milliseconds a step after it."""
+    """In this process: seconds to the end of the first call, and milliseconds a step after it."""
+    build, steps_a_call = SIDES[side]
     started = time.perf_counter()
-    step = SIDES[side](ROWS[row])
-    step()
+    call = build(ROWS[row])
+    call()
     first = time.perf_counter() - started
     times = []
-    for index in range(WARMUP_STEPS + num_steps):
+    for index in range(0, STEPS_PER_CALL + num_steps, steps_a_call):
         before = time.perf_counter()
-        step()
-        if index >= WARMUP_STEPS:
-            times.append(time.perf_counter() - before)
-    return {"first_step_seconds": first, "milliseconds": 1e3 * statistics.median(times)}
+        call()
+        if index >= STEPS_PER_CALL:
+            times.append((time.perf_counter() - before) / steps_a_call)
+    return {"first_call_seconds": first, "milliseconds": 1e3 * statistics.median(times)}
 
 
 def measure_apart(side: str, row: str, num_steps: int) -> dict[str, float]:

@@ -48,7 +48,7 @@ def open_run(workdir, seed=None, **options):
 def start(workdir, seed=None):
     """A run that has begun: its config is written."""
     run = open_run(workdir, seed)
-    run.resume(make_state(), print)
+    run.resume(make_state(), VOCABULARY, print)
     return run
 
 
@@ -75,7 +75,7 @@ PROGRESS = Progress(
 def test_a_new_run_makes_its_directory_and_begins_with_the_template(tmp_path):
     workdir = tmp_path / "runs" / "first"
     run, template = open_run(workdir), make_state()
-    state, progress = run.resume(template, pytest.fail)
+    state, progress = run.resume(template, VOCABULARY, pytest.fail)
     assert array_bits(state) == array_bits(template)
     assert progress == Progress()
     config = json.loads((workdir / "config.json").read_text())
@@ -87,7 +87,7 @@ def test_every_bit_and_all_progress_comes_back(tmp_path):
     state = make_state(seed=4, step=3)
     directory = open_run(tmp_path).save(state, VOCABULARY, PROGRESS)
     assert directory == tmp_path / "checkpoints" / "3"
-    resumed, progress = open_run(tmp_path).resume(make_state(seed=5), pytest.fail)
+    resumed, progress = open_run(tmp_path).resume(make_state(seed=5), VOCABULARY, pytest.fail)
     assert array_bits(resumed) == array_bits(state)
     assert progress == PROGRESS
     assert (resumed.task, resumed.optimizer) == (TASK, OPTIMIZER)
@@ -133,7 +133,7 @@ def test_another_config_is_refused_and_nothing_is_changed(tmp_path):
 def test_another_config_is_taken_where_it_is_allowed(tmp_path):
     start(tmp_path, seed=1).save(make_state(step=2), VOCABULARY, PROGRESS)
     run = open_run(tmp_path, seed=2, allow_config_change=True)
-    state, _ = run.resume(make_state(), pytest.fail)
+    state, _ = run.resume(make_state(), VOCABULARY, pytest.fail)
     assert int(state.step) == 2
     open_run(tmp_path, seed=2)  # this is now the config of the run
     with pytest.raises(UserError):
@@ -150,8 +150,15 @@ def test_a_config_whose_arrays_do_not_fit_leaves_the_run_as_it_was(tmp_path):
     start(tmp_path, seed=1).save(make_state(step=2), VOCABULARY, PROGRESS)
     run = open_run(tmp_path, seed=2, allow_config_change=True)
     with pytest.raises(UserError, match=r"\['weight'\] is float32\[3\], but float32\[4\]"):
-        run.resume(make_state(size=4), pytest.fail)
-    open_run(tmp_path, seed=1).resume(make_state(), pytest.fail)
+        run.resume(make_state(size=4), VOCABULARY, pytest.fail)
+    open_run(tmp_path, seed=1).resume(make_state(), VOCABULARY, pytest.fail)
+
+
+def test_a_corpus_with_another_vocabulary_is_refused(tmp_path):
+    start(tmp_path).save(make_state(step=2), VOCABULARY, PROGRESS)
+    other = {**VOCABULARY, "tokens": ["another"]}
+    with pytest.raises(UserError, match="the corpus has another vocabulary"):
+        open_run(tmp_path).resume(make_state(), other, pytest.fail)
 
 
 @pytest.mark.parametrize("text", [None, "{"])
@@ -161,7 +168,7 @@ def test_a_run_whose_config_is_lost_goes_on(tmp_path, text):
         (tmp_path / "config.json").unlink()
     else:
         (tmp_path / "config.json").write_text(text)
-    state, _ = open_run(tmp_path).resume(make_state(), pytest.fail)
+    state, _ = open_run(tmp_path).resume(make_state(), VOCABULARY, pytest.fail)
     assert int(state.step) == 2
     assert json.loads((tmp_path / "config.json").read_text())["training"]["seed"] == 0
 
@@ -173,7 +180,7 @@ def test_a_damaged_latest_step_is_named_and_the_one_before_is_used(tmp_path):
     (directory / "progress.json").write_bytes(b"")
     write_metrics(tmp_path, 1, 2, 3, 4)
     messages = []
-    state, progress = open_run(tmp_path).resume(make_state(), messages.append)
+    state, progress = open_run(tmp_path).resume(make_state(), VOCABULARY, messages.append)
     assert messages == [f"{directory} is damaged: progress.json differs from its checksum"]
     assert array_bits(state) == array_bits(make_state(2, 2))
     assert progress.best_step == 2
@@ -186,7 +193,7 @@ def test_metrics_after_the_checkpoint_and_half_lines_are_dropped(tmp_path, tail)
     open_run(tmp_path).save(make_state(step=4), VOCABULARY, PROGRESS)
     write_metrics(tmp_path, 2, 4, *([5, 6] if not tail else []), tail=tail)
     run = open_run(tmp_path)
-    run.resume(make_state(), pytest.fail)
+    run.resume(make_state(), VOCABULARY, pytest.fail)
     with run.open_metrics() as file:
         file.write(json.dumps({"step": 5}) + "\n")
     assert metric_steps(tmp_path) == [2, 4, 5]
@@ -194,7 +201,7 @@ def test_metrics_after_the_checkpoint_and_half_lines_are_dropped(tmp_path, tail)
 
 def test_metrics_of_a_run_without_a_checkpoint_are_dropped(tmp_path):
     write_metrics(tmp_path, 1, 2)
-    open_run(tmp_path).resume(make_state(), pytest.fail)
+    open_run(tmp_path).resume(make_state(), VOCABULARY, pytest.fail)
     assert metric_steps(tmp_path) == []
 
 

@@ -53,7 +53,7 @@ def train(
     configs.check(config)
     workload = build_workload(config)  # first: a corpus that can't be used leaves nothing behind
     run = Run(workdir, config, allow_config_change=allow_config_change)
-    state, progress = run.resume(_initial_state(config, workload), log)
+    state, progress = run.resume(_initial_state(config, workload), workload.vocabulary, log)
     with MetricsWriter(run, tensorboard=config.training.tensorboard) as writer:
         loop = _Loop(config, run, workload, writer, log)
         state = loop.run(state, progress)

@@ -8,6 +8,7 @@ checkpoints/      the best and the latest step, see zoo/training/checkpoints.py
 import dataclasses
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -89,15 +90,25 @@ class Run:
                 "--allow_config_change"
             )
 
-    def resume(self, template: TrainState, log: Any) -> tuple[TrainState, Progress]:
+    def resume(
+        self, template: TrainState, vocabulary: dict[str, Any], log: Callable[[str], None]
+    ) -> tuple[TrainState, Progress]:
         """The state and progress of the newest sound checkpoint, or `template` and none.
 
         Metrics written after that checkpoint are dropped: they will be measured again.
+
+        Raises:
+            UserError: the checkpoint's vocabulary or arrays are not those of this config.
         """
         directory = checkpoints.latest_sound(self.directory, log=log, set_aside=True)
         state, progress = template, Progress()
         if directory is not None:
             state, restored = self._restore(directory, template)
+            if restored.vocabulary != vocabulary:
+                raise UserError(
+                    f"the corpus has another vocabulary than when {self.directory} was started; "
+                    "give the corpus it was started with, or choose another --workdir"
+                )
             progress = Progress(**restored.progress)
         _replace_text(self._config_path, json.dumps(self.config, indent=1) + "\n")
         self._truncate_metrics(int(state.step))
