@@ -98,8 +98,8 @@ def perplexity(
         >>> from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
         >>> vocabulary = build_vocabulary("character", ["ab"])
         >>> model = RecurrentLM(RecurrentLMConfig(hidden_sizes=(8,)), len(vocabulary))
-        >>> params = jax.jit(model.init)(jax.random.key(0), jnp.array([[START_ID]]))["params"]
-        >>> uniform = jax.tree.map(jnp.zeros_like, params)
+        >>> params = jax.jit(model.init)(jax.random.key(0), np.array([[START_ID]]))["params"]
+        >>> uniform = jax.tree.map(np.zeros_like, params)
         >>> checkpoint = SimpleNamespace(model=model, params=uniform, vocabulary=vocabulary)
         >>> round(perplexity(checkpoint, "abba"), 3), len(vocabulary)
         (5.0, 5)
