@@ -1,6 +1,6 @@
 """A larger character LSTM on the manual inside every Python.
 
-    python train.py --config=configs/python_docs_lstm_large.py --workdir=runs/python_docs_lstm_large
+python train.py --config=configs/python_docs_lstm_large.py --workdir=runs/large
 """
 
 from ml_collections import ConfigDict
