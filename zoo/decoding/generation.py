@@ -9,37 +9,22 @@ hidden.
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any, NamedTuple, Protocol, overload
+from typing import Any, NamedTuple, overload
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from zoo.data.vocabulary import END_ID, START_ID, Vocabulary
+from zoo.data.vocabulary import END_ID, START_ID
 from zoo.decoding.sampling import sample
 from zoo.decoding.settings import GenerationSettings, Stop
 from zoo.decoding.text import TextStream, default_stop, prompt_inputs
 from zoo.errors import UserError
+from zoo.models.trained import TrainedModel
 
 BLOCK_STEPS = 32
 PREFILL_STEPS = 64
-
-
-class TrainedModel(Protocol):
-    """What generation needs of a checkpoint, as `zoo.load` gives it."""
-
-    @property
-    def model(self) -> Any:
-        """A language model module, such as `RecurrentLM`."""
-
-    @property
-    def params(self) -> Any:
-        """Its parameters."""
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        """The vocabulary of its tokens."""
 
 
 class DecodingState(NamedTuple):

@@ -14,37 +14,22 @@ import itertools
 import math
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 import numpy as np
 from jax import Array
 
 from zoo.data.batching import shift_targets
-from zoo.data.vocabulary import END_ID, START_ID, Vocabulary, count_unknown, encode_lines
+from zoo.data.vocabulary import END_ID, START_ID, count_unknown, encode_lines
 from zoo.errors import UserError
 from zoo.evaluation.modes import MODES, Mode
 from zoo.layers.cross_entropy import token_losses
+from zoo.models.trained import TrainedModel
 
 # Cells [B, T] of one call. The logits are the memory: 10 MB with 10,000 words.
 CALL_CELLS = 256
 SENTENCE_ROWS = 16
-
-
-class TrainedModel(Protocol):
-    """What scoring needs of a checkpoint, as `zoo.load` gives it."""
-
-    @property
-    def model(self) -> Any:
-        """A language model module, such as `RecurrentLM`."""
-
-    @property
-    def params(self) -> Any:
-        """Its parameters."""
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        """The vocabulary of its tokens."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
