@@ -1,12 +1,9 @@
 """What every test runs under: the CPU, strict arrays, float32, and no stored compilations."""
 
 import os
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-sys.path.insert(0, str(Path(__file__).parent))  # so that tests can import plain_loop
 
 import jax
 import pytest
