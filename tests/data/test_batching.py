@@ -12,8 +12,8 @@ from zoo.data.batching import (
     StreamBatches,
     shift_targets,
 )
-from zoo.data.vocabulary import END_ID, START_ID
 from zoo.errors import UserError
+from zoo.special_tokens import END_ID, START_ID
 
 
 def random_tokens(num_sentences=60, longest=12, seed=0):

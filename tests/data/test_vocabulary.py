@@ -12,9 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoo.data.vocabulary import (
-    END_ID,
-    START_ID,
-    UNKNOWN_ID,
     CharacterVocabulary,
     WordVocabulary,
     build_vocabulary,
@@ -23,6 +20,7 @@ from zoo.data.vocabulary import (
     vocabulary_from_json,
 )
 from zoo.errors import UserError
+from zoo.special_tokens import END_ID, START_ID, UNKNOWN_ID
 
 SPECIAL = ["<unk>", "<s>", "</s>"]
 LINES = [

@@ -9,14 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from zoo.data.vocabulary import (
-    END_ID,
-    SPECIAL_TOKENS,
-    START_ID,
-    UNKNOWN_ID,
-    CharacterVocabulary,
-    WordVocabulary,
-)
+from zoo.data.vocabulary import CharacterVocabulary, WordVocabulary
 from zoo.decoding.generation import (
     BLOCK_STEPS,
     PREFILL_STEPS,
@@ -29,6 +22,7 @@ from zoo.decoding.settings import GenerationSettings
 from zoo.decoding.text import PromptWarning, prompt_inputs
 from zoo.errors import UserError
 from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
+from zoo.special_tokens import END_ID, SPECIAL_TOKENS, START_ID, UNKNOWN_ID
 
 ALPHABET = "abcdefgh "
 CHARACTERS = CharacterVocabulary([*SPECIAL_TOKENS, *ALPHABET])

@@ -3,8 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from zoo.data.vocabulary import START_ID, UNKNOWN_ID
 from zoo.decoding.sampling import keep_top_k, keep_top_p, sample, scale_by_temperature
+from zoo.special_tokens import START_ID, UNKNOWN_ID
 
 NUM_DRAWS = 20_000
 

@@ -3,16 +3,9 @@ import warnings
 import numpy as np
 import pytest
 
-from zoo.data.vocabulary import (
-    END_ID,
-    SPECIAL_TOKENS,
-    START_ID,
-    UNKNOWN_ID,
-    CharacterVocabulary,
-    WordVocabulary,
-    build_vocabulary,
-)
+from zoo.data.vocabulary import CharacterVocabulary, WordVocabulary, build_vocabulary
 from zoo.decoding.text import PromptWarning, TextStream, default_stop, prompt_inputs
+from zoo.special_tokens import END_ID, SPECIAL_TOKENS, START_ID, UNKNOWN_ID
 
 CHARACTERS = CharacterVocabulary([*SPECIAL_TOKENS, *"abc "])
 WORDS = WordVocabulary([*SPECIAL_TOKENS, "the", "cat", "sat"])

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from zoo.data.batching import Batch, shift_targets
-from zoo.data.vocabulary import END_ID, START_ID
 from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
+from zoo.special_tokens import END_ID, START_ID
 from zoo.tasks.language_modeling import LanguageModeling
 
 VOCABULARY_SIZE = 9

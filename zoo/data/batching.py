@@ -4,12 +4,12 @@ Axes: B batch rows, T time steps, N tokens of a stream.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from zoo.data.vocabulary import END_ID, START_ID
 from zoo.errors import UserError
+from zoo.special_tokens import END_ID, START_ID
 
 
 class Batch(NamedTuple):
@@ -30,12 +30,16 @@ class Batch(NamedTuple):
 
 
 class Batches(Protocol):
-    """What a training loop needs of `StreamBatches` and `SentenceBatches`."""
+    """What a training loop needs of `StreamBatches`, `SentenceBatches` and those of other tasks."""
 
-    batches_per_epoch: int
+    @property
+    def batches_per_epoch(self) -> int:
+        """How many batches an epoch has."""
+        ...
 
-    def batch(self, epoch: int, index: int) -> Batch:
-        """Return batch number `index` of an epoch."""
+    def batch(self, epoch: int, index: int) -> Any:
+        """Return batch number `index` of an epoch, a tree of arrays."""
+        ...
 
 
 def shift_targets(targets: np.ndarray) -> np.ndarray:

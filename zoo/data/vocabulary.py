@@ -5,16 +5,14 @@ import base64
 import collections
 import difflib
 import functools
-import io
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
+from zoo.data.subwords import import_sentencepiece, train_subwords
 from zoo.errors import UserError
-
-UNKNOWN_ID, START_ID, END_ID = _SPECIAL_IDS = (0, 1, 2)
-UNKNOWN, START, END = SPECIAL_TOKENS = ("<unk>", "<s>", "</s>")
+from zoo.special_tokens import END_ID, SPECIAL_IDS, SPECIAL_TOKENS, START_ID, UNKNOWN_ID
 
 _NUM_CODE_POINTS = 0x110000  # Unicode ends at U+10FFFF
 
@@ -179,10 +177,10 @@ class SubwordVocabulary(Vocabulary):
         if not model:  # sentencepiece would accept it and print warnings at every use
             raise _damaged("the subword model is empty")
         try:
-            processor = _import_sentencepiece().SentencePieceProcessor(model_proto=model)
+            processor = import_sentencepiece().SentencePieceProcessor(model_proto=model)
         except RuntimeError as error:
             raise _damaged("the subword model is none of sentencepiece") from error
-        if (processor.unk_id(), processor.bos_id(), processor.eos_id()) != _SPECIAL_IDS:
+        if (processor.unk_id(), processor.bos_id(), processor.eos_id()) != SPECIAL_IDS:
             raise _damaged("the subword model numbers its special tokens differently")
         self._processor = processor
         self._model = model
@@ -236,7 +234,7 @@ def build_vocabulary(
                 f"vocabulary_size is {max_size} and min_count {min_count}, but subwords need a "
                 "size and no count: --config.data.vocabulary_size=1000 --config.data.min_count=1"
             )
-        return SubwordVocabulary(_train_subwords(lines, max_size))
+        return SubwordVocabulary(train_subwords(lines, max_size))
     counts: collections.Counter[str] = collections.Counter()
     for line in lines:
         counts.update(line.split() if kind == WordVocabulary.kind else line)
@@ -295,38 +293,6 @@ def count_unknown(tokens: np.ndarray) -> int:
     return int(np.count_nonzero(np.asarray(tokens) == UNKNOWN_ID))
 
 
-def _train_subwords(lines: Iterable[str], max_size: int) -> bytes:
-    """Learn a subword model; the same lines give the same model."""
-    writer = io.BytesIO()
-    try:
-        _import_sentencepiece().SentencePieceTrainer.train(
-            sentence_iterator=iter(lines),
-            model_writer=writer,
-            model_type="bpe",
-            vocab_size=max_size,
-            character_coverage=1.0,
-            normalization_rule_name="identity",
-            add_dummy_prefix=False,
-            remove_extra_whitespaces=False,
-            unk_id=UNKNOWN_ID,
-            bos_id=START_ID,
-            eos_id=END_ID,
-            pad_id=-1,
-            # No line holds a newline, so text that spells <unk> is learned as any other text.
-            unk_piece=UNKNOWN + "\n",
-            bos_piece=START + "\n",
-            eos_piece=END + "\n",
-            max_sentence_length=2**30,  # bytes; longer lines are left out without a word
-            num_threads=1,
-            minloglevel=2,  # errors only
-        )
-    except RuntimeError as error:
-        reason = str(error).rpartition("] ")[2].strip(" .") or "the text is empty"
-        advice = "change --config.data.vocabulary_size"
-        raise UserError(f"no {max_size} subwords: {reason}; {advice}") from error
-    return writer.getvalue()
-
-
 def _damaged(reason: str) -> UserError:
     return UserError(f"the vocabulary is damaged: {reason}; take another checkpoint")
 
@@ -336,14 +302,3 @@ def _check_kind(kind: str) -> None:
         near = difflib.get_close_matches(kind, VOCABULARY_KINDS, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise UserError(f"vocabulary {kind!r} is none of {', '.join(VOCABULARY_KINDS)}{hint}")
-
-
-def _import_sentencepiece() -> Any:
-    try:
-        import sentencepiece
-    except ImportError as error:
-        raise UserError(
-            "a subword vocabulary needs sentencepiece, which is not installed; "
-            'type: pip install "recurrent-zoo[subwords]"'
-        ) from error
-    return sentencepiece

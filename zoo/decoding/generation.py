@@ -16,12 +16,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from zoo.data.vocabulary import END_ID, START_ID
 from zoo.decoding.sampling import sample
 from zoo.decoding.settings import GenerationSettings, Stop
 from zoo.decoding.text import TextStream, default_stop, prompt_inputs
 from zoo.errors import UserError
 from zoo.models.trained import TrainedModel
+from zoo.special_tokens import END_ID, START_ID
 
 BLOCK_STEPS = 32
 PREFILL_STEPS = 64

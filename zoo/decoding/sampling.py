@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from zoo.data.vocabulary import START_ID, UNKNOWN_ID
+from zoo.special_tokens import START_ID, UNKNOWN_ID
 
 
 @jax.jit

@@ -3,16 +3,9 @@
 import warnings
 from collections.abc import Iterable
 
-from zoo.data.vocabulary import (
-    END_ID,
-    START_ID,
-    UNKNOWN,
-    UNKNOWN_ID,
-    CharacterVocabulary,
-    Vocabulary,
-    WordVocabulary,
-)
+from zoo.data.vocabulary import CharacterVocabulary, Vocabulary, WordVocabulary
 from zoo.decoding.settings import Stop
+from zoo.special_tokens import END_ID, START_ID, UNKNOWN, UNKNOWN_ID
 
 
 class PromptWarning(UserWarning):
@@ -28,7 +21,7 @@ def prompt_inputs(vocabulary: Vocabulary, prompt: str) -> list[int]:
         PromptWarning: the vocabulary lacks characters or words of the prompt.
 
     Example:
-        >>> from zoo.data.vocabulary import SPECIAL_TOKENS
+        >>> from zoo.special_tokens import SPECIAL_TOKENS
         >>> prompt_inputs(WordVocabulary([*SPECIAL_TOKENS, "go", "on"]), "go on\\non")
         [1, 3, 4, 1, 4]
     """
@@ -68,7 +61,7 @@ class TextStream:
         finished: True once the row has its last token; further ones give no text.
 
     Example:
-        >>> from zoo.data.vocabulary import SPECIAL_TOKENS
+        >>> from zoo.special_tokens import SPECIAL_TOKENS
         >>> vocabulary = WordVocabulary([*SPECIAL_TOKENS, "go", "on"])
         >>> stream = TextStream(vocabulary, "go", stop="end", max_tokens=9)
         >>> stream.write([4, 4]), stream.write([4, END_ID, 3]), stream.finished
