@@ -1,4 +1,4 @@
-"""`python -m zoo list | evaluate | generate` as people and scripts use them."""
+"""The commands of `python -m zoo` as people and scripts use them."""
 
 import json
 import math
@@ -14,7 +14,7 @@ import pytest
 
 import zoo
 from zoo.__main__ import COMMANDS, main
-from zoo.data.vocabulary import build_vocabulary
+from zoo.data.vocabulary import build_vocabulary, encode_lines
 from zoo.models import registry
 from zoo.training import checkpoints
 
@@ -216,6 +216,16 @@ def test_help_has_an_example(name, capsys):
         (["generate", "x", "--num_samples=0"], "num_samples is 0"),
         (["generate", "x", "--prompt=\udcff"], "the prompt is not UTF-8"),
         (["generate", "x", "--max_token=3"], "unrecognized arguments: --max_token=3"),
+        (["mix", "x", "y"], "--tune"),
+        (["mix", "x", "y", "--tune=README.md"], "nothing to show; give --text=FILE or --sentence"),
+        (
+            ["mix", "x", "--tune=README.md", "--text=README.md", "--picture=p.png"],
+            "--sentence=TEXT",
+        ),
+        (["mix", "x", "--tune=no/such/file", "--text=README.md"], "cannot read no/such/file"),
+        (["diagnose", "x", "--steps=0"], "--steps is 0; use at least 1"),
+        (["diagnose", "no-such-checkpoint"], "no-such-checkpoint"),
+        (["arpa", "no-such.arpa", "y.arpa"], "cannot read no-such.arpa: No such file"),
     ],
 )
 def test_a_mistake_is_one_line_and_code_2(command, arguments, message):
@@ -273,3 +283,92 @@ def test_a_data_directory_is_refused_where_a_text_file_is_scored(run_directory, 
     code, out, err = command("evaluate", run_directory, *flags)
     assert (code, out) == (2, "")
     assert err == "error: --data_directory is where a --split lies; leave it out with --text\n"
+
+
+@pytest.fixture(scope="module")
+def ngram_file(run_directory):
+    """A Kneser-Ney model over the same characters as the run's, as an ARPA file."""
+    from zoo.exchange.arpa import write_arpa
+    from zoo.models import kneser_ney
+    from zoo.models.ngram_lm import NGramConfig
+
+    vocabulary = zoo.load(run_directory).vocabulary
+    tokens = encode_lines(vocabulary, TEXTS["train"].splitlines())
+    estimate = kneser_ney.estimate(tokens, NGramConfig(order=3), len(vocabulary))
+    path = run_directory.parent / "trigrams.arpa.gz"
+    write_arpa(path, estimate.params, vocabulary)
+    return path
+
+
+def test_mix_prints_weights_scores_and_winners(command, run_directory, ngram_file):
+    texts = [f"--tune={run_directory.parent}/valid.txt", f"--text={run_directory.parent}/test.txt"]
+    names = [str(run_directory), str(ngram_file)]
+    code, out, err = command("mix", *names, *texts, "--sentence=it", "--json")
+    assert (code, err) == (0, "")
+    record = json.loads(out)
+    parts = [zoo.load(name) for name in names]
+    mixture = zoo.mix(parts, TEXTS["valid"])
+    assert record["weights"] == pytest.approx(dict(zip(names, mixture.weights, strict=True)))
+    assert sum(record["weights"].values()) == pytest.approx(1)
+    assert record["parts"] == pytest.approx(
+        {name: zoo.perplexity(part, TEXTS["test"]) for name, part in zip(names, parts, strict=True)}
+    )
+    assert record["perplexity"] < min(record["parts"].values()) * 1.01
+    assert record["num_tokens"] == len(TEXTS["test"])
+    assert [row["token"] for row in record["sentence"]] == ["i", "t", "</s>"]
+    for row in record["sentence"]:
+        assert row["winner"] == names[int(row["parts"][1] > row["parts"][0])]
+        assert row["mixture"] == pytest.approx(mixture.weights @ row["parts"], rel=1e-4)
+
+
+def test_mix_prints_a_table_and_draws(command, run_directory, ngram_file, tmp_path):
+    tune = f"--tune={run_directory.parent}/valid.txt"
+    flags = (tune, "--sentence=a net", f"--picture={tmp_path}/winners.png")
+    code, out, _ = command("mix", run_directory, ngram_file, *flags)
+    assert code == 0
+    rows = out.split("token ")[1].splitlines()[1:]
+    assert [row[:4].strip() for row in rows] == ["a", "", "n", "e", "t", "</s>"]
+    assert (tmp_path / "winners.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_evaluate_an_arpa_file(command, ngram_file, run_directory):
+    text = f"--text={run_directory.parent}/test.txt"
+    assert json.loads(command("evaluate", ngram_file, text, "--json")[1])["num_unknown"] == 0
+    code, _, err = command("evaluate", ngram_file, "--split=test")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "knows no corpus; give a text with --text=FILE" in err
+
+
+def test_arpa_writes_what_it_read(command, ngram_file, run_directory, tmp_path):
+    assert command("arpa", ngram_file, tmp_path / "copy.arpa") == (0, "", "")
+    text = f"--text={run_directory.parent}/test.txt"
+    found, copied = (
+        json.loads(command("evaluate", path, text, "--json")[1])
+        for path in (ngram_file, tmp_path / "copy.arpa")
+    )
+    assert found["perplexity"] == pytest.approx(copied["perplexity"], rel=1e-5)
+    code, _, err = command("arpa", run_directory, tmp_path / "no.arpa")
+    assert (code, err) == (2, f"error: {run_directory} is a recurrent_lm; give an ngram_lm\n")
+
+
+def test_diagnose_prints_norms_before_and_after_training(command, run_directory, tmp_path):
+    picture = tmp_path / "gradients.svg"
+    flags = ("--steps=6", "--fresh", f"--picture={picture}")
+    code, out, err = command("diagnose", run_directory, *flags)
+    assert (code, err) == (0, "")
+    assert [line.split("  ")[0] for line in out.splitlines() if line.startswith(("b", "af"))] == [
+        "before training",
+        "after training",
+    ]
+    assert "<svg" in picture.read_text()
+    record = json.loads(command("diagnose", run_directory, *flags, "--json")[1])
+    after = record["after training"][str(run_directory)]
+    assert (len(after["hidden"]), len(after["hidden"][0]), after["reach"]) == (1, 7, 6)
+
+
+def test_diagnose_refuses_what_has_no_states(command, ngram_file, run_directory):
+    code, _, err = command("diagnose", ngram_file, f"--text={run_directory.parent}/train.txt")
+    assert (code, err) == (2, f"error: {ngram_file} is a ngram_lm; give a recurrent_lm\n")
+    code, _, err = command("diagnose", run_directory, "--steps=500")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "too few to go 500 steps back" in err

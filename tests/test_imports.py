@@ -12,15 +12,24 @@ MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path
 # What each room may import of ours beside itself: rooms, or single modules of them.
 DOWN = {
     "errors": set(),
+    "special_tokens": set(),
     "layers": {"errors"},
-    "data": {"errors"},
-    "models": {"layers", "errors"},
-    "decoding": {"models", "layers", "data", "errors"},
-    "evaluation": {"models", "layers", "data", "errors"},
-    "diagnostics": {"models", "layers", "data", "errors"},
-    "tasks": {"decoding", "evaluation", "models", "layers", "data", "errors"},
-    "training": {"tasks", "decoding", "evaluation", "models", "layers", "data", "errors"},
-    "hub": {"training.checkpoints", "models.registry", "data.vocabulary", "errors"},
+    "data": {"errors", "special_tokens"},
+    "models": {"layers", "errors", "special_tokens"},
+    "exchange": {"models", "data", "errors", "special_tokens"},
+    "decoding": {"models", "layers", "data", "errors", "special_tokens"},
+    "evaluation": {"models", "layers", "data", "errors", "special_tokens"},
+}
+DOWN["diagnostics"] = DOWN["evaluation"] | {"evaluation"}
+DOWN["tasks"] = DOWN["evaluation"] | {"evaluation", "decoding"}
+DOWN["training"] = DOWN["tasks"] | {"tasks"}
+DOWN["hub"] = {
+    "training.checkpoints",
+    "models.registry",
+    "data.vocabulary",
+    "exchange",
+    "exchange.arpa",
+    "errors",
 }
 DOWN["__init__"] = set(DOWN)
 DOWN["commands"] = set(DOWN)

@@ -5,7 +5,7 @@ The public names are imported when they are first used, so that `import zoo` cos
 Example:
     >>> import zoo
     >>> zoo.list_models()
-    ['recurrent_lm']
+    ['feedforward_lm', 'ngram_lm', 'recurrent_lm']
 """
 
 import importlib
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from zoo.decoding.generation import generate, stream_generate
     from zoo.decoding.settings import GenerationSettings
     from zoo.errors import UserError
+    from zoo.evaluation.interpolation import Mixture, mix
     from zoo.evaluation.perplexity import Score, evaluate, perplexity
     from zoo.hub import Checkpoint, list_checkpoints, load
     from zoo.models.registry import list_models
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Checkpoint",
     "GenerationSettings",
+    "Mixture",
     "Score",
     "UserError",
     "__version__",
@@ -32,6 +34,7 @@ __all__ = [
     "list_checkpoints",
     "list_models",
     "load",
+    "mix",
     "perplexity",
     "stream_generate",
 ]
@@ -39,6 +42,7 @@ __all__ = [
 _MODULE_OF = {
     "Checkpoint": "zoo.hub",
     "GenerationSettings": "zoo.decoding.settings",
+    "Mixture": "zoo.evaluation.interpolation",
     "Score": "zoo.evaluation.perplexity",
     "UserError": "zoo.errors",
     "evaluate": "zoo.evaluation.perplexity",
@@ -46,6 +50,7 @@ _MODULE_OF = {
     "list_checkpoints": "zoo.hub",
     "list_models": "zoo.models.registry",
     "load": "zoo.hub",
+    "mix": "zoo.evaluation.interpolation",
     "perplexity": "zoo.evaluation.perplexity",
     "stream_generate": "zoo.decoding.generation",
 }

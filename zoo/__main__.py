@@ -1,4 +1,4 @@
-"""The command line: `python -m zoo list | evaluate | generate`."""
+"""The command line: `python -m zoo list | evaluate | generate | mix | diagnose | arpa`."""
 
 import argparse
 import os
@@ -7,10 +7,17 @@ import warnings
 from collections.abc import Sequence
 from typing import NoReturn, TextIO
 
-from zoo.commands import evaluate, generate, listing
+from zoo.commands import arpa, diagnose, evaluate, generate, listing, mix
 from zoo.errors import UserError
 
-COMMANDS = {"list": listing, "evaluate": evaluate, "generate": generate}
+COMMANDS = {
+    "list": listing,
+    "evaluate": evaluate,
+    "generate": generate,
+    "mix": mix,
+    "diagnose": diagnose,
+    "arpa": arpa,
+}
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 

@@ -1,4 +1,4 @@
-"""Trained models by name: released checkpoints, runs, and single steps of runs.
+"""Trained models by name: released checkpoints, runs, single steps of runs, and ARPA files.
 
 A released checkpoint is one step's directory (see `zoo.training.checkpoints`) that lies, under its
 name, in `checkpoints/` beside the package or in a directory that the environment variable
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from etils import epath
 
 from zoo.errors import UserError
+from zoo.exchange import ARPA_SUFFIXES
 from zoo.training import checkpoints
 
 if TYPE_CHECKING:
@@ -30,12 +31,12 @@ class Checkpoint:
 
     Attributes:
         name: as it was asked for: a released name or a path.
-        directory: the step's directory.
+        directory: the step's directory, or the ARPA file.
         step: number of train steps taken.
         model: `model.apply({"params": params}, tokens)` gives logits and carry.
         params: nested dict of arrays, on the default device.
         vocabulary: from text to token ids and back.
-        config: the run's resolved config, as nested dicts.
+        config: the run's resolved config, as nested dicts; of an ARPA file only the model's.
         progress: what the run had reached: data position, scores.
     """
 
@@ -63,7 +64,8 @@ def load(name_or_path: os.PathLike[str] | str) -> Checkpoint:
 
     Args:
         name_or_path: a released name; or a run's workdir, which stands for its best step (its
-          newest where no step has a score); or one step's directory. A path may be gs://...
+          newest where no step has a score); or one step's directory; or an n-gram model of another
+          toolkit, a file that ends with .arpa or .arpa.gz. A path may be gs://... but for the last.
 
     Raises:
         UserError: there is no such checkpoint, or it is damaged, or this version cannot build it.
@@ -78,6 +80,8 @@ def load(name_or_path: os.PathLike[str] | str) -> Checkpoint:
     import jax.numpy as jnp
 
     name = os.fspath(name_or_path)
+    if name.endswith(ARPA_SUFFIXES):
+        return _load_arpa(name)
     directory = _find(name)
     restored = checkpoints.restore(directory)
     model, vocabulary = _build(name, restored)
@@ -90,6 +94,27 @@ def load(name_or_path: os.PathLike[str] | str) -> Checkpoint:
         vocabulary=vocabulary,
         config=restored.config,
         progress=restored.progress,
+    )
+
+
+def _load_arpa(name: str) -> Checkpoint:
+    import jax
+    import jax.numpy as jnp
+
+    from zoo.exchange.arpa import read_arpa
+    from zoo.models import registry
+
+    loaded = read_arpa(name)
+    config = {"model": {"architecture": "ngram_lm", "order": loaded.order}}
+    return Checkpoint(
+        name=name,
+        directory=epath.Path(name),
+        step=1,
+        model=registry.build(config["model"], len(loaded.vocabulary)),
+        params=jax.tree.map(jnp.asarray, loaded.params),
+        vocabulary=loaded.vocabulary,
+        config=config,
+        progress={},
     )
 
 

@@ -8,14 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from zoo.data.vocabulary import (
-    END_ID,
-    SPECIAL_TOKENS,
-    START_ID,
-    CharacterVocabulary,
-    WordVocabulary,
-    encode_lines,
-)
+from zoo.data.vocabulary import CharacterVocabulary, WordVocabulary, encode_lines
 from zoo.errors import UserError
 from zoo.evaluation.perplexity import (
     SENTENCE_ROWS,
@@ -26,6 +19,7 @@ from zoo.evaluation.perplexity import (
     token_log_probabilities,
 )
 from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
+from zoo.special_tokens import END_ID, SPECIAL_TOKENS, START_ID
 
 VOCABULARY = WordVocabulary([*SPECIAL_TOKENS, *(f"w{i}" for i in range(8))])
 

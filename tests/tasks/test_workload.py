@@ -9,9 +9,11 @@ import pytest
 from tiny_run import tiny_config, write_corpus
 
 from zoo.data.batching import SentenceBatches, StreamBatches
-from zoo.data.vocabulary import END_ID, START_ID
 from zoo.errors import UserError
+from zoo.models.registry import ARCHITECTURES, is_counted
+from zoo.special_tokens import END_ID, START_ID
 from zoo.tasks.registry import build_workload
+from zoo.training.config import base_config
 
 KEY = jax.random.key(0)
 
@@ -99,7 +101,8 @@ def test_every_setting_of_the_data_reaches_the_workload(corpus, field):
 
 def test_the_corpus_the_directory_and_the_cache_are_those_that_were_named(corpus, tmp_path):
     fields = set(tiny_config(corpus).data.keys())
-    assert fields == DATA_CHANGES.keys() | {"corpus", "directory", "cache_directory"}
+    elsewhere = {"corpus", "directory", "cache_directory", "word_vectors"}  # here; training/
+    assert fields == DATA_CHANGES.keys() | elsewhere
     with pytest.raises(UserError, match=r"ptb\.train\.txt is missing"):
         build_workload(
             tiny_config(corpus, data__corpus="penn_treebank", data__directory=str(tmp_path))
@@ -126,7 +129,7 @@ def test_sentence_batches_hold_whole_sentences(corpus):
 
 # Each field of model.* -> one change, and what it is seen beside. What each of them means is
 # tested with the model; here, that it gets there.
-MODEL_CHANGES = {
+RECURRENT_CHANGES = {
     "cell": ("gru", {}),
     "embedding_size": (5, {}),
     "hidden_sizes": ((5, 5), {}),
@@ -142,11 +145,50 @@ MODEL_CHANGES = {
     "forget_bias": (2.0, {"model.cell": "lstm"}),
     "matmul_dtype": ("bfloat16", {}),
 }
+FEEDFORWARD_CHANGES = {
+    "window": (2, {}),
+    "embedding_size": (5, {}),
+    "hidden_size": (5, {}),
+    "activation": ("relu", {}),
+    "direct_connections": (True, {}),
+    "embedding_dropout_rate": (0.5, {}),
+    "hidden_dropout_rate": (0.5, {}),
+    "init_scale": (0.3, {}),
+}
+NGRAM_CHANGES = {
+    "order": (2, {}),
+    "estimator": ("maximum_likelihood", {}),
+    "min_counts": ((1, 2), {}),
+}
+
+
+def other_architecture(name):
+    """The tiny config with the model of another architecture."""
+
+    def config(corpus, **more):
+        config = tiny_config(corpus)
+        sections = base_config(name)
+        for section in set(sections) - {"model"}:
+            for field in sections[section]:
+                sections[section][field] = config[section][field]
+        sections.update_from_flattened_dict(more)
+        return sections
+
+    return config
+
+
+MODEL_CHANGES = {
+    "recurrent_lm": (tiny_config, RECURRENT_CHANGES),
+    "feedforward_lm": (other_architecture("feedforward_lm"), FEEDFORWARD_CHANGES),
+    "ngram_lm": (other_architecture("ngram_lm"), NGRAM_CHANGES),
+}
 
 
 def programs(config):
-    """What makes the parameters and what makes the gradient of the loss, traced."""
+    """What makes the parameters and what makes the gradient of the loss, traced; or counted."""
     workload = build_workload(config)
+    if is_counted(config.model.architecture):
+        return str(workload.estimate())
     gradient = jax.grad(workload.task.loss, has_aux=True)
     params = jax.eval_shape(workload.init_params, KEY)
     batch = jax.tree.map(jnp.asarray, first_batch(workload))
@@ -154,16 +196,17 @@ def programs(config):
     return str(start), str(jax.make_jaxpr(gradient)(params, workload.carry, batch, KEY))
 
 
-def test_every_setting_of_the_model_changes_a_program(corpus, monkeypatch):
-    fields = set(tiny_config(corpus).model.keys())
-    assert fields == MODEL_CHANGES.keys() | {"architecture"}
-    lines = {"train": ["abcabc"] * 9, "validation": ["abc"], "test": ["abc"]}
-    monkeypatch.setattr("zoo.tasks.language_modeling.load_corpus", lambda data: lines)
-    unchanged = programs(tiny_config(corpus))
-    assert programs(tiny_config(corpus)) == unchanged
-    for field, (value, beside) in MODEL_CHANGES.items():
-        before = programs(tiny_config(corpus, **beside)) if beside else unchanged
-        after = programs(tiny_config(corpus, **beside, **{f"model.{field}": value}))
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_setting_of_the_model_changes_a_program(corpus, monkeypatch, name):
+    make, changes = MODEL_CHANGES[name]
+    assert set(make(corpus).model.keys()) == changes.keys() | {"architecture"}
+    lines = {"train": ["abcabc", "cab"] * 9, "validation": ["abc"], "test": ["abc"]}
+    monkeypatch.setattr("zoo.tasks.encoded_text.load_corpus", lambda data: lines)
+    unchanged = programs(make(corpus))
+    assert programs(make(corpus)) == unchanged
+    for field, (value, beside) in changes.items():
+        before = programs(make(corpus, **beside)) if beside else unchanged
+        after = programs(make(corpus, **beside, **{f"model.{field}": value}))
         assert before != after, field
 
 

@@ -222,3 +222,15 @@ def test_a_bad_value_is_one_line_that_names_its_field(field, value):
     with pytest.raises(UserError, match=rf"^optimizer\.{field} is {re.escape(repr(value))}; ") as e:
         OptimizerConfig(**{field: value})
     assert "\n" not in str(e.value)
+
+
+def test_frozen_elements_stay_and_do_not_count_for_clipping():
+    config = OptimizerConfig("sgd", 1.0, clip_norm=1.0, weight_decay=0.5)
+    params = {"table": jnp.array([[3.0], [4.0]]), "bias": jnp.array([0.0])}
+    frozen = {"table": np.array([[True], [False]])}
+    optimizer = make_optimizer(config, 10, frozen)
+    grads = {"table": jnp.array([[1e6], [0.6]]), "bias": jnp.array([0.8])}
+    updates, _ = optimizer.update(grads, optimizer.init(params), params)
+    # The rest has norm 1, so it is not clipped; then the decay of 0.5 * 4.
+    np.testing.assert_allclose(updates["table"], [[0.0], [-0.6 - 2.0]], rtol=1e-6)
+    np.testing.assert_allclose(updates["bias"], [-0.8], rtol=1e-6)

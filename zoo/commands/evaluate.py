@@ -64,7 +64,11 @@ def run(arguments: argparse.Namespace) -> None:
 
     text = read_text(Path(arguments.text)) if arguments.text is not None else None
     checkpoint = zoo.load(arguments.checkpoint)
-    lines = text if text is not None else _corpus_lines(checkpoint, arguments)
+    lines: str | list[str] = (
+        corpus_lines(checkpoint, arguments.split, arguments.data_directory)
+        if text is None
+        else text
+    )
     score = zoo.evaluate(checkpoint, lines, mode=arguments.mode)
     source = {"split": arguments.split} if text is None else {"text": arguments.text}
     record = {
@@ -86,15 +90,26 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"{name:18}  {value:.4f}" if isinstance(value, float) else f"{name:18}  {value}")
 
 
-def _corpus_lines(checkpoint: "Checkpoint", arguments: argparse.Namespace) -> list[str]:
-    """The lines of a split of the corpus that the checkpoint was trained on."""
+def corpus_lines(checkpoint: "Checkpoint", split: str, directory: str | None) -> list[str]:
+    """The lines of a split of the corpus that a checkpoint was trained on.
+
+    Args:
+        checkpoint: what `zoo.load` gives.
+        split: train, validation or test.
+        directory: where the corpus lies; None for where it lay in training.
+
+    Raises:
+        UserError: it isn't there, or the checkpoint knows none.
+    """
     from zoo.data.corpora import DataConfig, load_corpus
 
+    if "data" not in checkpoint.config:
+        raise UserError(f"{checkpoint.name} knows no corpus; give a text with --text=FILE")
     config = DataConfig(**checkpoint.config["data"])
-    if arguments.data_directory is not None:
-        config = dataclasses.replace(config, directory=arguments.data_directory)
+    if directory is not None:
+        config = dataclasses.replace(config, directory=directory)
     try:
-        return load_corpus(config)[arguments.split]
+        return load_corpus(config)[split]
     except UserError as error:  # which names the flags of train.py
         raise UserError(
             str(error).replace("--config.data.directory", "--data_directory")

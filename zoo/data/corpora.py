@@ -39,6 +39,8 @@ class DataConfig:
       vocabulary: kind of token: "character", "word" or "subword".
       vocabulary_size: number of tokens, the three special ones included; 0: no limit.
       min_count: leave out of the vocabulary what occurs less often.
+      word_vectors: a file of pre-trained vectors (see `zoo.data.word_vectors`) that the embeddings
+        start from; "" for none.
       batching: "stream" (state carried over sentences) or "sentence" (state reset).
       batch_size: rows of a batch.
       sequence_length: steps of a stream's chunk.
@@ -53,6 +55,7 @@ class DataConfig:
     vocabulary: str = "character"
     vocabulary_size: int = 0
     min_count: int = 1
+    word_vectors: str = ""
     batching: str = "stream"
     batch_size: int = 64
     sequence_length: int = 128

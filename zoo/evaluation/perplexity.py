@@ -21,11 +21,12 @@ import numpy as np
 from jax import Array
 
 from zoo.data.batching import shift_targets
-from zoo.data.vocabulary import END_ID, START_ID, count_unknown, encode_lines
+from zoo.data.vocabulary import count_unknown, encode_lines
 from zoo.errors import UserError
 from zoo.evaluation.modes import MODES, Mode
 from zoo.layers.cross_entropy import token_losses
 from zoo.models.trained import TrainedModel
+from zoo.special_tokens import END_ID, START_ID
 
 # Cells [B, T] of one call. The logits are the memory: 10 MB with 10,000 words.
 CALL_CELLS = 256
@@ -108,9 +109,7 @@ def evaluate(
     Raises:
         UserError: the text is empty, the mode is unknown, or the model gives no finite score.
     """
-    lines = text.removesuffix("\n").split("\n") if isinstance(text, str) else list(text)
-    if not any(lines):
-        raise UserError("the text is empty; give at least one line to score")
+    lines = text_lines(text)
     score = score_tokens(
         checkpoint.model,
         checkpoint.params,
@@ -120,10 +119,27 @@ def evaluate(
     )
     if not math.isfinite(score.nats):
         raise UserError(
-            f"the model's log-probabilities add up to {-score.nats}; its parameters are not "
-            "finite or far too large: use a checkpoint from before its training diverged"
+            f"the model's log-probabilities add up to {-score.nats}, which is not finite: either "
+            "it gives a token probability 0, as n-grams by maximum_likelihood do with what they "
+            "have not seen, or its training diverged; use another checkpoint"
         )
     return score
+
+
+def text_lines(text: str | Sequence[str]) -> list[str]:
+    """The lines of a text that is to be scored.
+
+    Raises:
+        UserError: there is nothing in them.
+
+    Example:
+        >>> text_lines("one\\n\\ntwo\\n")
+        ['one', '', 'two']
+    """
+    lines = text.removesuffix("\n").split("\n") if isinstance(text, str) else list(text)
+    if not any(lines):
+        raise UserError("the text is empty; give at least one line to score")
+    return lines
 
 
 def score_tokens(
@@ -191,6 +207,8 @@ def token_log_probabilities(
     if not len(tokens):
         raise UserError("there are no tokens to score; give a text of at least one line")
     inputs = shift_targets(tokens)
+    if hasattr(model, "token_log_probabilities"):  # n-grams: both modes are one, see NGramLM
+        return model.token_log_probabilities(params, inputs, tokens)
     if mode == "stream":
         num_rows = min(num_streams, len(tokens))
         cuts = np.arange(num_rows + 1) * len(tokens) // num_rows

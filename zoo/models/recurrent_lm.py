@@ -9,7 +9,6 @@ are tied, U is the embedding matrix itself (Press and Wolf 2017; Inan et al. 201
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import flax.linen as nn
 import jax
@@ -20,6 +19,7 @@ from zoo.layers.cells import CELLS, Carry, get_cell
 from zoo.layers.dropout import dropout
 from zoo.layers.linear import affine
 from zoo.layers.recurrent import RecurrentStack, uniform
+from zoo.models.output import LMOutput
 
 Array = jax.Array
 
@@ -91,18 +91,6 @@ def _check(config: RecurrentLMConfig) -> None:
             raise UserError(
                 f"model.{name}_dropout_rate is {rate}; use a fraction from 0 to below 1"
             )
-
-
-class LMOutput(NamedTuple):
-    """What a language model gives.
-
-    Attributes:
-        logits: [B, T, V], unnormalised log-probabilities of each next token.
-        carry: for each layer its states, arrays [B, H], after the last real token.
-    """
-
-    logits: Array
-    carry: tuple[Carry, ...]
 
 
 class RecurrentLM(nn.Module):
@@ -177,8 +165,12 @@ class RecurrentLM(nn.Module):
             hidden, carry, lengths=lengths, resets=resets, deterministic=deterministic
         )
         hidden = self._dropout(hidden, config.output_dropout_rate, deterministic)
-        kernel = self.embedding.T if config.tie_embeddings else self.output_kernel
-        return LMOutput(affine(hidden, kernel, self.output_bias, self._matmul_dtype), carry)
+        return LMOutput(self.read_out(hidden), carry)
+
+    def read_out(self, hidden: Array) -> Array:
+        """Logits [..., V] from outputs of the top layer [..., H]."""
+        kernel = self.embedding.T if self.config.tie_embeddings else self.output_kernel
+        return affine(hidden, kernel, self.output_bias, self._matmul_dtype)
 
     def zero_carry(self, batch_size: int) -> tuple[Carry, ...]:
         """A carry of zeros, to start a loop with; needs no parameters.

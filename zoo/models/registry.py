@@ -15,16 +15,32 @@ class Architecture(NamedTuple):
         summary: what it is, in one line.
         module: where it stands.
         config: the dataclass there of its settings; their defaults stand in it.
-        model: the Flax module class there, built as model(config, vocabulary_size).
+        model: the class there, built as model(config, vocabulary_size): a Flax module, or what is
+            used as one.
+        counted: its parameters are counted in one go, rather than trained step by step.
     """
 
     summary: str
     module: str
     config: str
     model: str
+    counted: bool = False
 
 
 ARCHITECTURES = {
+    "feedforward_lm": Architecture(
+        "feed-forward language model over a window of embeddings",
+        "zoo.models.feedforward_lm",
+        "FeedForwardLMConfig",
+        "FeedForwardLM",
+    ),
+    "ngram_lm": Architecture(
+        "n-gram language model: Kneser-Ney or maximum likelihood",
+        "zoo.models.ngram_lm",
+        "NGramConfig",
+        "NGramLM",
+        counted=True,
+    ),
     "recurrent_lm": Architecture(
         "recurrent language model with Elman, GRU or LSTM cells",
         "zoo.models.recurrent_lm",
@@ -39,17 +55,31 @@ def list_models() -> list[str]:
 
     Example:
         >>> list_models()
-        ['recurrent_lm']
+        ['feedforward_lm', 'ngram_lm', 'recurrent_lm']
     """
     return sorted(ARCHITECTURES)
 
 
-def _classes(name: str) -> tuple[type, type]:
-    """The config record and the model class of an architecture."""
+def _find(name: str) -> Architecture:
     if name not in ARCHITECTURES:
         near = difflib.get_close_matches(name, ARCHITECTURES, n=1) or list_models()
         raise UserError(f"no architecture is called {name!r}; try {', '.join(near)}")
-    architecture = ARCHITECTURES[name]
+    return ARCHITECTURES[name]
+
+
+def is_counted(name: str) -> bool:
+    """Whether an architecture's parameters are counted in one go, rather than trained.
+
+    Example:
+        >>> is_counted("ngram_lm"), is_counted("recurrent_lm")
+        (True, False)
+    """
+    return _find(name).counted
+
+
+def _classes(name: str) -> tuple[type, type]:
+    """The config record and the model class of an architecture."""
+    architecture = _find(name)
     module = importlib.import_module(architecture.module)
     return getattr(module, architecture.config), getattr(module, architecture.model)
 
@@ -68,7 +98,7 @@ def default_config(name: str) -> dict[str, Any]:
 
 
 def build(config: dict[str, Any], vocabulary_size: int) -> Any:
-    """The Flax module that a config's model section describes.
+    """The model that a config's model section describes.
 
     Args:
         config: `architecture` and the fields of its record; absent ones have their defaults.

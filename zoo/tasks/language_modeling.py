@@ -4,21 +4,22 @@ loss = -(1/N) sum_n log p(target_n | tokens before it)     nats per token, over 
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from ml_collections import ConfigDict
 
 from zoo.data.batching import Batch, Batches, SentenceBatches, StreamBatches
-from zoo.data.corpora import DataConfig, load_corpus
-from zoo.data.vocabulary import START_ID, Vocabulary, build_vocabulary, encode_lines
-from zoo.decoding.generation import generate
+from zoo.data.corpora import DataConfig
+from zoo.data.word_vectors import WordVectors, load_word_vectors
 from zoo.errors import UserError
-from zoo.evaluation.perplexity import score_tokens
 from zoo.layers.cross_entropy import token_losses
 from zoo.models.registry import build
+from zoo.special_tokens import START_ID
+from zoo.tasks.encoded_text import EncodedText, describe, encode_corpus
 from zoo.tasks.workload import Workload
 
 Array = jax.Array
@@ -76,56 +77,65 @@ def build_workload(config: ConfigDict) -> Workload:
         UserError: for a corpus that can't be read, or a setting that can't be.
     """
     data = DataConfig(**config.data)
-    lines = load_corpus(data)
-    vocabulary = build_vocabulary(
-        data.vocabulary, lines["train"], max_size=data.vocabulary_size, min_count=data.min_count
-    )
-    model = build(config.model.to_dict(), len(vocabulary))
-    validation = encode_lines(vocabulary, lines["validation"])
-    num_characters = sum(len(line) + 1 for line in lines["validation"])
+    text = encode_corpus(data)
+    model = build(config.model.to_dict(), len(text.vocabulary))
+    vectors = _word_vectors(config, text)
+    evaluation = config.evaluation
 
-    def evaluate(params: Any) -> dict[str, float]:
-        score = score_tokens(
-            model,
-            params,
-            validation,
-            num_characters=num_characters,
-            mode=config.evaluation.mode,
-            num_streams=config.evaluation.num_streams,
-        )
-        return {
-            "nats_per_token": score.nats_per_token,
-            "perplexity": score.perplexity,
-            "bits_per_character": score.bits_per_character,
-        }
+    def init_params(key: Array) -> Any:
+        params = model.init(key, jnp.zeros((1, 1), jnp.int32))["params"]
+        return _start_from(vectors, params) if vectors else params
 
     return Workload(
         task=LanguageModeling(model, config.training.reset_at_sentences),
-        init_params=lambda key: model.init(key, jnp.zeros((1, 1), jnp.int32))["params"],
+        init_params=init_params,
         carry=model.zero_carry(data.batch_size),
-        batches=_batches(data, encode_lines(vocabulary, lines["train"]), config.training.seed),
-        vocabulary=vocabulary.to_json(),
-        evaluate=evaluate,
-        criterion="nats_per_token",
-        describe=_describe,
-        sample=lambda params, seed: _sample(
-            _Trained(model, params, vocabulary), config.evaluation.sample_tokens, seed
+        batches=_batches(data, text.train, config.training.seed),
+        vocabulary=text.vocabulary.to_json(),
+        evaluate=lambda params: text.score(
+            model, params, mode=evaluation.mode, num_streams=evaluation.num_streams
         ),
+        criterion="nats_per_token",
+        describe=describe,
+        sample=lambda params, seed: text.sample(model, params, evaluation.sample_tokens, seed),
+        frozen=_frozen(config, vectors),
+        notes=[vectors.report] if vectors else [],
     )
 
 
-class _Trained(NamedTuple):
-    """What generation needs of a model that is not yet a checkpoint."""
+def _word_vectors(config: ConfigDict, text: EncodedText) -> WordVectors | None:
+    """The pre-trained vectors that the embeddings start from."""
+    if not config.data.word_vectors:
+        return None
+    vectors = load_word_vectors(config.data.word_vectors, text.vocabulary, text.train)
+    width = vectors.matrix.shape[1]
+    if width != config.model.embedding_size:
+        raise UserError(
+            f"the vectors of {config.data.word_vectors} have {width} numbers but "
+            f"model.embedding_size is {config.model.embedding_size}; "
+            f"use --config.model.embedding_size={width}"
+        )
+    return vectors
 
-    model: nn.Module
-    params: Any
-    vocabulary: Vocabulary
+
+def _start_from(vectors: WordVectors, params: Any) -> Any:
+    """Embeddings that are the vectors; words without one start at random, as spread out as they."""
+    spread = vectors.matrix[vectors.found].std()
+    random = params["embedding"] * (spread / params["embedding"].std())
+    embedding = jnp.where(vectors.found[:, None], vectors.matrix, random)
+    return {**params, "embedding": embedding}
 
 
-def _sample(trained: _Trained, max_tokens: int, seed: int) -> str:
-    if not max_tokens:
-        return ""
-    return generate(trained, max_tokens=max_tokens, seed=seed, stop="length")
+def _frozen(config: ConfigDict, vectors: WordVectors | None) -> dict[str, np.ndarray]:
+    """The vectors that training leaves alone; words without one are always trained."""
+    if not config.training.freeze_word_vectors:
+        return {}
+    if vectors is None:
+        raise UserError(
+            "training.freeze_word_vectors is set but there are none; "
+            "use --config.data.word_vectors=FILE"
+        )
+    return {"embedding": vectors.found[:, None]}
 
 
 def _batches(data: DataConfig, tokens: Any, seed: int) -> Batches:
@@ -141,11 +151,4 @@ def _batches(data: DataConfig, tokens: Any, seed: int) -> Batches:
         sequence_length=data.sequence_length,
         seed=seed,
         random_offset=data.random_offset,
-    )
-
-
-def _describe(scores: dict[str, float]) -> str:
-    return (
-        f"perplexity {scores['perplexity']:.2f}, "
-        f"{scores['bits_per_character']:.4f} bits per character"
     )

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 
 from zoo.data.batching import Batches
 
@@ -21,6 +22,9 @@ class Workload(NamedTuple):
         criterion: the name of the score that training is to lower.
         describe: scores -> a few words for the progress line.
         sample: (parameters, seed) -> a text that shows what the model does, or "".
+        frozen: by a parameter's name, which of its elements stay as they are: bool arrays that
+            broadcast to it.
+        notes: what a user should know before training starts, a line each.
     """
 
     task: Any
@@ -30,5 +34,22 @@ class Workload(NamedTuple):
     vocabulary: dict[str, Any]
     evaluate: Callable[[Any], dict[str, float]]
     criterion: str
+    describe: Callable[[dict[str, float]], str]
+    sample: Callable[[Any, int], str]
+    frozen: dict[str, np.ndarray]
+    notes: list[str]
+
+
+class CountingWorkload(NamedTuple):
+    """A model on a corpus whose parameters are counted in one go.
+
+    Attributes:
+        estimate: () -> parameters, and lines about them for the user.
+        vocabulary, evaluate, describe, sample: as in `Workload`.
+    """
+
+    estimate: Callable[[], tuple[Any, list[str]]]
+    vocabulary: dict[str, Any]
+    evaluate: Callable[[Any], dict[str, float]]
     describe: Callable[[dict[str, float]], str]
     sample: Callable[[Any, int], str]

@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 from zoo.data.corpora import DataConfig
 from zoo.errors import UserError
 from zoo.evaluation.modes import MODES
-from zoo.models.registry import default_config
+from zoo.models.registry import default_config, is_counted
 from zoo.training.optimizers import OptimizerConfig
 
 
@@ -25,6 +25,8 @@ class TrainingConfig:
         checkpoint_every_steps: a checkpoint each so many steps, and at the end.
         reset_at_sentences: put the recurrent state back at every `<s>`; otherwise it is carried
             over sentences.
+        freeze_word_vectors: leave the embeddings that data.word_vectors gave as they are; words
+            without a vector are trained all the same.
         tensorboard: write the metrics for TensorBoard too; needs `recurrent-zoo[tensorboard]`.
     """
 
@@ -34,6 +36,7 @@ class TrainingConfig:
     log_every_steps: int = 100
     checkpoint_every_steps: int = 1000
     reset_at_sentences: bool = False
+    freeze_word_vectors: bool = False
     tensorboard: bool = False
 
     def __post_init__(self) -> None:
@@ -81,9 +84,26 @@ _RECORDS: dict[str, type] = {
     "evaluation": EvaluationConfig,
 }
 
+# What is counted in one go, as n-grams are, needs no batches, no steps and no rates.
+_FIELDS_OF_COUNTED: dict[str, tuple[str, ...]] = {
+    "data": (
+        "corpus",
+        "directory",
+        "cache_directory",
+        "fractions",
+        "vocabulary",
+        "vocabulary_size",
+        "min_count",
+    ),
+    "training": ("seed",),
+    "evaluation": ("sample_tokens",),
+}
+
 
 def base_config(architecture: str) -> ConfigDict:
     """A config in which every field has its default, to be changed field by field.
+
+    An architecture has the fields that it needs and no others.
 
     Args:
         architecture: a name in `zoo.list_models()`.
@@ -97,6 +117,11 @@ def base_config(architecture: str) -> ConfigDict:
         AttributeError: 'Key "cels" does not exist ...Did you mean "cell" instead of "cels"?'
     """
     sections = {name: dataclasses.asdict(record()) for name, record in _RECORDS.items()}
+    if is_counted(architecture):
+        sections = {
+            name: {field: sections[name][field] for field in fields}
+            for name, fields in _FIELDS_OF_COUNTED.items()
+        }
     return ConfigDict({**sections, "model": default_config(architecture)}).lock()
 
 
@@ -112,9 +137,9 @@ def section(config: ConfigDict, name: str) -> Any:
 
 def check(config: ConfigDict) -> None:
     """Raises UserError, one line, for the first value that can't be."""
-    for name in _RECORDS:
-        section(config, name)
     for name, defaults in base_config(config.model.architecture).items():
+        if name in _RECORDS:
+            section(config, name)
         for field, default in defaults.items():
             if isinstance(default, tuple):
                 _check_elements(f"{name}.{field}", config[name][field], default)

@@ -12,9 +12,10 @@ from ml_collections import ConfigDict
 from zoo.data.batching import Batches
 from zoo.errors import UserError
 from zoo.tasks.registry import build_workload
-from zoo.tasks.workload import Workload
+from zoo.tasks.workload import CountingWorkload, Workload
 from zoo.training import checkpoints
 from zoo.training import config as configs
+from zoo.training.counting import count
 from zoo.training.metrics import MetricsWriter, progress_line
 from zoo.training.optimizers import make_optimizer, make_schedule
 from zoo.training.run import Progress, Run
@@ -53,6 +54,10 @@ def train(
     configs.check(config)
     workload = build_workload(config)  # first: a corpus that can't be used leaves nothing behind
     run = Run(workdir, config, allow_config_change=allow_config_change)
+    if isinstance(workload, CountingWorkload):
+        return count(run, workload, seed=config.training.seed, log=log)
+    for note in workload.notes:
+        log(note)
     state, progress = run.resume(_initial_state(config, workload), workload.vocabulary, log)
     with MetricsWriter(run, tensorboard=config.training.tensorboard) as writer:
         loop = _Loop(config, run, workload, writer, log)
@@ -65,7 +70,9 @@ def train(
 def _initial_state(config: ConfigDict, workload: Workload) -> TrainState:
     """The state before the first step; everything random in it follows from training.seed."""
     params_key, steps_key = jax.random.split(jax.random.key(config.training.seed))
-    optimizer = make_optimizer(configs.section(config, "optimizer"), config.training.num_steps)
+    optimizer = make_optimizer(
+        configs.section(config, "optimizer"), config.training.num_steps, workload.frozen
+    )
     params = jax.jit(workload.init_params)(params_key)
     return create_state(workload.task, optimizer, params, workload.carry, steps_key)
 

@@ -1,10 +1,12 @@
 """Optimizers and learning-rate schedules from config, all of them optax's."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from zoo.errors import UserError
@@ -105,12 +107,16 @@ def _staircase(config: OptimizerConfig) -> optax.Schedule:
     return rate
 
 
-def make_optimizer(config: OptimizerConfig, num_steps: int) -> optax.GradientTransformation:
+def make_optimizer(
+    config: OptimizerConfig, num_steps: int, frozen: Mapping[str, np.ndarray] | None = None
+) -> optax.GradientTransformation:
     """Clip, then decay, then the update rule.
 
     Args:
         config: the optimizer's settings.
         num_steps: length of the run.
+        frozen: by a parameter's name, which of its elements stay as they are, a bool array that
+            broadcasts to it. Their gradients do not count for clipping, and nothing decays them.
 
     Example:
         >>> import jax.numpy as jnp
@@ -120,6 +126,8 @@ def make_optimizer(config: OptimizerConfig, num_steps: int) -> optax.GradientTra
         >>> round(float(updates), 6)  # towards zero
         -0.1
     """
+    if frozen:
+        return optax.chain(_zero(frozen), make_optimizer(config, num_steps), _zero(frozen))
     rate = make_schedule(config, num_steps)
     steps = [optax.clip_by_global_norm(config.clip_norm)] if config.clip_norm else []
     if config.name == "adamw":
@@ -140,3 +148,14 @@ def make_optimizer(config: OptimizerConfig, num_steps: int) -> optax.GradientTra
         momentum = config.momentum if config.name == "momentum" else None
         steps.append(optax.sgd(rate, momentum=momentum))
     return optax.chain(*steps)
+
+
+def _zero(frozen: Mapping[str, np.ndarray]) -> optax.GradientTransformation:
+    """Zeros in the place of the frozen elements' updates."""
+
+    def update(updates: Any, params: Any) -> Any:
+        del params
+        stopped = {name: jnp.where(mask, 0, updates[name]) for name, mask in frozen.items()}
+        return {**updates, **stopped}
+
+    return optax.stateless(update)

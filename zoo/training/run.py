@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import jax
+import numpy as np
 from ml_collections import ConfigDict
 
 from zoo.errors import UserError
@@ -104,15 +105,40 @@ class Run:
         state, progress = template, Progress()
         if directory is not None:
             state, restored = self._restore(directory, template)
-            if restored.vocabulary != vocabulary:
-                raise UserError(
-                    f"the corpus has another vocabulary than when {self.directory} was started; "
-                    "give the corpus it was started with, or choose another --workdir"
-                )
+            self._check_vocabulary(restored, vocabulary)
             progress = Progress(**restored.progress)
-        _replace_text(self._config_path, json.dumps(self.config, indent=1) + "\n")
+        self._write_config()
         self._truncate_metrics(int(state.step))
         return state, progress
+
+    def load_counted(self, vocabulary: dict[str, Any], log: Callable[[str], None]) -> Any:
+        """The parameters of a counted model; None where they are still to be counted.
+
+        Raises:
+            UserError: the checkpoint's vocabulary is not that of this config.
+        """
+        directory = checkpoints.latest_sound(self.directory, log=log, set_aside=True)
+        self._write_config()
+        if directory is None:
+            self._truncate_metrics(0)
+            return None
+        restored = checkpoints.restore(directory)
+        self._check_vocabulary(restored, vocabulary)
+        return restored.params
+
+    def save_counted(self, params: Any, vocabulary: dict[str, Any], progress: Progress) -> None:
+        """Write the checkpoint of a counted model: it is step 1, and there is no other."""
+        self._write_step(1, params, {"step": np.int32(1)}, vocabulary, progress)
+
+    def _check_vocabulary(self, restored: checkpoints.Restored, vocabulary: dict[str, Any]) -> None:
+        if restored.vocabulary != vocabulary:
+            raise UserError(
+                f"the corpus has another vocabulary than when {self.directory} was started; "
+                "give the corpus it was started with, or choose another --workdir"
+            )
+
+    def _write_config(self) -> None:
+        _replace_text(self._config_path, json.dumps(self.config, indent=1) + "\n")
 
     def restore_arrays(self, step: int, template: TrainState) -> TrainState:
         """The state saved at one step."""
@@ -137,17 +163,24 @@ class Run:
     def save(self, state: TrainState, vocabulary: dict[str, Any], progress: Progress) -> Path:
         """Write a checkpoint; then keep the best and the latest only."""
         params, others = _split(state)
-        directory = checkpoints.save(
-            self.directory,
-            step=int(state.step),
-            params=params,
-            state=others,
-            config=self.config,
-            vocabulary=vocabulary,
-            progress=dataclasses.asdict(progress),
-        )
+        directory = self._write_step(int(state.step), params, others, vocabulary, progress)
         checkpoints.keep(self.directory, best=progress.best_step)
-        return Path(directory)
+        return directory
+
+    def _write_step(
+        self, step: int, params: Any, state: Any, vocabulary: dict[str, Any], progress: Progress
+    ) -> Path:
+        return Path(
+            checkpoints.save(
+                self.directory,
+                step=step,
+                params=params,
+                state=state,
+                config=self.config,
+                vocabulary=vocabulary,
+                progress=dataclasses.asdict(progress),
+            )
+        )
 
     def open_metrics(self) -> TextIO:
         """The metrics file, to append to."""

@@ -1,0 +1,20 @@
+"""A GRU language model on the Penn Treebank, of the size of penn_treebank_rnn_bptt.
+
+    python train.py --config=configs/penn_treebank_gru.py \
+        --config.data.directory=DIR --workdir=runs/penn_treebank_gru
+
+DIR holds ptb.train.txt, ptb.valid.txt and ptb.test.txt.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import penn_treebank_rnn_bptt
+
+
+def get_config() -> ConfigDict:
+    """One layer of 200, tied embeddings, the gradient of whole chunks."""
+    config = penn_treebank_rnn_bptt.get_config()
+    config.model.cell = "gru"
+    config.model.truncation = 0
+    config.model.tie_embeddings = True
+    return config

@@ -1,0 +1,18 @@
+"""The recurrent language model of Mikolov et al. 2010 on the Penn Treebank, by plain BP.
+
+    python train.py --config=configs/penn_treebank_rnn_bp.py \
+        --config.data.directory=DIR --workdir=runs/penn_treebank_rnn_bp
+
+DIR holds ptb.train.txt, ptb.valid.txt and ptb.test.txt.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import penn_treebank_rnn_bptt
+
+
+def get_config() -> ConfigDict:
+    """Every previous state is held constant: the error flows no step back."""
+    config = penn_treebank_rnn_bptt.get_config()
+    config.model.truncation = 1
+    return config

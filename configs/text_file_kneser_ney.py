@@ -1,0 +1,18 @@
+"""A 5-gram Kneser-Ney model over the words of any UTF-8 text.
+
+    python train.py --config=configs/text_file_kneser_ney.py \
+        --config.data.directory=FILE --workdir=DIR
+
+FILE is one file, split 90/5/5 by position, or a directory with train.txt, valid.txt and test.txt.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import penn_treebank_kneser_ney
+
+
+def get_config() -> ConfigDict:
+    """All words are kept; --config.data.min_count=2 makes <unk> of those that occur once."""
+    config = penn_treebank_kneser_ney.get_config()
+    config.data.corpus = "text_file"
+    return config

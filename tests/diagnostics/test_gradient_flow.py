@@ -1,0 +1,115 @@
+"""Gradients through time: against brute force, closed forms, and the cut of truncation."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from zoo.data.vocabulary import build_vocabulary
+from zoo.diagnostics.gradient_flow import NUM_ROWS, cut_rows, gradient_flow, linear_flow
+from zoo.diagnostics.gradient_picture import draw_flows
+from zoo.errors import UserError
+from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
+
+V, T = 7, 6
+TOKENS = np.random.default_rng(1).integers(V, size=(3, T + 1)).astype(np.int32)
+
+
+def make(cell, sizes=(5,), **settings):
+    model = RecurrentLM(
+        RecurrentLMConfig(cell=cell, embedding_size=4, hidden_sizes=sizes, **settings), V
+    )
+    shapes = jax.eval_shape(model.init, jax.random.key(0), TOKENS)["params"]
+    draw = np.random.default_rng(2).normal
+    return model, jax.tree.map(lambda leaf: jnp.float32(0.5 * draw(size=leaf.shape)), shapes)
+
+
+def loss_from(model, params, carry, tokens):
+    """The loss of the last token, from a state and the tokens that are still to be read."""
+    log_probs = jax.nn.log_softmax(
+        model.apply({"params": params}, tokens[:, :-1], carry).logits[:, -1]
+    )
+    return -jnp.take_along_axis(log_probs, tokens[:, -1:], axis=1).sum()
+
+
+@pytest.mark.parametrize("cell", ["elman", "gru", "lstm"])
+@pytest.mark.parametrize("sizes", [(5,), (5, 4)])
+def test_equals_the_gradient_of_every_way_to_cut_the_sequence(cell, sizes):
+    model, params = make(cell, sizes)
+    flow = gradient_flow(model, params, TOKENS)
+    assert flow.hidden.shape == (len(sizes), T + 1)
+    assert (flow.memory is not None) == (cell == "lstm")
+    for distance in range(1, T):
+        read = TOKENS[:, : T - distance]
+        carry = model.apply({"params": params}, read).carry
+        grad = jax.grad(partial(loss_from, model, params))(carry, TOKENS[:, T - distance :])
+        for layer, states in enumerate(grad):
+            norms = [np.linalg.norm(state, axis=-1).mean() for state in states]
+            assert flow.hidden[layer, distance] == pytest.approx(norms[0], rel=1e-4)
+            if flow.memory is not None:
+                assert flow.memory[layer, distance] == pytest.approx(norms[1], rel=1e-4)
+
+
+@pytest.mark.parametrize("truncation", [1, 2, 4, 0])
+def test_the_reach_is_the_truncation_that_training_has(truncation):
+    model, params = make("elman", truncation=truncation)
+    assert gradient_flow(model, params, TOKENS).reach == (truncation or T)
+
+
+def test_a_relu_network_of_positive_states_is_linear_and_has_the_closed_form():
+    model, params = make("elman_relu")
+    params = jax.tree.map(jnp.abs, params)  # every state is positive, so every slope is 1
+    kernel = np.asarray(params["stack"]["layer_0"]["recurrent_kernel"], np.float64)
+    flow = gradient_flow(model, params, TOKENS[:1])
+    carry = model.apply({"params": params}, TOKENS[:1, :-1]).carry[0][0]
+    scores = carry[0] @ params["output_kernel"] + params["output_bias"]
+    error = jax.nn.softmax(scores) - jax.nn.one_hot(TOKENS[0, -1], V)
+    expected = linear_flow(kernel, np.asarray(params["output_kernel"] @ error, np.float64), T)
+    np.testing.assert_allclose(flow.hidden[0], expected, rtol=1e-3)
+
+
+def test_the_closed_form_is_a_product_of_singular_values():
+    draw = np.random.default_rng(3)
+    basis, _ = np.linalg.qr(draw.normal(size=(4, 4)))
+    values = np.array([1.5, 1.0, 0.7, 0.2])
+    kernel = basis @ np.diag(values) @ basis.T
+    for index, value in enumerate(values):
+        norms = linear_flow(kernel, basis[:, index], 8)
+        np.testing.assert_allclose(norms, value ** np.arange(9))
+    gradient = draw.normal(size=4)
+    general = draw.normal(size=(4, 4))
+    singular = np.linalg.svd(general)[1]
+    norms = linear_flow(general, gradient, 8) / np.linalg.norm(gradient)
+    assert (norms <= singular[0] ** np.arange(9) * (1 + 1e-9)).all()
+    assert (norms >= singular[-1] ** np.arange(9) * (1 - 1e-9)).all()
+    plain = [np.linalg.norm(np.linalg.matrix_power(general, d) @ gradient) for d in range(9)]
+    np.testing.assert_allclose(linear_flow(general, gradient, 8), plain)
+
+
+def test_rows_are_stretches_of_the_text():
+    vocabulary = build_vocabulary("character", ["abcdefgh"])
+    rows = cut_rows(vocabulary, ["abcdefgh"] * 100, 20)
+    assert rows.shape == (NUM_ROWS, 21)
+    text = "<abcdefgh" * 101
+    for row in rows:
+        shown = "".join("<" if token == 1 else vocabulary.tokens[token] for token in row)
+        assert shown in text
+    assert cut_rows(vocabulary, ["abc"], 3).shape == (1, 4)
+    with pytest.raises(UserError, match="the text has 4 tokens, too few to go 4 steps back"):
+        cut_rows(vocabulary, ["abc"], 4)
+
+
+def test_the_picture_is_drawn_whole_or_not_at_all(tmp_path):
+    flows = {
+        name: gradient_flow(*make(cell, truncation=cut), TOKENS)
+        for name, cell, cut in (("Elman", "elman", 2), ("LSTM", "lstm", 0))
+    }
+    draw_flows(tmp_path / "flow.png", {"before": flows, "after": flows})
+    assert (tmp_path / "flow.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(UserError, match=r"is no name for a picture; end it with \.png"):
+        draw_flows(tmp_path / "flow.txt", {"": flows})
+    with pytest.raises(UserError, match="cannot write"):
+        draw_flows(tmp_path / "absent" / "flow.png", {"": flows})
+    assert [path.name for path in tmp_path.iterdir()] == ["flow.png"]

@@ -1,0 +1,100 @@
+"""Models that are counted: the run's directory, its config, and going on with it."""
+
+import json
+import math
+
+import pytest
+from tiny_run import ROOT, read_config, write_corpus
+
+import zoo
+from zoo.data.corpora import DataConfig, load_corpus
+from zoo.errors import UserError
+from zoo.training.config import base_config
+from zoo.training.loop import train
+
+
+@pytest.fixture
+def config(tmp_path):
+    config = read_config(ROOT / "configs" / "text_file_kneser_ney.py")
+    config.data.directory = str(write_corpus(tmp_path))
+    config.data.cache_directory = str(tmp_path / "cache")
+    return config
+
+
+def run(config, workdir):
+    lines = []
+    progress = train(config, str(workdir), log=lines.append)
+    return progress, lines
+
+
+def test_a_counted_run_is_a_checkpoint_like_any_other(config, tmp_path):
+    progress, lines = run(config, tmp_path / "run")
+    assert lines[0].startswith("counted in ")
+    assert lines[1].startswith("n-grams: ")
+    checkpoint = zoo.load(tmp_path / "run")
+    assert checkpoint.step == progress.best_step == 1
+    corpus = load_corpus(DataConfig(**config.data))
+    score = zoo.evaluate(checkpoint, corpus["validation"])
+    assert progress.validation["perplexity"] == pytest.approx(score.perplexity, rel=1e-5)
+    (record,) = map(json.loads, (tmp_path / "run" / "metrics.jsonl").read_text().splitlines())
+    assert record == {"step": 1, "split": "validation", **progress.validation}
+    assert zoo.generate(checkpoint, "the", max_tokens=5).startswith("the")
+    (sample,) = [line for line in lines if line.startswith("sample:")]
+    assert len(sample.split()) > 5
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["model"]["order"] == 5
+
+
+def test_the_same_command_again_only_scores(config, tmp_path):
+    first, _ = run(config, tmp_path / "run")
+    again, lines = run(config, tmp_path / "run")
+    assert lines[0] == "counted before"
+    assert again.validation == pytest.approx(first.validation, rel=1e-6)
+
+
+def test_a_damaged_model_is_counted_again(config, tmp_path):
+    run(config, tmp_path / "run")
+    (tmp_path / "run" / "checkpoints" / "1" / "progress.json").write_text("{}")
+    _, lines = run(config, tmp_path / "run")
+    assert "progress.json differs from its checksum" in lines[0]
+    assert lines[1].startswith("counted in")
+
+
+def test_another_config_or_corpus_is_refused(config, tmp_path):
+    run(config, tmp_path / "run")
+    config.model.order = 3
+    with pytest.raises(UserError, match=r"another config \(model\.order: 5 -> 3\)"):
+        run(config, tmp_path / "run")
+    config.model.order = 5
+    (tmp_path / "corpus.txt").write_text("other words\n" * 60)
+    with pytest.raises(UserError, match="the corpus has another vocabulary"):
+        run(config, tmp_path / "run")
+
+
+def test_maximum_likelihood_may_score_infinity_and_saves_all_the_same(config, tmp_path):
+    config.model.estimator = "maximum_likelihood"
+    config.model.order = 4
+    config.data.fractions = (0.5, 0.25, 0.25)
+    progress, lines = run(config, tmp_path / "run")
+    assert any(line.startswith("validation: perplexity inf") for line in lines)
+    assert progress.validation == {}
+    checkpoint = zoo.load(tmp_path / "run")
+    lines = load_corpus(DataConfig(**config.data))
+    assert math.isfinite(zoo.perplexity(checkpoint, lines["train"]))
+    with pytest.raises(UserError, match="probability 0, as n-grams by maximum_likelihood"):
+        zoo.perplexity(checkpoint, lines["validation"])
+
+
+def test_order_zero_is_told_before_the_corpus_is_read(config, tmp_path):
+    config.data.directory = "nowhere"
+    config.model.order = 0
+    with pytest.raises(UserError, match=r"model\.order is 0; use at least 1, such as 5"):
+        run(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_its_config_has_the_fields_that_counting_reads_and_no_others():
+    config = base_config("ngram_lm")
+    assert set(config) == {"data", "model", "training", "evaluation"}
+    assert set(config.training) == {"seed"}
+    assert set(config.evaluation) == {"sample_tokens"}
+    assert "batch_size" not in config.data

@@ -1,0 +1,118 @@
+"""`python -m zoo diagnose`: how far back the gradient of a recurrent model reaches."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.data.sources import read_text
+from zoo.errors import UserError
+
+if TYPE_CHECKING:
+    from zoo.diagnostics.gradient_flow import GradientFlow
+    from zoo.hub import Checkpoint
+
+SUMMARY = "measure how a recurrent model's gradient vanishes or explodes through time"
+EXAMPLES = """\
+examples:
+  python -m zoo diagnose runs/elman runs/lstm --picture=gradients.png
+  python -m zoo diagnose runs/elman --fresh --steps=100 --text=notes.txt --json
+
+The norm of dL_T/dh_t, the gradient of the last token's loss with respect to the state that step t
+hands on, mean over stretches of the text. --fresh shows each model before training beside it.
+"""
+SHOWN = (0, 1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 500, 1000)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of this command."""
+    add = parser.add_argument
+    add("checkpoints", nargs="+", metavar="CHECKPOINT", help="a released name or a directory")
+    add(
+        "--steps", type=int, default=50, metavar="T", help="steps to go back (default: %(default)s)"
+    )
+    add("--fresh", action="store_true", help="also with parameters as they are before training")
+    add("--text", metavar="FILE", help="the text to read (default: each model's validation split)")
+    add("--data_directory", metavar="DIR", help="where the corpus lies")
+    add("--picture", metavar="FILE", help="draw it: .png, .svg or .pdf")
+    add("--json", action="store_true", help="print one JSON object")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Measures and shows the gradients.
+
+    Raises:
+        UserError: a checkpoint is no recurrent language model, or the text is too short.
+    """
+    if arguments.steps < 1:
+        raise UserError(f"--steps is {arguments.steps}; use at least 1, such as 50")
+    import zoo
+
+    text = read_text(Path(arguments.text)).split("\n") if arguments.text is not None else None
+    panels: dict[str, dict[str, GradientFlow]] = {}
+    for name in arguments.checkpoints:
+        checkpoint = zoo.load(name)
+        for title, flow in _flows(checkpoint, arguments, text).items():
+            panels.setdefault(title, {})[name] = flow
+    if arguments.picture is not None:
+        from zoo.diagnostics.gradient_picture import draw_flows
+
+        draw_flows(arguments.picture, panels)
+    if arguments.json:
+        print(json.dumps({title: _plain(flows) for title, flows in panels.items()}))
+    else:
+        print("\n\n".join(_table(title, flows) for title, flows in panels.items()))
+
+
+def _flows(
+    checkpoint: "Checkpoint", arguments: argparse.Namespace, text: list[str] | None
+) -> dict[str, "GradientFlow"]:
+    """The model's flow after training, and before it where that is wanted."""
+    import jax
+    import jax.numpy as jnp
+
+    from zoo.commands.evaluate import corpus_lines
+    from zoo.diagnostics.gradient_flow import cut_rows, gradient_flow
+    from zoo.models.recurrent_lm import RecurrentLM
+
+    model = checkpoint.model
+    if not isinstance(model, RecurrentLM):
+        architecture = checkpoint.config["model"]["architecture"]
+        raise UserError(f"{checkpoint.name} is a {architecture}; give a recurrent_lm")
+    if text is None:
+        text = corpus_lines(checkpoint, "validation", arguments.data_directory)
+    rows = cut_rows(checkpoint.vocabulary, text, arguments.steps)
+    flows = {}
+    if arguments.fresh:
+        seed = checkpoint.config.get("training", {}).get("seed", 0)
+        fresh = jax.jit(model.init)(jax.random.key(seed), jnp.zeros((1, 1), jnp.int32))["params"]
+        flows["before training"] = gradient_flow(model, fresh, rows)
+    flows["after training"] = gradient_flow(model, checkpoint.params, rows)
+    return flows
+
+
+def _plain(flows: dict[str, "GradientFlow"]) -> dict[str, Any]:
+    return {
+        name: {
+            "hidden": flow.hidden.tolist(),
+            "memory": None if flow.memory is None else flow.memory.tolist(),
+            "reach": flow.reach,
+        }
+        for name, flow in flows.items()
+    }
+
+
+def _table(title: str, flows: dict[str, "GradientFlow"]) -> str:
+    """The top layer's norms, at some distances."""
+    num_steps = next(iter(flows.values())).hidden.shape[1]
+    shown = [distance for distance in SHOWN if distance < num_steps]
+    lines = [f"{title:32}  " + " ".join(f"{f'T-{distance}':>8}" for distance in shown)]
+    for name, flow in flows.items():
+        lines.append(f"{name:32}  " + " ".join(f"{flow.hidden[-1, d]:8.1e}" for d in shown))
+        if flow.memory is not None:
+            lines.append(
+                f"{name + ', memory':32}  " + " ".join(f"{flow.memory[-1, d]:8.1e}" for d in shown)
+            )
+        if flow.reach < num_steps - 1:
+            lines.append(f"{'':32}  training goes {flow.reach} steps back")
+    return "\n".join(lines)

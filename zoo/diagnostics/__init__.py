@@ -1,0 +1,1 @@
+"""What goes on inside a model: the numbers, and the pictures of them."""

@@ -1,0 +1,177 @@
+"""How much a loss depends on the states of the past: vanishing and exploding gradients.
+
+    L_T             = -log p(token T + 1 | tokens up to T)
+    dL_T/dh_{t-1}   = (dh_t/dh_{t-1})' dL_T/dh_t
+
+(Bengio, Simard and Frasconi 1994; Pascanu et al. 2013, eq. 5.) h_t is the state that step t hands
+to step t + 1; an LSTM hands on its memory c_t as well. For a linear network, h_t = h_{t-1} U + ...,
+the matrix is U' at every step, so that the norm is multiplied each time by something between the
+smallest and the largest singular value of U.
+
+Axes: B rows, T time, L layers, H hidden.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from zoo.data.batching import shift_targets
+from zoo.data.vocabulary import Vocabulary, encode_lines
+from zoo.errors import UserError
+from zoo.layers.cross_entropy import token_losses
+from zoo.models.recurrent_lm import RecurrentLM
+
+Array = jax.Array
+
+NUM_ROWS = 32
+
+
+class GradientFlow(NamedTuple):
+    """Norms of dL_T/dh_t, mean over the rows of a batch.
+
+    Attributes:
+        hidden: float[L, T+1]; at [:, d] the norm for t = T - d, the state d steps before the last.
+        memory: the same for c_t of an LSTM; None for other cells.
+        reach: how many steps back the gradient that trains the model goes: its truncation, or T
+            without one.
+    """
+
+    hidden: np.ndarray
+    memory: np.ndarray | None
+    reach: int
+
+
+def gradient_flow(model: RecurrentLM, params: Any, tokens: np.ndarray) -> GradientFlow:
+    """The gradient of the last token's loss with respect to every state before it.
+
+    Args:
+        model: a recurrent language model.
+        params: its parameters.
+        tokens: int32[B, T+1]; the last of each row is what is predicted.
+
+    Example:
+        >>> from zoo.models.recurrent_lm import RecurrentLMConfig
+        >>> model = RecurrentLM(RecurrentLMConfig(cell="elman", hidden_sizes=(8,), truncation=2), 9)
+        >>> tokens = np.random.default_rng(0).integers(9, size=(4, 6))
+        >>> params = model.init(jax.random.key(0), tokens)["params"]
+        >>> flow = gradient_flow(model, params, tokens)
+        >>> flow.hidden.shape, flow.reach
+        ((1, 6), 2)
+    """
+    norms = np.asarray(_state_norms(model, params, jnp.asarray(tokens)))
+    inputs = np.asarray(_input_norms(model, params, jnp.asarray(tokens)))
+    reached = np.flatnonzero(inputs[::-1])
+    memory = norms[:, :, 1].T if norms.shape[2] > 1 else None
+    return GradientFlow(norms[:, :, 0].T, memory, int(reached[-1]) + 1 if len(reached) else 0)
+
+
+@partial(jax.jit, static_argnames="model")
+def _state_norms(model: RecurrentLM, params: Any, tokens: Array) -> Array:
+    """[T+1, L, states], by distance from the last step."""
+    variables = {"params": params}
+    inputs = tokens[:, :-1].T
+
+    def step(carry: Any, now: Array) -> Any:
+        output: Any = model.apply(variables, now[:, None], carry)
+        return output.carry
+
+    def forward(carry: Any, now: Array) -> tuple[Any, Any]:
+        return step(carry, now), carry
+
+    def backward(grad: Any, at: tuple[Any, Array]) -> tuple[Any, Array]:
+        carry, now = at
+        _, pull_back = jax.vjp(lambda before: step(before, now), carry)
+        (grad,) = pull_back(grad)
+        return grad, _norms(grad)
+
+    final, carries = lax.scan(forward, model.zero_carry(len(tokens)), inputs)
+    grad = jax.grad(partial(_loss, model, variables, targets=tokens[:, -1]))(final)
+    _, norms = lax.scan(backward, grad, (carries, inputs), reverse=True)
+    return jnp.concatenate([_norms(grad)[None], norms[::-1]])
+
+
+def _loss(model: RecurrentLM, variables: Any, carry: Any, targets: Array) -> Array:
+    """The losses after the last step, summed over rows, which do not touch each other."""
+    top = carry[-1][0]
+    logits: Any = model.apply(variables, top[:, None], method=RecurrentLM.read_out)
+    return token_losses(logits, targets[:, None]).sum()
+
+
+def _norms(carry: Any) -> Array:
+    """[L, states] from arrays [B, H]."""
+    return jnp.array(
+        [[jnp.linalg.norm(state, axis=-1).mean() for state in layer] for layer in carry]
+    )
+
+
+@partial(jax.jit, static_argnames="model")
+def _input_norms(model: RecurrentLM, params: Any, tokens: Array) -> Array:
+    """[T], the gradient at every input as training computes it, with the model's truncation."""
+    variables = {"params": params}
+
+    def loss(embedded: Array) -> Array:
+        def run(module: RecurrentLM, embedded: Array) -> Array:
+            outputs, _ = module.stack(embedded)
+            return module.read_out(outputs[:, -1:])
+
+        logits: Any = model.apply(variables, embedded, method=run)
+        return token_losses(logits, tokens[:, -1:]).sum()
+
+    embedded = params["embedding"][tokens[:, :-1]]
+    return jnp.linalg.norm(jax.grad(loss)(embedded), axis=-1).mean(axis=0)
+
+
+def cut_rows(vocabulary: Vocabulary, lines: Sequence[str], num_steps: int) -> np.ndarray:
+    """Stretches of a text, spread over all of it, for `gradient_flow`.
+
+    Args:
+        vocabulary: the model's.
+        lines: the text.
+        num_steps: T.
+
+    Returns:
+        int32[B, T+1], B at most NUM_ROWS.
+
+    Raises:
+        UserError: the text is shorter than one stretch.
+    """
+    inputs = shift_targets(encode_lines(vocabulary, lines))
+    if len(inputs) <= num_steps:
+        raise UserError(
+            f"the text has {len(inputs)} tokens, too few to go {num_steps} steps back; give a "
+            "longer text, or fewer steps"
+        )
+    num_rows = min(NUM_ROWS, len(inputs) // (num_steps + 1))
+    starts = np.linspace(0, len(inputs) - num_steps - 1, num_rows).astype(int)
+    return inputs[starts[:, None] + np.arange(num_steps + 1)]
+
+
+def linear_flow(recurrent_kernel: np.ndarray, gradient: np.ndarray, num_steps: int) -> np.ndarray:
+    """The norm of a gradient on its way back through a linear network, in closed form.
+
+    With U = A diag(s) B' (its singular values s), going back d steps multiplies the gradient by
+    (U')^d; where A = B the norm along singular vector i is multiplied by s_i^d exactly.
+
+    Args:
+        recurrent_kernel: U, [H, H].
+        gradient: dL_T/dh_T, [H].
+        num_steps: T.
+
+    Returns:
+        float[T+1], norms for distances 0 to T.
+
+    Example:
+        >>> linear_flow(np.diag([0.5, 2.0]), np.array([1.0, 0.0]), 3).tolist()
+        [1.0, 0.5, 0.25, 0.125]
+    """
+    left, values, right = np.linalg.svd(recurrent_kernel)
+    norms, moved = [np.linalg.norm(gradient)], np.asarray(gradient)
+    for _ in range(num_steps):
+        moved = left @ (values * (right @ moved))
+        norms.append(np.linalg.norm(moved))
+    return np.array(norms)

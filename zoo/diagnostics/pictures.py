@@ -1,0 +1,56 @@
+"""How every picture of the zoo is opened and saved; matplotlib is an extra."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import UserError
+
+# Okabe and Ito 2008: told apart by colour-blind people too. Each comes with its own marker.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+SUFFIXES = (".png", ".svg", ".pdf")
+
+
+@contextmanager
+def picture(
+    path: os.PathLike[str] | str, size: tuple[float, float], **subplots: Any
+) -> Iterator[tuple[Any, Any]]:
+    """A figure and its axes; saved, whole or not at all, when the block ends without an error.
+
+    Args:
+        path: ends with .png, .svg or .pdf.
+        size: width and height in inches.
+        **subplots: what `Figure.subplots` takes.
+
+    Raises:
+        UserError: matplotlib is not installed, or the file can't be written.
+    """
+    target = Path(path).expanduser()
+    if target.suffix not in SUFFIXES:
+        raise UserError(f"{path} is no name for a picture; end it with {', '.join(SUFFIXES)}")
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise UserError(
+            "pictures need matplotlib, which is not installed; "
+            'type: pip install "recurrent-zoo[plots]"'
+        ) from error
+    figure = Figure(figsize=size, layout="constrained")
+    yield figure, figure.subplots(**subplots)
+    temporary = target.with_name(f".incomplete.{target.name}")
+    try:
+        figure.savefig(temporary, dpi=144)
+        temporary.replace(target)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}; name another file") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def tidy(axes: Any) -> None:
+    """Takes away the lines of a plot that carry nothing."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(visible=True, alpha=0.25, linewidth=0.6)

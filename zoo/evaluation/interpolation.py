@@ -1,0 +1,222 @@
+"""Mixing language models: weights by expectation-maximisation, scores, and which model wins where.
+
+    p(w_i | h_i) = sum_k lambda_k p_k(w_i | h_i)
+
+    lambda_k <- (1/N) sum_i  lambda_k p_k(w_i | h_i) / p(w_i | h_i)
+
+(Dempster, Laird and Rubin 1977; for language models Jelinek and Mercer 1980.) No step lowers the
+likelihood of the text it is made on, and the likelihood has one maximum. Weights are tuned on
+validation text, never on the text that is reported.
+
+Axes: K models, N tokens.
+"""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from zoo.data.vocabulary import Vocabulary, count_unknown, encode_lines
+from zoo.errors import UserError
+from zoo.evaluation.modes import Mode
+from zoo.evaluation.perplexity import Score, text_lines, token_log_probabilities
+from zoo.models.mixture import MixtureLM
+from zoo.models.trained import TrainedModel
+
+MAX_ITERATIONS = 1000
+TOLERANCE_NATS = 1e-7  # a token; a step that gains less is the last
+
+
+class Fit(NamedTuple):
+    """Weights by expectation-maximisation.
+
+    Attributes:
+        weights: float64[K], sums to one.
+        nats_per_token: of the mixture before each step and after the last; never rises.
+    """
+
+    weights: np.ndarray
+    nats_per_token: list[float]
+
+
+def fit_weights(log_probabilities: np.ndarray) -> Fit:
+    """The weights with which a mixture gives a text the highest probability.
+
+    Args:
+        log_probabilities: [K, N], natural logarithms, of every token by every model.
+
+    Raises:
+        UserError: a token to which every model gives probability 0.
+
+    Example:
+        >>> fit = fit_weights(np.log([[0.9, 0.9, 0.1], [0.1, 0.1, 0.9]]))
+        >>> fit.weights.round(3).tolist()
+        [0.708, 0.292]
+    """
+    highest = log_probabilities.max(axis=0)
+    if not np.isfinite(highest).all():
+        raise UserError("every model gives some token of the text probability 0; add another model")
+    relative = np.exp(log_probabilities - highest)
+    weights = np.full(len(relative), 1 / len(relative))
+    nats = [math.inf]
+    for _ in range(MAX_ITERATIONS):
+        mixed = weights @ relative
+        nats.append(-float((np.log(mixed) + highest).mean()))
+        if nats[-2] - nats[-1] < TOLERANCE_NATS:
+            break
+        weights = weights * (relative / mixed).mean(axis=1)
+        weights /= weights.sum()
+    return Fit(weights, nats[1:])
+
+
+def interpolate(log_probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The mixture's log-probability of every token, [N]; see `fit_weights`.
+
+    Example:
+        >>> np.exp(interpolate(np.log([[0.5], [0.1]]), np.array([0.25, 0.75]))).round(3).tolist()
+        [0.2]
+    """
+    with np.errstate(divide="ignore"):
+        weighted = log_probabilities + np.log(weights)[:, None]
+    return np.logaddexp.reduce(weighted, axis=0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Mixture:
+    """Trained models and their weights; wherever a checkpoint is asked for, it is one.
+
+    Attributes:
+        parts: the trained models.
+        weights: float64[K].
+    """
+
+    parts: tuple[TrainedModel, ...]
+    weights: np.ndarray
+
+    @property
+    def model(self) -> MixtureLM:
+        """The mixture as a language model."""
+        if any(part.vocabulary.tokens != self.vocabulary.tokens for part in self.parts):
+            raise UserError(
+                "the models number their tokens differently, so they can be scored together but "
+                "not sampled from; train them on one corpus"
+            )
+        return MixtureLM(tuple(part.model for part in self.parts))
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Its parameters."""
+        weights = self.weights.astype(np.float32)
+        return {"weights": weights, "parts": [part.params for part in self.parts]}
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The vocabulary of the first part."""
+        return self.parts[0].vocabulary
+
+
+def mix(
+    checkpoints: Sequence[TrainedModel], tune: str | Sequence[str], *, mode: Mode = "stream"
+) -> Mixture:
+    """A mixture of models, with the weights that suit a text best.
+
+    Args:
+        checkpoints: what `zoo.load` gives, two or more, over the same tokens.
+        tune: the text, or its lines; validation text.
+        mode: as in `zoo.evaluate`.
+
+    Raises:
+        UserError: the models have different vocabularies, or the text is empty.
+    """
+    check_vocabularies(checkpoints)
+    log_probabilities = score_parts(checkpoints, text_lines(tune), mode=mode)
+    return Mixture(tuple(checkpoints), fit_weights(log_probabilities).weights)
+
+
+def check_vocabularies(checkpoints: Sequence[TrainedModel]) -> None:
+    """Raises UserError, one line, unless all models are over the same tokens."""
+    if not checkpoints:
+        raise UserError("there is no model to mix; give one or more")
+    first = checkpoints[0].vocabulary
+    for checkpoint in checkpoints[1:]:
+        other = checkpoint.vocabulary
+        if (other.kind, set(other.tokens)) != (first.kind, set(first.tokens)):
+            lacking = sorted(set(first.tokens) ^ set(other.tokens))[:3]
+            raise UserError(
+                f"the models are over different vocabularies, of {len(first)} {first.kind} tokens "
+                f"and of {len(other)} {other.kind} tokens; not in both: "
+                f"{', '.join(map(repr, lacking))}, ...; mix models of one corpus"
+            )
+
+
+def score_parts(
+    checkpoints: Sequence[TrainedModel], lines: Sequence[str], *, mode: Mode = "stream"
+) -> np.ndarray:
+    """float64[K, N], the log-probability of every token of a text by every model."""
+    return np.array(
+        [
+            token_log_probabilities(
+                checkpoint.model,
+                checkpoint.params,
+                encode_lines(checkpoint.vocabulary, lines),
+                mode=mode,
+            )
+            for checkpoint in checkpoints
+        ],
+        np.float64,
+    )
+
+
+class MixtureScore(NamedTuple):
+    """How well a mixture and its parts predict a text."""
+
+    mixture: Score
+    parts: list[Score]
+
+
+def evaluate_mixture(
+    mixture: Mixture, text: str | Sequence[str], *, mode: Mode = "stream"
+) -> MixtureScore:
+    """Scores a text with a mixture and with each of its parts; see `zoo.evaluate`."""
+    lines = text_lines(text)
+    log_probabilities = score_parts(mixture.parts, lines, mode=mode)
+    tokens = encode_lines(mixture.vocabulary, lines)
+
+    def score(log_probability: np.ndarray) -> Score:
+        return Score(
+            num_tokens=len(tokens),
+            num_characters=sum(len(line) + 1 for line in lines),
+            num_unknown=count_unknown(tokens),
+            nats=-float(log_probability.sum()),
+        )
+
+    mixed = interpolate(log_probabilities, mixture.weights)
+    return MixtureScore(score(mixed), [score(row) for row in log_probabilities])
+
+
+class Winners(NamedTuple):
+    """Which model gives each token of a text the highest probability.
+
+    Attributes:
+        tokens: the N tokens as text, `</s>` at the end of each line.
+        log_probabilities: float64[K, N].
+        mixture: float64[N], of the mixture.
+        winner: int[N], the model's number.
+    """
+
+    tokens: list[str]
+    log_probabilities: np.ndarray
+    mixture: np.ndarray
+    winner: np.ndarray
+
+
+def find_winners(mixture: Mixture, text: str, *, mode: Mode = "stream") -> Winners:
+    """Which model of a mixture predicts each token of a text best; of equals, the first."""
+    lines = text_lines(text)
+    log_probabilities = score_parts(mixture.parts, lines, mode=mode)
+    vocabulary = mixture.vocabulary
+    tokens = [vocabulary.tokens[token] for token in encode_lines(vocabulary, lines)]
+    mixed = interpolate(log_probabilities, mixture.weights)
+    return Winners(tokens, log_probabilities, mixed, log_probabilities.argmax(axis=0))

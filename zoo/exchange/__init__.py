@@ -1,0 +1,3 @@
+"""Models in the forms of other toolkits, read and written."""
+
+ARPA_SUFFIXES = (".arpa", ".arpa.gz")

@@ -1,0 +1,154 @@
+"""The feed-forward language model: the next token from a window of those before it.
+
+    x_t = [c_{t-N+1}; ...; c_t]                 the embeddings of the last N tokens, concatenated
+    y_t = softmax(U g(W x_t + b) + d)           the distribution of token t + 1
+    y_t = softmax(U g(W x_t + b) + A x_t + d)   with direct connections
+
+(Bengio et al. 2003, eq. 1, where W is called H, A is W and g is tanh.) Before the first token, or
+the first of a sentence where the state is reset, the window is filled with `<s>`.
+
+Axes: B rows, T time, N window, D width of an embedding, V vocabulary.
+"""
+
+from dataclasses import dataclass
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from zoo.errors import UserError
+from zoo.layers.dropout import dropout
+from zoo.layers.linear import product
+from zoo.layers.recurrent import uniform
+from zoo.models.feedforward import FeedForward, check_activation
+from zoo.models.output import LMOutput
+from zoo.special_tokens import START_ID
+
+Array = jax.Array
+
+
+@dataclass(frozen=True)
+class FeedForwardLMConfig:
+    """The settings of a feed-forward language model.
+
+    Attributes:
+        window: N, how many tokens the next one is predicted from; 4 makes a neural 5-gram model.
+        embedding_size: D.
+        hidden_size: units of the hidden layer.
+        activation: g, tanh or relu.
+        direct_connections: add A x_t to the logits.
+        embedding_dropout_rate: fraction of x_t dropped in training.
+        hidden_dropout_rate: the same of the hidden layer.
+        init_scale: weights start uniform in +-init_scale; 0 for +-1/sqrt(width of what they read).
+    """
+
+    window: int = 4
+    embedding_size: int = 128
+    hidden_size: int = 256
+    activation: str = "tanh"
+    direct_connections: bool = False
+    embedding_dropout_rate: float = 0.0
+    hidden_dropout_rate: float = 0.0
+    init_scale: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_activation(self.activation)
+        for name in ("window", "embedding_size", "hidden_size"):
+            if getattr(self, name) < 1:
+                raise UserError(f"model.{name} is {getattr(self, name)}; use at least 1")
+        for name in ("embedding_dropout_rate", "hidden_dropout_rate"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UserError(
+                    f"model.{name} is {getattr(self, name)}; use a fraction from 0 to below 1"
+                )
+
+
+class FeedForwardLM(nn.Module):
+    """A feed-forward language model over a vocabulary of V tokens.
+
+    Parameters: `embedding` [V, D], `network` (see FeedForward), and with direct connections
+    `direct_kernel` A [N*D, V], which starts at zero.
+
+    Example:
+        >>> model = FeedForwardLM(FeedForwardLMConfig(window=3, embedding_size=8), 100)
+        >>> tokens = jnp.array([[1, 5, 7, 9], [1, 9, 2, 4]])
+        >>> params = model.init(jax.random.key(0), tokens)["params"]
+        >>> output = model.apply({"params": params}, tokens)
+        >>> output.logits.shape, output.carry.tolist()
+        ((2, 4, 100), [[5, 7, 9], [9, 2, 4]])
+    """
+
+    config: FeedForwardLMConfig
+    vocabulary_size: int
+
+    def setup(self) -> None:
+        """The embedding and the two layers."""
+        config, size = self.config, self.vocabulary_size
+        scale = config.init_scale or config.embedding_size**-0.5
+        self.embedding = self.param("embedding", uniform(scale), (size, config.embedding_size))
+        self.network = FeedForward(
+            hidden_size=config.hidden_size,
+            num_outputs=size,
+            activation=config.activation,
+            dropout_rate=config.hidden_dropout_rate,
+            init_scale=config.init_scale,
+        )
+        if config.direct_connections:
+            shape = (config.window * config.embedding_size, size)
+            self.direct_kernel = self.param("direct_kernel", nn.initializers.zeros, shape)
+
+    def __call__(
+        self,
+        tokens: Array,
+        carry: Array | None = None,
+        *,
+        lengths: Array | None = None,
+        resets: Array | None = None,
+        deterministic: bool = True,
+    ) -> LMOutput:
+        """The distribution of the next token after each token.
+
+        Args:
+            tokens: int32[B, T].
+            carry: int32[B, N], the last tokens read, as an earlier call gave them; None for `<s>`.
+            lengths: int32[B], real tokens of each row, at least 1; None for T.
+            resets: bool[B, R], R <= T; True at [b, t] forgets what row b read before step t.
+            deterministic: False to drop units, which needs a random key named "dropout".
+
+        Returns:
+            Logits and the carry after the last real token.
+        """
+        batch, steps = tokens.shape
+        windows = self._windows(tokens, carry, resets)
+        features = self.embedding[windows].reshape((batch, steps, -1))
+        if self.config.embedding_dropout_rate and not deterministic:
+            key = self.make_rng("dropout")
+            features = dropout(key, features, self.config.embedding_dropout_rate)
+        logits = self.network(features, deterministic=deterministic)
+        if self.config.direct_connections:
+            flat = features.reshape((batch * steps, -1))
+            logits = logits + product(flat, self.direct_kernel).reshape(logits.shape)
+        last = jnp.full(batch, steps - 1) if lengths is None else lengths - 1
+        return LMOutput(logits, windows[jnp.arange(batch), last])
+
+    def zero_carry(self, batch_size: int) -> Array:
+        """The carry before anything is read: `<s>`, N times."""
+        return jnp.full((batch_size, self.config.window), START_ID, jnp.int32)
+
+    def _windows(self, tokens: Array, carry: Array | None, resets: Array | None) -> Array:
+        """The last N tokens at every step, int32[B, T, N]."""
+        batch, steps = tokens.shape
+        size = self.config.window
+        carry = self.zero_carry(batch) if carry is None else carry
+        read = jnp.concatenate([carry, jnp.asarray(tokens)], axis=1)
+        # Tokens of the same stretch between two resets have the same number.
+        stretch = jnp.zeros((batch, steps), jnp.int32)
+        if resets is not None:
+            resets = jnp.pad(resets, ((0, 0), (0, steps - resets.shape[1])))
+            stretch = jnp.cumsum(resets, axis=1, dtype=jnp.int32)
+        stretches = jnp.pad(stretch, ((0, 0), (size, 0)))
+        window = []
+        for back in range(size - 1, -1, -1):
+            part = slice(size - back, size - back + steps)
+            window.append(jnp.where(stretches[:, part] == stretch, read[:, part], START_ID))
+        return jnp.stack(window, axis=-1)

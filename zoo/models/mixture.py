@@ -1,0 +1,68 @@
+"""Linear interpolation of language models: p(w | h) = sum_k lambda_k p_k(w | h).
+
+(Jelinek and Mercer 1980.) The weights are not negative and sum to one, so the mixture is a
+distribution too, and a language model like any other.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from zoo.models.output import LMOutput
+
+Array = jax.Array
+
+
+@dataclass(frozen=True)
+class MixtureLM:
+    """A mixture of K language models over one vocabulary.
+
+    Its parameters are {"weights": float[K], "parts": (the parameters of each)}.
+
+    Attributes:
+        parts: the models.
+
+    Example:
+        >>> from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
+        >>> part = RecurrentLM(RecurrentLMConfig(embedding_size=4, hidden_sizes=(4,)), 5)
+        >>> tokens = jnp.array([[1, 3]])
+        >>> parts = [part.init(jax.random.key(seed), tokens)["params"] for seed in (0, 1)]
+        >>> params = {"weights": jnp.array([0.3, 0.7]), "parts": parts}
+        >>> output = MixtureLM((part, part)).apply({"params": params}, tokens)
+        >>> jnp.exp(output.logits).sum(axis=-1).round(3).tolist()
+        [[1.0, 1.0]]
+    """
+
+    parts: tuple[Any, ...]
+
+    @property
+    def vocabulary_size(self) -> int:
+        """V."""
+        return self.parts[0].vocabulary_size
+
+    def apply(
+        self,
+        variables: dict[str, Any],
+        tokens: Array,
+        carry: tuple[Any, ...] | None = None,
+        *,
+        lengths: Array | None = None,
+        resets: Array | None = None,
+    ) -> LMOutput:
+        """Log-probabilities of the next token after each token; arguments as those of the parts."""
+        params = variables["params"]
+        carry = (None,) * len(self.parts) if carry is None else carry
+        outputs = [
+            part.apply({"params": own}, tokens, state, lengths=lengths, resets=resets)
+            for part, own, state in zip(self.parts, params["parts"], carry, strict=True)
+        ]
+        log_probs = jnp.stack([jax.nn.log_softmax(output.logits, axis=-1) for output in outputs])
+        weights = jnp.asarray(params["weights"])[:, None, None, None]
+        mixed = jax.nn.logsumexp(log_probs, axis=0, b=weights)
+        return LMOutput(mixed, tuple(output.carry for output in outputs))
+
+    def zero_carry(self, batch_size: int) -> tuple[Any, ...]:
+        """The carries of the parts before anything is read."""
+        return tuple(part.zero_carry(batch_size) for part in self.parts)

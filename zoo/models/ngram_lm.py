@@ -1,0 +1,237 @@
+"""The n-gram language model: the next token from the n - 1 tokens before it, by table.
+
+    log p(w | h) = log_prob(h w)                        if the n-gram h w is in the table
+                 = log_backoff(h) + log p(w | h')       otherwise; h' is h without its first token
+
+(Katz 1987, in the form of the ARPA files of SRILM and KenLM). How the tables are estimated stands
+in zoo/models/kneser_ney.py and zoo/models/maximum_likelihood.py.
+
+The tables are a trie: level m holds the m-grams, sorted by their first m - 1 tokens (the parent, an
+entry of level m - 1) and then by their last one. So the children of entry i are the entries
+first_child[i] to first_child[i+1] of the next level, and finding one is a bisection.
+
+Reading token t moves a history of suffixes forward, node_m[t] = child(node_{m-1}[t-1], w_t): the
+model is a finite automaton, and that row of nodes is its carry. No n-gram goes over a sentence's
+border, so `<s>` forgets all that came before it.
+
+Axes: B rows, T time, N tokens or n-grams, V vocabulary.
+"""
+
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from zoo.errors import UserError
+from zoo.models.output import LMOutput
+
+Array = jax.Array
+Level = dict[str, Any]  # arrays by name, see NGramLM
+Params = dict[str, Level]
+
+ABSENT = -1  # in the place of an entry that is not in the trie
+ESTIMATORS = ("kneser_ney", "maximum_likelihood")
+CHUNK = 256  # children that are written into the distributions at a time
+
+
+@dataclass(frozen=True)
+class NGramConfig:
+    """The settings of an n-gram language model.
+
+    Attributes:
+        order: n; 2 for bigrams.
+        estimator: kneser_ney, or maximum_likelihood, which gives unseen n-grams probability 0.
+        min_counts: the smallest counts that an n-gram is kept with, for orders 1, 2, ...; the last
+            one also holds for all longer n-grams. Kneser-Ney counts n-grams of the highest order,
+            and those at a sentence's start, as they stand, and others by the distinct tokens to
+            their left. Words are always kept.
+    """
+
+    order: int = 5
+    estimator: str = "kneser_ney"
+    min_counts: tuple[int, ...] = (1,)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "min_counts", tuple(self.min_counts))
+        if self.order < 1:
+            raise UserError(f"model.order is {self.order}; use at least 1, such as 5")
+        if self.estimator not in ESTIMATORS:
+            raise UserError(
+                f"model.estimator is {self.estimator!r}; choose one of {', '.join(ESTIMATORS)}"
+            )
+        if not self.min_counts or min(self.min_counts) < 1:
+            raise UserError(
+                f"model.min_counts is {self.min_counts}; use one count or more, each at least 1"
+            )
+        if self.estimator == "maximum_likelihood" and max(self.min_counts) > 1:
+            raise UserError(
+                f"model.min_counts is {self.min_counts}, but maximum_likelihood has nothing to "
+                "back off to; use 1"
+            )
+
+
+@dataclass(frozen=True)
+class NGramLM:
+    """An n-gram language model over a vocabulary of V tokens.
+
+    It is used as a Flax module is, but its parameters are counted and not learned: `order_1`,
+    `order_2`, ... up to n or to the longest n-gram there is, each with `log_prob` [N] (natural
+    logarithms); all but the last also with `log_backoff` [N] and `first_child` int32[N+1], and all
+    but the first with `word` int32[N].
+
+    Example:
+        >>> word = {"log_prob": jnp.log(jnp.array([0.5, 0, 0.5])), "log_backoff": jnp.zeros(3),
+        ...         "first_child": jnp.array([0, 0, 1, 1])}
+        >>> pair = {"word": jnp.array([2]), "log_prob": jnp.log(jnp.array([0.9]))}
+        >>> model = NGramLM(NGramConfig(order=2), 3)
+        >>> output = model.apply({"params": {"order_1": word, "order_2": pair}}, jnp.array([[1]]))
+        >>> np.exp(output.logits[0, 0], dtype=float).round(2).tolist()  # after <s>
+        [0.5, 0.0, 0.9]
+    """
+
+    config: NGramConfig
+    vocabulary_size: int
+
+    def apply(
+        self,
+        variables: dict[str, Params],
+        tokens: Array,
+        carry: Array | None = None,
+        *,
+        lengths: Array | None = None,
+        resets: Array | None = None,
+    ) -> LMOutput:
+        """The distribution of the next token after each token.
+
+        Args:
+            variables: {"params": the tables}.
+            tokens: int32[B, T].
+            carry: int32[B, n-1], the suffixes of what was read, as an earlier call gave them; None
+                for nothing read.
+            lengths: int32[B], real tokens of each row, at least 1; None for T.
+            resets: bool[B, R], R <= T; True at [b, t] forgets what row b read before step t.
+
+        Returns:
+            Log-probabilities, which are also logits, and the carry after the last real token.
+        """
+        params = variables["params"]
+        batch, steps = tokens.shape
+        carry = self.zero_carry(batch) if carry is None else carry
+        if resets is not None:
+            resets = jnp.pad(resets, ((0, 0), (0, steps - resets.shape[1])))
+        nodes = [jnp.asarray(tokens)]
+        for index in range(1, min(len(params), self.config.order - 1)):
+            before = jnp.concatenate([carry[:, index - 1, None], nodes[-1][:, :-1]], axis=1)
+            if resets is not None:
+                before = jnp.where(resets, ABSENT, before)
+            nodes.append(find_child(jnp, *_levels(params, index), before, nodes[0]))
+        log_probs = _distributions(params, [node.reshape(-1) for node in nodes])
+        last = jnp.full(batch, steps - 1) if lengths is None else lengths - 1
+        final = [node[jnp.arange(batch), last] for node in nodes[: self.config.order - 1]]
+        missing = self.config.order - 1 - len(final)
+        final += [jnp.full(batch, ABSENT, jnp.int32)] * missing
+        following = jnp.stack(final, axis=1).astype(jnp.int32) if final else carry
+        return LMOutput(log_probs.reshape(batch, steps, -1), following)
+
+    def zero_carry(self, batch_size: int) -> Array:
+        """The carry before anything is read."""
+        return jnp.full((batch_size, self.config.order - 1), ABSENT, jnp.int32)
+
+    def token_log_probabilities(
+        self, params: Params, inputs: np.ndarray, targets: np.ndarray
+    ) -> np.ndarray:
+        """The log-probability of each target, without the rest of its distribution.
+
+        Args:
+            params: the tables, as NumPy arrays or what turns into them at no cost.
+            inputs: int32[N], the token before each target, `<s>` before a sentence's first.
+            targets: int32[N].
+
+        Returns:
+            float32[N], natural logarithms.
+        """
+        params = jax.tree.map(np.asarray, params)
+        history, total = inputs, params["order_1"]["log_prob"][targets]
+        for index in range(1, len(params)):
+            level, longer = _levels(params, index)
+            known = history != ABSENT
+            backoff = np.where(known, level["log_backoff"][np.where(known, history, 0)], 0)
+            child = find_child(np, level, longer, history, targets)
+            total = np.where(child == ABSENT, total + backoff, longer["log_prob"][child])
+            before = np.concatenate([[ABSENT], history[:-1]])
+            history = find_child(np, level, longer, before, inputs)
+        return total.astype(np.float32)
+
+
+def _levels(params: Params, order: int) -> tuple[Level, Level]:
+    """The tables of the n-grams of an order and of those one longer."""
+    return params[f"order_{order}"], params[f"order_{order + 1}"]
+
+
+def find_child(xp: ModuleType, level: Level, longer: Level, parents: Any, words: Any) -> Any:
+    """The entry of each parent's child that ends with a word.
+
+    Args:
+        xp: numpy or jax.numpy.
+        level: the parents' table.
+        longer: the children's.
+        parents: int32[...], entries of `level`, or ABSENT.
+        words: int32[...].
+
+    Returns:
+        int32[...], entries of `longer`, or ABSENT.
+
+    Example:
+        >>> level, longer = {"first_child": np.array([0, 2, 3])}, {"word": np.array([4, 7, 4])}
+        >>> find_child(np, level, longer, np.array([0, 1, ABSENT]), np.array([7, 7, 4])).tolist()
+        [1, -1, -1]
+    """
+    first_child, word = level["first_child"], longer["word"]
+    known = parents != ABSENT
+    parents = xp.where(known, parents, 0)
+    low, high = first_child[parents], first_child[parents + 1]
+    end, last = high, len(word) - 1
+    for _ in range(len(word).bit_length()):
+        middle = (low + high) // 2
+        above = (low < high) & (word[xp.minimum(middle, last)] < words)
+        low, high = xp.where(above, middle + 1, low), xp.where(above, high, middle)
+    found = known & (low < end) & (word[xp.minimum(low, last)] == words)
+    return xp.where(found, low, ABSENT)
+
+
+def _distributions(params: Params, nodes: list[Array]) -> Array:
+    """Log-probabilities [N, V] after the histories whose suffixes are `nodes`, each int32[N]."""
+    words = params["order_1"]["log_prob"]
+    log_probs = jnp.broadcast_to(words, (len(nodes[0]), len(words)))
+    for index in range(1, len(params)):
+        level, longer = _levels(params, index)
+        known = nodes[index - 1] != ABSENT
+        entry = jnp.where(known, nodes[index - 1], 0)
+        begin, end = (jnp.asarray(level["first_child"])[entry + step] for step in (0, 1))
+        backoff = jnp.where(known, jnp.asarray(level["log_backoff"])[entry], 0)
+        end = jnp.where(known, end, begin)
+        log_probs = _write_children(longer, begin, end, log_probs + backoff[:, None])
+    return log_probs
+
+
+def _write_children(longer: Level, begin: Array, end: Array, log_probs: Array) -> Array:
+    """Replaces, in each row, what the entries begin to end of the longer table know better."""
+    word, value = jnp.asarray(longer["word"]), jnp.asarray(longer["log_prob"])
+    rows = jnp.arange(len(begin))[:, None]
+    num_words, last = log_probs.shape[1], len(word) - 1
+
+    def write(state: tuple[Array, Array]) -> tuple[Array, Array]:
+        offset, log_probs = state
+        index = begin[:, None] + offset + jnp.arange(CHUNK)[None, :]
+        safe = jnp.minimum(index, last)
+        column = jnp.where(index < end[:, None], word[safe], num_words)  # outside: dropped
+        return offset + CHUNK, log_probs.at[rows, column].set(value[safe], mode="drop")
+
+    def unfinished(state: tuple[Array, Array]) -> Array:
+        return state[0] < (end - begin).max()
+
+    return lax.while_loop(unfinished, write, (jnp.zeros((), begin.dtype), log_probs))[1]

@@ -1,0 +1,18 @@
+"""What every language model of the zoo gives, whatever is inside it."""
+
+from typing import Any, NamedTuple
+
+import jax
+
+
+class LMOutput(NamedTuple):
+    """The distribution after each token, and where the model stands after the last one.
+
+    Attributes:
+        logits: [B, T, V], unnormalised log-probabilities of each next token.
+        carry: what the model has to remember of the tokens read, a tree of arrays [B, ...]; given
+            back with the tokens that follow, it makes two calls equal to one.
+    """
+
+    logits: jax.Array
+    carry: Any

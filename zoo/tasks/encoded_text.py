@@ -1,0 +1,83 @@
+"""A corpus as a language model takes it: its vocabulary, and its splits as streams of tokens."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from zoo.data.corpora import DataConfig, load_corpus
+from zoo.data.vocabulary import Vocabulary, build_vocabulary, encode_lines
+from zoo.decoding.generation import generate
+from zoo.evaluation.perplexity import score_tokens
+
+
+class EncodedText(NamedTuple):
+    """The training and the validation split of a corpus.
+
+    Attributes:
+        vocabulary: made from the training split.
+        train: int32[N] token stream.
+        validation: the same of the validation split.
+        num_characters: of the validation split, newlines included.
+    """
+
+    vocabulary: Vocabulary
+    train: np.ndarray
+    validation: np.ndarray
+    num_characters: int
+
+    def score(self, model: Any, params: Any, **options: Any) -> dict[str, float]:
+        """What a model scores on the validation split; options as in `score_tokens`."""
+        score = score_tokens(
+            model, params, self.validation, num_characters=self.num_characters, **options
+        )
+        return {
+            "nats_per_token": score.nats_per_token,
+            "perplexity": score.perplexity,
+            "bits_per_character": score.bits_per_character,
+        }
+
+    def sample(self, model: Any, params: Any, max_tokens: int, seed: int) -> str:
+        """A text that a model writes; "" for no tokens."""
+        if not max_tokens:
+            return ""
+        trained = _Trained(model, params, self.vocabulary)
+        return generate(trained, max_tokens=max_tokens, seed=seed, stop="length")
+
+
+class _Trained(NamedTuple):
+    """What generation needs of a model that is not yet a checkpoint."""
+
+    model: Any
+    params: Any
+    vocabulary: Vocabulary
+
+
+def encode_corpus(data: DataConfig) -> EncodedText:
+    """Reads a corpus and makes its vocabulary.
+
+    Raises:
+        UserError: for a corpus that can't be read, or a vocabulary that can't be made.
+    """
+    lines = load_corpus(data)
+    vocabulary = build_vocabulary(
+        data.vocabulary, lines["train"], max_size=data.vocabulary_size, min_count=data.min_count
+    )
+    return EncodedText(
+        vocabulary,
+        encode_lines(vocabulary, lines["train"]),
+        encode_lines(vocabulary, lines["validation"]),
+        sum(len(line) + 1 for line in lines["validation"]),
+    )
+
+
+def describe(scores: dict[str, float]) -> str:
+    """Scores in a few words.
+
+    Example:
+        >>> describe({"perplexity": 4.0, "bits_per_character": 2.0})
+        'perplexity 4.00, 2.0000 bits per character'
+    """
+    return (
+        f"perplexity {scores['perplexity']:.2f}, "
+        f"{scores['bits_per_character']:.4f} bits per character"
+    )

@@ -1,0 +1,47 @@
+"""The other way to get parameters: no steps, one pass over the corpus that counts."""
+
+import math
+import time
+from collections.abc import Callable
+
+from zoo.tasks.workload import CountingWorkload
+from zoo.training.metrics import MetricsWriter
+from zoo.training.run import Progress, Run
+
+
+def count(
+    run: Run, workload: CountingWorkload, *, seed: int, log: Callable[[str], None]
+) -> Progress:
+    """Counts, saves and scores a model; where the run has it already, it is only scored.
+
+    Args:
+        run: the run's directory.
+        workload: the model on its corpus.
+        seed: of the sample.
+        log: takes each line of progress.
+
+    Returns:
+        What was reached; the only step is 1.
+    """
+    params = run.load_counted(workload.vocabulary, log)
+    if params is None:
+        started = time.monotonic()
+        params, lines = workload.estimate()
+        log(f"counted in {time.monotonic() - started:.1f} s")
+        for line in lines:
+            log(line)
+        scores = workload.evaluate(params)
+        finite = {name: value for name, value in scores.items() if math.isfinite(value)}
+        progress = Progress(best_step=1, validation=finite)
+        with MetricsWriter(run, tensorboard=False) as writer:
+            writer.write(1, "validation", finite)
+        run.save_counted(params, workload.vocabulary, progress)
+    else:
+        log("counted before")
+        scores = workload.evaluate(params)
+        progress = Progress(best_step=1, validation=scores)
+    log(f"validation: {workload.describe(scores)}")
+    if sample := workload.sample(params, seed):
+        log(f"sample:\n{sample}")
+    log(f"for the test split: python -m zoo evaluate {run.directory} --split=test")
+    return progress
