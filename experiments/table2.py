@@ -1,0 +1,281 @@
+"""Table 2 of the lecture: language models alone and interpolated with 5-gram Kneser-Ney.
+
+    python experiments/table2.py --data_dir=DIR --workdir=runs/table2 [--word_vectors=FILE]
+    python experiments/table2.py --workdir=runs/smoke --smoke
+
+DIR holds ptb.train.txt, ptb.valid.txt and ptb.test.txt (Penn Treebank), or train.txt, valid.txt and
+test.txt (any corpus of sentences). Each row is a config of its own, trained or, where the workdir
+has it, gone on with. Models are chosen and weights tuned on the validation part; the test part is
+scored once. Writes table2.md, table2.json and table2.png to the workdir.
+
+The rows with word vectors need a file of them (word2vec or GloVe) and are left out without one.
+--smoke trains everything for a few steps on the manual inside Python, to see that all works.
+"""
+
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from ml_collections import ConfigDict
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # for configs/ and experiments/
+
+import zoo
+from configs import (
+    penn_treebank_feedforward,
+    penn_treebank_gru,
+    penn_treebank_kneser_ney,
+    penn_treebank_lstm_tied,
+    penn_treebank_rnn_bp,
+    penn_treebank_rnn_bptt,
+)
+from experiments.table2_report import Entry, write_report
+from zoo.data.corpora import DataConfig, load_corpus
+from zoo.errors import UserError
+from zoo.evaluation.interpolation import fit_weights, interpolate, score_parts
+from zoo.evaluation.modes import MODES
+from zoo.training import checkpoints
+from zoo.training.config import base_config
+from zoo.training.loop import train
+
+KN5 = "KN5"
+SPLITS = ("validation", "test")
+
+
+class Row(NamedTuple):
+    """One row of the table.
+
+    Attributes:
+        get_config: its config.
+        settings: what it changes in it, by `section.field`.
+        paper: test perplexity alone and with KN5 in Mikolov et al. 2011; None where it has none.
+        vectors: it starts from pre-trained vectors, so their width replaces embedding_size.
+    """
+
+    get_config: Callable[[], ConfigDict]
+    settings: dict[str, Any] = {}  # noqa: RUF012
+    paper: tuple[float | None, float | None] = (None, None)
+    vectors: bool = False
+
+
+ROWS = {
+    "KN3": Row(penn_treebank_kneser_ney.get_config, {"model.order": 3}),
+    KN5: Row(penn_treebank_kneser_ney.get_config, paper=(141.2, None)),
+    "feed-forward": Row(penn_treebank_feedforward.get_config, paper=(141, 118)),
+    "feed-forward, frozen vectors": Row(
+        penn_treebank_feedforward.get_config,
+        {"training.freeze_word_vectors": True},
+        paper=(141, 118),
+        vectors=True,
+    ),
+    "feed-forward, trained vectors": Row(
+        penn_treebank_feedforward.get_config, paper=(141, 118), vectors=True
+    ),
+    "RNN by BP": Row(penn_treebank_rnn_bp.get_config, paper=(137, 113)),
+    "RNN by BPTT(5)": Row(penn_treebank_rnn_bptt.get_config, paper=(123, 106)),
+    "RNN by BPTT(35)": Row(
+        penn_treebank_rnn_bptt.get_config, {"model.truncation": 0}, paper=(123, 106)
+    ),
+    "GRU": Row(penn_treebank_gru.get_config),
+    "LSTM": Row(penn_treebank_lstm_tied.get_config),
+}
+
+
+def main() -> None:
+    """Trains, scores and prints the table."""
+    arguments = parse_arguments()
+    arguments.workdir.mkdir(parents=True, exist_ok=True)
+    if arguments.smoke and not arguments.word_vectors:
+        arguments.word_vectors = write_random_vectors(arguments.workdir / "vectors.txt")
+    corpus = describe_corpus(arguments)
+    entries: list[Entry] = []
+    scores: dict[str, Any] = {}
+    for name, row in ROWS.items():
+        if row.vectors and not arguments.word_vectors:
+            print(f"{name}: left out; give --word_vectors=FILE", flush=True)
+            continue
+        seeds = range(arguments.num_seeds) if name not in ("KN3", KN5, "LSTM") else range(1)
+        runs = [train_row(name, row, seed, arguments, corpus) for seed in seeds]
+        of_seeds = [score_run(run, corpus) for run, _ in runs]
+        scores[name] = of_seeds[0]
+        minutes = sum(run_minutes for _, run_minutes in runs)
+        entries.append(make_entry(name, row, of_seeds, scores.get(KN5), minutes))
+        print(entries[-1].line(), flush=True)
+    entries.append(mix_all(scores))
+    print(write_report(arguments.workdir, entries, describe_run(arguments, corpus)))
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data_dir", default="", help="the corpus")
+    parser.add_argument("--workdir", type=Path, required=True, help="runs, and the table")
+    parser.add_argument("--word_vectors", default="", metavar="FILE", help="word2vec or GloVe")
+    parser.add_argument(
+        "--num_seeds", type=int, default=1, help="of all neural rows but the LSTM, the longest"
+    )
+    parser.add_argument("--smoke", action="store_true", help="a few steps on the embedded corpus")
+    arguments = parser.parse_args()
+    if not arguments.smoke and not arguments.data_dir:
+        raise UserError("there is no corpus; give --data_dir=DIR, or --smoke to try without")
+    if arguments.num_seeds < 1:
+        raise UserError(f"--num_seeds is {arguments.num_seeds}; use at least 1")
+    return arguments
+
+
+def describe_corpus(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The settings of the corpus in every row's config."""
+    if arguments.smoke:
+        return {"corpus": "python_docs", "vocabulary": "word", "vocabulary_size": 500}
+    is_penn = (Path(arguments.data_dir).expanduser() / "ptb.train.txt").exists()
+    corpus = "penn_treebank" if is_penn else "text_file"
+    return {"corpus": corpus, "directory": arguments.data_dir, "vocabulary": "word"}
+
+
+def write_random_vectors(path: Path) -> str:
+    """Random vectors for some words of the embedded corpus, in GloVe form."""
+    words = sorted({word for line in load_corpus(DataConfig())["train"] for word in line.split()})
+    draw = np.random.default_rng(0).normal(size=(len(words), 20))
+    lines = [
+        f"{word} {' '.join(f'{number:.4f}' for number in vector)}\n"
+        for word, vector in zip(words[::2], draw, strict=False)
+    ]
+    path.write_text("".join(lines), encoding="utf-8")
+    return str(path)
+
+
+def row_config(
+    row: Row, seed: int, arguments: argparse.Namespace, corpus: dict[str, Any]
+) -> ConfigDict:
+    """A row's config on this corpus."""
+    config = row.get_config()
+    config.update_from_flattened_dict(row.settings)
+    config.data.update(corpus)
+    config.training.seed = seed
+    config.evaluation.sample_tokens = 0
+    if row.vectors:
+        config.data.word_vectors = arguments.word_vectors
+        with open(arguments.word_vectors, encoding="utf-8") as file:
+            file.readline()
+            config.model.embedding_size = len(file.readline().split()) - 1
+    if arguments.smoke and "num_steps" in config.training:
+        config.training.num_steps = 20
+        config.optimizer.warmup_steps = 5
+    return config
+
+
+def train_row(
+    name: str, row: Row, seed: int, arguments: argparse.Namespace, corpus: dict[str, Any]
+) -> tuple[Path, float]:
+    """Trains one row with one seed, or goes on with it; gives its directory and minutes."""
+    run = arguments.workdir / f"{name.replace(' ', '_').replace(',', '')}_seed{seed}"
+    config = row_config(row, seed, arguments, corpus)
+    clock = run / "minutes.json"
+    before = json.loads(clock.read_text()) if clock.exists() else 0.0
+    steps = checkpoints.steps(run)
+    if steps and steps[-1] == config.training.get("num_steps", 1):
+        return run, before
+    started = time.monotonic()
+    print(f"== {name}, seed {seed}", flush=True)
+    train(config, str(run))
+    minutes = before + (time.monotonic() - started) / 60
+    clock.write_text(json.dumps(minutes))
+    if checkpoints.steps(run)[-1] != config.training.get("num_steps", 1):
+        print("stopped; the same command goes on from here")
+        sys.exit(1)
+    return run, minutes
+
+
+def score_run(run: Path, corpus: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Log-probabilities of every token, by "mode split"; kept, so that they are computed once."""
+    checkpoint = zoo.load(run)
+    kept = run / f"scores_{checkpoint.step}.npz"
+    if not kept.exists():
+        config = base_config("ngram_lm").data
+        config.update(corpus)
+        lines = load_corpus(DataConfig(**config))
+        scores = {
+            f"{mode} {split}": score_parts([checkpoint], lines[split], mode=mode)[0]
+            for mode in MODES
+            for split in SPLITS
+        }
+        np.savez(kept.with_name(".incomplete.npz"), **scores)
+        kept.with_name(".incomplete.npz").replace(kept)
+    with np.load(kept, allow_pickle=False) as stored:
+        return dict(stored)
+
+
+def make_entry(
+    name: str,
+    row: Row,
+    of_seeds: list[dict[str, np.ndarray]],
+    kn5: dict[str, np.ndarray] | None,
+    minutes: float,
+) -> Entry:
+    """A row's perplexities, alone and with KN5, in both modes, of every seed."""
+    alone: dict[str, list[float]] = {
+        mode: [perplexity(scores[f"{mode} test"]) for scores in of_seeds] for mode in MODES
+    }
+    mixed: dict[str, list[float]] = {
+        mode: [mixed_perplexity([scores, kn5], mode)[0] for scores in of_seeds]
+        for mode in MODES
+        if kn5 is not None and name != KN5
+    }
+    validation = [perplexity(scores["stream validation"]) for scores in of_seeds]
+    return Entry(name, row.paper, alone, mixed, validation, minutes)
+
+
+def perplexity(log_probabilities: np.ndarray) -> float:
+    """exp of the mean negative log-probability."""
+    return float(np.exp(-log_probabilities.mean()))
+
+
+def mixed_perplexity(parts: list[dict[str, np.ndarray]], mode: str) -> tuple[float, np.ndarray]:
+    """Test perplexity of a mixture and its weights, which are tuned on the validation part."""
+    validation, test = (np.stack([part[f"{mode} {split}"] for part in parts]) for split in SPLITS)
+    weights = fit_weights(validation).weights
+    return perplexity(interpolate(test, weights)), weights
+
+
+def mix_all(scores: dict[str, Any]) -> Entry:
+    """The mixture of the first seed of every row."""
+    mixed: dict[str, list[float]] = {}
+    weights: dict[str, np.ndarray] = {}
+    for mode in MODES:
+        value, found = mixed_perplexity(list(scores.values()), mode)
+        mixed[mode], weights[mode] = [value], found
+    listed = ", ".join(
+        f"{name} {weight:.2f}"
+        for name, weight in zip(scores, weights["stream"], strict=True)
+        if weight >= 0.005
+    )
+    return Entry("all of them", (None, None), {}, mixed, [], 0.0, note=f"weights: {listed}")
+
+
+def describe_run(arguments: argparse.Namespace, corpus: dict[str, Any]) -> dict[str, Any]:
+    """What the reader of the table has to know about where it comes from."""
+    import jax
+
+    return {
+        "corpus": corpus["corpus"],
+        "is_penn_treebank": corpus["corpus"] == "penn_treebank",
+        "word_vectors": Path(arguments.word_vectors).name,
+        "num_seeds": arguments.num_seeds,
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {jax.default_backend()}",
+        "versions": f"Python {platform.python_version()}, jax {jax.__version__}",
+    }
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)

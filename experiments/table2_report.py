@@ -1,0 +1,127 @@
+"""How table2.py shows its results: lines, Markdown, JSON and a bar chart."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from zoo.diagnostics.pictures import COLOURS, picture, tidy
+
+
+class Entry(NamedTuple):
+    """The results of one row.
+
+    Attributes:
+        name: of the row.
+        paper: test perplexity alone and with KN5 in the paper, None where it has none.
+        alone: by mode, test perplexity of every seed.
+        mixed: the same interpolated with KN5.
+        validation: perplexity alone, mode stream, of every seed.
+        minutes: of training, all seeds together.
+        note: what else there is to say.
+    """
+
+    name: str
+    paper: tuple[float | None, float | None]
+    alone: dict[str, list[float]]
+    mixed: dict[str, list[float]]
+    validation: list[float]
+    minutes: float
+    note: str = ""
+
+    def line(self) -> str:
+        """The row in a line."""
+        return (
+            f"{self.name:30}  {_show(self.alone.get('stream')):>14}  "
+            f"{_show(self.mixed.get('stream')):>14}  {self.minutes:6.1f} min"
+        )
+
+
+def _show(values: list[float] | None) -> str:
+    """A mean, and the distance of the furthest seed from it where there are several.
+
+    Example:
+        >>> _show([123.04]), _show([120.0, 122.0]), _show(None)
+        ('123.0', '121.0 +- 1.0', '-')
+    """
+    if not values:
+        return "-"
+    mean = float(np.mean(values))
+    spread = f" +- {np.abs(np.array(values) - mean).max():.1f}" if len(values) > 1 else ""
+    return f"{mean:.1f}{spread}"
+
+
+def _paper(value: float | None) -> str:
+    return "-" if value is None else f"{value:g}"
+
+
+def write_report(workdir: Path, entries: list[Entry], about: dict[str, Any]) -> str:
+    """Writes table2.md, table2.json and table2.png, and gives the Markdown."""
+    text = markdown(entries, about)
+    (workdir / "table2.md").write_text(text, encoding="utf-8")
+    record = {"about": about, "rows": [entry._asdict() for entry in entries]}
+    (workdir / "table2.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    draw(workdir / "table2.png", entries, about)
+    return text
+
+
+def markdown(entries: list[Entry], about: dict[str, Any]) -> str:
+    """The table with its conditions."""
+    lines = [
+        f"# Test perplexity on {about['corpus']}: paper and ours\n",
+        "| model | paper | paper + KN5 | ours | ours + KN5 | sentence | sentence + KN5 "
+        "| validation | minutes |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for entry in entries:
+        cells = [
+            entry.name,
+            *(_paper(value if about["is_penn_treebank"] else None) for value in entry.paper),
+            *(
+                _show(values.get(mode))
+                for mode in ("stream", "sentence")
+                for values in (entry.alone, entry.mixed)
+            ),
+            _show(entry.validation),
+            f"{entry.minutes:.1f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    lines.append("")
+    lines += [f"{entry.name}: {entry.note}." for entry in entries if entry.note]
+    if not about["is_penn_treebank"]:
+        lines.append("The paper's figures are of the Penn Treebank and do not compare.")
+    minutes = sum(entry.minutes for entry in entries)
+    lines += [
+        "",
+        "The paper is Mikolov et al. 2011. Ours carries the state over sentences (stream), unless "
+        "it says sentence, where it starts anew at each. Models and weights were chosen on the "
+        f"validation part. Seeds: {about['num_seeds']}. {minutes:.0f} minutes of training on "
+        f"{about['machine']}; {about['versions']}; vectors: {about['word_vectors'] or 'none'}.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def draw(path: Path, entries: list[Entry], about: dict[str, Any]) -> None:
+    """Bars for ours, alone and with KN5; diamonds for the paper's figures."""
+    places = np.arange(len(entries))[::-1]
+    with picture(path, (8.0, 0.8 + 0.5 * len(entries))) as (_, axis):
+        shown = (("alone", 0.19, COLOURS[5]), ("interpolated with KN5", -0.19, COLOURS[0]))
+        for index, (label, offset, colour) in enumerate(shown):
+            values = [(entry.alone, entry.mixed)[index].get("stream", []) for entry in entries]
+            means = [np.mean(value) if value else np.nan for value in values]
+            bars = axis.barh(places + offset, means, height=0.36, color=colour, label=label)
+            axis.bar_label(bars, [_show(value) for value in values], padding=3, fontsize=8)
+            paper = [entry.paper[index] for entry in entries]
+            if about["is_penn_treebank"]:
+                figures = [np.nan if value is None else value for value in paper]
+                style = {"marker": "D", "color": "black", "linestyle": "none", "markersize": 4}
+                name = "Mikolov et al. 2011" if index == 0 else None
+                axis.plot(figures, places + offset, label=name, **style)
+        axis.set_yticks(places, [entry.name for entry in entries])
+        axis.set_xlabel(f"test perplexity on {about['corpus']}, state carried over sentences")
+        tidy(axis)
+        axis.grid(visible=False, axis="y")
+        axis.legend(
+            frameon=False, fontsize=8, loc="upper center", ncols=3, bbox_to_anchor=(0.4, 1.1)
+        )
