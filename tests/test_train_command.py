@@ -160,7 +160,7 @@ def test_a_loss_that_is_no_number(command, corpus, tmp_path):
     arguments = tiny_flags(
         corpus,
         optimizer__name="sgd",
-        optimizer__learning_rate=1e30,
+        optimizer__learning_rate=1e38,
         optimizer__clip_norm=0.0,
         optimizer__schedule="constant",
         optimizer__warmup_steps=6,  # its first step is one at rate 0
@@ -169,11 +169,13 @@ def test_a_loss_that_is_no_number(command, corpus, tmp_path):
     )
     code, _, message = command(*arguments, f"--workdir={tmp_path}")
     assert code == 2
-    assert re.fullmatch(
-        rf"error: \w+ became (nan|inf) at step [23]; the last good checkpoint is step [12] "
+    told = re.fullmatch(
+        rf"error: [\w ]+ became (nan|-?inf) at step (\d+); the last good checkpoint is step (\d+) "
         rf"of {tmp_path}; .*\n",
         message,
     )
+    assert told
+    assert int(told[3]) == int(told[2]) - 1  # where it overflows depends on the processor
 
 
 def test_another_config_is_refused_unless_it_is_allowed(command, corpus, tmp_path, monkeypatch):

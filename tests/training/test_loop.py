@@ -255,7 +255,13 @@ CHANGES = {
     "evaluation.every_steps": (4, lambda train, workdir, log: len(log.having(": validation"))),
     "evaluation.patience": (1, lambda train, workdir, log: train.calls[-1]),
 }
-OF_THE_MODEL = {"reset_at_sentences", "mode", "num_streams", "sample_tokens"}  # see tests/tasks
+OF_THE_MODEL = {  # see tests/tasks, and test_word_vectors.py
+    "reset_at_sentences",
+    "freeze_word_vectors",
+    "mode",
+    "num_streams",
+    "sample_tokens",
+}
 
 
 def test_the_table_has_every_setting_of_the_loop():

@@ -99,7 +99,7 @@ def build_workload(config: ConfigDict) -> Workload:
         describe=describe,
         sample=lambda params, seed: text.sample(model, params, evaluation.sample_tokens, seed),
         frozen=_frozen(config, vectors),
-        notes=[vectors.report] if vectors else [],
+        notes=(vectors.report,) if vectors else (),
     )
 
 
@@ -126,10 +126,10 @@ def _start_from(vectors: WordVectors, params: Any) -> Any:
     return {**params, "embedding": embedding}
 
 
-def _frozen(config: ConfigDict, vectors: WordVectors | None) -> dict[str, np.ndarray]:
+def _frozen(config: ConfigDict, vectors: WordVectors | None) -> dict[str, np.ndarray] | None:
     """The vectors that training leaves alone; words without one are always trained."""
     if not config.training.freeze_word_vectors:
-        return {}
+        return None
     if vectors is None:
         raise UserError(
             "training.freeze_word_vectors is set but there are none; "

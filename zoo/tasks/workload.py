@@ -23,7 +23,7 @@ class Workload(NamedTuple):
         describe: scores -> a few words for the progress line.
         sample: (parameters, seed) -> a text that shows what the model does, or "".
         frozen: by a parameter's name, which of its elements stay as they are: bool arrays that
-            broadcast to it.
+            broadcast to it; None for none.
         notes: what a user should know before training starts, a line each.
     """
 
@@ -36,8 +36,8 @@ class Workload(NamedTuple):
     criterion: str
     describe: Callable[[dict[str, float]], str]
     sample: Callable[[Any, int], str]
-    frozen: dict[str, np.ndarray]
-    notes: list[str]
+    frozen: dict[str, np.ndarray] | None = None
+    notes: tuple[str, ...] = ()
 
 
 class CountingWorkload(NamedTuple):
