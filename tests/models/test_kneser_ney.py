@@ -61,10 +61,12 @@ class PlainKneserNey:
 
     def estimate(self, n: int) -> tuple[float, ...]:
         of = Counter(self.counts[n].values())
-        if not all(of[k] for k in (1, 2, 3, 4)):
+        if not all(of[k] for k in (1, 2, 3)):
             return FALLBACK_DISCOUNTS
         y = of[1] / (of[1] + 2 * of[2])
-        return tuple(k - (k + 1) * y * of[k + 1] / of[k] for k in (1, 2, 3))
+        found = tuple(k - (k + 1) * y * of[k + 1] / of[k] for k in (1, 2, 3))
+        valid = all(0 <= discount <= k for k, discount in enumerate(found, 1))
+        return found if valid else FALLBACK_DISCOUNTS
 
     def discount(self, n: int, count: int) -> float:
         return self.discounts[n][min(count, 3) - 1] if count else 0.0
@@ -156,7 +158,8 @@ def test_discounts_that_cannot_be_estimated_are_told_and_replaced() -> None:
     ("counts", "valid"),
     [
         ([1] * 8 + [2] * 4 + [3] * 2 + [4], True),
-        ([1] * 8 + [2] * 4 + [3] * 2, False),  # no n-gram with count 4
+        ([1] * 8 + [2] * 4 + [3] * 2, True),  # no n-gram with count 4: D_3 is 3
+        ([1] * 8 + [2] * 4 + [4] * 2, False),  # none with count 3
         ([1] * 6 + [2] + [3] * 3 + [4], False),  # D_2 would be below 0
         ([0, 7, 9], False),
     ],
@@ -187,6 +190,54 @@ def test_cut_offs_drop_the_rare_and_keep_the_frequent() -> None:
     assert cut.num_ngrams[2] == sum(count >= 2 for count in occurrences.values())
     assert cut.num_ngrams[:2] == whole.num_ngrams[:2]
     assert not np.allclose(score(OTHER, cut, 3), score(OTHER, whole, 3))
+
+
+def gold_text(num_sentences: int, state: int) -> list[str]:
+    """Sentences by a linear congruential generator: the same on every machine."""
+    names = ["ash", "bay", "cod", "dew", "elm", "fig", "gum", "hen"]
+    names += ["ivy", "jay", "koi", "leg", "mud", "nut", "oak", "pea"]
+    lines = []
+    for _ in range(num_sentences):
+        words = []
+        state = (1103515245 * state + 12345) % 2**31
+        for _ in range(1 + (state >> 16) % 8):
+            state = (1103515245 * state + 12345) % 2**31
+            draw = state >> 16
+            words.append(names[min(draw % 16, draw // 16 % 16)])
+        lines.append(" ".join(words))
+    return lines
+
+
+# log10 of every token of gold_text(5, 2) and "ash zebra bay" after gold_text(80, 1), by KenLM:
+# lmplz -o ORDER --interpolate_unigrams 1 --discount_fallback, then query -v word. At order 5 the
+# discounts of orders 4 and 5 are its fallback.
+KENLM = {
+    2: """-0.79729646 -2.0937352 -1.5520866 -2.2014947 -0.75682855 -0.8063288 -1.152986 -1.083439
+        -0.79729646 -0.9912262 -0.7429546 -1.6239645 -1.409701 -1.1015713 -1.5961636 -0.8119145
+        -1.4223009 -1.2747104 -1.3973515 -1.109854 -1.083439 -1.4223009 -0.8650036 -1.2747104
+        -1.1132421 -0.8650036 -0.8650036 -0.5432091 -1.4223009 -2.2895012 -1.1852727 -0.83760345""",
+    3: """-0.80126524 -2.0482671 -1.5562032 -2.1023614 -0.75507796 -1.1188726 -1.1649761 -1.1352236
+        -0.80126524 -0.88105947 -0.74809504 -1.5869973 -1.5399212 -1.1852815 -1.5923222 -0.456819
+        -1.4283496 -0.90839416 -1.4404743 -1.20823 -1.1352236 -1.4283496 -0.8363279 -1.2388207
+        -1.2560896 -0.8644314 -1.079212 -0.6665939 -1.4283496 -2.1903374 -1.1852727 -0.908268""",
+    5: """-0.80126524 -2.0078225 -1.5562032 -2.1023614 -0.75507796 -1.1033398 -1.1649761 -1.1196908
+        -0.80126524 -1.2478008 -0.57950413 -2.1860611 -1.5243883 -1.1852815 -1.5981889 -0.487327
+        -1.4283496 -0.9361365 -1.7259715 -1.1926972 -1.1196908 -1.4283496 -0.85716766 -1.5729076
+        -1.2405567 -0.7735022 -1.4132988 -0.6658397 -1.4283496 -2.1748047 -1.1852727 -0.908268""",
+}
+
+
+@pytest.mark.parametrize("order", KENLM)
+def test_every_token_of_a_text_of_ours_as_kenlm_scores_it(order: int) -> None:
+    train = gold_text(80, 1)
+    vocabulary = build_vocabulary("word", train)
+    trained = kneser_ney.estimate(
+        encode_lines(vocabulary, train), NGramConfig(order=order), len(vocabulary)
+    )
+    assert len(trained.notes) == (2 if order == 5 else 0)
+    tokens = encode_lines(vocabulary, [*gold_text(5, 2), "ash zebra bay"])
+    found = score(tokens, trained, order, len(vocabulary)) / np.log(10)
+    np.testing.assert_allclose(found, [float(number) for number in KENLM[order].split()], atol=2e-6)
 
 
 @pytest.mark.parametrize(

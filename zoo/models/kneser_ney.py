@@ -14,7 +14,7 @@ predicted. The discounts of each order come from n_k, the number of its n-grams 
 
     Y = n_1 / (n_1 + 2 n_2)     D_k = k - (k + 1) Y n_{k+1} / n_k     for k = 1, 2 and 3 or more
 
-They need n_1 to n_4 above zero and D_k from 0 to k. Small or deduplicated texts, and characters,
+They need n_1 to n_3 above zero and D_k from 0 to k. Small or deduplicated texts, and characters,
 whose few types are all frequent, do not have that: then the order gets FALLBACK_DISCOUNTS and the
 estimate says so (KenLM stops instead, unless --discount_fallback is given).
 
@@ -77,7 +77,7 @@ def estimate(tokens: np.ndarray, config: NGramConfig, vocabulary_size: int) -> E
             discounts = FALLBACK_DISCOUNTS
             notes.append(
                 f"the discounts of order {index + 1} can't be estimated: too few n-grams with "
-                f"counts 1 to 4; {', '.join(map(str, discounts))} are used"
+                f"counts 1 to 3; {', '.join(map(str, discounts))} are used"
             )
         prob, gamma = _interpolate(level, count, discounts, lower)
         if index == 0:
@@ -116,7 +116,7 @@ def estimate_discounts(counts: np.ndarray) -> tuple[float, float, float] | None:
         True
     """
     n = [0, *(int(np.count_nonzero(counts == k)) for k in (1, 2, 3, 4))]
-    if not all(n[1:]):
+    if not all(n[1:4]):
         return None
     y = n[1] / (n[1] + 2 * n[2])
     one, two, three = (k - (k + 1) * y * n[k + 1] / n[k] for k in (1, 2, 3))
@@ -132,11 +132,10 @@ def _interpolate(
     `lower` holds p of the level below, the level's suffixes.
     """
     discount = np.array([0, *discounts])[np.minimum(count, 3)]
-    num_parents = int(level.parent.max()) + 1 if len(lower) == 1 else len(lower)
-    total = np.bincount(level.parent, weights=count, minlength=num_parents)
-    removed = np.bincount(level.parent, weights=discount, minlength=num_parents)
+    total = np.bincount(level.parent, weights=count, minlength=len(lower))
+    removed = np.bincount(level.parent, weights=discount, minlength=len(lower))
     # A history that nothing follows leaves all to the shorter one.
-    gamma = np.divide(removed, total, out=np.ones(num_parents), where=total > 0)
+    gamma = np.divide(removed, total, out=np.ones(len(lower)), where=total > 0)
     share = np.divide(
         count - discount, total[level.parent], out=np.zeros(len(count)), where=count > 0
     )
