@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 from zoo.training.config import base_config
 
 STEPS_PER_EPOCH = 1_452  # 929,589 tokens in 32 streams, in chunks of 20
-NUM_EPOCHS = 8
+NUM_EPOCHS = 5
 
 
 def get_config() -> ConfigDict:

@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 from zoo.training.config import base_config
 
 STEPS_PER_EPOCH = 1_327  # 929,589 tokens in 20 streams, in chunks of 35
-NUM_EPOCHS = 8
+NUM_EPOCHS = 5
 
 
 def get_config() -> ConfigDict:

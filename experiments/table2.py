@@ -18,8 +18,9 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,11 +39,11 @@ from configs import (
 )
 from experiments.table2_report import Entry, write_report
 from zoo.data.corpora import DataConfig, load_corpus
+from zoo.data.word_vectors import vector_width
 from zoo.errors import UserError
 from zoo.evaluation.interpolation import fit_weights, interpolate, score_parts
 from zoo.evaluation.modes import MODES
 from zoo.training import checkpoints
-from zoo.training.config import base_config
 from zoo.training.loop import train
 
 KN5 = "KN5"
@@ -60,7 +61,7 @@ class Row(NamedTuple):
     """
 
     get_config: Callable[[], ConfigDict]
-    settings: dict[str, Any] = {}  # noqa: RUF012
+    settings: Mapping[str, Any] = MappingProxyType({})
     paper: tuple[float | None, float | None] = (None, None)
     vectors: bool = False
 
@@ -156,15 +157,13 @@ def row_config(
 ) -> ConfigDict:
     """A row's config on this corpus."""
     config = row.get_config()
-    config.update_from_flattened_dict(row.settings)
+    config.update_from_flattened_dict(dict(row.settings))
     config.data.update(corpus)
     config.training.seed = seed
     config.evaluation.sample_tokens = 0
     if row.vectors:
         config.data.word_vectors = arguments.word_vectors
-        with open(arguments.word_vectors, encoding="utf-8") as file:
-            file.readline()
-            config.model.embedding_size = len(file.readline().split()) - 1
+        config.model.embedding_size = vector_width(arguments.word_vectors)
     if arguments.smoke and "num_steps" in config.training:
         config.training.num_steps = 20
         config.optimizer.warmup_steps = 5
@@ -198,9 +197,7 @@ def score_run(run: Path, corpus: dict[str, Any]) -> dict[str, np.ndarray]:
     checkpoint = zoo.load(run)
     kept = run / f"scores_{checkpoint.step}.npz"
     if not kept.exists():
-        config = base_config("ngram_lm").data
-        config.update(corpus)
-        lines = load_corpus(DataConfig(**config))
+        lines = load_corpus(DataConfig(**corpus))
         scores = {
             f"{mode} {split}": score_parts([checkpoint], lines[split], mode=mode)[0]
             for mode in MODES
@@ -263,9 +260,11 @@ def describe_run(arguments: argparse.Namespace, corpus: dict[str, Any]) -> dict[
     """What the reader of the table has to know about where it comes from."""
     import jax
 
+    is_penn = corpus["corpus"] == "penn_treebank"
+    directory = Path(arguments.data_dir).name or corpus["corpus"]
     return {
-        "corpus": corpus["corpus"],
-        "is_penn_treebank": corpus["corpus"] == "penn_treebank",
+        "corpus": "Penn Treebank" if is_penn else directory,
+        "is_penn_treebank": is_penn,
         "word_vectors": Path(arguments.word_vectors).name,
         "num_seeds": arguments.num_seeds,
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, {jax.default_backend()}",

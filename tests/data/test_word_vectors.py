@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from zoo.data.vocabulary import build_vocabulary, encode_lines
-from zoo.data.word_vectors import load_word_vectors
+from zoo.data.word_vectors import load_word_vectors, vector_width
 from zoo.errors import UserError
 
 LINES = ["the cat sat", "the café zebra"]
@@ -57,6 +57,15 @@ def test_every_form_gives_the_same_vectors(tmp_path, form):
         np.testing.assert_allclose(found.matrix[number], expected, atol=1e-6)  # the first "the"
 
 
+def test_the_width_is_told_without_a_vocabulary(tmp_path):
+    for name, content in FORMS.items():
+        (tmp_path / name).write_bytes(content)
+        assert vector_width(str(tmp_path / name)) == WIDTH
+    (tmp_path / "empty").write_bytes(b"")
+    with pytest.raises(UserError, match="has no vectors"):
+        vector_width(str(tmp_path / "empty"))
+
+
 def test_the_report_counts_types_and_tokens(tmp_path):
     report = load(tmp_path, FORMS["glove"]).report
     # <unk>, <s>, sat and zebra have none; of 8 tokens sat and zebra
@@ -83,6 +92,11 @@ def test_the_report_counts_types_and_tokens(tmp_path):
 def test_a_broken_file_is_told(tmp_path, content, message):
     with pytest.raises(UserError, match=message):
         load(tmp_path, content)
+
+
+def test_words_with_spaces_as_glove_840b_has_them(tmp_path):
+    found = load(tmp_path, b"the 1 2 3\n. . . 4 5 6\ncat 7 8 9\n")
+    assert found.matrix[VOCABULARY.tokens.index("cat")].tolist() == [7, 8, 9]
 
 
 def test_a_missing_file_is_told():

@@ -47,14 +47,16 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError("there is nothing to show; give --text=FILE or --sentence=TEXT, or both")
     if arguments.picture is not None and arguments.sentence is None:
         raise UserError("--picture shows a sentence; give --sentence=TEXT")
+    names = arguments.checkpoints
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise UserError(f"{twice[0]} is given twice; give each model once")
     tune = read_text(Path(arguments.tune))
     text = None if arguments.text is None else read_text(Path(arguments.text))
     import zoo
 
-    mixture = zoo.mix([zoo.load(name) for name in arguments.checkpoints], tune, mode=arguments.mode)
+    mixture = zoo.mix([zoo.load(name) for name in names], tune, mode=arguments.mode)
     record: dict[str, Any] = {"mode": arguments.mode}
-    weights = dict(zip(arguments.checkpoints, mixture.weights.tolist(), strict=True))
-    record["weights"] = weights
+    record["weights"] = dict(zip(names, mixture.weights.tolist(), strict=True))
     if text is not None:
         record |= _scores(mixture, text, arguments)
     if arguments.sentence is not None:

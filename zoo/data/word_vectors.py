@@ -50,15 +50,10 @@ def load_word_vectors(path: str, vocabulary: Vocabulary, tokens: np.ndarray) -> 
     """
     numbers = {token: number for number, token in enumerate(vocabulary.tokens)}
     rows: dict[int, np.ndarray] = {}
-    try:
-        with _open(Path(path).expanduser()) as file:
-            for word, vector in _read(file, path):
-                number = numbers.get(word)
-                if number is not None:
-                    rows.setdefault(number, vector)
-    except (OSError, EOFError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"cannot read {path}: {reason}; give --config.data.word_vectors") from error
+    for word, vector in _entries(path):
+        number = numbers.get(word)
+        if number is not None:
+            rows.setdefault(number, vector)
     if not rows:
         raise UserError(
             f"{path} has a vector for none of the {len(numbers)} tokens; check its words"
@@ -68,6 +63,23 @@ def load_word_vectors(path: str, vocabulary: Vocabulary, tokens: np.ndarray) -> 
     found = np.zeros(len(numbers), bool)
     found[list(rows)] = True
     return WordVectors(matrix, found, _report(path, matrix, found, tokens))
+
+
+def vector_width(path: str) -> int:
+    """D, the width of a file's vectors; errors as those of `load_word_vectors`."""
+    for _, vector in _entries(path):
+        return len(vector)
+    raise UserError(f"{path} has no vectors; take a file of word2vec or GloVe vectors")
+
+
+def _entries(path: str) -> Iterator[tuple[str, np.ndarray]]:
+    """The words and vectors of a file."""
+    try:
+        with _open(Path(path).expanduser()) as file:
+            yield from _read(file, path)
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"cannot read {path}: {reason}; give --config.data.word_vectors") from error
 
 
 def _report(path: str, matrix: np.ndarray, found: np.ndarray, tokens: np.ndarray) -> str:
@@ -104,11 +116,17 @@ def _read(file: _File, path: str) -> Iterator[tuple[str, np.ndarray]]:
 
 def _is_text(line: bytes, width: int) -> bool:
     """Whether a line, maybe cut at its end, is a word and numbers."""
+    parts = line.split()[1:-1]
+    whole = len(parts) == width - 1 or (0 < len(parts) < width and len(line) > 60_000)
+    return whole and all(map(_is_number, parts))
+
+
+def _is_number(text: bytes) -> bool:
     try:
-        numbers = [float(part) for part in line.split()[1:-1]]
+        float(text)
     except ValueError:
         return False
-    return len(numbers) == width - 1 or (0 < len(numbers) < width and len(line) > 60_000)
+    return True
 
 
 def _read_text(
@@ -118,16 +136,17 @@ def _read_text(
     while line:
         parts = line.rstrip().split(b" ")
         width = width or len(parts) - 1
-        if len(parts) != width + 1 or width == 0:
+        word = b" ".join(parts[: max(1, len(parts) - width)])  # GloVe 840B has words with spaces
+        if len(parts) < width + 1 or width == 0 or any(map(_is_number, word.split()[1:])):
             raise UserError(
                 f"{path}: line {number} has {len(parts) - 1} numbers, expected {width or 'some'}, "
                 "as the lines before it; take a file of word2vec or GloVe vectors"
             )
         try:
-            vector = np.array(parts[1:], dtype=np.float32)
+            vector = np.array(parts[-width:], dtype=np.float32)
         except ValueError as error:
             raise UserError(f"{path}: line {number} is no word and {width} numbers") from error
-        yield parts[0].decode("utf-8", "replace"), vector
+        yield word.decode("utf-8", "replace"), vector
         line = file.readline()
         number += 1
 
