@@ -222,6 +222,7 @@ def test_help_has_an_example(name, capsys):
             ["mix", "x", "--tune=README.md", "--text=README.md", "--picture=p.png"],
             "--sentence=TEXT",
         ),
+        (["mix", "x", "y", "x", "--tune=a", "--text=b"], "x is given twice"),
         (["mix", "x", "--tune=no/such/file", "--text=README.md"], "cannot read no/such/file"),
         (["diagnose", "x", "--steps=0"], "--steps is 0; use at least 1"),
         (["diagnose", "no-such-checkpoint"], "no-such-checkpoint"),
@@ -256,6 +257,8 @@ def test_a_missing_corpus_is_told_with_the_flag_of_this_command(command, run_dir
 
 
 def test_text_streams_and_ctrl_c_and_a_closed_pipe_end_it_quietly(run_directory):
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        pytest.skip("started in a shell's background, where Ctrl-C is ignored")
     endless = ("generate", run_directory, f"--max_tokens={10**8}", "--prompt=it")
     interrupted, closed = start(*endless), start(*endless)
     try:
@@ -372,3 +375,15 @@ def test_diagnose_refuses_what_has_no_states(command, ngram_file, run_directory)
     code, _, err = command("diagnose", run_directory, "--steps=500")
     assert (code, err.count("\n")) == (2, 1)
     assert "too few to go 500 steps back" in err
+
+
+def test_release_writes_a_checkpoint_that_scores_the_same(command, run_directory, tmp_path):
+    code, out, err = command("release", run_directory, tmp_path / "mine", "--half")
+    assert (code, err) == (0, "")
+    assert out.startswith(f"{tmp_path}/mine: 0.0 MB")
+    text = f"--text={run_directory.parent}/test.txt"
+    found, copied = (
+        json.loads(command("evaluate", path, text, "--json")[1])
+        for path in (run_directory, tmp_path / "mine")
+    )
+    assert copied["perplexity"] == pytest.approx(found["perplexity"], rel=1e-3)

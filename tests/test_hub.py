@@ -20,6 +20,7 @@ from zoo.errors import UserError
 from zoo.hub import list_checkpoints, load
 from zoo.models import registry
 from zoo.training import checkpoints
+from zoo.training.release import release as release_step
 
 ROOT = Path(__file__).parents[1]
 LINES = ["small nets learn", "large nets learn too"]
@@ -197,3 +198,40 @@ assert "tensorflow_datasets" not in sys.modules
 """
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", program], env=environment, check=True)
+
+
+def test_a_release_has_no_paths_and_no_optimizer_and_half_the_size(tmp_path):
+    config = {**CONFIG, "data": {"corpus": "text_file", "directory": "/my/texts"}}
+    step = save(tmp_path / "run", 3, config=config)
+    place = release_step(step, tmp_path / "whole")
+    half = release_step(step, tmp_path / "half", half=True)
+    assert load(place).config["data"] == {"corpus": "text_file", "directory": ""}
+    assert not (place / "state").exists()
+    _, _, params = small_model()
+    for found, rtol in ((load(place), 0), (load(half), 1e-3)):
+        assert found.step == 3
+        jax.tree.map(
+            lambda a, b, rtol=rtol: np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol / 1e3),
+            found.params,
+            params,
+        )
+        assert {leaf.dtype.name for leaf in jax.tree.leaves(found.params)} == {"float32"}
+    stored = checkpoints.restore(half).params
+    assert {leaf.dtype.name for leaf in jax.tree.leaves(stored)} == {"float16"}
+    with pytest.raises(UserError, match="is there already; name a new directory"):
+        release_step(step, place)
+
+
+def test_a_parameter_beyond_half_precision_is_told(tmp_path):
+    directory = checkpoints.save(
+        tmp_path / "run",
+        step=1,
+        params={"bias": np.array([1e6], np.float32)},
+        state={"step": np.int32(1)},
+        config=CONFIG,
+        vocabulary={},
+        progress={},
+    )
+    with pytest.raises(UserError, match="parameter bias has values beyond float16"):
+        release_step(directory, tmp_path / "half", half=True)
+    assert not (tmp_path / "half").exists()

@@ -1,4 +1,4 @@
-"""The command line: `python -m zoo list | evaluate | generate | mix | diagnose | arpa`."""
+"""The command line: `python -m zoo COMMAND`."""
 
 import argparse
 import os
@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Sequence
 from typing import NoReturn, TextIO
 
-from zoo.commands import arpa, diagnose, evaluate, generate, listing, mix
+from zoo.commands import arpa, diagnose, evaluate, generate, listing, mix, release
 from zoo.errors import UserError
 
 COMMANDS = {
@@ -17,6 +17,7 @@ COMMANDS = {
     "mix": mix,
     "diagnose": diagnose,
     "arpa": arpa,
+    "release": release,
 }
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it

@@ -77,7 +77,6 @@ def load(name_or_path: os.PathLike[str] | str) -> Checkpoint:
         zoo.errors.UserError: there is no checkpoint 'no such checkpoint'; ...
     """
     import jax
-    import jax.numpy as jnp
 
     name = os.fspath(name_or_path)
     if name.endswith(ARPA_SUFFIXES):
@@ -90,11 +89,19 @@ def load(name_or_path: os.PathLike[str] | str) -> Checkpoint:
         directory=directory,
         step=restored.step,
         model=model,
-        params=jax.tree.map(jnp.asarray, restored.params),
+        params=jax.tree.map(_widen, restored.params),
         vocabulary=vocabulary,
         config=restored.config,
         progress=restored.progress,
     )
+
+
+def _widen(leaf: Any) -> Any:
+    """An array on the device; what was stored in half precision is computed with in float32."""
+    import jax.numpy as jnp
+
+    array = jnp.asarray(leaf)
+    return array.astype(jnp.float32) if array.dtype == jnp.float16 else array
 
 
 def _load_arpa(name: str) -> Checkpoint:

@@ -92,12 +92,12 @@ def save(
     _clear_leftovers(complete.parent)
     incomplete = _aside(complete, "incomplete")
     incomplete.mkdir()
-    _write_arrays(incomplete / PARAMS, params)
-    _write_arrays(incomplete / STATE, _named_leaves(state))
-    _write_json(incomplete / CONFIG, config)
-    _write_json(incomplete / VOCABULARY, vocabulary)
-    _write_json(incomplete / PROGRESS, {**progress, "step": step})
-    _write_json(incomplete / checksums.FILE, checksums.compute(incomplete))
+    write_arrays(incomplete / PARAMS, params)
+    write_arrays(incomplete / STATE, _named_leaves(state))
+    write_json(incomplete / CONFIG, config)
+    write_json(incomplete / VOCABULARY, vocabulary)
+    write_json(incomplete / PROGRESS, {**progress, "step": step})
+    write_json(incomplete / checksums.FILE, checksums.compute(incomplete))
     _sync(incomplete)
     if complete.exists():
         complete.rename(_aside(complete, "replaced"))
@@ -242,14 +242,16 @@ def read_json(path: epath.Path) -> Any:
     return json.loads(path.read_bytes())
 
 
-def _write_json(path: epath.Path, record: Mapping[str, Any]) -> None:
+def write_json(path: epath.Path, record: Mapping[str, Any]) -> None:
+    """Write one of a step's text files, and wait until it is on the disk."""
     text = json.dumps(record, indent=1, ensure_ascii=False)
     # A lone surrogate has no UTF-8 form; its backslash form is also its JSON escape.
     path.write_bytes(text.encode("utf-8", errors="backslashreplace"))
     _sync(path)
 
 
-def _write_arrays(directory: epath.Path, tree: Any) -> None:
+def write_arrays(directory: epath.Path, tree: Any) -> None:
+    """Write a tree of arrays by Orbax."""
     import jax
     import orbax.checkpoint as ocp
 
