@@ -11,11 +11,11 @@ from ml_collections import ConfigDict
 from zoo.training.config import base_config
 
 STEPS_PER_EPOCH = 1_327  # 929,589 tokens in 20 streams, in chunks of 35
-NUM_EPOCHS = 29
+NUM_EPOCHS = 16
 
 
 def get_config() -> ConfigDict:
-    """Two layers of 400, dropout 0.4 everywhere, SGD with weight decay and one cosine."""
+    """Two layers of 400, dropout 0.35 everywhere, SGD with weight decay and one cosine."""
     config = base_config("recurrent_lm")
     config.data.corpus = "penn_treebank"
     config.data.vocabulary = "word"
@@ -27,9 +27,9 @@ def get_config() -> ConfigDict:
     config.model.hidden_sizes = (400, 400)
     config.model.tie_embeddings = True
     config.model.init_scale = 0.05
-    config.model.embedding_dropout_rate = 0.4
-    config.model.layer_dropout_rate = 0.4
-    config.model.output_dropout_rate = 0.4
+    config.model.embedding_dropout_rate = 0.35
+    config.model.layer_dropout_rate = 0.35
+    config.model.output_dropout_rate = 0.35
     config.optimizer.name = "sgd"
     config.optimizer.learning_rate = 20.0
     config.optimizer.clip_norm = 0.5

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -34,6 +35,16 @@ def test_python_docs_lstm_scores_what_its_card_says(tmp_path):
         assert bits == pytest.approx(float(stated), abs=0.002)
     else:
         assert bits < 2.3
+
+
+def test_penn_treebank_lstm_scores_what_its_card_says():
+    path = Path(__file__).parents[2] / "shared" / "data" / "ptb" / "ptb.test.txt"
+    if not path.exists():
+        pytest.skip("the Penn Treebank is not here")
+    checkpoint = zoo.load("penn_treebank_lstm")
+    (stated,) = re.findall(r"validation perplexity \S+, test (\d+\.\d+)", card_text(checkpoint))
+    lines = [line.strip() for line in path.read_text().splitlines()]
+    assert zoo.perplexity(checkpoint, lines) == pytest.approx(float(stated), abs=0.06)
 
 
 def card_text(checkpoint):
