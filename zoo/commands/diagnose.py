@@ -85,7 +85,8 @@ def _flows(
     flows = {}
     if arguments.fresh:
         seed = checkpoint.config.get("training", {}).get("seed", 0)
-        fresh = jax.jit(model.init)(jax.random.key(seed), jnp.zeros((1, 1), jnp.int32))["params"]
+        key, _ = jax.random.split(jax.random.key(seed))  # as training starts
+        fresh = jax.jit(model.init)(key, jnp.zeros((1, 1), jnp.int32))["params"]
         flows["before training"] = gradient_flow(model, fresh, rows)
     flows["after training"] = gradient_flow(model, checkpoint.params, rows)
     return flows

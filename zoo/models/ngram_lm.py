@@ -157,13 +157,14 @@ class NGramLM:
         params = jax.tree.map(np.asarray, params)
         history, total = inputs, params["order_1"]["log_prob"][targets]
         for index in range(1, len(params)):
+            if index > 1:
+                before = np.concatenate([[ABSENT], history[:-1]])
+                history = find_child(np, *_levels(params, index - 1), before, inputs)
             level, longer = _levels(params, index)
             known = history != ABSENT
             backoff = np.where(known, level["log_backoff"][np.where(known, history, 0)], 0)
             child = find_child(np, level, longer, history, targets)
             total = np.where(child == ABSENT, total + backoff, longer["log_prob"][child])
-            before = np.concatenate([[ABSENT], history[:-1]])
-            history = find_child(np, level, longer, before, inputs)
         return total.astype(np.float32)
 
 
