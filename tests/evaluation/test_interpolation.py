@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import jax
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import zoo
@@ -46,6 +46,7 @@ def recurrent(seed=0):
 
 
 @given(st.integers(1, 4), st.integers(1, 30), st.integers(0, 2**32 - 1))
+@example(num_models=4, num_tokens=1, seed=1)  # converges so slowly that the limit stops it
 @settings(max_examples=30, deadline=None)
 def test_em_never_lowers_the_likelihood_and_ends_near_the_maximum(num_models, num_tokens, seed):
     draw = np.random.default_rng(seed)

@@ -25,7 +25,7 @@ from zoo.evaluation.perplexity import Score, text_lines, token_log_probabilities
 from zoo.models.mixture import MixtureLM
 from zoo.models.trained import TrainedModel
 
-MAX_ITERATIONS = 1000
+MAX_ITERATIONS = 2000  # the nats are then within log(K) / MAX_ITERATIONS of the best
 TOLERANCE_NATS = 1e-7  # a token; a step that gains less is the last
 
 
@@ -61,14 +61,13 @@ def fit_weights(log_probabilities: np.ndarray) -> Fit:
     relative = np.exp(log_probabilities - highest)
     weights = np.full(len(relative), 1 / len(relative))
     nats = [math.inf]
-    for _ in range(MAX_ITERATIONS):
+    while True:
         mixed = weights @ relative
         nats.append(-float((np.log(mixed) + highest).mean()))
-        if nats[-2] - nats[-1] < TOLERANCE_NATS:
-            break
+        if nats[-2] - nats[-1] < TOLERANCE_NATS or len(nats) > MAX_ITERATIONS:
+            return Fit(weights, nats[1:])
         weights = weights * (relative / mixed).mean(axis=1)
         weights /= weights.sum()
-    return Fit(weights, nats[1:])
 
 
 def interpolate(log_probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
