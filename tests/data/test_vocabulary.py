@@ -177,7 +177,9 @@ def test_damaged_records_are_told_in_one_line(record, message):
 
 
 def test_settings_that_make_no_vocabulary_are_told():
-    with pytest.raises(UserError, match="none of character, word, subword; did you mean character"):
+    with pytest.raises(
+        UserError, match="none of character, word, lowercase_word, subword; did you mean character"
+    ):
         build_vocabulary("charakter", LINES)
     with pytest.raises(UserError, match="use more than 3"):
         build_vocabulary("word", LINES, max_size=3)

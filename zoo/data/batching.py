@@ -161,7 +161,6 @@ class SentenceBatches:
         _check_positive(batch_size=batch_size, bucket_lengths=min(bucket_lengths, default=0))
         _check_any(tokens)
         self.batch_size = batch_size
-        self._seed = seed
         self._tokens = np.asarray(tokens, dtype=np.int32)
         self._starts, self._lengths = _find_sentences(self._tokens)
         num_sentences = len(self._starts)
@@ -171,32 +170,53 @@ class SentenceBatches:
                 f"the corpus has {num_sentences} sentences, too few for batch_size={batch_size}; "
                 f"use --config.data.batch_size={num_sentences} or less"
             )
-        self.bucket_lengths = _make_buckets(bucket_lengths, int(self._lengths.max()))
-        self._bucket_of = np.searchsorted(self.bucket_lengths, self._lengths)
-        self._plan_of_epoch: tuple[int, list[tuple[int, np.ndarray]]] | None = None
+        self._plan = BucketPlan(self._lengths, bucket_lengths, batch_size, seed)
+        self.bucket_lengths = self._plan.bucket_lengths
 
     def batch(self, epoch: int, index: int) -> Batch:
         """Return batch number `index` of an epoch; `batches_per_epoch` says how many there are."""
         _check_index(index, self.batches_per_epoch)
-        num_steps, rows = self._plan(epoch)[index]
+        num_steps, rows = self._plan.of_epoch(epoch)[index]
         return _gather(self._tokens, self._starts[rows], self._lengths[rows], num_steps)
 
-    def _plan(self, epoch: int) -> list[tuple[int, np.ndarray]]:
-        """Return the (T, sentence numbers) of every batch; the last epoch asked for is kept."""
-        if self._plan_of_epoch is None or self._plan_of_epoch[0] != epoch:
-            self._plan_of_epoch = (epoch, self._make_plan(epoch))
-        return self._plan_of_epoch[1]
 
-    def _make_plan(self, epoch: int) -> list[tuple[int, np.ndarray]]:
+class BucketPlan:
+    """Which sequences make which batch of an epoch, in another random order in every epoch.
+
+    A batch is padded to the smallest bucket that holds its sequences; what is left of a bucket
+    after its full batches moves up to the next longer one.
+
+    Args:
+      lengths: int[S], steps of each sequence.
+      bucket_lengths: the T that batches may have; see `SentenceBatches`.
+      batch_size: B.
+      seed: of the order.
+    """
+
+    def __init__(
+        self, lengths: np.ndarray, bucket_lengths: Sequence[int], batch_size: int, seed: int
+    ):
+        self.bucket_lengths = make_buckets(bucket_lengths, int(lengths.max()))
+        self._batch_size, self._seed = batch_size, seed
+        self._bucket_of = np.searchsorted(self.bucket_lengths, lengths)
+        self._kept: tuple[int, list[tuple[int, np.ndarray]]] | None = None
+
+    def of_epoch(self, epoch: int) -> list[tuple[int, np.ndarray]]:
+        """Return the (T, sequence numbers) of every batch; the last epoch asked for is kept."""
+        if self._kept is None or self._kept[0] != epoch:
+            self._kept = (epoch, self._make(epoch))
+        return self._kept[1]
+
+    def _make(self, epoch: int) -> list[tuple[int, np.ndarray]]:
         generator = np.random.default_rng([self._seed, epoch])
-        order = generator.permutation(len(self._lengths))
+        order = generator.permutation(len(self._bucket_of))
         plan = []
         waiting = order[:0]
         for bucket, num_steps in enumerate(self.bucket_lengths):
             waiting = np.concatenate([waiting, order[self._bucket_of[order] == bucket]])
-            while len(waiting) >= self.batch_size:
-                plan.append((num_steps, waiting[: self.batch_size]))
-                waiting = waiting[self.batch_size :]
+            while len(waiting) >= self._batch_size:
+                plan.append((num_steps, waiting[: self._batch_size]))
+                waiting = waiting[self._batch_size :]
         return [plan[position] for position in generator.permutation(len(plan))]
 
 
@@ -228,7 +248,7 @@ def _find_sentences(tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return starts, (ends - starts).astype(np.int32)
 
 
-def _make_buckets(bucket_lengths: Sequence[int], longest: int) -> tuple[int, ...]:
+def make_buckets(bucket_lengths: Sequence[int], longest: int) -> tuple[int, ...]:
     """Return the distinct lengths in rising order, with one more where `longest` needs it."""
     buckets = sorted(set(bucket_lengths))
     if longest > buckets[-1]:

@@ -5,7 +5,8 @@ import base64
 import collections
 import difflib
 import functools
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,6 +16,8 @@ from zoo.errors import UserError
 from zoo.special_tokens import END_ID, SPECIAL_IDS, SPECIAL_TOKENS, START_ID, UNKNOWN_ID
 
 _NUM_CODE_POINTS = 0x110000  # Unicode ends at U+10FFFF
+# Words, what an apostrophe cuts off them as in do|n't and it|'s, and each other sign by itself.
+_PLAIN_WORD = re.compile(r"[^\W_]+?(?=n't\b)|n't\b|'(?:s|re|ve|ll|d|m)\b|[^\W_]+|[^\w\s]|_+")
 
 
 class Vocabulary(abc.ABC):
@@ -158,6 +161,28 @@ class WordVocabulary(_TableVocabulary):
         return [find(word, UNKNOWN_ID) for word in line.split()]
 
 
+class LowercaseWordVocabulary(WordVocabulary):
+    """One token a lower-cased word or punctuation mark, for text as people write it.
+
+    >>> split_lowercase_words("Don't panic: it's 42!")
+    ['do', "n't", 'panic', ':', 'it', "'s", '42', '!']
+    >>> LowercaseWordVocabulary([*SPECIAL_TOKENS, "panic", "!"]).encode("Panic!")
+    [3, 4]
+    """
+
+    kind = "lowercase_word"
+
+    def encode(self, line: str) -> list[int]:
+        """Return one id a word or mark."""
+        find = self._ids.get
+        return [find(word, UNKNOWN_ID) for word in split_lowercase_words(line)]
+
+
+def split_lowercase_words(text: str) -> list[str]:
+    """Return the words and marks of a text; see `LowercaseWordVocabulary`."""
+    return _PLAIN_WORD.findall(text.lower().replace("\u2019", "'"))
+
+
 class SubwordVocabulary(Vocabulary):
     """Pieces of words learned by byte-pair encoding, with sentencepiece.
 
@@ -196,7 +221,13 @@ class SubwordVocabulary(Vocabulary):
         return {"kind": self.kind, "model": base64.b64encode(self._model).decode("ascii")}
 
 
-VOCABULARY_KINDS = (CharacterVocabulary.kind, WordVocabulary.kind, SubwordVocabulary.kind)
+# Kinds whose tokens are counted, each with what cuts a line into them.
+_COUNTED_KINDS: dict[str, tuple[type[_TableVocabulary], Callable[[str], Sequence[str]]]] = {
+    CharacterVocabulary.kind: (CharacterVocabulary, list),
+    WordVocabulary.kind: (WordVocabulary, str.split),
+    LowercaseWordVocabulary.kind: (LowercaseWordVocabulary, split_lowercase_words),
+}
+VOCABULARY_KINDS = (*_COUNTED_KINDS, SubwordVocabulary.kind)
 
 
 def build_vocabulary(
@@ -207,7 +238,7 @@ def build_vocabulary(
     Tokens are numbered from the most to the least frequent; equally frequent ones alphabetically.
 
     Args:
-      kind: "character", "word" or "subword".
+      kind: "character", "word", "lowercase_word" or "subword".
       lines: the training text.
       max_size: number of tokens to keep, the three special ones included; 0: no limit. A subword
         vocabulary needs it.
@@ -235,16 +266,16 @@ def build_vocabulary(
                 "size and no count: --config.data.vocabulary_size=1000 --config.data.min_count=1"
             )
         return SubwordVocabulary(train_subwords(lines, max_size))
+    vocabulary, split = _COUNTED_KINDS[kind]
     counts: collections.Counter[str] = collections.Counter()
     for line in lines:
-        counts.update(line.split() if kind == WordVocabulary.kind else line)
+        counts.update(split(line))
     frequent = (token for token, count in counts.items() if count >= min_count)
     ordered = sorted(frequent, key=lambda token: (-counts[token], token))
     ordinary = [token for token in ordered if token not in SPECIAL_TOKENS]
     if max_size:
         ordinary = ordinary[: max_size - num_special]
-    tokens = [*SPECIAL_TOKENS, *ordinary]
-    return WordVocabulary(tokens) if kind == WordVocabulary.kind else CharacterVocabulary(tokens)
+    return vocabulary([*SPECIAL_TOKENS, *ordinary])
 
 
 def vocabulary_from_json(record: Any) -> Vocabulary:
@@ -269,7 +300,7 @@ def vocabulary_from_json(record: Any) -> Vocabulary:
     tokens = record.get("tokens")
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
         raise _damaged("its tokens are not a list of texts")
-    return WordVocabulary(tokens) if kind == WordVocabulary.kind else CharacterVocabulary(tokens)
+    return _COUNTED_KINDS[kind][0](tokens)
 
 
 def encode_lines(vocabulary: Vocabulary, lines: Iterable[str]) -> np.ndarray:

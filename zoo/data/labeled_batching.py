@@ -1,0 +1,114 @@
+"""Batches for classifiers, each a pure function of (seed, epoch, index).
+
+Axes: B batch rows, T time steps, C labels.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from zoo.data.batching import BucketPlan
+from zoo.data.vocabulary import Vocabulary
+from zoo.errors import UserError
+from zoo.special_tokens import END_ID
+
+
+class LabeledBatch(NamedTuple):
+    """What a classifier reads and predicts.
+
+    Args:
+      tokens: int32[B, T]; padding holds `END_ID`.
+      lengths: int32[B], real tokens of a row, its end included, so at least 1.
+      targets: float32[B, C], 1 where a text has the label.
+    """
+
+    tokens: np.ndarray
+    lengths: np.ndarray
+    targets: np.ndarray
+
+
+def encode_texts(
+    vocabulary: Vocabulary, texts: Sequence[str], max_tokens: int = 0
+) -> list[np.ndarray]:
+    """The tokens of each text and its end; of an empty text only the end.
+
+    Args:
+      vocabulary: the vocabulary.
+      texts: the texts.
+      max_tokens: of a longer text only its first so many tokens are kept; 0: no limit.
+
+    Returns:
+      int32[T] of each text.
+    """
+    limit = max_tokens or None
+    rows = (vocabulary.encode(text)[:limit] for text in texts)
+    return [np.array([*row, END_ID], np.int32) for row in rows]
+
+
+def pad(rows: Sequence[np.ndarray], num_steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of tokens as int32[B, T] and their lengths as int32[B].
+
+    >>> tokens, lengths = pad([np.array([5, 2]), np.array([2])], 3)
+    >>> tokens.tolist(), lengths.tolist()
+    ([[5, 2, 2], [2, 2, 2]], [2, 1])
+    """
+    tokens = np.full((len(rows), num_steps), END_ID, np.int32)
+    for number, row in enumerate(rows):
+        tokens[number, : len(row)] = row
+    return tokens, np.array([len(row) for row in rows], np.int32)
+
+
+class LabeledBatches:
+    """Texts with their labels, in buckets of similar length, see `BucketPlan`.
+
+    An epoch uses every text once, except up to B - 1 that would make no full batch.
+
+    Args:
+      rows: int32[T] tokens of each text, as `encode_texts` makes them.
+      targets: float32[N, C], as `Labels.encode` makes them.
+      batch_size: B.
+      bucket_lengths: the T that batches may have.
+      seed: of the order.
+
+    Raises:
+      UserError: there is no full batch.
+
+    >>> batches = LabeledBatches(
+    ...     [np.array([5, 2]), np.array([2])], np.eye(2), batch_size=2, bucket_lengths=(4,), seed=0
+    ... )
+    >>> sorted(batches.batch(epoch=0, index=0).tokens.tolist())
+    [[2, 2, 2, 2], [5, 2, 2, 2]]
+    """
+
+    def __init__(
+        self,
+        rows: Sequence[np.ndarray],
+        targets: np.ndarray,
+        *,
+        batch_size: int,
+        bucket_lengths: Sequence[int],
+        seed: int,
+    ):
+        if batch_size < 1 or min(bucket_lengths, default=0) < 1:
+            raise UserError(
+                f"batch_size is {batch_size} and bucket_lengths {tuple(bucket_lengths)}; "
+                "use at least 1"
+            )
+        self.batches_per_epoch = len(rows) // batch_size
+        if not self.batches_per_epoch:
+            raise UserError(
+                f"the corpus has {len(rows)} texts, too few for batch_size={batch_size}; "
+                f"use --config.data.batch_size={len(rows)} or less"
+            )
+        self._rows, self._targets = rows, targets
+        lengths = np.array([len(row) for row in rows])
+        self._plan = BucketPlan(lengths, bucket_lengths, batch_size, seed)
+
+    def batch(self, epoch: int, index: int) -> LabeledBatch:
+        """Return batch number `index` of an epoch."""
+        if not 0 <= index < self.batches_per_epoch:
+            raise IndexError(f"batch {index} of an epoch that has {self.batches_per_epoch}")
+        num_steps, chosen = self._plan.of_epoch(epoch)[index]
+        tokens, lengths = pad([self._rows[row] for row in chosen], num_steps)
+        return LabeledBatch(tokens, lengths, self._targets[chosen])

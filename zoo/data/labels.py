@@ -1,0 +1,98 @@
+"""The labels of a corpus: their names, their counts, and whether a text may have several."""
+
+import collections
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from zoo.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Labels:
+    """The labels that a classifier chooses from.
+
+    Args:
+      names: by number, in alphabetical order.
+      counts: how many training texts have each.
+      multiple: a text may have several labels, or none; otherwise it has exactly one.
+      num_texts: how many training texts there are.
+    """
+
+    names: tuple[str, ...]
+    counts: tuple[int, ...]
+    multiple: bool
+    num_texts: int
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def encode(self, of_texts: Sequence[Sequence[str]]) -> np.ndarray:
+        """The labels of N texts as float32[N, C], 1 where a text has the label.
+
+        Raises:
+          UserError: a label that is not among the names.
+
+        >>> make_labels([["b"], ["a"], ["b"]]).encode([["b"], ["a"]]).tolist()
+        [[0.0, 1.0], [1.0, 0.0]]
+        """
+        numbers = {name: number for number, name in enumerate(self.names)}
+        targets = np.zeros((len(of_texts), len(self)), np.float32)
+        for row, labels in enumerate(of_texts):
+            for label in labels:
+                if label not in numbers:
+                    raise UserError(
+                        f"label {label!r} did not occur in training; known: {_listed(self.names)}"
+                    )
+                targets[row, numbers[label]] = 1
+        return targets
+
+    def to_json(self) -> dict[str, Any]:
+        """A record of plain JSON types that `labels_from_json` reads back."""
+        return {**dataclasses.asdict(self), "names": list(self.names), "counts": list(self.counts)}
+
+
+def make_labels(of_texts: Sequence[Sequence[str]], *, multiple: bool = False) -> Labels:
+    """The labels that occur in the training texts.
+
+    Raises:
+      UserError: there are fewer than two.
+
+    >>> make_labels([["b"], ["a", "b"], []], multiple=True)
+    Labels(names=('a', 'b'), counts=(1, 2), multiple=True, num_texts=3)
+    """
+    counts = collections.Counter(label for labels in of_texts for label in labels)
+    if len(counts) < 2:
+        raise UserError(
+            f"the training texts have {len(counts)} different labels ({_listed(sorted(counts))}); "
+            "a classifier needs two or more"
+        )
+    names = tuple(sorted(counts))
+    return Labels(names, tuple(counts[name] for name in names), multiple, len(of_texts))
+
+
+def labels_from_json(record: Any) -> Labels:
+    """The labels that `Labels.to_json` described.
+
+    Raises:
+      UserError: the record is damaged.
+    """
+    try:
+        labels = Labels(
+            tuple(map(str, record["names"])),
+            tuple(map(int, record["counts"])),
+            bool(record["multiple"]),
+            int(record["num_texts"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"the labels are damaged ({error!r}); take another checkpoint") from error
+    if len(labels.names) != len(labels.counts) or len(set(labels.names)) != len(labels.names):
+        raise UserError("the labels are damaged: names and counts differ; take another checkpoint")
+    return labels
+
+
+def _listed(names: Sequence[str], most: int = 12) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

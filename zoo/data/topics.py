@@ -1,0 +1,68 @@
+"""Sentences of the manual inside CPython, labelled by the part of the language they are about.
+
+`pydoc_data.topics` has a text for each of some eighty topics of `help()`. `PART_OF_TOPIC` sorts the
+topics into eight parts of the language; a topic that it lacks, of a newer Python, is left out. So
+is a sentence that stands under topics of different parts.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+
+_TOPICS_OF_PART = {
+    "simple statements": "assert assignment augassign break continue del global import nonlocal "
+    "pass raise return yield",
+    "compound statements": "async class compound context-managers else for function if try while "
+    "with",
+    "expressions": "atom-identifiers attribute-references await binary bitwise booleans calls "
+    "comparisons conversions exprlists in lambda operator-summary power shifting slicings "
+    "subscriptions truth unary",
+    "literals and names": "atom-literals floating id-classes identifiers imaginary integers "
+    "numbers strings",
+    "data model": "attribute-access callable-types customization numeric-types objects "
+    "sequence-types specialattrs specialnames types",
+    "built-in types": "bltin-code-objects bltin-ellipsis-object bltin-null-object "
+    "bltin-type-objects dict lists typesfunctions typesmapping typesmethods typesmodules typesseq "
+    "typesseq-mutable",
+    "text": "formatstrings string-methods",
+    "execution": "debugger dynamic-features exceptions execmodel naming",
+}
+PART_OF_TOPIC = {
+    topic: part for part, topics in _TOPICS_OF_PART.items() for topic in topics.split()
+}
+
+VERSION = 1  # raise it when the same manual gives other sentences or labels
+
+_SENTENCE_END = re.compile(r"(?<=[.?!])\s+(?=[A-Z\"])")
+_SHORTEST, _LONGEST = 5, 60  # words of a sentence
+
+
+def labeled_sentences(topics: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The sentences of a manual and the part of the language that each is about.
+
+    Args:
+      topics: topic to text, as `pydoc_data.topics.topics` is.
+
+    Returns:
+      Sentence and part, each sentence once, in sorted order of topics and then as they stand.
+
+    >>> labeled_sentences({"if": "The if statement\\n***\\n\\nIt is for\\nconditional execution."})
+    [('It is for conditional execution.', 'compound statements')]
+    """
+    parts: dict[str, set[str]] = {}
+    for topic in sorted(topics):
+        if topic in PART_OF_TOPIC:
+            for sentence in _sentences(topics[topic]):
+                parts.setdefault(sentence, set()).add(PART_OF_TOPIC[topic])
+    return [(sentence, found.pop()) for sentence, found in parts.items() if len(found) == 1]
+
+
+def _sentences(text: str) -> Iterator[str]:
+    """The sentences of the prose in a text; code, grammar and tables are left out."""
+    for block in re.split(r"\n\s*\n", text):
+        words = block.split()
+        is_prose = words and words[-1].endswith((".", "?", "!")) and "::=" not in words
+        if not is_prose or ">>>" in words or "|" in words[0]:
+            continue
+        for sentence in _SENTENCE_END.split(" ".join(words)):
+            if _SHORTEST <= len(sentence.split()) <= _LONGEST:
+                yield sentence.replace("**", "").lstrip("* ")
