@@ -26,6 +26,7 @@ DOWN["training"] = DOWN["tasks"] | {"tasks"}
 DOWN["hub"] = {
     "training.checkpoints",
     "models.registry",
+    "data.labels",
     "data.vocabulary",
     "exchange",
     "exchange.arpa",

@@ -37,6 +37,7 @@ def test_python_docs_lstm_scores_what_its_card_says(tmp_path):
         assert bits < 2.3
 
 
+@pytest.mark.slow
 def test_penn_treebank_lstm_scores_what_its_card_says():
     path = Path(__file__).parents[2] / "shared" / "data" / "ptb" / "ptb.test.txt"
     if not path.exists():

@@ -30,7 +30,10 @@ class Regression:
         predicted = batch.x @ params["weight"] + self.noise * jax.random.normal(key)
         total = jnp.square(predicted - batch.y).sum()
         count = jnp.float32(len(batch.y))
-        return total / count, (carry + 1, {"loss_nats": total, "num_tokens": count})
+        return total / count, (
+            carry + 1,
+            {"loss_nats": total, "num_targets": count, "num_tokens": count},
+        )
 
 
 def points(*seed: int, rows: int = 5) -> Points:

@@ -5,7 +5,7 @@ The public names are imported when they are first used, so that `import zoo` cos
 Example:
     >>> import zoo
     >>> zoo.list_models()
-    ['feedforward_lm', 'ngram_lm', 'recurrent_lm']
+    ['classifier', 'feedforward_lm', 'ngram_lm', 'recurrent_lm']
 """
 
 import importlib
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from zoo.decoding.generation import generate, stream_generate
     from zoo.decoding.settings import GenerationSettings
     from zoo.errors import UserError
+    from zoo.evaluation.classification import ClassificationScore
+    from zoo.evaluation.classifying import Classification, classify, evaluate_classifier
     from zoo.evaluation.interpolation import Mixture, mix
     from zoo.evaluation.perplexity import Score, evaluate, perplexity
     from zoo.hub import Checkpoint, list_checkpoints, load
@@ -24,12 +26,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Checkpoint",
+    "Classification",
+    "ClassificationScore",
     "GenerationSettings",
     "Mixture",
     "Score",
     "UserError",
     "__version__",
+    "classify",
     "evaluate",
+    "evaluate_classifier",
     "generate",
     "list_checkpoints",
     "list_models",
@@ -41,11 +47,15 @@ __all__ = [
 
 _MODULE_OF = {
     "Checkpoint": "zoo.hub",
+    "Classification": "zoo.evaluation.classifying",
+    "ClassificationScore": "zoo.evaluation.classification",
     "GenerationSettings": "zoo.decoding.settings",
     "Mixture": "zoo.evaluation.interpolation",
     "Score": "zoo.evaluation.perplexity",
     "UserError": "zoo.errors",
+    "classify": "zoo.evaluation.classifying",
     "evaluate": "zoo.evaluation.perplexity",
+    "evaluate_classifier": "zoo.evaluation.classifying",
     "generate": "zoo.decoding.generation",
     "list_checkpoints": "zoo.hub",
     "list_models": "zoo.models.registry",

@@ -7,13 +7,14 @@ import warnings
 from collections.abc import Sequence
 from typing import NoReturn, TextIO
 
-from zoo.commands import arpa, diagnose, evaluate, generate, listing, mix, release
+from zoo.commands import arpa, classify, diagnose, evaluate, generate, listing, mix, release
 from zoo.errors import UserError
 
 COMMANDS = {
     "list": listing,
     "evaluate": evaluate,
     "generate": generate,
+    "classify": classify,
     "mix": mix,
     "diagnose": diagnose,
     "arpa": arpa,

@@ -18,8 +18,10 @@ from zoo.exchange import ARPA_SUFFIXES
 from zoo.training import checkpoints
 
 if TYPE_CHECKING:
+    import numpy as np
     from flax import linen as nn
 
+    from zoo.data.labels import Labels
     from zoo.data.vocabulary import Vocabulary
 
 _log = logging.getLogger(__name__)
@@ -36,6 +38,7 @@ class Checkpoint:
         model: `model.apply({"params": params}, tokens)` gives logits and carry.
         params: nested dict of arrays, on the default device.
         vocabulary: from text to token ids and back.
+        labels: what a classifier chooses from; None of another model.
         config: the run's resolved config, as nested dicts; of an ARPA file only the model's.
         progress: what the run had reached: data position, scores.
     """
@@ -48,6 +51,22 @@ class Checkpoint:
     vocabulary: "Vocabulary"
     config: dict[str, Any]
     progress: dict[str, Any]
+    labels: "Labels | None" = None
+
+    @property
+    def thresholds(self) -> "np.ndarray":
+        """float64[C], the probability that each of several labels has to reach, as chosen on
+        validation; 0.5 where none were."""
+        import numpy as np
+
+        chosen = self.progress.get("validation", {})
+        names = self.labels.names if self.labels else ()
+        return np.array([float(chosen.get(f"threshold.{name}", 0.5)) for name in names])
+
+    @property
+    def max_tokens(self) -> int:
+        """How many tokens of a text a classifier reads; 0 for all."""
+        return int(self.config.get("data", {}).get("max_tokens", 0))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +102,7 @@ def load(name_or_path: os.PathLike[str] | str) -> Checkpoint:
         return _load_arpa(name)
     directory = _find(name)
     restored = checkpoints.restore(directory)
-    model, vocabulary = _build(name, restored)
+    model, vocabulary, labels = _build(name, restored)
     return Checkpoint(
         name=name,
         directory=directory,
@@ -93,6 +112,7 @@ def load(name_or_path: os.PathLike[str] | str) -> Checkpoint:
         vocabulary=vocabulary,
         config=restored.config,
         progress=restored.progress,
+        labels=labels,
     )
 
 
@@ -210,13 +230,22 @@ def _step_of_run(workdir: epath.Path) -> epath.Path:
     return chosen
 
 
-def _build(name: str, restored: checkpoints.Restored) -> tuple["nn.Module", "Vocabulary"]:
+def _build(
+    name: str, restored: checkpoints.Restored
+) -> tuple["nn.Module", "Vocabulary", "Labels | None"]:
+    from zoo.data.labels import labels_from_json
     from zoo.data.vocabulary import vocabulary_from_json
     from zoo.models import registry
 
-    vocabulary = vocabulary_from_json(restored.vocabulary)
+    record: Any = restored.vocabulary
+    labels = None
+    if isinstance(record, dict) and "labels" in record:
+        labels, record = labels_from_json(record["labels"]), record.get("tokens")
+    vocabulary = vocabulary_from_json(record)
+    num_labels = None if labels is None else len(labels)
     try:
-        return registry.build(restored.config["model"], len(vocabulary)), vocabulary
+        model = registry.build(restored.config["model"], len(vocabulary), num_labels)
+        return model, vocabulary, labels
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"the model of {name} cannot be built: {error}; where it is from a newer version, "

@@ -34,8 +34,16 @@ def loss_from(model, params, carry, tokens):
     return -jnp.take_along_axis(log_probs, tokens[:, -1:], axis=1).sum()
 
 
-@pytest.mark.parametrize("cell", ["elman", "gru", "lstm"])
-@pytest.mark.parametrize("sizes", [(5,), (5, 4)])
+@pytest.mark.parametrize(
+    ("cell", "sizes"),
+    [
+        ("elman", (5,)),
+        ("lstm", (5,)),
+        ("elman", (5, 4)),
+        pytest.param("gru", (5, 4), marks=pytest.mark.slow),
+        pytest.param("lstm", (5, 4), marks=pytest.mark.slow),
+    ],
+)
 def test_equals_the_gradient_of_every_way_to_cut_the_sequence(cell, sizes):
     model, params = make(cell, sizes)
     flow = gradient_flow(model, params, TOKENS)

@@ -12,11 +12,12 @@ from tiny_run import ROOT, read_config
 
 from zoo.data.batching import SentenceBatches, StreamBatches
 from zoo.data.corpora import DataConfig
+from zoo.data.labeled_corpora import LabeledCorpus, LabeledDataConfig, LabeledTexts
 from zoo.data.vocabulary import build_vocabulary
 from zoo.errors import UserError
 from zoo.models.recurrent_lm import RecurrentLMConfig
-from zoo.models.registry import is_counted
-from zoo.tasks import encoded_text
+from zoo.models.registry import task_of
+from zoo.tasks import classification, encoded_text
 from zoo.tasks.registry import build_workload
 from zoo.training import config as configs
 from zoo.training.config import (
@@ -37,6 +38,7 @@ RECORDS = {
     "evaluation": EvaluationConfig,
 }
 CONFIG_FILES = sorted((ROOT / "configs").glob("*.py"))
+CLASSIFIERS = [path for path in CONFIG_FILES if path.stem.endswith("_classifier")]
 
 
 def changed(name, value):
@@ -51,7 +53,19 @@ def test_a_config_has_every_field_of_every_record_with_its_default():
     for name, record in RECORDS.items():
         fields = dict(config[name].items())
         assert fields.pop("architecture", None) == ("recurrent_lm" if name == "model" else None)
-        assert fields == dataclasses.asdict(record())
+        all_fields = dataclasses.asdict(record())
+        if name == "training":
+            del all_fields["class_weights"]  # of a classifier
+        assert fields == all_fields
+
+
+def test_a_classifier_has_its_own_data_and_no_field_without_a_use():
+    config = base_config("classifier")
+    assert dict(config.data.items()) == dataclasses.asdict(LabeledDataConfig())
+    assert set(config.evaluation.keys()) == {"every_steps", "patience"}
+    assert config.training.class_weights == "equal"
+    assert "reset_at_sentences" not in config.training
+    assert section(config, "data") == LabeledDataConfig()
 
 
 def test_two_configs_share_nothing():
@@ -161,8 +175,29 @@ def test_a_config_comes_back_from_json():
     assert plain(again) == record
 
 
-@pytest.mark.parametrize("path", CONFIG_FILES, ids=lambda path: path.stem)
-def test_every_config_in_configs_builds_its_model(path, monkeypatch):
+@pytest.mark.parametrize("path", CLASSIFIERS, ids=lambda path: path.stem)
+def test_every_classifier_in_configs_builds_its_model(path, monkeypatch):
+    config = read_config(path)
+    configs.check(config)
+    assert config.is_locked
+    config.data.word_vectors = ""
+    texts = LabeledTexts(["a b c", "c d"] * 100, [("yes",), ("no",)] * 100)
+    splits = dict.fromkeys(("train", "validation", "test"), texts)
+    corpus = LabeledCorpus(splits, "goemotions" in path.stem)
+    monkeypatch.setattr(classification, "load_labeled_corpus", lambda data: corpus)
+    workload = build_workload(config)
+    params = jax.eval_shape(workload.init_params, jax.random.key(0))
+    batch = workload.batches.batch(0, 0)
+    assert batch.tokens.shape[0] == config.data.batch_size
+    loss, _ = jax.eval_shape(workload.task.loss, params, (), batch, jax.random.key(0))
+    assert (loss.shape, loss.dtype) == ((), jnp.float32)
+    assert params["embedding"].shape == (7, config.model.embedding_size)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(set(CONFIG_FILES) - set(CLASSIFIERS)), ids=lambda path: path.stem
+)
+def test_every_language_model_in_configs_builds_its_model(path, monkeypatch):
     """With a text and a vocabulary of our own, and shapes alone: nothing is computed."""
     config = read_config(path)
     configs.check(config)
@@ -173,7 +208,7 @@ def test_every_config_in_configs_builds_its_model(path, monkeypatch):
     lines = {"train": [line] * 2000, "validation": [line], "test": [line]}
     monkeypatch.setattr(encoded_text, "load_corpus", lambda data: lines)
     workload = build_workload(config)
-    if is_counted(config.model.architecture):
+    if task_of(config.model.architecture) == "ngram_counting":
         params, _ = workload.estimate()
         assert math.isfinite(workload.evaluate(params)["perplexity"])
         return
@@ -197,7 +232,7 @@ def test_every_config_in_configs_builds_its_model(path, monkeypatch):
     )
     assert (loss.shape, loss.dtype) == ((), jnp.float32)
     assert jax.tree.map(jnp.shape, carry) == jax.tree.map(jnp.shape, workload.carry)
-    assert set(metrics) == {"loss_nats", "num_tokens"}
+    assert set(metrics) == {"loss_nats", "num_targets", "num_tokens"}
     data = config.data
     tokens = build_vocabulary(
         data.vocabulary, lines["train"], max_size=data.vocabulary_size, min_count=data.min_count

@@ -1,28 +1,33 @@
-"""`python -m zoo evaluate`: perplexity and bits per character of a language model."""
+"""`python -m zoo evaluate`: how well a language model or a classifier does."""
 
 import argparse
 import dataclasses
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zoo.data.sources import SPLITS, read_text
 from zoo.errors import UserError
 from zoo.evaluation.modes import MODES
 
 if TYPE_CHECKING:
+    from zoo.data.labeled_corpora import LabeledTexts
     from zoo.hub import Checkpoint
 
-SUMMARY = "measure a language model: perplexity and bits per character"
+SUMMARY = "measure a language model (perplexity) or a classifier (accuracy, F1)"
 EXAMPLES = """\
 examples:
   python -m zoo evaluate runs/demo --split=test
   python -m zoo evaluate runs/demo --split=test --mode=sentence --json
   python -m zoo evaluate runs/demo --text=notes.txt
+  python -m zoo evaluate runs/topics --split=test --picture=confusion.png
+  python -m zoo evaluate runs/topics --text=labelled.csv --json
 
-Every token is scored, each sentence's end among them, and none twice. CHECKPOINT is a released
-name (see `python -m zoo list`), a run's directory, whose best step it then is, or one step's
-directory.
+Of a language model every token is scored, each sentence's end among them, and none twice.
+CHECKPOINT is a released name (see `python -m zoo list`), a run's directory, whose best step it
+then is, or one step's directory.
 """
 
 
@@ -36,7 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="validation",
         help="the part of the checkpoint's own corpus to score (default: %(default)s)",
     )
-    source.add_argument("--text", metavar="FILE", help="a UTF-8 text file to score instead")
+    source.add_argument(
+        "--text",
+        metavar="FILE",
+        help="a UTF-8 text file to score instead; for a "
+        "classifier a .csv, .tsv or .jsonl with the columns it was trained with",
+    )
     parser.add_argument(
         "--data_directory",
         metavar="DIR",
@@ -45,9 +55,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mode",
         choices=MODES,
-        default=MODES[0],
-        help="stream: the state is carried over sentences; sentence: it starts anew at each "
-        "(default: %(default)s)",
+        help="of a language model; stream: the state is carried over sentences; sentence: it "
+        f"starts anew at each (default: {MODES[0]})",
+    )
+    parser.add_argument(
+        "--picture", metavar="FILE", help="draw a classifier's confusions: .png, .svg or .pdf"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -60,22 +72,34 @@ def run(arguments: argparse.Namespace) -> None:
     """
     if arguments.text is not None and arguments.data_directory is not None:
         raise UserError("--data_directory is where a --split lies; leave it out with --text")
+    if arguments.text is not None and not Path(arguments.text).is_file():
+        read_text(Path(arguments.text))  # which says why it can't be read, before anything slow
     import zoo
 
-    text = read_text(Path(arguments.text)) if arguments.text is not None else None
     checkpoint = zoo.load(arguments.checkpoint)
+    measure = _measure_classifier if checkpoint.labels else _measure_language_model
+    source = {"split": arguments.split} if arguments.text is None else {"text": arguments.text}
+    head = {"checkpoint": str(checkpoint.directory), "step": checkpoint.step, **source}
+    measure(checkpoint, arguments, head)
+
+
+def _measure_language_model(
+    checkpoint: "Checkpoint", arguments: argparse.Namespace, head: dict[str, Any]
+) -> None:
+    import zoo
+
+    if arguments.picture:
+        raise UserError("--picture is of a classifier's confusions; leave it out")
     lines: str | list[str] = (
         corpus_lines(checkpoint, arguments.split, arguments.data_directory)
-        if text is None
-        else text
+        if arguments.text is None
+        else read_text(Path(arguments.text))
     )
-    score = zoo.evaluate(checkpoint, lines, mode=arguments.mode)
-    source = {"split": arguments.split} if text is None else {"text": arguments.text}
+    mode = arguments.mode or MODES[0]
+    score = zoo.evaluate(checkpoint, lines, mode=mode)
     record = {
-        "checkpoint": str(checkpoint.directory),
-        "step": checkpoint.step,
-        **source,
-        "mode": arguments.mode,
+        **head,
+        "mode": mode,
         "perplexity": score.perplexity,
         "nats_per_token": score.nats_per_token,
         "bits_per_character": score.bits_per_character,
@@ -83,11 +107,78 @@ def run(arguments: argparse.Namespace) -> None:
         "num_characters": score.num_characters,
         "num_unknown": score.num_unknown,
     }
+    _print(record, as_json=arguments.json)
+
+
+def _measure_classifier(
+    checkpoint: "Checkpoint", arguments: argparse.Namespace, head: dict[str, Any]
+) -> None:
+    from zoo.evaluation.classification import report
+    from zoo.evaluation.classifying import evaluate_classifier
+
+    if arguments.mode:
+        raise UserError("--mode is for a language model; leave it out")
+    examples = _labeled_texts(checkpoint, arguments)
+    score = evaluate_classifier(checkpoint, examples.texts, examples.labels)
+    record = {
+        **head,
+        "accuracy": score.accuracy,
+        "macro_f1": score.macro_f1,
+        "micro_f1": score.micro_f1,
+        "num_examples": score.num_examples,
+        "majority_accuracy": score.majority_accuracy,
+        "calibration_error": score.calibration_error,
+        "nats_per_text": score.nats_per_text,
+    }
+    if arguments.picture:
+        from zoo.diagnostics.confusion import draw_confusion
+
+        draw_confusion(arguments.picture, score)
     if arguments.json:
+        record["by_label"] = [row._asdict() for row in score.by_label]
+        record["confusion"] = None if score.confusion is None else score.confusion.tolist()
+    _print(record, as_json=arguments.json)
+    if not arguments.json:
+        print(f"\n{report(score)}")
+
+
+def _print(record: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
         print(json.dumps(record, ensure_ascii=False))
         return
     for name, value in record.items():
         print(f"{name:18}  {value:.4f}" if isinstance(value, float) else f"{name:18}  {value}")
+
+
+def _labeled_texts(checkpoint: "Checkpoint", arguments: argparse.Namespace) -> "LabeledTexts":
+    """The texts and labels that a classifier is to be measured on."""
+    from zoo.data.labeled_corpora import (
+        LabeledDataConfig,
+        LabeledTexts,
+        load_labeled_corpus,
+        table_columns,
+    )
+    from zoo.data.labeled_sources import read_table
+
+    config = LabeledDataConfig(**checkpoint.config["data"])
+    if arguments.text is not None:
+        examples = read_table(Path(arguments.text), table_columns(config))
+        return LabeledTexts(*map(list, zip(*examples, strict=True)))
+    if arguments.data_directory is not None:
+        config = dataclasses.replace(config, directory=arguments.data_directory)
+    with _own_flags():
+        return load_labeled_corpus(config).splits[arguments.split]
+
+
+@contextmanager
+def _own_flags() -> Iterator[None]:
+    """Errors of a corpus name the flags of train.py; here they are to name this command's."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(
+            str(error).replace("--config.data.directory", "--data_directory")
+        ) from error
 
 
 def corpus_lines(checkpoint: "Checkpoint", split: str, directory: str | None) -> list[str]:
@@ -108,9 +199,5 @@ def corpus_lines(checkpoint: "Checkpoint", split: str, directory: str | None) ->
     config = DataConfig(**checkpoint.config["data"])
     if directory is not None:
         config = dataclasses.replace(config, directory=directory)
-    try:
+    with _own_flags():
         return load_corpus(config)[split]
-    except UserError as error:  # which names the flags of train.py
-        raise UserError(
-            str(error).replace("--config.data.directory", "--data_directory")
-        ) from error

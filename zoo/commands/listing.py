@@ -15,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Prints the names, one a line, with what each is."""
+    from zoo.data.labeled_sources import LABELED_SOURCES
     from zoo.data.sources import SOURCES
     from zoo.hub import list_checkpoints
     from zoo.models.registry import ARCHITECTURES
@@ -23,7 +24,10 @@ def run(arguments: argparse.Namespace) -> None:
     checkpoints = {checkpoint.name: checkpoint.summary for checkpoint in list_checkpoints()}
     _print_section("architectures", models)
     _print_section("released checkpoints", checkpoints)
-    _print_section("corpora", {name: source.origin for name, source in sorted(SOURCES.items())})
+    corpora = {name: source.origin for name, source in sorted(SOURCES.items())}
+    _print_section("corpora", corpora)
+    labeled = {name: source.origin for name, source in sorted(LABELED_SOURCES.items())}
+    _print_section("corpora of labelled texts", labeled)
 
 
 def _print_section(title: str, summaries: dict[str, str]) -> None:

@@ -20,7 +20,7 @@ from zoo.decoding.sampling import sample
 from zoo.decoding.settings import GenerationSettings, Stop
 from zoo.decoding.text import TextStream, default_stop, prompt_inputs
 from zoo.errors import UserError
-from zoo.models.trained import TrainedModel
+from zoo.models.trained import TrainedModel, require_language_model
 from zoo.special_tokens import END_ID, START_ID
 
 BLOCK_STEPS = 32
@@ -143,6 +143,7 @@ def _generate_pieces(
     checkpoint: TrainedModel, prompts: list[str], settings: GenerationSettings
 ) -> Iterator[list[str]]:
     """Yields what each row's text grows by with each block, until all rows are finished."""
+    require_language_model(checkpoint)
     vocabulary = checkpoint.vocabulary
     stop = settings.stop or default_stop(vocabulary)
     streams = [

@@ -23,7 +23,7 @@ from zoo.errors import UserError
 from zoo.evaluation.modes import Mode
 from zoo.evaluation.perplexity import Score, text_lines, token_log_probabilities
 from zoo.models.mixture import MixtureLM
-from zoo.models.trained import TrainedModel
+from zoo.models.trained import TrainedModel, require_language_model
 
 MAX_ITERATIONS = 2000  # the nats are then within log(K) / MAX_ITERATIONS of the best
 TOLERANCE_NATS = 1e-7  # a token; a step that gains less is the last
@@ -129,6 +129,8 @@ def mix(
     Raises:
         UserError: the models have different vocabularies, or the text is empty.
     """
+    for checkpoint in checkpoints:
+        require_language_model(checkpoint)
     check_vocabularies(checkpoints)
     log_probabilities = score_parts(checkpoints, text_lines(tune), mode=mode)
     return Mixture(tuple(checkpoints), fit_weights(log_probabilities).weights)

@@ -25,7 +25,7 @@ from zoo.data.vocabulary import count_unknown, encode_lines
 from zoo.errors import UserError
 from zoo.evaluation.modes import MODES, Mode
 from zoo.layers.cross_entropy import token_losses
-from zoo.models.trained import TrainedModel
+from zoo.models.trained import TrainedModel, require_language_model
 from zoo.special_tokens import END_ID, START_ID
 
 # Cells [B, T] of one call. The logits are the memory: 10 MB with 10,000 words.
@@ -109,6 +109,7 @@ def evaluate(
     Raises:
         UserError: the text is empty, the mode is unknown, or the model gives no finite score.
     """
+    require_language_model(checkpoint)
     lines = text_lines(text)
     score = score_tokens(
         checkpoint.model,

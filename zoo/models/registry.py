@@ -15,19 +15,27 @@ class Architecture(NamedTuple):
         summary: what it is, in one line.
         module: where it stands.
         config: the dataclass there of its settings; their defaults stand in it.
-        model: the class there, built as model(config, vocabulary_size): a Flax module, or what is
-            used as one.
-        counted: its parameters are counted in one go, rather than trained step by step.
+        model: the class there, built as model(config, vocabulary_size), or for classification
+            model(config, vocabulary_size, num_labels): a Flax module, or what is used as one.
+        task: what it is trained for: language_modeling, classification, or ngram_counting, where
+            the parameters are counted in one go, rather than trained step by step.
     """
 
     summary: str
     module: str
     config: str
     model: str
-    counted: bool = False
+    task: str = "language_modeling"
 
 
 ARCHITECTURES = {
+    "classifier": Architecture(
+        "sequence classifier: Elman, GRU, LSTM or a bag of embeddings, pooled",
+        "zoo.models.classifier",
+        "ClassifierConfig",
+        "Classifier",
+        task="classification",
+    ),
     "feedforward_lm": Architecture(
         "feed-forward language model over a window of embeddings",
         "zoo.models.feedforward_lm",
@@ -39,7 +47,7 @@ ARCHITECTURES = {
         "zoo.models.ngram_lm",
         "NGramConfig",
         "NGramLM",
-        counted=True,
+        task="ngram_counting",
     ),
     "recurrent_lm": Architecture(
         "recurrent language model with Elman, GRU or LSTM cells",
@@ -55,7 +63,7 @@ def list_models() -> list[str]:
 
     Example:
         >>> list_models()
-        ['feedforward_lm', 'ngram_lm', 'recurrent_lm']
+        ['classifier', 'feedforward_lm', 'ngram_lm', 'recurrent_lm']
     """
     return sorted(ARCHITECTURES)
 
@@ -67,14 +75,17 @@ def _find(name: str) -> Architecture:
     return ARCHITECTURES[name]
 
 
-def is_counted(name: str) -> bool:
-    """Whether an architecture's parameters are counted in one go, rather than trained.
+def task_of(name: str) -> str:
+    """What an architecture is trained for.
+
+    Raises:
+        UserError: if there is no such architecture; the message has the nearest name.
 
     Example:
-        >>> is_counted("ngram_lm"), is_counted("recurrent_lm")
-        (True, False)
+        >>> task_of("ngram_lm"), task_of("recurrent_lm")
+        ('ngram_counting', 'language_modeling')
     """
-    return _find(name).counted
+    return _find(name).task
 
 
 def _classes(name: str) -> tuple[type, type]:
@@ -97,12 +108,13 @@ def default_config(name: str) -> dict[str, Any]:
     return {"architecture": name, **dataclasses.asdict(_classes(name)[0]())}
 
 
-def build(config: dict[str, Any], vocabulary_size: int) -> Any:
+def build(config: dict[str, Any], vocabulary_size: int, num_labels: int | None = None) -> Any:
     """The model that a config's model section describes.
 
     Args:
         config: `architecture` and the fields of its record; absent ones have their defaults.
         vocabulary_size: V.
+        num_labels: C, of a classifier.
 
     Raises:
         UserError: for an architecture, field or value that does not exist.
@@ -112,10 +124,13 @@ def build(config: dict[str, Any], vocabulary_size: int) -> Any:
         50
     """
     settings = dict(config)
-    record, model = _classes(settings.pop("architecture"))
+    name = settings.pop("architecture")
+    record, model = _classes(name)
     known = [field.name for field in dataclasses.fields(record)]
-    for name in settings:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1) or known
-            raise UserError(f"no setting is called model.{name}; did you mean model.{near[0]}?")
+    for setting in settings:
+        if setting not in known:
+            near = difflib.get_close_matches(setting, known, n=1) or known
+            raise UserError(f"no setting is called model.{setting}; did you mean model.{near[0]}?")
+    if task_of(name) == "classification":
+        return model(record(**settings), vocabulary_size, num_labels)
     return model(record(**settings), vocabulary_size)

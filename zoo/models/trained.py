@@ -2,6 +2,8 @@
 
 from typing import Any, Protocol
 
+from zoo.errors import UserError
+
 
 class TrainedModel(Protocol):
     """A model with its parameters and its vocabulary, as `zoo.load` gives them."""
@@ -17,3 +19,31 @@ class TrainedModel(Protocol):
     @property
     def vocabulary(self) -> Any:
         """The `zoo.data.vocabulary.Vocabulary` of its tokens."""
+
+
+class TrainedClassifier(TrainedModel, Protocol):
+    """A trained classifier, as `zoo.load` gives it."""
+
+    @property
+    def labels(self) -> Any:
+        """The `zoo.data.labels.Labels` it chooses from; None of another model."""
+
+    @property
+    def thresholds(self) -> Any:
+        """float[C], where a text may have several labels the probability each has to reach."""
+
+    @property
+    def max_tokens(self) -> int:
+        """How many tokens of a text it reads; 0 for all."""
+
+
+def require_language_model(checkpoint: TrainedModel) -> None:
+    """Raises UserError, one line, for a checkpoint of another task."""
+    if getattr(checkpoint, "labels", None) is not None:
+        raise UserError("this is a classifier, no language model; use classify")
+
+
+def require_classifier(checkpoint: TrainedModel) -> None:
+    """Raises UserError, one line, for a checkpoint of another task."""
+    if getattr(checkpoint, "labels", None) is None:
+        raise UserError("this is a language model, no classifier; use generate or evaluate")

@@ -9,17 +9,16 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 from ml_collections import ConfigDict
 
 from zoo.data.batching import Batch, Batches, SentenceBatches, StreamBatches
 from zoo.data.corpora import DataConfig
-from zoo.data.word_vectors import WordVectors, load_word_vectors
 from zoo.errors import UserError
 from zoo.layers.cross_entropy import token_losses
 from zoo.models.registry import build
 from zoo.special_tokens import START_ID
-from zoo.tasks.encoded_text import EncodedText, describe, encode_corpus
+from zoo.tasks.encoded_text import describe, encode_corpus
+from zoo.tasks.word_vectors import frozen_vectors, start_from, starting_vectors
 from zoo.tasks.workload import Workload
 
 Array = jax.Array
@@ -63,7 +62,7 @@ class LanguageModeling:
         real = jnp.arange(batch.targets.shape[1])[None, :] < batch.lengths[:, None]
         total = jnp.where(real, token_losses(output.logits, jnp.asarray(batch.targets)), 0).sum()
         count = batch.lengths.sum().astype(total.dtype)
-        metrics = {"loss_nats": total, "num_tokens": count}
+        metrics = {"loss_nats": total, "num_targets": count, "num_tokens": count}
         return total / count, (output.carry, metrics)
 
 
@@ -79,12 +78,12 @@ def build_workload(config: ConfigDict) -> Workload:
     data = DataConfig(**config.data)
     text = encode_corpus(data)
     model = build(config.model.to_dict(), len(text.vocabulary))
-    vectors = _word_vectors(config, text)
+    vectors = starting_vectors(config, text.vocabulary, text.train)
     evaluation = config.evaluation
 
     def init_params(key: Array) -> Any:
         params = model.init(key, jnp.zeros((1, 1), jnp.int32))["params"]
-        return _start_from(vectors, params) if vectors else params
+        return start_from(vectors, params)
 
     return Workload(
         task=LanguageModeling(model, config.training.reset_at_sentences),
@@ -98,44 +97,9 @@ def build_workload(config: ConfigDict) -> Workload:
         criterion="nats_per_token",
         describe=describe,
         sample=lambda params, seed: text.sample(model, params, evaluation.sample_tokens, seed),
-        frozen=_frozen(config, vectors),
+        frozen=frozen_vectors(config, vectors),
         notes=(vectors.report,) if vectors else (),
     )
-
-
-def _word_vectors(config: ConfigDict, text: EncodedText) -> WordVectors | None:
-    """The pre-trained vectors that the embeddings start from."""
-    if not config.data.word_vectors:
-        return None
-    vectors = load_word_vectors(config.data.word_vectors, text.vocabulary, text.train)
-    width = vectors.matrix.shape[1]
-    if width != config.model.embedding_size:
-        raise UserError(
-            f"the vectors of {config.data.word_vectors} have {width} numbers but "
-            f"model.embedding_size is {config.model.embedding_size}; "
-            f"use --config.model.embedding_size={width}"
-        )
-    return vectors
-
-
-def _start_from(vectors: WordVectors, params: Any) -> Any:
-    """Embeddings that are the vectors; words without one start at random, as spread out as they."""
-    spread = vectors.matrix[vectors.found].std()
-    random = params["embedding"] * (spread / params["embedding"].std())
-    embedding = jnp.where(vectors.found[:, None], vectors.matrix, random)
-    return {**params, "embedding": embedding}
-
-
-def _frozen(config: ConfigDict, vectors: WordVectors | None) -> dict[str, np.ndarray] | None:
-    """The vectors that training leaves alone; words without one are always trained."""
-    if not config.training.freeze_word_vectors:
-        return None
-    if vectors is None:
-        raise UserError(
-            "training.freeze_word_vectors is set but there are none; "
-            "use --config.data.word_vectors=FILE"
-        )
-    return {"embedding": vectors.found[:, None]}
 
 
 def _batches(data: DataConfig, tokens: Any, seed: int) -> Batches:

@@ -7,10 +7,13 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from zoo.data.corpora import DataConfig
+from zoo.data.labeled_corpora import LabeledDataConfig
 from zoo.errors import UserError
 from zoo.evaluation.modes import MODES
-from zoo.models.registry import default_config, is_counted
+from zoo.models.registry import default_config, task_of
 from zoo.training.optimizers import OptimizerConfig
+
+CLASS_WEIGHTS = ("equal", "balanced")
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,9 @@ class TrainingConfig:
             over sentences.
         freeze_word_vectors: leave the embeddings that data.word_vectors gave as they are; words
             without a vector are trained all the same.
+        class_weights: of a classifier: equal, or balanced, where the loss of a text is divided by
+            how frequent its label is in training (of several labels, that of having the label by
+            how frequent it is).
         tensorboard: write the metrics for TensorBoard too; needs `recurrent-zoo[tensorboard]`.
     """
 
@@ -37,6 +43,7 @@ class TrainingConfig:
     checkpoint_every_steps: int = 1000
     reset_at_sentences: bool = False
     freeze_word_vectors: bool = False
+    class_weights: str = "equal"
     tensorboard: bool = False
 
     def __post_init__(self) -> None:
@@ -45,6 +52,11 @@ class TrainingConfig:
                 raise UserError(f"training.{name} is {getattr(self, name)}; use at least 1")
         if not 0 <= self.seed < 2**32:
             raise UserError(f"training.seed is {self.seed}; use 0 to {2**32 - 1}")
+        if self.class_weights not in CLASS_WEIGHTS:
+            raise UserError(
+                f"training.class_weights is {self.class_weights!r}; "
+                f"use {' or '.join(CLASS_WEIGHTS)}"
+            )
 
 
 @dataclass(frozen=True)
@@ -84,6 +96,17 @@ _RECORDS: dict[str, type] = {
     "evaluation": EvaluationConfig,
 }
 
+_RECORDS_OF_CLASSIFICATION = {**_RECORDS, "data": LabeledDataConfig}
+
+# What a task has no use for.
+_LEFT_OUT: dict[str, dict[str, tuple[str, ...]]] = {
+    "language_modeling": {"training": ("class_weights",)},
+    "classification": {
+        "training": ("reset_at_sentences",),
+        "evaluation": ("mode", "num_streams", "sample_tokens"),
+    },
+}
+
 # What is counted in one go, as n-grams are, needs no batches, no steps and no rates.
 _FIELDS_OF_COUNTED: dict[str, tuple[str, ...]] = {
     "data": (
@@ -116,13 +139,23 @@ def base_config(architecture: str) -> ConfigDict:
             ...
         AttributeError: 'Key "cels" does not exist ...Did you mean "cell" instead of "cels"?'
     """
-    sections = {name: dataclasses.asdict(record()) for name, record in _RECORDS.items()}
-    if is_counted(architecture):
+    task = task_of(architecture)
+    records = _records(task)
+    sections = {name: dataclasses.asdict(record()) for name, record in records.items()}
+    for name, fields in _LEFT_OUT.get(task, {}).items():
+        for field in fields:
+            del sections[name][field]
+    if task == "ngram_counting":
         sections = {
             name: {field: sections[name][field] for field in fields}
             for name, fields in _FIELDS_OF_COUNTED.items()
         }
     return ConfigDict({**sections, "model": default_config(architecture)}).lock()
+
+
+def _records(task: str) -> dict[str, type]:
+    """The records of a task's sections, but for the model's."""
+    return _RECORDS_OF_CLASSIFICATION if task == "classification" else _RECORDS
 
 
 def section(config: ConfigDict, name: str) -> Any:
@@ -132,7 +165,7 @@ def section(config: ConfigDict, name: str) -> Any:
         >>> section(base_config("recurrent_lm"), "training").num_steps
         1000
     """
-    return _RECORDS[name](**config[name])
+    return _records(task_of(config.model.architecture))[name](**config[name])
 
 
 def check(config: ConfigDict) -> None:

@@ -53,6 +53,20 @@ def train(
     """
     configs.check(config)
     workload = build_workload(config)  # first: a corpus that can't be used leaves nothing behind
+    return train_workload(
+        config, workload, workdir, allow_config_change=allow_config_change, log=log
+    )
+
+
+def train_workload(
+    config: ConfigDict,
+    workload: Workload | CountingWorkload,
+    workdir: str,
+    *,
+    allow_config_change: bool = False,
+    log: Callable[[str], None] = _print,
+) -> Progress:
+    """Trains a workload that is not, or not only, what its config describes; else as `train`."""
     run = Run(workdir, config, allow_config_change=allow_config_change)
     if isinstance(workload, CountingWorkload):
         return count(run, workload, seed=config.training.seed, log=log)
@@ -203,7 +217,7 @@ class _Loop:
         tokens_a_step = sums["num_tokens"] / sums["steps"]
         self.clock_step, self.clock = step, now
         record = {
-            "loss_nats": sums["loss_nats"] / sums["num_tokens"],
+            "loss_nats": sums["loss_nats"] / sums["num_targets"],
             "gradient_norm": sums["gradient_norm"] / sums["steps"],
             "learning_rate": float(self.schedule(step - 1)) * float(state.learning_rate_scale),
         }

@@ -1,0 +1,35 @@
+"""Is a sentence of a film review for or against it? Stanford sentiment treebank, two classes.
+
+    python train.py --config=configs/sst2_classifier.py \
+        --config.data.directory=DIR --workdir=runs/sst2
+
+DIR holds stsa.binary.train, stsa.binary.dev and stsa.binary.test, lines "label sentence". With
+--config.data.corpus=sst5 and the files stsa.fine.* there are five classes.
+"""
+
+from ml_collections import ConfigDict
+
+from zoo.training.config import base_config
+
+STEPS_PER_EPOCH = 216  # 6,920 sentences in batches of 32
+NUM_EPOCHS = 10
+
+
+def get_config() -> ConfigDict:
+    """A bidirectional LSTM of 2 x 128 over embeddings of 100, max pooling, much dropout."""
+    config = base_config("classifier")
+    config.data.corpus = "sst2"
+    config.data.bucket_lengths = (16, 32, 64)
+    config.model.embedding_size = 100
+    config.model.hidden_sizes = (128,)
+    config.model.head_size = 100
+    config.model.word_dropout_rate = 0.3
+    config.model.embedding_dropout_rate = 0.4
+    config.model.pooled_dropout_rate = 0.5
+    config.optimizer.learning_rate = 2e-3
+    config.optimizer.schedule = "cosine"
+    config.optimizer.warmup_steps = 50
+    config.training.num_steps = NUM_EPOCHS * STEPS_PER_EPOCH
+    config.training.checkpoint_every_steps = 4 * STEPS_PER_EPOCH
+    config.evaluation.every_steps = STEPS_PER_EPOCH
+    return config

@@ -1,0 +1,92 @@
+"""`python -m zoo classify`: the labels of texts, a JSON object a line."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo.data.sources import read_text
+from zoo.errors import UserError
+
+if TYPE_CHECKING:
+    from zoo.evaluation.classifying import Classification
+
+SUMMARY = "label texts with a classifier: a JSON object a text, on stdout"
+EXAMPLES = """\
+examples:
+  python -m zoo classify runs/topics "The else clause runs when the loop ends."
+  python -m zoo classify runs/topics --file=questions.txt
+  cat questions.txt | python -m zoo classify runs/topics --tokens
+  python -m zoo classify runs/topics "It raises an exception." --picture=tokens.png
+
+Texts are the arguments, or the lines of a file, or those of standard input; an empty one is
+labelled too. With --tokens each object holds the tokens that were read and how much of the pooled
+vector comes from each. CHECKPOINT is a released name (see `python -m zoo list`), a run's
+directory, whose best step it then is, or one step's directory.
+"""
+
+LINES_A_CALL = 1024  # so that a long file is labelled, and shown, piece by piece
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of this command."""
+    add = parser.add_argument
+    add("checkpoint", metavar="CHECKPOINT", help="a released name or a directory")
+    add("texts", metavar="TEXT", nargs="*", help="a text to label")
+    add("--file", metavar="FILE", help="label the lines of a UTF-8 file")
+    add("--tokens", action="store_true", help="add the tokens and their weights")
+    add("--picture", metavar="FILE", help="draw the tokens that decided: .png, .svg or .pdf")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Labels the texts.
+
+    Raises:
+        UserError: there is no text, or the checkpoint is no classifier.
+    """
+    if arguments.texts and arguments.file:
+        raise UserError("there are texts and --file; give one of them")
+    if arguments.picture and not arguments.texts:
+        raise UserError("--picture draws the texts of the command line; give one or more")
+    import zoo
+
+    checkpoint = zoo.load(arguments.checkpoint)
+    for texts in _pieces(arguments):
+        results = zoo.classify(checkpoint, texts)
+        for result in results:
+            print(json.dumps(_record(result, arguments.tokens), ensure_ascii=False), flush=True)
+        if arguments.picture:
+            from zoo.diagnostics.deciding_tokens import draw_deciding_tokens
+
+            draw_deciding_tokens(arguments.picture, results)
+
+
+def _pieces(arguments: argparse.Namespace) -> Iterator[list[str]]:
+    """The texts, so many at a time."""
+    if arguments.texts:
+        yield arguments.texts
+        return
+    if arguments.file:
+        lines = read_text(Path(arguments.file)).removesuffix("\n").split("\n")
+        yield from (lines[at : at + LINES_A_CALL] for at in range(0, len(lines), LINES_A_CALL))
+        return
+    if sys.stdin.isatty():
+        raise UserError("there is no text; give one, or --file=FILE, or pipe lines in")
+    try:
+        for line in sys.stdin:
+            yield [line.removesuffix("\n")]
+    except UnicodeDecodeError as error:
+        raise UserError(f"standard input is not UTF-8 ({error.reason}); convert it") from error
+
+
+def _record(result: "Classification", with_tokens: bool) -> dict[str, object]:
+    record: dict[str, object] = {
+        "text": result.text,
+        "labels": result.labels,
+        "probabilities": result.probabilities,
+    }
+    if with_tokens:
+        record |= {"tokens": result.tokens, "weights": result.weights}
+    return record

@@ -1,0 +1,210 @@
+"""How well a classifier does: accuracy, F1, confusion, calibration, and thresholds.
+
+    precision_c = TP_c / (TP_c + FP_c)        recall_c = TP_c / (TP_c + FN_c)
+    F1_c        = 2 TP_c / (2 TP_c + FP_c + FN_c)
+    macro F1    = mean of F1_c over the labels that occur in the texts or in the predictions
+    micro F1    = 2 TP / (2 TP + FP + FN), each summed over all labels
+    ECE         = sum_m (n_m / n) | right_m - confidence_m |
+
+The expected calibration error (Guo et al. 2017, eq. 5) compares, in 15 bins of equal width, how
+sure the classifier is with how often it is right: of one label with the probability of the chosen
+one, of several with the probability of every label. Where a text may have several labels, the
+accuracy is the fraction of texts all of whose labels are right.
+
+Axes: N texts, C labels.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from zoo.data.labels import Labels
+
+NUM_BINS = 15
+DEFAULT_THRESHOLD = 0.5
+
+
+class LabelScore(NamedTuple):
+    """One label's scores; `support` is how many texts have it."""
+
+    label: str
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+class ClassificationScore(NamedTuple):
+    """How well a classifier did on N texts; see the top of this file.
+
+    Attributes:
+        num_examples: N.
+        nats_per_text: mean negative log-probability of the labels.
+        accuracy, macro_f1, micro_f1, calibration_error: as above.
+        majority_accuracy: accuracy of always choosing what is most frequent in training.
+        by_label: one row a label.
+        confusion: int[C, C], texts of label i for which j was chosen; None for several labels.
+    """
+
+    num_examples: int
+    nats_per_text: float
+    accuracy: float
+    macro_f1: float
+    micro_f1: float
+    calibration_error: float
+    majority_accuracy: float
+    by_label: tuple[LabelScore, ...]
+    confusion: np.ndarray | None
+
+
+def choose(probabilities: np.ndarray, labels: Labels, thresholds: np.ndarray) -> np.ndarray:
+    """bool[N, C], the labels of each text.
+
+    Args:
+        probabilities: float[N, C].
+        labels: where there is one a text, the most probable is chosen.
+        thresholds: float[C]; where there may be several, those that reach theirs are chosen.
+
+    Example:
+        >>> from zoo.data.labels import make_labels
+        >>> labels = make_labels([["a"], ["b"]])
+        >>> choose(np.array([[0.2, 0.8]]), labels, np.full(2, 0.5)).tolist()
+        [[False, True]]
+    """
+    if labels.multiple:
+        return probabilities >= thresholds
+    return np.arange(len(labels)) == probabilities.argmax(axis=1)[:, None]
+
+
+def score_probabilities(
+    probabilities: np.ndarray, targets: np.ndarray, labels: Labels, thresholds: np.ndarray
+) -> ClassificationScore:
+    """Scores what a classifier holds of N texts.
+
+    Args:
+        probabilities: float[N, C].
+        targets: float[N, C], 1 where a text has the label.
+        labels: their names.
+        thresholds: float[C], see `choose`.
+    """
+    truth = targets > 0
+    chosen = choose(probabilities, labels, thresholds)
+    right = (chosen & truth).sum(axis=0)
+    num_chosen, support = chosen.sum(axis=0), truth.sum(axis=0)
+    f1 = _ratio(2 * right, num_chosen + support)
+    occurs = num_chosen + support > 0
+    precision, recall = _ratio(right, num_chosen), _ratio(right, support)
+    columns = (precision.tolist(), recall.tolist(), f1.tolist(), support.tolist())
+    confusion = None if labels.multiple else truth.T.astype(int) @ chosen.astype(int)
+    return ClassificationScore(
+        num_examples=len(targets),
+        nats_per_text=_nats(probabilities, truth, labels),
+        accuracy=float((chosen == truth).all(axis=1).mean()),
+        macro_f1=float(f1[occurs].mean()) if occurs.any() else 0.0,
+        micro_f1=float(_ratio(2 * right.sum(), num_chosen.sum() + support.sum())),
+        calibration_error=calibration_error(*_confidences(probabilities, truth, labels)),
+        majority_accuracy=_majority_accuracy(truth, labels),
+        by_label=tuple(map(LabelScore, labels.names, *columns)),
+        confusion=confusion,
+    )
+
+
+def choose_thresholds(probabilities: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """For each label the threshold with the highest F1; made on validation texts.
+
+    Args:
+        probabilities: float[N, C].
+        targets: float[N, C].
+
+    Returns:
+        float[C], halfway between two neighbouring probabilities; of a label that no text has, 0.5.
+
+    Example:
+        >>> probabilities = np.array([[0.9], [0.4], [0.2], [0.1]])
+        >>> choose_thresholds(probabilities, np.array([[1], [1], [0], [0]])).round(6).tolist()
+        [0.3]
+    """
+    thresholds = np.full(probabilities.shape[1], DEFAULT_THRESHOLD)
+    for label, (column, truth) in enumerate(zip(probabilities.T, targets.T, strict=True)):
+        if not truth.any():
+            continue
+        order = np.argsort(-column, kind="stable")
+        values = np.append(column[order], 0.0)
+        right = np.cumsum(truth[order])
+        f1 = 2 * right / (np.arange(1, len(order) + 1) + truth.sum())
+        f1[values[:-1] == values[1:]] = -1  # no threshold parts equal probabilities
+        best = int(f1.argmax())
+        thresholds[label] = (values[best] + values[best + 1]) / 2
+    return thresholds
+
+
+def calibration_error(confidences: np.ndarray, right: np.ndarray) -> float:
+    """The expected calibration error, see the top of this file.
+
+    Args:
+        confidences: float[M], from 0 to 1.
+        right: bool[M].
+
+    Example:
+        >>> confidences, right = np.full(4, 0.9), np.array([1, 1, 1, 0]) > 0
+        >>> round(calibration_error(confidences, right), 6)
+        0.15
+    """
+    bins = np.clip((confidences * NUM_BINS).astype(int), 0, NUM_BINS - 1)
+    gaps = np.bincount(bins, right.astype(float) - confidences, NUM_BINS)
+    return float(np.abs(gaps).sum() / len(confidences))
+
+
+def _confidences(
+    probabilities: np.ndarray, truth: np.ndarray, labels: Labels
+) -> tuple[np.ndarray, np.ndarray]:
+    if labels.multiple:
+        return probabilities.ravel(), truth.ravel()
+    top = probabilities.argmax(axis=1)
+    rows = np.arange(len(top))
+    return probabilities[rows, top], truth[rows, top]
+
+
+def _nats(probabilities: np.ndarray, truth: np.ndarray, labels: Labels) -> float:
+    tiny = np.finfo(np.float32).tiny
+    logs = np.where(truth, np.log(np.maximum(probabilities, tiny)), 0)
+    if labels.multiple:
+        logs = np.where(truth, logs, np.log(np.maximum(1 - probabilities, tiny)))
+    return float(-logs.sum() / len(truth))
+
+
+def _majority_accuracy(truth: np.ndarray, labels: Labels) -> float:
+    """Accuracy of the most frequent label, or of those that more than half of the texts have."""
+    counts = np.array(labels.counts)
+    if labels.multiple:
+        always = 2 * counts > labels.num_texts
+    else:
+        always = np.arange(len(counts)) == counts.argmax()
+    return float((truth == always).all(axis=1).mean())
+
+
+def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """The quotient, 0 where nothing is divided by nothing."""
+    return numerator / np.maximum(denominator, 1)
+
+
+def report(score: ClassificationScore) -> str:
+    """The scores of each label as a table.
+
+    Example:
+        >>> from zoo.data.labels import make_labels
+        >>> labels = make_labels([["no"], ["yes"]])
+        >>> probabilities, targets = np.array([[0.9, 0.1], [0.8, 0.2]]), np.eye(2)
+        >>> print(report(score_probabilities(probabilities, targets, labels, np.full(2, 0.5))))
+        label  precision  recall      F1  texts
+        no        0.5000  1.0000  0.6667      1
+        yes       0.0000  0.0000  0.0000      1
+    """
+    width = max(5, *(len(row.label) for row in score.by_label))
+    lines = [f"{'label':{width}}  precision  recall      F1  texts"]
+    lines += [
+        f"{row.label:{width}}  {row.precision:9.4f}  {row.recall:.4f}  {row.f1:.4f}  "
+        f"{row.support:5}"
+        for row in score.by_label
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,177 @@
+"""What a classifier holds of texts, and which of their tokens decided.
+
+Axes: B rows of a call, T time, N texts, C labels.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax import Array
+
+from zoo.data.batching import make_buckets
+from zoo.data.labeled_batching import encode_texts, pad
+from zoo.errors import UserError
+from zoo.evaluation.classification import ClassificationScore, choose, score_probabilities
+from zoo.models.trained import TrainedClassifier, require_classifier
+from zoo.special_tokens import END
+
+BATCH_SIZE = 64
+BUCKET_LENGTHS = (8, 16, 32, 64, 128, 256, 512)
+
+
+class Predictions(NamedTuple):
+    """What a classifier gives for N texts.
+
+    Attributes:
+        probabilities: float32[N, C], of each label.
+        weights: float32[T] of each text, which tokens were pooled: they sum to one.
+    """
+
+    probabilities: np.ndarray
+    weights: list[np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Classification:
+    """One text and what a classifier makes of it.
+
+    Attributes:
+        text: the text.
+        labels: what it chose: one label, or where a text may have several, any number, the most
+            probable first.
+        probabilities: of every label; they sum to one unless a text may have several.
+        tokens: the tokens it read; the last is the end, `</s>`.
+        weights: of each token, how much of the pooled vector comes from it; they sum to one.
+    """
+
+    text: str
+    labels: tuple[str, ...]
+    probabilities: dict[str, float]
+    tokens: tuple[str, ...]
+    weights: tuple[float, ...]
+
+
+def classify(checkpoint: TrainedClassifier, texts: str | Sequence[str]) -> list[Classification]:
+    """Labels texts. An empty text is one too: the classifier reads only its end.
+
+    Args:
+        checkpoint: what `zoo.load` gives of a classifier.
+        texts: the texts, or one.
+
+    Returns:
+        A record for each text, in order. It does not depend on the other texts.
+
+    Raises:
+        UserError: the checkpoint is no classifier.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> from zoo.data.labels import make_labels
+        >>> from zoo.data.vocabulary import build_vocabulary
+        >>> from zoo.models.classifier import Classifier, ClassifierConfig
+        >>> vocabulary, labels = build_vocabulary("word", ["good bad"]), make_labels([["-"], ["+"]])
+        >>> model = Classifier(ClassifierConfig(hidden_sizes=(4,)), len(vocabulary), len(labels))
+        >>> start = {"tokens": np.ones((1, 1), int), "lengths": np.ones(1, int)}
+        >>> params = jax.jit(model.init)(jax.random.key(0), **start)["params"]
+        >>> checkpoint = SimpleNamespace(
+        ...     model=model, params=params, vocabulary=vocabulary, labels=labels,
+        ...     thresholds=np.full(2, 0.5), max_tokens=0,
+        ... )
+        >>> result = classify(checkpoint, ["very good"])[0]
+        >>> result.tokens, round(sum(result.probabilities.values()), 5)
+        (('<unk>', 'good', '</s>'), 1.0)
+    """
+    require_classifier(checkpoint)
+    texts = [texts] if isinstance(texts, str) else list(texts)
+    if not texts:
+        return []
+    labels, vocabulary = checkpoint.labels, checkpoint.vocabulary
+    rows = encode_texts(vocabulary, texts, checkpoint.max_tokens)
+    found = predict(checkpoint.model, checkpoint.params, rows, multiple=labels.multiple)
+    chosen = choose(found.probabilities, labels, checkpoint.thresholds)
+    results = []
+    for text, row, weights, probabilities, is_chosen in zip(
+        texts, rows, found.weights, found.probabilities, chosen, strict=True
+    ):
+        order = np.argsort(-probabilities, kind="stable")
+        results.append(
+            Classification(
+                text=text,
+                labels=tuple(labels.names[label] for label in order if is_chosen[label]),
+                probabilities=dict(zip(labels.names, probabilities.tolist(), strict=True)),
+                tokens=(*(vocabulary.tokens[token] for token in row[:-1]), END),
+                weights=tuple(weights.tolist()),
+            )
+        )
+    return results
+
+
+def evaluate_classifier(
+    checkpoint: TrainedClassifier, texts: Sequence[str], labels: Sequence[Sequence[str]]
+) -> ClassificationScore:
+    """How well a classifier does on labelled texts.
+
+    Args:
+        checkpoint: what `zoo.load` gives of a classifier.
+        texts: N texts.
+        labels: the labels of each.
+
+    Raises:
+        UserError: the checkpoint is no classifier, a label is none of its own, or there is no text.
+    """
+    require_classifier(checkpoint)
+    if not texts or len(texts) != len(labels):
+        raise UserError(
+            f"there are {len(texts)} texts and labels for {len(labels)}; give labels for each of "
+            "one text or more"
+        )
+    targets = checkpoint.labels.encode(labels)
+    rows = encode_texts(checkpoint.vocabulary, texts, checkpoint.max_tokens)
+    multiple = checkpoint.labels.multiple
+    found = predict(checkpoint.model, checkpoint.params, rows, multiple=multiple)
+    return score_probabilities(
+        found.probabilities, targets, checkpoint.labels, checkpoint.thresholds
+    )
+
+
+def predict(model: Any, params: Any, rows: Sequence[np.ndarray], *, multiple: bool) -> Predictions:
+    """The probabilities of every label for N texts, which are read in batches of similar length.
+
+    Args:
+        model: a classifier.
+        params: its parameters.
+        rows: int32[T] tokens of each text, as `encode_texts` makes them.
+        multiple: a text may have several labels.
+    """
+    lengths = np.array([len(row) for row in rows])
+    buckets = make_buckets(BUCKET_LENGTHS, int(lengths.max()))
+    order = np.argsort(lengths, kind="stable")
+    probabilities: list[np.ndarray] = [np.empty(0)] * len(rows)
+    weights: list[np.ndarray] = [np.empty(0)] * len(rows)
+    for start in range(0, len(rows), BATCH_SIZE):
+        chosen = order[start : start + BATCH_SIZE]
+        longest = int(lengths[chosen].max())
+        num_steps = buckets[int(np.searchsorted(buckets, longest))]
+        tokens, real = pad([rows[row] for row in chosen], num_steps)
+        missing = (1 << (len(chosen) - 1).bit_length()) - len(chosen)  # few shapes, few programs
+        tokens = np.pad(tokens, ((0, missing), (0, 0)))
+        padded = np.pad(real, (0, missing), constant_values=1)
+        output = jax.device_get(_forward(model, multiple, params, tokens, padded))
+        for position, row in enumerate(chosen):
+            probabilities[row] = output[0][position]
+            weights[row] = output[1][position, : real[position]]
+    return Predictions(np.stack(probabilities), weights)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _forward(
+    model: Any, multiple: bool, params: Any, tokens: Array, lengths: Array
+) -> tuple[Array, Array]:
+    """Probabilities [B, C] and weights [B, T]."""
+    output = model.apply({"params": params}, tokens, lengths=lengths)
+    link = jax.nn.sigmoid if multiple else jax.nn.softmax
+    return link(output.logits), output.weights

@@ -1,0 +1,205 @@
+"""The sequence classifier: a recurrent network reads, its states are pooled, a network chooses.
+
+    c_t     the embedding of token t
+    h_t     = recurrent network (c_1, ..., c_t), or both ways (c_1, ..., c_n); or c_t itself
+    z       = pool(h_1, ..., h_n)            last, mean, max or attention, see layers.pooling
+    y       = softmax(U g(V z + b) + d)      one label a text
+    y       = sigmoid(U g(V z + b) + d)      several, each label by itself
+
+With cell "none" there is no recurrence, and mean pooling makes it the bag of embeddings (deep
+averaging network; Iyyer et al. 2015). Word dropout makes tokens `<unk>` in training (Kiperwasser
+and Goldberg 2016), so that the model learns to do without them, and what to make of unknown ones.
+
+Axes: B rows, T time, D width of an embedding, H width of a state, C labels.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from zoo.errors import UserError
+from zoo.layers.cells import CELLS
+from zoo.layers.dropout import dropout
+from zoo.layers.linear import affine
+from zoo.layers.pooling import (
+    POOLINGS,
+    Pooled,
+    pool_attention,
+    pool_last,
+    pool_max,
+    pool_mean,
+)
+from zoo.layers.recurrent import RecurrentStack, uniform
+from zoo.models.feedforward import FeedForward, check_activation
+from zoo.special_tokens import UNKNOWN_ID
+
+Array = jax.Array
+
+NO_CELL = "none"
+
+
+@dataclass(frozen=True)
+class ClassifierConfig:
+    """The settings of a classifier.
+
+    Attributes:
+        cell: elman (tanh), elman_relu, elman_logistic, gru or lstm; none to pool the embeddings.
+        embedding_size: D.
+        hidden_sizes: H of each recurrent layer, from the bottom; without effect where cell is none.
+        bidirectional: read in both directions.
+        pooling: last, mean, max or attention.
+        head_size: hidden units of the feed-forward network that chooses.
+        activation: its g, tanh or relu.
+        word_dropout_rate: fraction of the tokens that are `<unk>` in training.
+        embedding_dropout_rate: fraction of the elements of c_t dropped in training.
+        layer_dropout_rate: the same of what goes from one recurrent layer to the next.
+        pooled_dropout_rate: the same of z.
+        head_dropout_rate: the same of the hidden layer of the network that chooses.
+        init_scale: embeddings start uniform in +-init_scale, other weights as in their layers.
+        forget_bias: start of the forget gates' bias of an LSTM.
+    """
+
+    cell: str = "lstm"
+    embedding_size: int = 100
+    hidden_sizes: tuple[int, ...] = (100,)
+    bidirectional: bool = True
+    pooling: str = "max"
+    head_size: int = 100
+    activation: str = "relu"
+    word_dropout_rate: float = 0.0
+    embedding_dropout_rate: float = 0.0
+    layer_dropout_rate: float = 0.0
+    pooled_dropout_rate: float = 0.0
+    head_dropout_rate: float = 0.0
+    init_scale: float = 0.1
+    forget_bias: float = 1.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hidden_sizes", tuple(self.hidden_sizes))
+        if self.cell not in (*CELLS, NO_CELL):
+            raise UserError(
+                f"model.cell is {self.cell!r}; choose one of {', '.join((*CELLS, NO_CELL))}"
+            )
+        if self.pooling not in POOLINGS:
+            raise UserError(
+                f"model.pooling is {self.pooling!r}; choose one of {', '.join(POOLINGS)}"
+            )
+        check_activation(self.activation)
+        if (
+            not self.hidden_sizes
+            or min(self.embedding_size, self.head_size, *self.hidden_sizes) < 1
+        ):
+            raise UserError(
+                f"model.embedding_size is {self.embedding_size}, hidden_sizes {self.hidden_sizes} "
+                f"and head_size {self.head_size}; use sizes of at least 1"
+            )
+        for name in ("word", "embedding", "layer", "pooled", "head"):
+            rate = getattr(self, f"{name}_dropout_rate")
+            if not 0 <= rate < 1:
+                raise UserError(
+                    f"model.{name}_dropout_rate is {rate}; use a fraction from 0 to below 1"
+                )
+
+
+class ClassifierOutput(NamedTuple):
+    """What a classifier gives.
+
+    Attributes:
+        logits: [B, C].
+        weights: [B, T], which tokens z is made of: zero at padding, they sum to one.
+    """
+
+    logits: Array
+    weights: Array
+
+
+class Classifier(nn.Module):
+    """A classifier of texts over a vocabulary of V tokens into C labels.
+
+    Parameters: `embedding` [V, D]; `stack/layer_0`, ... (see RecurrentStack); with attention
+    `score_kernel` W [H, H], `score_bias` b [H] and `score_vector` v [H, 1]; `head` (see
+    FeedForward).
+
+    Example:
+        >>> model = Classifier(ClassifierConfig(embedding_size=8, hidden_sizes=(6,)), 100, 3)
+        >>> tokens, lengths = jnp.array([[5, 7, 2], [9, 2, 2]]), jnp.array([3, 2])
+        >>> params = model.init(jax.random.key(0), tokens, lengths=lengths)["params"]
+        >>> output = model.apply({"params": params}, tokens, lengths=lengths)
+        >>> output.logits.shape, output.weights[1, 2].item()
+        ((2, 3), 0.0)
+    """
+
+    config: ClassifierConfig
+    vocabulary_size: int
+    num_labels: int
+
+    def setup(self) -> None:
+        """The embedding, the recurrent layers and the network that chooses."""
+        config = self.config
+        shape = (self.vocabulary_size, config.embedding_size)
+        self.embedding = self.param("embedding", uniform(config.init_scale), shape)
+        if config.cell != NO_CELL:
+            self.stack = RecurrentStack(
+                cell=config.cell,
+                sizes=config.hidden_sizes,
+                bidirectional=config.bidirectional,
+                dropout_rate=config.layer_dropout_rate,
+                forget_bias=config.forget_bias,
+            )
+        width = config.embedding_size
+        if config.cell != NO_CELL:
+            width = config.hidden_sizes[-1] * (2 if config.bidirectional else 1)
+        if config.pooling == "attention":
+            init = uniform(width**-0.5)
+            self.score_kernel = self.param("score_kernel", init, (width, width))
+            self.score_bias = self.param("score_bias", nn.initializers.zeros, (width,))
+            self.score_vector = self.param("score_vector", init, (width, 1))
+        self.head = FeedForward(
+            hidden_size=config.head_size,
+            num_outputs=self.num_labels,
+            activation=config.activation,
+            dropout_rate=config.head_dropout_rate,
+        )
+
+    def __call__(
+        self, tokens: Array, *, lengths: Array, deterministic: bool = True
+    ) -> ClassifierOutput:
+        """The scores of every label.
+
+        Args:
+            tokens: int32[B, T].
+            lengths: int32[B], real tokens of each row, at least 1.
+            deterministic: False to drop units, which needs a random key named "dropout".
+        """
+        config = self.config
+        if config.word_dropout_rate and not deterministic:
+            key = self.make_rng("dropout")
+            keep = jax.random.bernoulli(key, 1 - config.word_dropout_rate, tokens.shape)
+            tokens = jnp.where(keep, tokens, UNKNOWN_ID)
+        states = self._dropout(self.embedding[tokens], config.embedding_dropout_rate, deterministic)
+        if config.cell != NO_CELL:
+            states, _ = self.stack(states, lengths=lengths, deterministic=deterministic)
+        pooled = self._pool(states, lengths)
+        vector = self._dropout(pooled.vector, config.pooled_dropout_rate, deterministic)
+        return ClassifierOutput(self.head(vector, deterministic=deterministic), pooled.weights)
+
+    def _pool(self, states: Array, lengths: Array) -> Pooled:
+        config = self.config
+        if config.pooling == "last":
+            both_ways = config.bidirectional and config.cell != NO_CELL
+            return pool_last(states, lengths, bidirectional=both_ways)
+        if config.pooling == "mean":
+            return pool_mean(states, lengths)
+        if config.pooling == "max":
+            return pool_max(states, lengths)
+        hidden = jnp.tanh(affine(states, self.score_kernel, self.score_bias))
+        scores = (hidden @ self.score_vector)[..., 0]
+        return pool_attention(states, lengths, scores)
+
+    def _dropout(self, x: Array, rate: float, deterministic: bool) -> Array:
+        if deterministic or not rate:
+            return x
+        return dropout(self.make_rng("dropout"), x, rate)
