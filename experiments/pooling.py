@@ -1,0 +1,217 @@
+"""Poolings and cells on one corpus, and the padding trap.
+
+    python experiments/pooling.py --workdir=runs/pooling
+    python experiments/pooling.py --workdir=runs/pooling_trec \
+        --config=configs/trec_classifier.py --data_directory=DIR
+    python experiments/pooling.py --workdir=runs/smoke --smoke
+
+Trains every cell (and a bag of embeddings) with every pooling and several seeds, and prints mean
+and spread of the validation accuracy; the test split plays no part. Then the trap: a network that
+takes the padding behind a text for text, and reads its last state there. Writes pooling.md,
+pooling.json and pooling.png to the workdir; started again, it goes on where it was stopped.
+"""
+
+import argparse
+import dataclasses
+import importlib.util
+import json
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # for a checkout that is not installed
+
+from zoo.data.labeled_batching import LabeledBatch
+from zoo.data.labeled_corpora import LabeledDataConfig
+from zoo.diagnostics.pictures import COLOURS, picture, tidy
+from zoo.errors import UserError
+from zoo.layers.pooling import POOLINGS
+from zoo.models.classifier import NO_CELL
+from zoo.tasks.classification import build_workload, encode_labeled_corpus, score_split
+from zoo.tasks.workload import Workload
+from zoo.training.loop import train_workload
+
+CELLS = (NO_CELL, "elman", "gru", "lstm")
+TRAP = "last, read from padding"
+DEFAULT_CONFIG = Path(__file__).parents[1] / "configs" / "python_docs_topics_classifier.py"
+
+
+def main() -> None:
+    """Trains, scores and prints the table."""
+    arguments = parse_arguments()
+    arguments.workdir.mkdir(parents=True, exist_ok=True)
+    results: dict[str, dict[str, list[float]]] = {}
+    started = time.monotonic()
+    for cell in CELLS:
+        for pooling in POOLINGS:
+            scores = [
+                accuracy(arguments, cell, pooling, seed) for seed in range(arguments.num_seeds)
+            ]
+            results.setdefault(cell, {})[pooling] = scores
+            print(f"{cell:6} {pooling:10} {spread(scores)}", flush=True)
+        if cell != NO_CELL:
+            scores = [
+                accuracy(arguments, cell, "last", seed, trap=True)
+                for seed in range(arguments.num_seeds)
+            ]
+            results[cell][TRAP] = scores
+            print(f"{cell:6} {TRAP} {spread(scores)}", flush=True)
+    minutes = (time.monotonic() - started) / 60
+    print(write_report(arguments, results, minutes))
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--workdir", type=Path, required=True, help="runs, table and picture")
+    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="a classifier's config")
+    parser.add_argument("--data_directory", default="", help="the corpus")
+    parser.add_argument("--num_seeds", type=int, default=3)
+    parser.add_argument("--smoke", action="store_true", help="a few steps, one seed")
+    arguments = parser.parse_args()
+    if arguments.smoke:
+        arguments.num_seeds = 1
+    if arguments.num_seeds < 1:
+        raise UserError(f"--num_seeds is {arguments.num_seeds}; use at least 1")
+    return arguments
+
+
+def read_config(arguments: argparse.Namespace) -> ConfigDict:
+    """The config that every run changes."""
+    spec = importlib.util.spec_from_file_location("config", arguments.config)
+    if spec is None or spec.loader is None or not arguments.config.exists():
+        raise UserError(f"{arguments.config} is no config; give one of configs/*_classifier.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    config = module.get_config()
+    config.data.directory = arguments.data_directory
+    if arguments.smoke:
+        config.training.num_steps = config.evaluation.every_steps = 10
+        config.data.bucket_lengths = (64,)
+    return config
+
+
+def accuracy(
+    arguments: argparse.Namespace, cell: str, pooling: str, seed: int, *, trap: bool = False
+) -> float:
+    """The best validation accuracy of one run, trained or gone on with."""
+    config = read_config(arguments)
+    config.model.cell, config.model.pooling = cell, pooling
+    config.training.seed = seed
+    # One direction only, so that the last state is the one that has read everything.
+    config.model.bidirectional = False
+    name = f"{cell}_{pooling}{'_trap' if trap else ''}_seed{seed}"
+    workload = build_workload(config)
+    if trap:
+        workload = into_the_trap(workload, config)
+    progress = train_workload(
+        config, workload, str(arguments.workdir / name), log=lambda line: None
+    )
+    assert progress.best_score is not None
+    return 1 - progress.best_score
+
+
+@dataclasses.dataclass(frozen=True)
+class PaddedBatches:
+    """Batches in which every text is as long as the longest bucket, and padding counts as text."""
+
+    batches: Any
+    num_steps: int
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """As before."""
+        return self.batches.batches_per_epoch
+
+    def batch(self, epoch: int, index: int) -> LabeledBatch:
+        """A batch without the knowledge of where its texts end."""
+        return blind(self.batches.batch(epoch, index), self.num_steps)
+
+
+def blind(batch: LabeledBatch, num_steps: int) -> LabeledBatch:
+    """The same texts, padded to one length that is taken for their own."""
+    missing = num_steps - batch.tokens.shape[1]
+    tokens = np.pad(batch.tokens, ((0, 0), (0, max(missing, 0))), mode="edge")[:, :num_steps]
+    return batch._replace(tokens=tokens, lengths=np.full(len(tokens), num_steps, np.int32))
+
+
+def into_the_trap(workload: Workload, config: ConfigDict) -> Workload:
+    """A workload that trains and scores on padding as if it were text."""
+    texts = encode_labeled_corpus(LabeledDataConfig(**config.data))
+    num_steps = max(len(row) for row in (*texts.train.rows, *texts.validation.rows))
+    rows = [np.pad(row, (0, num_steps - len(row)), mode="edge") for row in texts.validation.rows]
+    blinded = texts.validation._replace(rows=rows)
+    return workload._replace(
+        batches=PaddedBatches(workload.batches, num_steps),
+        evaluate=lambda params: score_split(workload.task.model, params, blinded, texts.labels),
+    )
+
+
+def spread(scores: list[float]) -> str:
+    """Mean and standard deviation in per cent.
+
+    Example:
+        >>> spread([0.5, 0.52])
+        '51.0 +- 1.4'
+    """
+    deviation = statistics.stdev(scores) if len(scores) > 1 else 0.0
+    return f"{100 * statistics.mean(scores):.1f} +- {100 * deviation:.1f}"
+
+
+def write_report(
+    arguments: argparse.Namespace, results: dict[str, dict[str, list[float]]], minutes: float
+) -> str:
+    """The table; also written, with its numbers and as bars, to the workdir."""
+    columns = [*POOLINGS, TRAP]
+    lines = [
+        f"| cell | {' | '.join(columns)} |",
+        f"|---|{'---|' * len(columns)}",
+        *(
+            f"| {cell} | {' | '.join(spread(row[c]) if c in row else '-' for c in columns)} |"
+            for cell, row in results.items()
+        ),
+    ]
+    note = (
+        f"\nValidation accuracy in per cent, mean and standard deviation of {arguments.num_seeds} "
+        f"seeds; {arguments.config.stem}, one direction; {minutes:.0f} minutes.\n"
+    )
+    table = "\n".join(lines) + "\n" + note
+    (arguments.workdir / "pooling.md").write_text(table, encoding="utf-8")
+    (arguments.workdir / "pooling.json").write_text(json.dumps(results, indent=1) + "\n")
+    draw(arguments.workdir / "pooling.png", results, columns)
+    return table
+
+
+def draw(path: Path, results: dict[str, dict[str, list[float]]], columns: list[str]) -> None:
+    """Bars by cell, a colour a pooling."""
+    width = 0.8 / len(columns)
+    with picture(path, (8, 4)) as (_, axes):
+        for number, column in enumerate(columns):
+            cells = [at for at, row in enumerate(results.values()) if column in row]
+            scores = [row[column] for row in results.values() if column in row]
+            axes.bar(
+                [at + number * width for at in cells],
+                [statistics.mean(score) for score in scores],
+                width,
+                yerr=[statistics.stdev(s) if len(s) > 1 else 0 for s in scores],
+                label=column,
+                color=COLOURS[number],
+            )
+        names = ["bag of embeddings" if cell == NO_CELL else cell for cell in results]
+        axes.set_xticks([at + 2 * width for at in range(len(names))], names)
+        axes.set_ylabel("validation accuracy")
+        axes.legend(ncols=3, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+        tidy(axes)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
