@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 from zoo.training.config import base_config
 
 STEPS_PER_EPOCH = 1_327  # 929,589 tokens in 20 streams, in chunks of 35
-NUM_EPOCHS = 5
+NUM_EPOCHS = 6
 
 
 def get_config() -> ConfigDict:
@@ -29,7 +29,9 @@ def get_config() -> ConfigDict:
     config.model.truncation = 5
     config.model.embedding_dropout_rate = 0.2
     config.model.output_dropout_rate = 0.3
-    config.optimizer.learning_rate = 2e-3
+    config.optimizer.name = "adamw"
+    config.optimizer.learning_rate = 4e-3
+    config.optimizer.weight_decay = 0.1
     config.optimizer.schedule = "cosine"
     config.optimizer.warmup_steps = 200
     config.training.num_steps = NUM_EPOCHS * STEPS_PER_EPOCH

@@ -63,6 +63,12 @@ def test_quotes_newlines_and_named_columns_of_a_csv(tmp_path):
     assert [(text, *labels) for text, labels in found] == rows
 
 
+def test_several_columns_of_text_and_the_mark_of_a_spreadsheet(tmp_path):
+    path = tmp_path / "texts.csv"
+    path.write_text("title,body,label\none,two,x\n", encoding="utf-8-sig")
+    assert list(read_table(path, Columns("title, body"))) == [("one two", ("x",))]
+
+
 def test_a_directory_of_tables_and_a_changed_file(tmp_path):
     write_csv(tmp_path / "train.csv", ROWS[:20], ("text", "label"))
     (tmp_path / "test.jsonl.gz").write_bytes(

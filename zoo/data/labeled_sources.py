@@ -28,7 +28,7 @@ class Columns:
     """Where a table holds what.
 
     Args:
-      text: name of the column, or key, of the text.
+      text: name of the column, or key, of the text; several, with commas between, are joined.
       label: the same of its label.
       separator: what stands between the labels of a text; "" where each has exactly one.
     """
@@ -74,7 +74,8 @@ def read_labeled_text(path: Path) -> str:
     """
     try:
         content = path.read_bytes()
-        text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8")
+        unpacked = gzip.decompress(content) if path.suffix == ".gz" else content
+        text = unpacked.decode("utf-8-sig")  # spreadsheets put a mark before the header
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 (offset {error.start}); save it as UTF-8") from error
     except (OSError, EOFError) as error:
@@ -146,14 +147,16 @@ def read_table(path: Path, columns: Columns) -> Iterator[Example]:
     if kind not in TABLE_SUFFIXES:
         raise UserError(f"{path} ends with {kind!r}; use one of {', '.join(TABLE_SUFFIXES)}")
     rows = _json_rows(path) if kind == ".jsonl" else _csv_rows(path, kind)
+    names = [name.strip() for name in columns.text.split(",")]
     for row, place in rows:
-        for column, flag in ((columns.text, "text"), (columns.label, "label")):
+        for column, flag in (*((name, "text") for name in names), (columns.label, "label")):
             if row.get(column) is None:
                 raise UserError(
                     f"{place}: there is no column {column!r}; it has {', '.join(map(str, row))}; "
                     f"use --config.data.{flag}_column=NAME"
                 )
-        yield Example(str(row[columns.text]), _labels(row[columns.label], columns, place))
+        text = " ".join(str(row[name]) for name in names)
+        yield Example(text, _labels(row[columns.label], columns, place))
 
 
 def _csv_rows(path: Path, kind: str) -> Iterator[tuple[dict[str, Any], str]]:
