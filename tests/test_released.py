@@ -26,6 +26,14 @@ def test_each_has_a_card_with_its_command_and_loads(name):
     assert zoo.generate(checkpoint, "", max_tokens=5, seed=3)
 
 
+@pytest.mark.parametrize("name", RELEASED)
+def test_no_text_of_it_names_a_place_on_somebody_s_machine(name):
+    directory = Path(zoo.load(name).directory)
+    for path in directory.rglob("*"):
+        if path.suffix in (".json", ".md", ".txt") and path.name != "vocabulary.json":
+            assert not re.search(r"(?<![\w./])/\w+/\w+", path.read_text()), path
+
+
 def test_python_docs_lstm_scores_what_its_card_says(tmp_path):
     checkpoint = zoo.load("python_docs_lstm")
     lines = load_corpus(DataConfig("python_docs", cache_directory=str(tmp_path)))["validation"]

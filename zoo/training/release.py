@@ -42,6 +42,8 @@ def release(
     incomplete.rmtree(missing_ok=True)
     incomplete.mkdir(parents=True)
     checkpoints.write_arrays(incomplete / checkpoints.PARAMS, params)
+    # Orbax leaves the name of the directory that it wrote to, which is nobody else's business.
+    (incomplete / checkpoints.PARAMS / "commit_success.txt").unlink(missing_ok=True)
     checkpoints.write_json(incomplete / checkpoints.CONFIG, config)
     checkpoints.write_json(incomplete / checkpoints.VOCABULARY, restored.vocabulary)
     progress = {**restored.progress, "step": restored.step}
