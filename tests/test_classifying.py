@@ -212,6 +212,15 @@ def test_a_wrong_command_is_one_line(run, tmp_path, capsys, arguments, message):
     assert error.count("\n") == 1
 
 
+def test_a_table_without_a_row_is_one_line(run, tmp_path, capsys):
+    file = tmp_path / "empty.csv"
+    file.write_text("text,label\n")
+    assert main(["evaluate", str(run[0]), f"--text={file}"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: there are 0 texts and labels for 0; give labels")
+    assert error.count("\n") == 1
+
+
 def test_labels_for_each_text_are_needed(run):
     checkpoint = zoo.load(run[0])
     with pytest.raises(UserError, match="there are 0 texts and labels for 0"):

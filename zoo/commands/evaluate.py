@@ -162,8 +162,8 @@ def _labeled_texts(checkpoint: "Checkpoint", arguments: argparse.Namespace) -> "
 
     config = LabeledDataConfig(**checkpoint.config["data"])
     if arguments.text is not None:
-        examples = read_table(Path(arguments.text), table_columns(config))
-        return LabeledTexts(*map(list, zip(*examples, strict=True)))
+        examples = list(read_table(Path(arguments.text), table_columns(config)))
+        return LabeledTexts([one.text for one in examples], [one.labels for one in examples])
     if arguments.data_directory is not None:
         config = dataclasses.replace(config, directory=arguments.data_directory)
     with _own_flags():
