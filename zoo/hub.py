@@ -54,14 +54,11 @@ class Checkpoint:
     labels: "Labels | None" = None
 
     @property
-    def thresholds(self) -> "np.ndarray":
+    def thresholds(self) -> "np.ndarray | None":
         """float64[C], the probability that each of several labels has to reach, as chosen on
-        validation; 0.5 where none were."""
-        import numpy as np
-
+        validation, 0.5 where none were; None of a model that is no classifier."""
         chosen = self.progress.get("validation", {})
-        names = self.labels.names if self.labels else ()
-        return np.array([float(chosen.get(f"threshold.{name}", 0.5)) for name in names])
+        return None if self.labels is None else self.labels.thresholds_in(chosen)
 
     @property
     def max_tokens(self) -> int:

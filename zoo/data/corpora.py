@@ -1,12 +1,11 @@
 """Corpora by name: prepared once by TFDS, read in bulk, returned as lines of text."""
 
 import dataclasses
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from zoo.data.prepared import TFDS_PREFIX, open_own, open_prepared, read_examples
+from zoo.data.prepared import TFDS_PREFIX, open_own, open_prepared, read_examples, unknown_corpus
 from zoo.data.sources import (
     SOURCES,
     SPLITS,
@@ -16,7 +15,6 @@ from zoo.data.sources import (
     find_files,
     fingerprint,
 )
-from zoo.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,12 +89,7 @@ def load_corpus(config: DataConfig) -> dict[str, list[str]]:
     elif config.corpus in SOURCES:
         splits = _open_own(config)
     else:
-        near = difflib.get_close_matches(config.corpus, SOURCES, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise UserError(
-            f"corpus {config.corpus!r} is none of {', '.join(list_corpora())} or "
-            f"{TFDS_PREFIX}NAME{hint}"
-        )
+        raise unknown_corpus(config.corpus, SOURCES)
     return {split: _read_lines(splits[split]) for split in SPLITS}
 
 

@@ -41,9 +41,16 @@ def encode_texts(
     Returns:
       int32[T] of each text.
     """
-    limit = max_tokens or None
-    rows = (vocabulary.encode(text)[:limit] for text in texts)
-    return [np.array([*row, END_ID], np.int32) for row in rows]
+    rows = [np.array([*vocabulary.encode(text), END_ID], np.int32) for text in texts]
+    return cut_rows(rows, max_tokens)
+
+
+def cut_rows(rows: list[np.ndarray], max_tokens: int) -> list[np.ndarray]:
+    """Rows of tokens with what is too long cut off before the end; arguments as `encode_texts`."""
+    if not max_tokens:
+        return rows
+    end = np.int32(END_ID)
+    return [np.append(row[:max_tokens], end) if len(row) > max_tokens + 1 else row for row in rows]
 
 
 def pad(rows: Sequence[np.ndarray], num_steps: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,6 @@
 """Labelled corpora by name: prepared once by TFDS, read in bulk, in three splits."""
 
 import dataclasses
-import difflib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -13,7 +12,7 @@ from zoo.data.labeled_sources import (
     find_labeled_files,
     labeled_fingerprint,
 )
-from zoo.data.prepared import TFDS_PREFIX, open_own, open_prepared, read_examples
+from zoo.data.prepared import TFDS_PREFIX, open_own, open_prepared, read_examples, unknown_corpus
 from zoo.data.sources import SPLITS
 from zoo.errors import UserError
 
@@ -104,12 +103,7 @@ def load_labeled_corpus(config: LabeledDataConfig) -> LabeledCorpus:
     elif config.corpus in LABELED_SOURCES:
         corpus = _read_own(config)
     else:
-        near = difflib.get_close_matches(config.corpus, LABELED_SOURCES, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise UserError(
-            f"corpus {config.corpus!r} is none of {', '.join(list_labeled_corpora())} or "
-            f"{TFDS_PREFIX}NAME{hint}"
-        )
+        raise unknown_corpus(config.corpus, LABELED_SOURCES)
     return LabeledCorpus(_complete(corpus.splits, config), corpus.multiple)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from zoo.data.sources import SPLITS, WHOLE
+from zoo.data.sources import SPLITS, WHOLE, read_bytes
 from zoo.errors import UserError
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl")
@@ -72,15 +72,14 @@ def read_labeled_text(path: Path) -> str:
     Raises:
       UserError: it cannot be read, is empty or not UTF-8.
     """
+    content = read_bytes(path)
     try:
-        content = path.read_bytes()
         unpacked = gzip.decompress(content) if path.suffix == ".gz" else content
         text = unpacked.decode("utf-8-sig")  # spreadsheets put a mark before the header
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 (offset {error.start}); save it as UTF-8") from error
     except (OSError, EOFError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"cannot read {path}: {reason}; make it a readable file") from error
+        raise UserError(f"cannot read {path}: {error}; make it a readable file") from error
     if not text.strip():
         raise UserError(f"{path} is empty; put labelled texts into it")
     return text
@@ -305,12 +304,5 @@ def labeled_fingerprint(files: Mapping[str, Path], columns: Columns) -> str:
     """16 hexadecimal digits that change when a file's content or the columns change."""
     digest = hashlib.sha256(repr(dataclasses.astuple(columns)).encode())
     for split, path in sorted(files.items()):
-        digest.update(split.encode() + hashlib.sha256(_bytes(path)).digest())
+        digest.update(split.encode() + hashlib.sha256(read_bytes(path)).digest())
     return digest.hexdigest()[:16]
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}; make it a readable file") from error

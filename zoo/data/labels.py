@@ -2,12 +2,15 @@
 
 import collections
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from zoo.errors import UserError
+
+DEFAULT_THRESHOLD = 0.5
+_THRESHOLD = "threshold."  # before a label's name, among the scores of a run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +51,24 @@ class Labels:
                     )
                 targets[row, numbers[label]] = 1
         return targets
+
+    def name_thresholds(self, thresholds: np.ndarray) -> dict[str, float]:
+        """Thresholds as scores of a run: a name and a number for each label."""
+        names = (_THRESHOLD + name for name in self.names)
+        return dict(zip(names, thresholds.tolist(), strict=True))
+
+    def thresholds_in(self, scores: Mapping[str, float]) -> np.ndarray:
+        """The thresholds that `name_thresholds` put among scores; the default where there are none.
+
+        >>> labels = make_labels([["a"], ["b"]])
+        >>> labels.thresholds_in(labels.name_thresholds(np.array([0.2, 0.3]))).tolist()
+        [0.2, 0.3]
+        >>> labels.thresholds_in({}).tolist()
+        [0.5, 0.5]
+        """
+        return np.array(
+            [float(scores.get(_THRESHOLD + name, DEFAULT_THRESHOLD)) for name in self.names]
+        )
 
     def to_json(self) -> dict[str, Any]:
         """A record of plain JSON types that `labels_from_json` reads back."""

@@ -1,10 +1,11 @@
 """Datasets that TFDS keeps: prepared once in a cache, or by someone else, and read in bulk."""
 
 import contextlib
+import difflib
 import io
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,6 +13,15 @@ from typing import Any
 from zoo.errors import UserError
 
 TFDS_PREFIX = "tfds:"
+
+
+def unknown_corpus(name: str, known: Collection[str]) -> UserError:
+    """The error that there is no such corpus, with the nearest name."""
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return UserError(
+        f"corpus {name!r} is none of {', '.join(sorted(known))} or {TFDS_PREFIX}NAME{hint}"
+    )
 
 
 def open_own(

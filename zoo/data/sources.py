@@ -104,7 +104,7 @@ def fingerprint(files: Mapping[str, Path], fractions: Sequence[float]) -> str:
     """
     digest = hashlib.sha256()
     for _, path in sorted(files.items()):
-        digest.update(hashlib.sha256(_read_bytes(path)).digest())
+        digest.update(hashlib.sha256(read_bytes(path)).digest())
     if WHOLE in files:
         digest.update(repr(tuple(map(float, fractions))).encode())
     return digest.hexdigest()[:16]
@@ -119,7 +119,7 @@ def read_text(path: Path) -> str:
     Raises:
       UserError: if it cannot be read, is empty or not UTF-8.
     """
-    content = _read_bytes(path)
+    content = read_bytes(path)
     if not content.strip():
         raise UserError(f"{path} is empty; put the text into it")
     try:
@@ -166,7 +166,8 @@ def split_text(text: str, fractions: Sequence[float]) -> dict[str, str]:
     return dict(zip(SPLITS, parts, strict=True))
 
 
-def _read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """Return a file's content, or raise a UserError that says why it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:

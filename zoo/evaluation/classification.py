@@ -18,10 +18,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoo.data.labels import Labels
+from zoo.data.labels import DEFAULT_THRESHOLD, Labels
 
 NUM_BINS = 15
-DEFAULT_THRESHOLD = 0.5
 
 
 class LabelScore(NamedTuple):

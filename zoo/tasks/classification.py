@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from zoo.data.labeled_batching import LabeledBatch, LabeledBatches, encode_texts
+from zoo.data.labeled_batching import LabeledBatch, LabeledBatches, cut_rows, encode_texts
 from zoo.data.labeled_corpora import LabeledDataConfig, load_labeled_corpus
 from zoo.data.labels import Labels, make_labels
 from zoo.data.vocabulary import Vocabulary, build_vocabulary
@@ -33,7 +33,6 @@ from zoo.tasks.workload import Workload
 Array = jax.Array
 
 _HIGHEST_WEIGHT = 10.0  # of having one of several labels; a rarer one would drown the others
-THRESHOLD = "threshold."  # before a label's name, among the scores
 
 
 @dataclass(frozen=True)
@@ -119,15 +118,18 @@ def encode_labeled_corpus(data: LabeledDataConfig) -> EncodedTexts:
     vocabulary = build_vocabulary(
         data.vocabulary, train.texts, max_size=data.vocabulary_size, min_count=data.min_count
     )
-    train_split, validation_split = (
+    validation = corpus.splits["validation"]
+    rows = encode_texts(vocabulary, train.texts)
+    return EncodedTexts(
+        vocabulary,
+        labels,
+        Split(cut_rows(rows, data.max_tokens), labels.encode(train.labels)),
         Split(
-            encode_texts(vocabulary, corpus.splits[split].texts, data.max_tokens),
-            labels.encode(corpus.splits[split].labels),
-        )
-        for split in ("train", "validation")
+            encode_texts(vocabulary, validation.texts, data.max_tokens),
+            labels.encode(validation.labels),
+        ),
+        _cut(rows, data.max_tokens),
     )
-    notes = _cut(train.texts, vocabulary, data)
-    return EncodedTexts(vocabulary, labels, train_split, validation_split, notes)
 
 
 def build_workload(config: ConfigDict) -> Workload:
@@ -168,17 +170,15 @@ def build_workload(config: ConfigDict) -> Workload:
     )
 
 
-def _cut(texts: list[str], vocabulary: Vocabulary, data: LabeledDataConfig) -> tuple[str, ...]:
-    """What data.max_tokens cuts off the training texts, in a line; none where it cuts nothing."""
-    if not data.max_tokens:
-        return ()
-    lengths = np.array([len(vocabulary.encode(text)) for text in texts])
-    longer = int((lengths > data.max_tokens).sum())
+def _cut(rows: list[np.ndarray], max_tokens: int) -> tuple[str, ...]:
+    """What max_tokens cuts off the training texts, in a line; none where it cuts nothing."""
+    lengths = np.array([len(row) - 1 for row in rows])
+    longer = int((lengths > max_tokens).sum()) if max_tokens else 0
     if not longer:
         return ()
-    lost = np.maximum(lengths - data.max_tokens, 0).sum() / lengths.sum()
+    lost = np.maximum(lengths - max_tokens, 0).sum() / lengths.sum()
     return (
-        f"{longer:,} of {len(texts):,} training texts are longer than {data.max_tokens} tokens and "
+        f"{longer:,} of {len(rows):,} training texts are longer than {max_tokens} tokens and "
         f"were cut: {lost:.1%} of all tokens are lost",
     )
 
@@ -213,8 +213,7 @@ def score_split(model: Any, params: Any, split: Split, labels: Labels) -> dict[s
         "majority_accuracy": score.majority_accuracy,
     }
     if labels.multiple:
-        named = zip(labels.names, thresholds.tolist(), strict=True)
-        record |= {THRESHOLD + name: value for name, value in named}
+        record |= labels.name_thresholds(thresholds)
     return record
 
 
