@@ -5,6 +5,10 @@ import json
 import random
 from pathlib import Path
 
+from ml_collections import ConfigDict
+
+from zoo.training.config import base_config
+
 GOOD = ("good", "fine", "lovely", "bright")
 BAD = ("bad", "poor", "ugly", "dull")
 REST = ("the", "film", "was", "a", "story", "and", "very", "it")
@@ -19,6 +23,19 @@ def labeled_texts(num_texts: int = 120, seed: int = 0) -> list[tuple[str, str]]:
         words.insert(draw.randint(0, len(words)), draw.choice(BAD if number % 2 else GOOD))
         texts.append((" ".join(words), "bad" if number % 2 else "good"))
     return texts
+
+
+def classifier_config(table: Path, **settings: object) -> ConfigDict:
+    """A classifier of a table, its cache beside it, with settings by their name in the config."""
+    config = base_config("classifier")
+    data = {
+        "data.corpus": "table_file",
+        "data.directory": str(table),
+        "data.cache_directory": str(table.parent / "cache"),
+        "data.batch_size": 8,
+    }
+    config.update_from_flattened_dict(data | settings)
+    return config
 
 
 def write_csv(path: Path, rows: list[tuple[str, str]], header: tuple[str, str]) -> Path:

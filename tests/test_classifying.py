@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from labeled_texts import labeled_texts, write_csv
+from labeled_texts import classifier_config, labeled_texts, write_csv
 from tiny_run import saved_bits
 
 import zoo
@@ -13,17 +13,11 @@ from zoo.__main__ import main
 from zoo.diagnostics.confusion import draw_confusion
 from zoo.errors import UserError
 from zoo.evaluation.classifying import BUCKET_LENGTHS
-from zoo.training.config import base_config
 from zoo.training.loop import train
 
 
 def config_of(corpus, **more):
-    config = base_config("classifier")
     settings = {
-        "data.corpus": "table_file",
-        "data.directory": str(corpus),
-        "data.cache_directory": str(corpus.parent / "cache"),
-        "data.batch_size": 8,
         "model.embedding_size": 8,
         "model.hidden_sizes": (8,),
         "model.head_size": 8,
@@ -33,8 +27,7 @@ def config_of(corpus, **more):
         "training.checkpoint_every_steps": 20,
         "evaluation.every_steps": 20,
     }
-    config.update_from_flattened_dict(settings | more)
-    return config
+    return classifier_config(corpus, **(settings | more))
 
 
 @pytest.fixture(scope="module")

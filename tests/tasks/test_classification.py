@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from labeled_texts import labeled_texts, write_csv, write_jsonl
+from labeled_texts import classifier_config, labeled_texts, write_csv, write_jsonl
 
 from zoo.data.labeled_batching import LabeledBatch
 from zoo.errors import UserError
@@ -64,19 +64,13 @@ def corpus(tmp_path_factory):
 
 
 def tiny_config(corpus, **more):
-    config = base_config("classifier")
     settings = {
-        "data.corpus": "table_file",
-        "data.directory": str(corpus),
-        "data.cache_directory": str(corpus.parent / "cache"),
-        "data.batch_size": 8,
         "model.embedding_size": 6,
         "model.hidden_sizes": (5,),
         "model.head_size": 4,
     }
     more = {name.replace("__", "."): value for name, value in more.items()}
-    config.update_from_flattened_dict(settings | more)
-    return config
+    return classifier_config(corpus, **(settings | more))
 
 
 def shapes(workload):

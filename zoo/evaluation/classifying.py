@@ -90,8 +90,7 @@ def classify(checkpoint: TrainedClassifier, texts: str | Sequence[str]) -> list[
     if not texts:
         return []
     labels, vocabulary = checkpoint.labels, checkpoint.vocabulary
-    rows = encode_texts(vocabulary, texts, checkpoint.max_tokens)
-    found = predict(checkpoint.model, checkpoint.params, rows, multiple=labels.multiple)
+    rows, found = _read(checkpoint, texts)
     chosen = choose(found.probabilities, labels, checkpoint.thresholds)
     results = []
     for text, row, weights, probabilities, is_chosen in zip(
@@ -130,12 +129,19 @@ def evaluate_classifier(
             "one text or more"
         )
     targets = checkpoint.labels.encode(labels)
-    rows = encode_texts(checkpoint.vocabulary, texts, checkpoint.max_tokens)
-    multiple = checkpoint.labels.multiple
-    found = predict(checkpoint.model, checkpoint.params, rows, multiple=multiple)
+    _, found = _read(checkpoint, texts)
     return score_probabilities(
         found.probabilities, targets, checkpoint.labels, checkpoint.thresholds
     )
+
+
+def _read(
+    checkpoint: TrainedClassifier, texts: Sequence[str]
+) -> tuple[list[np.ndarray], Predictions]:
+    """The tokens of each text, and what the classifier gives for them."""
+    rows = encode_texts(checkpoint.vocabulary, texts, checkpoint.max_tokens)
+    multiple = checkpoint.labels.multiple
+    return rows, predict(checkpoint.model, checkpoint.params, rows, multiple=multiple)
 
 
 def predict(model: Any, params: Any, rows: Sequence[np.ndarray], *, multiple: bool) -> Predictions:
