@@ -30,7 +30,9 @@ def get_config() -> ConfigDict:
     config.model.hidden_size = 300
     config.model.embedding_dropout_rate = 0.2
     config.model.hidden_dropout_rate = 0.4
-    config.optimizer.learning_rate = 2e-3
+    config.optimizer.name = "adamw"
+    config.optimizer.learning_rate = 3e-3
+    config.optimizer.weight_decay = 0.1
     config.optimizer.schedule = "cosine"
     config.optimizer.warmup_steps = 200
     config.training.num_steps = NUM_EPOCHS * STEPS_PER_EPOCH
