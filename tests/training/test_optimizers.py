@@ -13,7 +13,7 @@ from zoo.training.optimizers import NAMES, OptimizerConfig, make_optimizer, make
 
 pytestmark = pytest.mark.usefixtures("optax_dtypes")
 NUM_STEPS = 20
-FIRST = {"kernel": (3, 2), "bias": (2,)}
+FIRST = {"recurrent_kernel": (3, 2), "bias": (2,)}
 
 
 def random_tree(rng, scale=1.0):
@@ -184,6 +184,7 @@ CHANGES = {
     "momentum": (0.5, {}),
     "second_moment_decay": (0.9, {}),
     "weight_decay": (0.1, {}),
+    "decay_recurrent_kernels": (False, {"weight_decay": 0.1}),
     "clip_norm": (0.5, {"name": "sgd"}),
     "warmup_steps": (3, {}),
     "schedule": ("cosine", {}),
@@ -201,6 +202,17 @@ def test_every_setting_changes_the_updates():
         changed = dataclasses.replace(config, **{field: value})
         difference = np.abs(walk(changed) - walk(config)).max()
         assert difference > 1e-6, field
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_recurrent_kernels_alone_are_left_out_of_the_decay(name):
+    params = {"layer": {"recurrent_kernel": jnp.ones(2), "input_kernel": jnp.ones(2)}}
+    config = OptimizerConfig(name, weight_decay=0.1, decay_recurrent_kernels=False)
+    optimizer = make_optimizer(config, NUM_STEPS)
+    still = jax.tree.map(jnp.zeros_like, params)
+    updates, _ = optimizer.update(still, optimizer.init(params), params)
+    assert (updates["layer"]["recurrent_kernel"] == 0).all()
+    assert (updates["layer"]["input_kernel"] < 0).all()
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -26,6 +27,8 @@ class OptimizerConfig:
         second_moment_decay: decay of the second moment, of adam and adamw.
         weight_decay: adamw takes learning_rate * weight_decay * params off the parameters; the
             others add weight_decay * params to the clipped gradient.
+        decay_recurrent_kernels: whether weight_decay is on the recurrent kernels too; it shortens
+            the memory of a plain recurrent network.
         clip_norm: gradients longer than this are scaled down to it; 0 for no limit.
         warmup_steps: the rate rises linearly from 0 over these steps.
         schedule: what follows: constant; cosine, down to 0 at the run's last step; step, times
@@ -43,6 +46,7 @@ class OptimizerConfig:
     momentum: float = 0.9
     second_moment_decay: float = 0.999
     weight_decay: float = 0.0
+    decay_recurrent_kernels: bool = True
     clip_norm: float = 1.0
     warmup_steps: int = 0
     schedule: str = "constant"
@@ -130,6 +134,7 @@ def make_optimizer(
         return optax.chain(_zero(frozen), make_optimizer(config, num_steps), _zero(frozen))
     rate = make_schedule(config, num_steps)
     steps = [optax.clip_by_global_norm(config.clip_norm)] if config.clip_norm else []
+    mask = None if config.decay_recurrent_kernels else _all_but_recurrent_kernels
     if config.name == "adamw":
         steps.append(
             optax.adamw(
@@ -137,17 +142,27 @@ def make_optimizer(
                 b1=config.momentum,
                 b2=config.second_moment_decay,
                 weight_decay=config.weight_decay,
+                mask=mask,
             )
         )
         return optax.chain(*steps)
     if config.weight_decay:
-        steps.append(optax.add_decayed_weights(config.weight_decay))
+        steps.append(optax.add_decayed_weights(config.weight_decay, mask))
     if config.name == "adam":
         steps.append(optax.adam(rate, b1=config.momentum, b2=config.second_moment_decay))
     else:
         momentum = config.momentum if config.name == "momentum" else None
         steps.append(optax.sgd(rate, momentum=momentum))
     return optax.chain(*steps)
+
+
+def _all_but_recurrent_kernels(params: Any) -> Any:
+    """True in the place of every parameter but those that multiply a previous state."""
+
+    def is_other(path: tuple[Any, ...], _: Any) -> bool:
+        return getattr(path[-1], "key", None) != "recurrent_kernel"
+
+    return jax.tree_util.tree_map_with_path(is_other, params)
 
 
 def _zero(frozen: Mapping[str, np.ndarray]) -> optax.GradientTransformation:
