@@ -38,7 +38,11 @@ def open_own(
       Split to examples.
     """
     with quiet_tfds() as tfds:
-        from zoo.data import builders, labeled_builders  # noqa: F401 registers them by name
+        from zoo.data import (  # noqa: F401 registers them by name
+            builders,
+            labeled_builders,
+            parallel_builders,
+        )
 
         # TFDS' default format, tfrecord, needs TensorFlow.
         config = make_config() if make_config else None

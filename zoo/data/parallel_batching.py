@@ -1,0 +1,136 @@
+"""Batches for translators, each a pure function of (seed, epoch, index).
+
+Axes: B batch rows, S source steps, T target steps.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from zoo.data.batching import BucketPlan, shift_targets
+from zoo.data.labeled_batching import pad
+from zoo.errors import UserError
+
+
+class ParallelBatch(NamedTuple):
+    """What a translator reads and predicts; padding holds `END_ID`.
+
+    Args:
+      sources: int32[B, S], the source tokens and `END_ID`.
+      source_lengths: int32[B], real tokens of a source, its end included, so at least 1.
+      inputs: int32[B, T], `START_ID` and the target tokens.
+      targets: int32[B, T], the target tokens and `END_ID`.
+      lengths: int32[B], real tokens of a target, its end included, so at least 1.
+    """
+
+    sources: np.ndarray
+    source_lengths: np.ndarray
+    inputs: np.ndarray
+    targets: np.ndarray
+    lengths: np.ndarray
+
+
+def make_parallel_batch(
+    source_rows: Sequence[np.ndarray], target_rows: Sequence[np.ndarray], num_steps: int
+) -> ParallelBatch:
+    """Return the batch of some pairs.
+
+    Args:
+      source_rows: int32[S] of each source, as `labeled_batching.encode_texts` makes them.
+      target_rows: int32[T] of each target, in the same order.
+      num_steps: what both sides are padded to.
+
+    Returns:
+      The batch.
+
+    >>> batch = make_parallel_batch([np.array([5, 2])], [np.array([6, 7, 2])], 4)
+    >>> batch.sources.tolist(), batch.inputs.tolist(), batch.targets.tolist()
+    ([[5, 2, 2, 2]], [[1, 6, 7, 2]], [[6, 7, 2, 2]])
+    """
+    sources, source_lengths = pad(source_rows, num_steps)
+    targets, lengths = pad(target_rows, num_steps)
+    inputs, _ = pad([shift_targets(row) for row in target_rows], num_steps)
+    return ParallelBatch(sources, source_lengths, inputs, targets, lengths)
+
+
+def keep_short(
+    source_rows: Sequence[np.ndarray], target_rows: Sequence[np.ndarray], max_tokens: int
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return the pairs of which no side is too long, sources and targets.
+
+    Args:
+      source_rows: int32[S] of each source, its end included.
+      target_rows: int32[T] of each target, in the same order.
+      max_tokens: how many tokens a side may have, its end not counted; 0: no limit.
+
+    Raises:
+      UserError: no pair is left.
+    """
+    pairs = list(zip(source_rows, target_rows, strict=True))
+    if max_tokens:
+        pairs = [pair for pair in pairs if max(map(len, pair)) <= max_tokens + 1]
+    if not pairs:
+        raise UserError(
+            f"no training pair has at most {max_tokens} tokens a side; "
+            "use a larger --config.data.max_tokens, or 0: no limit"
+        )
+    return [source for source, _ in pairs], [target for _, target in pairs]
+
+
+class ParallelBatches:
+    """Sentence pairs in buckets of similar length, see `BucketPlan`.
+
+    The longer side of a pair decides its bucket, and both sides are padded to it: so there is one
+    shape a bucket, S = T. An epoch uses every pair once, except up to B - 1 that would make no full
+    batch.
+
+    Args:
+      source_rows: int32[S] of each source, as `labeled_batching.encode_texts` makes them.
+      target_rows: int32[T] of each target, in the same order.
+      batch_size: B.
+      bucket_lengths: the steps that batches may have.
+      seed: of the order.
+
+    Raises:
+      UserError: there is no full batch.
+
+    >>> rows = [np.array([5, 2]), np.array([2])]
+    >>> batches = ParallelBatches(rows, rows, batch_size=2, bucket_lengths=(4,), seed=0)
+    >>> sorted(batches.batch(epoch=0, index=0).inputs.tolist())
+    [[1, 2, 2, 2], [1, 5, 2, 2]]
+    """
+
+    def __init__(
+        self,
+        source_rows: Sequence[np.ndarray],
+        target_rows: Sequence[np.ndarray],
+        *,
+        batch_size: int,
+        bucket_lengths: Sequence[int],
+        seed: int,
+    ):
+        if batch_size < 1 or min(bucket_lengths, default=0) < 1:
+            raise UserError(
+                f"batch_size is {batch_size} and bucket_lengths {tuple(bucket_lengths)}; "
+                "use at least 1"
+            )
+        self.batches_per_epoch = len(source_rows) // batch_size
+        if not self.batches_per_epoch:
+            raise UserError(
+                f"the corpus has {len(source_rows)} pairs, too few for batch_size={batch_size}; "
+                f"use --config.data.batch_size={len(source_rows)} or less"
+            )
+        self._source_rows, self._target_rows = source_rows, target_rows
+        pairs = zip(source_rows, target_rows, strict=True)
+        lengths = np.array([max(map(len, pair)) for pair in pairs])
+        self._plan = BucketPlan(lengths, bucket_lengths, batch_size, seed)
+
+    def batch(self, epoch: int, index: int) -> ParallelBatch:
+        """Return batch number `index` of an epoch."""
+        if not 0 <= index < self.batches_per_epoch:
+            raise IndexError(f"batch {index} of an epoch that has {self.batches_per_epoch}")
+        num_steps, chosen = self._plan.of_epoch(epoch)[index]
+        sources = [self._source_rows[row] for row in chosen]
+        targets = [self._target_rows[row] for row in chosen]
+        return make_parallel_batch(sources, targets, num_steps)

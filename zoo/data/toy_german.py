@@ -1,0 +1,242 @@
+"""Sentence pairs of a synchronous grammar, with their true word alignments.
+
+One meaning is drawn and said in two languages: German and English, English and a verb-initial
+language (verb, subject, object, as in Arabic), or English and a verb-final one (subject, object,
+verb, as in Hindi). The sentences are grammatical, not always sensible. Words and marks stand with
+spaces between; only German nouns and "I" begin with a capital.
+
+A German verb of two words ("ruft ... an", "hat ... gesehen") is aligned with its one English word
+by both, and "im" with both words of "in the". Words that the other language lacks are aligned with
+nothing: German commas that English does not set, English "to" (a dative in German), and "a" and
+the marks of objects beside the invented languages.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from zoo.data.sources import SPLITS
+from zoo.data.toy_languages import (
+    VERB_FINAL,
+    VERB_INITIAL,
+    Say,
+    Words,
+    say_english,
+    say_german,
+    say_sentence,
+)
+from zoo.data.toy_words import (
+    ADJECTIVES,
+    DETERMINERS,
+    NOUNS,
+    PREPOSITIONS,
+    PRONOUNS,
+    TIMES,
+    VERBS,
+    Clause,
+    NounPhrase,
+    Place,
+    Pronoun,
+    Verb,
+)
+
+VERSION = 1  # raise it when the same seed gives other pairs
+SPLIT_SIZES = {"train": 10_000, "validation": 500, "test": 500}
+MAX_WORDS = 40  # of a side
+_MAX_CLAUSES = 5
+_SEED = 0
+
+# What says the source, and what the target.
+LANGUAGES: dict[str, tuple[Say, Say]] = {
+    "german": (say_german, say_english),
+    "verb_initial": (say_english, VERB_INITIAL),
+    "verb_final": (say_english, VERB_FINAL),
+}
+
+
+class AlignedPair(NamedTuple):
+    """A sentence, its translation, and which words of them say the same.
+
+    Args:
+      source: words with spaces between.
+      target: the same.
+      alignment: sorted pairs of a source word's and a target word's number, from 0.
+    """
+
+    source: str
+    target: str
+    alignment: tuple[tuple[int, int], ...]
+
+
+def generate_pairs(language: str, count: int, seed: int) -> list[AlignedPair]:
+    """Return sentence pairs; neither a source nor a target sentence occurs twice among them.
+
+    Args:
+      language: a name in `LANGUAGES`.
+      count: number of pairs.
+      seed: of the draw; equal arguments give equal pairs.
+
+    Returns:
+      The pairs; a shorter list of the same seed is the beginning of a longer one.
+
+    >>> [pair] = generate_pairs("german", 1, seed=3)
+    >>> pair.source
+    'diese Königinnen glauben , dass sie uns liebt .'
+    >>> pair.target
+    'these queens believe that she loves us .'
+    >>> pair.alignment
+    ((0, 0), (1, 1), (2, 2), (4, 3), (5, 4), (6, 6), (7, 5), (8, 7))
+    """
+    say_source, say_target = LANGUAGES[language]
+    writer = _Writer(np.random.default_rng(seed))
+    pairs: list[AlignedPair] = []
+    seen: set[str] = set()
+    while len(pairs) < count:
+        clauses = writer.sentence()
+        source, target = say_sentence(clauses, say_source), say_sentence(clauses, say_target)
+        texts = _text(source), _text(target)
+        if max(len(source), len(target)) <= MAX_WORDS and seen.isdisjoint(texts):
+            seen.update(texts)
+            pairs.append(AlignedPair(*texts, _align(source, target)))
+    return pairs
+
+
+def generate_splits(language: str) -> dict[str, list[AlignedPair]]:
+    """Return the corpus of a language, in three splits that share no sentence of either side."""
+    pairs = generate_pairs(language, sum(SPLIT_SIZES.values()), _SEED)
+    splits, start = {}, 0
+    for split in SPLITS:
+        splits[split] = pairs[start : start + SPLIT_SIZES[split]]
+        start += SPLIT_SIZES[split]
+    return splits
+
+
+def _text(words: Words) -> str:
+    return " ".join(word.text for word in words)
+
+
+def _align(source: Words, target: Words) -> tuple[tuple[int, int], ...]:
+    """The pairs of words that share a part."""
+    places: dict[str, list[int]] = {}
+    for number, word in enumerate(target):
+        for part in word.parts:
+            places.setdefault(part, []).append(number)
+    pairs = {
+        (number, other)
+        for number, word in enumerate(source)
+        for part in word.parts
+        for other in places.get(part, ())
+    }
+    return tuple(sorted(pairs))
+
+
+class _Writer:
+    """Draws what sentences say.
+
+    Args:
+      generator: where randomness comes from.
+    """
+
+    def __init__(self, generator: np.random.Generator):
+        self._generator = generator
+        self._richness = 0.0  # how likely a clause has what it could do without
+
+    def _chance(self, probability: float) -> bool:
+        return self._generator.random() < probability
+
+    def _choose(self, options: Sequence[Any]) -> Any:
+        return options[int(self._generator.random() * len(options))]
+
+    def sentence(self) -> list[Clause]:
+        """One to three main clauses, of up to `_MAX_CLAUSES` clauses together."""
+        self._richness = self._generator.random()
+        budget = 1 + int(self._generator.random() * _MAX_CLAUSES)
+        clauses: list[Clause] = []
+        while budget and len(clauses) < 3:
+            share = self._choose(range(1, budget + 1)) if len(clauses) < 2 else budget
+            conjunction = self._choose(("and", "but")) if clauses else ""
+            clauses.append(self._clause(conjunction, self._chance(0.5), share))
+            budget -= share
+        return clauses
+
+    def _clause(self, conjunction: str, past: bool, budget: int) -> Clause:
+        """A clause with others inside it, `budget` clauses in all."""
+        inside = self._choose(("complement", "adjunct")) if budget > 1 else ""
+        complement = adjunct = None
+        if inside == "complement":
+            complement = self._clause("that", past or self._chance(0.4), budget - 1)
+        elif inside == "adjunct":
+            adjunct = self._adjunct(past, budget - 1)
+        full = complement is not None  # the clause with that must stand near its verb
+        verb = self._choose(_CLAUSE_VERBS if full else _PLAIN_VERBS)
+        subject = self._choose(PRONOUNS) if self._chance(0.25) else self._phrase("being")
+        clause = Clause(
+            conjunction=conjunction,
+            verb=verb,
+            past=past,
+            subject=subject,
+            object=self._object(verb, subject),
+            recipient=self._phrase("being") if verb.takes == "give" else None,
+            companion=self._phrase("being") if not full and self._rich(0.3) else None,
+            place=self._place() if not full and self._rich(0.7) else None,
+            time=self._choose(_TIMES[past]) if self._rich(0.7) else None,
+            front="",
+            complement=complement,
+            adjunct=adjunct,
+        )
+        return clause._replace(front=self._front(clause))
+
+    def _adjunct(self, past: bool, budget: int) -> Clause:
+        """A clause that says why or when; only reasons may be of another tense."""
+        conjunction = self._choose(("because", "although", "before", "when")[: 3 if past else 4])
+        reason = conjunction in ("because", "although")
+        return self._clause(conjunction, past or (reason and self._chance(0.4)), budget)
+
+    def _front(self, clause: Clause) -> str:
+        """What a main clause begins with; no other clause begins with anything but its subject."""
+        if clause.conjunction in ("", "and", "but"):
+            if clause.adjunct and self._chance(0.5):
+                return "adjunct"
+            for role in ("time", "place"):
+                if getattr(clause, role) and self._chance(0.4):
+                    return role
+        return ""
+
+    def _object(self, verb: Verb, subject: NounPhrase | Pronoun) -> NounPhrase | Pronoun | None:
+        if verb.takes in ("nothing", "clause"):
+            return None
+        if verb.takes in ("thing", "give"):
+            return self._phrase("thing")
+        if self._chance(0.3):  # of the first person only one, or the object would be reflexive
+            first = subject in PRONOUNS[:2]
+            return self._choose(_OBJECT_PRONOUNS[2:] if first else _OBJECT_PRONOUNS)
+        return self._phrase(self._choose(("being", "thing")) if verb.takes == "either" else "being")
+
+    def _place(self) -> Place:
+        return Place(self._choose(tuple(PREPOSITIONS)), self._phrase("place"))
+
+    def _phrase(self, kind: str) -> NounPhrase:
+        joined = kind != "place" and self._rich(0.2)
+        other = self._plain_phrase(kind) if joined else None
+        return self._plain_phrase(kind)._replace(other=other)
+
+    def _plain_phrase(self, kind: str) -> NounPhrase:
+        adjective = self._choose(tuple(ADJECTIVES)) if self._rich(0.7) else ""
+        noun = self._choose(_NOUNS[kind])
+        return NounPhrase(self._choose(tuple(DETERMINERS)), adjective, noun, self._chance(0.25))
+
+    def _rich(self, probability: float) -> bool:
+        return self._chance(probability * self._richness)
+
+
+_NOUNS = {
+    kind: [noun for noun in NOUNS if noun.kind == kind] for kind in ("being", "thing", "place")
+}
+_CLAUSE_VERBS = [verb for verb in VERBS if verb.takes == "clause"]
+_PLAIN_VERBS = [verb for verb in VERBS if verb.takes != "clause"]
+_TIMES = {
+    past: [time for time in TIMES if ("past" if past else "present") in time.tenses.split()]
+    for past in (False, True)
+}
+_OBJECT_PRONOUNS = PRONOUNS[:4]  # without them, which in German is the same word as her

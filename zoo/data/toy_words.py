@@ -1,0 +1,233 @@
+"""The words of the toy languages, and the meanings that sentences are made from.
+
+Nouns, verbs and adjectives are ours to choose, so all of them are regular where they are used:
+no noun of the n-declension, no adjective that changes its stem, no verb with a reflexive. Every
+thing can be opened and closed, so that each verb fits each object of its kind.
+"""
+
+from typing import NamedTuple
+
+
+class Noun(NamedTuple):
+    """A noun: its kind ("being", "thing", "place"), gender ("m", "f", "n") and forms."""
+
+    kind: str
+    gender: str
+    german: str
+    german_plural: str
+    english: str
+    english_plural: str
+
+
+class Verb(NamedTuple):
+    """A verb and what it takes.
+
+    Args:
+      takes: "nothing", an object that is a "being", a "thing" or "either", a recipient and a
+        thing ("give"), or a clause with that ("clause").
+      first: German present of ich, without the particle.
+      third: the same of er, sie, es.
+      plural: the same of wir and sie.
+      participle: of the perfect tense.
+      auxiliary: "haben" or "sein", of the perfect tense.
+      particle: the separable part, "-" for none.
+      base, english_third, past: English forms.
+    """
+
+    takes: str
+    first: str
+    third: str
+    plural: str
+    participle: str
+    auxiliary: str
+    particle: str
+    base: str
+    english_third: str
+    past: str
+
+
+class Pronoun(NamedTuple):
+    """A personal pronoun; `person` is "first", "third" or "plural", as verbs agree with it."""
+
+    person: str
+    nominative: str
+    accusative: str
+    english: str
+    english_object: str
+
+
+class Time(NamedTuple):
+    """An adverbial of time; word k of one language says word k of the other."""
+
+    tenses: str  # "present", "past" or "present past"
+    german: str
+    english: str
+
+
+class NounPhrase(NamedTuple):
+    """A noun with what stands before it, and perhaps another phrase joined by and.
+
+    Args:
+      determiner: "the", "a" (in the plural: none), "my" or "this".
+      adjective: English; "" for none.
+      noun: the noun.
+      plural: whether it is in the plural.
+      other: the second part of "X and Y".
+    """
+
+    determiner: str
+    adjective: str
+    noun: Noun
+    plural: bool
+    other: "NounPhrase | None" = None
+
+
+class Place(NamedTuple):
+    """Where something happens: an English preposition and a noun phrase."""
+
+    preposition: str
+    phrase: NounPhrase
+
+
+class Clause(NamedTuple):
+    """What one clause says, in no language; a role that it lacks is None.
+
+    Args:
+      conjunction: English; "" before a first main clause.
+      verb: the verb.
+      past: told in the past, which is the perfect tense in German.
+      subject: who does it.
+      object: to whom or what.
+      recipient: to whom something is given.
+      companion: with whom.
+      place: where.
+      time: when.
+      front: "time", "place" or "adjunct" stands before everything else; "": nothing does.
+      complement: the clause with that.
+      adjunct: the clause with because, although, before or when.
+    """
+
+    conjunction: str
+    verb: Verb
+    past: bool
+    subject: NounPhrase | Pronoun
+    object: NounPhrase | Pronoun | None
+    recipient: NounPhrase | None
+    companion: NounPhrase | None
+    place: Place | None
+    time: Time | None
+    front: str
+    complement: "Clause | None"
+    adjunct: "Clause | None"
+
+
+_NOUN_TABLE = """
+being m Mann Männer man men
+being m Lehrer Lehrer teacher teachers
+being m Freund Freunde friend friends
+being m Arzt Ärzte doctor doctors
+being m Hund Hunde dog dogs
+being m Vogel Vögel bird birds
+being f Frau Frauen woman women
+being f Schwester Schwestern sister sisters
+being f Katze Katzen cat cats
+being f Königin Königinnen queen queens
+being n Kind Kinder child children
+being n Mädchen Mädchen girl girls
+being n Pferd Pferde horse horses
+thing m Brief Briefe letter letters
+thing m Koffer Koffer suitcase suitcases
+thing f Kiste Kisten box boxes
+thing f Flasche Flaschen bottle bottles
+thing n Buch Bücher book books
+thing n Paket Pakete parcel parcels
+place m Garten Gärten garden gardens
+place m Wald Wälder forest forests
+place f Stadt Städte town towns
+place f Schule Schulen school schools
+place n Haus Häuser house houses
+"""
+NOUNS = tuple(Noun(*line.split()) for line in _NOUN_TABLE.strip().split("\n"))
+
+_VERB_TABLE = """
+nothing schlafe schläft schlafen geschlafen haben - sleep sleeps slept
+nothing lache lacht lachen gelacht haben - laugh laughs laughed
+nothing singe singt singen gesungen haben - sing sings sang
+nothing arbeite arbeitet arbeiten gearbeitet haben - work works worked
+nothing wache wacht wachen aufgewacht sein auf wake wakes woke
+nothing komme kommt kommen angekommen sein an arrive arrives arrived
+either sehe sieht sehen gesehen haben - see sees saw
+either suche sucht suchen gesucht haben - seek seeks sought
+either hole holt holen abgeholt haben ab fetch fetches fetched
+being liebe liebt lieben geliebt haben - love loves loved
+being rufe ruft rufen angerufen haben an call calls called
+being lade lädt laden eingeladen haben ein invite invites invited
+thing kaufe kauft kaufen gekauft haben - buy buys bought
+thing mache macht machen aufgemacht haben auf open opens opened
+thing mache macht machen zugemacht haben zu close closes closed
+thing bringe bringt bringen mitgebracht haben mit bring brings brought
+give gebe gibt geben gegeben haben - give gives gave
+give zeige zeigt zeigen gezeigt haben - show shows showed
+give schicke schickt schicken geschickt haben - send sends sent
+clause sage sagt sagen gesagt haben - say says said
+clause weiß weiß wissen gewusst haben - know knows knew
+clause glaube glaubt glauben geglaubt haben - believe believes believed
+"""
+VERBS = tuple(Verb(*line.split()) for line in _VERB_TABLE.strip().split("\n"))
+
+PRONOUNS = (
+    Pronoun("first", "ich", "mich", "I", "me"),
+    Pronoun("plural", "wir", "uns", "we", "us"),
+    Pronoun("third", "er", "ihn", "he", "him"),
+    Pronoun("third", "sie", "sie", "she", "her"),
+    Pronoun("plural", "sie", "sie", "they", "them"),
+)
+TIMES = (
+    Time("present past", "heute", "today"),
+    Time("present past", "jeden Tag", "every day"),
+    Time("present", "jetzt", "now"),
+    Time("past", "gestern", "yesterday"),
+    Time("past", "letzte Woche", "last week"),
+)
+ADJECTIVES = {
+    "old": "alt",
+    "young": "jung",
+    "small": "klein",
+    "big": "groß",
+    "clever": "klug",
+    "beautiful": "schön",
+    "new": "neu",
+    "red": "rot",
+}
+PREPOSITIONS = {"in": "in", "behind": "hinter", "beside": "neben"}  # of places, with the dative
+CONJUNCTIONS = {
+    "and": "und",
+    "but": "aber",
+    "that": "dass",
+    "because": "weil",
+    "although": "obwohl",
+    "before": "bevor",
+    "when": "wenn",
+}
+# Nominative, accusative and dative, by gender and in the plural ("p").
+DETERMINERS = {
+    "the": {"m": "der den dem", "f": "die die der", "n": "das das dem", "p": "die die den"},
+    "this": {
+        "m": "dieser diesen diesem",
+        "f": "diese diese dieser",
+        "n": "dieses dieses diesem",
+        "p": "diese diese diesen",
+    },
+    "a": {"m": "ein einen einem", "f": "eine eine einer", "n": "ein ein einem"},
+    "my": {
+        "m": "mein meinen meinem",
+        "f": "meine meine meiner",
+        "n": "mein mein meinem",
+        "p": "meine meine meinen",
+    },
+}
+# An adjective is weak after der and dieser, mixed after ein and mein, strong where nothing is.
+WEAK = {"m": "e en en", "f": "e e en", "n": "e e en", "p": "en en en"}
+MIXED = {"m": "er en en", "f": "e e en", "n": "es es en", "p": "en en en"}
+STRONG = {"p": "e e en"}
+ADJECTIVE_ENDINGS = {"the": WEAK, "this": WEAK, "a": MIXED | STRONG, "my": MIXED}
