@@ -1,5 +1,6 @@
 """Dropout, with a mask of its own for every step or one for the whole sequence."""
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
@@ -29,3 +30,21 @@ def dropout(
     shape = tuple(1 if axis in shared_axes else size for axis, size in enumerate(x.shape))
     keep = jax.random.bernoulli(key, 1 - rate, shape)
     return jnp.where(keep, x / (1 - rate), 0)
+
+
+def drop(module: nn.Module, x: jax.Array, rate: float, deterministic: bool) -> jax.Array:
+    """Dropout inside a module: with its random key "dropout", and none where deterministic.
+
+    Args:
+        module: the module that calls, which has the key.
+        x: any shape.
+        rate: the fraction dropped.
+        deterministic: whether x is left as it is.
+
+    Example:
+        >>> drop(nn.Module(), jnp.ones(2), 0.5, deterministic=True).tolist()
+        [1.0, 1.0]
+    """
+    if deterministic or not rate:
+        return x
+    return dropout(module.make_rng("dropout"), x, rate)

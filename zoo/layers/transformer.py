@@ -1,0 +1,165 @@
+"""The layers of a Transformer (Vaswani et al. 2017), normalised before each part (pre-norm).
+
+    encoder     x <- x + SelfAttention(norm(x))
+                x <- x + F(norm(x))
+    decoder     x <- x + SelfAttention(norm(x))         over the steps up to this one
+                x <- x + Attention(norm(x), source)     where it looks at the source
+                x <- x + F(norm(x))
+    F(x) = W_2 relu(W_1 x + b_1) + b_2
+
+Normalising before the parts rather than after them: Xiong et al. 2020. Each part's output is
+dropped out before it is added.
+
+Axes: B rows, T target steps, S source steps, L steps that a cache has room for, H width.
+"""
+
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from zoo.layers.attention import MultiHeadAttention, source_mask
+from zoo.layers.dropout import drop
+from zoo.layers.linear import affine
+
+Array = jax.Array
+
+
+class KeysValues(NamedTuple):
+    """What attention looks up, each [B, S, H]."""
+
+    keys: Array
+    values: Array
+
+
+class PositionWise(nn.Module):
+    """F, the same two-layer network at every step.
+
+    Parameters: `hidden_kernel` W_1 [H, inner], `hidden_bias`, `output_kernel` W_2, `output_bias`.
+
+    Attributes:
+        size: H.
+        inner_size: hidden units.
+        dropout_rate: fraction of them dropped.
+    """
+
+    size: int
+    inner_size: int
+    dropout_rate: float
+
+    @nn.compact
+    def __call__(self, x: Array, deterministic: bool) -> Array:
+        """F(x) of x [B, T, H]."""
+        init, zeros = nn.initializers.glorot_uniform(), nn.initializers.zeros
+        first = self.param("hidden_kernel", init, (self.size, self.inner_size))
+        hidden = affine(x, first, self.param("hidden_bias", zeros, (self.inner_size,)))
+        hidden = drop(self, jax.nn.relu(hidden), self.dropout_rate, deterministic)
+        second = self.param("output_kernel", init, (self.inner_size, self.size))
+        return affine(hidden, second, self.param("output_bias", zeros, (self.size,)))
+
+
+class TransformerLayer(nn.Module):
+    """One layer of an encoder or, with `looks_at_source`, of a decoder.
+
+    Attributes:
+        size: H.
+        num_heads: heads of each attention.
+        inner_size: hidden units of F.
+        dropout_rate: fraction of what each part gives, and of the hidden units of F, dropped.
+        looks_at_source: whether there is attention to the source.
+
+    Example:
+        >>> layer, x = TransformerLayer(4, 2, 8, 0.0), jnp.ones((1, 3, 4))
+        >>> layer.init_with_output(jax.random.key(0), x, jnp.array([3]))[0].shape
+        (1, 3, 4)
+    """
+
+    size: int
+    num_heads: int
+    inner_size: int
+    dropout_rate: float
+    looks_at_source: bool = False
+
+    def setup(self) -> None:
+        """The parts and what normalises before them."""
+        self.self_attention = MultiHeadAttention(self.num_heads, self.size)
+        self.self_norm = nn.LayerNorm()
+        if self.looks_at_source:
+            self.source_attention = MultiHeadAttention(self.num_heads, self.size)
+            self.source_norm = nn.LayerNorm()
+        self.position_wise = PositionWise(self.size, self.inner_size, self.dropout_rate)
+        self.position_wise_norm = nn.LayerNorm()
+
+    def __call__(self, x: Array, lengths: Array, deterministic: bool = True) -> Array:
+        """As an encoder's layer: every step looks at all real steps of x [B, S, H]."""
+        normed = self.self_norm(x)
+        mask = source_mask(x.shape[1], lengths)
+        found = self.self_attention(normed, *self.self_attention.project(normed), mask)
+        x = x + self._drop(found.context, deterministic)
+        return self._transform(x, deterministic)
+
+    def decode(
+        self,
+        x: Array,
+        source: KeysValues | None,
+        source_lengths: Array,
+        cache: KeysValues,
+        first: Array,
+        deterministic: bool = True,
+    ) -> tuple[Array, Array | None, KeysValues]:
+        """As a decoder's layer: every step looks at itself, those before it, and the source.
+
+        Args:
+            x: [B, T, H], steps first, ..., first + T - 1 of the target.
+            source: as `project_source` gives it; None for a layer that does not look at it.
+            source_lengths: int32[B].
+            cache: keys and values [B, L, H] of the steps before, with room for these.
+            first: int32, the number of the first step of x.
+            deterministic: False to drop units.
+
+        Returns:
+            x after the layer, the weights [B, T, S] over the source (None without), and the cache
+            with these steps.
+        """
+        normed = self.self_norm(x)
+        new = self.self_attention.project(normed)
+        cache = KeysValues(*map(_write, cache, new, (first, first)))
+        steps = first + jnp.arange(x.shape[1])
+        no_later = jnp.arange(cache.keys.shape[1])[None, :] <= steps[:, None]
+        found = self.self_attention(normed, *cache, no_later[None])
+        x = x + self._drop(found.context, deterministic)
+        weights = None
+        if source is not None:
+            mask = source_mask(source.keys.shape[1], source_lengths)
+            looked = self.source_attention(self.source_norm(x), *source, mask)
+            x, weights = x + self._drop(looked.context, deterministic), looked.weights
+        return self._transform(x, deterministic), weights, cache
+
+    def project_source(self, states: Array) -> KeysValues:
+        """The keys and values of the source's states [B, S, H], made once for all steps."""
+        return KeysValues(*self.source_attention.project(states))
+
+    def _transform(self, x: Array, deterministic: bool) -> Array:
+        changed = self.position_wise(self.position_wise_norm(x), deterministic)
+        return x + self._drop(changed, deterministic)
+
+    def _drop(self, x: Array, deterministic: bool) -> Array:
+        return drop(self, x, self.dropout_rate, deterministic)
+
+
+def _write(buffer: Array, new: Array, first: Array) -> Array:
+    """The buffer [B, L, H] with new [B, T, H] from step `first` on."""
+    zero = jnp.zeros_like(first)
+    return lax.dynamic_update_slice(buffer, new.astype(buffer.dtype), (zero, first, zero))
+
+
+def empty_cache(batch: int, room: int, size: int, dtype: Any) -> KeysValues:
+    """A cache before the first step.
+
+    Example:
+        >>> empty_cache(2, 5, 4, jnp.float32).keys.shape
+        (2, 5, 4)
+    """
+    return KeysValues(*(jnp.zeros((batch, room, size), dtype) for _ in range(2)))

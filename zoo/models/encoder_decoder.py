@@ -1,0 +1,286 @@
+"""The encoder-decoder: a sequence goes in, another of its own length and order comes out.
+
+    x_s        embedding of source token s
+    h, z       = encoder(x_1, ..., x_n)                        see models.encoders, .transformer
+    h~_t       = decoder(y_1, ..., y_{t-1}; h or z)            see models.decoders, .transformer
+    p(y_t)     = softmax(U h~_t + b)
+
+With context "vector" the decoder gets z alone, one vector whatever n is (Sutskever et al. 2014;
+Cho et al. 2014): the bottleneck. With "attention" it looks at the states h at every step
+(Bahdanau et al. 2015; Luong et al. 2015; Vaswani et al. 2017).
+
+Axes: B rows, S source steps, T target steps, D width of an embedding, H width of a state, V target
+vocabulary.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+
+from zoo.errors import UserError
+from zoo.layers.attention import SCORES
+from zoo.layers.dropout import drop
+from zoo.layers.linear import affine
+from zoo.layers.recurrent import uniform
+from zoo.models.decoders import FeedForwardDecoder, RecurrentDecoder
+from zoo.models.encoders import Encoded, FeedForwardEncoder, RecurrentEncoder
+from zoo.models.transformer import TransformerDecoder, TransformerEncoder
+
+Array = jax.Array
+
+CELL_KINDS = ("elman", "gru", "lstm")
+KINDS = ("feedforward", *CELL_KINDS, "transformer")
+CONTEXTS = ("vector", "attention")
+
+
+@dataclass(frozen=True)
+class EncoderDecoderConfig:
+    """The settings of an encoder-decoder.
+
+    Attributes:
+        encoder: feedforward, elman, gru, lstm or transformer.
+        decoder: the same.
+        context: vector, the source as one vector; or attention to all its states.
+        score: of attention, but in a transformer decoder: dot, scaled_dot, bilinear or additive.
+        input_feeding: of a recurrent decoder: read what the step before looked at.
+        reads_vector: of a recurrent decoder: read the source's vector at every step.
+        embedding_size: D.
+        hidden_size: H.
+        num_layers: recurrent or Transformer layers, of the encoder and of the decoder.
+        bidirectional: a recurrent encoder reads both ways, each with H/2.
+        encoder_window: of a feedforward encoder: tokens on either side of each.
+        decoder_window: of a feedforward decoder: how many target tokens it sees.
+        num_heads: of a Transformer: heads of each attention.
+        inner_size: of a Transformer: hidden units between two layers of attention.
+        tie_embeddings: the target's embedding matrix is U too; H must then be D.
+        share_embeddings: source and target have one embedding matrix; needs one vocabulary.
+        embedding_dropout_rate: fraction of each embedding's elements dropped in training.
+        layer_dropout_rate: the same inside and between layers.
+        output_dropout_rate: the same of what goes into U.
+        forget_bias: start of the forget gates' bias of an LSTM.
+    """
+
+    encoder: str = "gru"
+    decoder: str = "gru"
+    context: str = "attention"
+    score: str = "additive"
+    input_feeding: bool = False
+    reads_vector: bool = False
+    embedding_size: int = 256
+    hidden_size: int = 256
+    num_layers: int = 1
+    bidirectional: bool = True
+    encoder_window: int = 3
+    decoder_window: int = 5
+    num_heads: int = 4
+    inner_size: int = 512
+    tie_embeddings: bool = False
+    share_embeddings: bool = False
+    embedding_dropout_rate: float = 0.0
+    layer_dropout_rate: float = 0.0
+    output_dropout_rate: float = 0.0
+    forget_bias: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, choices in (
+            ("encoder", KINDS),
+            ("decoder", KINDS),
+            ("context", CONTEXTS),
+            ("score", SCORES),
+        ):
+            if getattr(self, name) not in choices:
+                raise UserError(
+                    f"model.{name} is {getattr(self, name)!r}; choose one of {', '.join(choices)}"
+                )
+        _check_sizes(self)
+        _check_fit(self)
+
+
+def _check_sizes(config: EncoderDecoderConfig) -> None:
+    """Raises UserError, one line, for the first number that can't be."""
+    sizes = ("embedding_size", "hidden_size", "num_layers", "decoder_window", "num_heads")
+    for name in (*sizes, "inner_size"):
+        if getattr(config, name) < 1:
+            raise UserError(f"model.{name} is {getattr(config, name)}; use at least 1")
+    if config.encoder_window < 0:
+        raise UserError(f"model.encoder_window is {config.encoder_window}; use 0 or more")
+    for name in ("embedding", "layer", "output"):
+        rate = getattr(config, f"{name}_dropout_rate")
+        if not 0 <= rate < 1:
+            raise UserError(
+                f"model.{name}_dropout_rate is {rate}; use a fraction from 0 to below 1"
+            )
+
+
+def _check_fit(config: EncoderDecoderConfig) -> None:
+    """Raises UserError, one line, for the first two settings that don't go together."""
+    kinds = (config.encoder, config.decoder)
+    width, embedding = config.hidden_size, config.embedding_size
+    needs_same = [
+        (config.tie_embeddings, "tie_embeddings"),
+        ("transformer" in kinds, "a transformer"),
+    ]
+    for is_so, what in needs_same:
+        if is_so and width != embedding:
+            raise UserError(
+                f"model.hidden_size is {width} and model.embedding_size {embedding}; "
+                f"{what} needs them to be equal"
+            )
+    if "transformer" in kinds and width % config.num_heads:
+        raise UserError(
+            f"model.num_heads {config.num_heads} does not divide model.hidden_size {width}"
+        )
+    if {"transformer", "feedforward"} & set(kinds) and embedding % 2:
+        raise UserError(f"model.embedding_size is {embedding}; positions need an even one")
+    if config.bidirectional and config.encoder in CELL_KINDS and width % 2:
+        raise UserError(f"model.hidden_size is {width}; a bidirectional encoder halves it: even")
+    for name in ("input_feeding", "reads_vector"):
+        if getattr(config, name) and config.decoder not in CELL_KINDS:
+            raise UserError(
+                f"model.{name} is for a recurrent decoder; model.decoder is {config.decoder}"
+            )
+    if config.input_feeding and config.context != "attention":
+        raise UserError("model.input_feeding needs model.context=attention")
+
+
+class TranslationOutput(NamedTuple):
+    """What an encoder-decoder gives for T target tokens.
+
+    Attributes:
+        logits: [B, T, V], unnormalised log-probabilities of each next token.
+        weights: [B, T, S], attention over the source: zero at padding, they sum to one; None with
+            context "vector".
+        state: where the decoder stands after the last token.
+    """
+
+    logits: Array
+    weights: Array | None
+    state: Any
+
+
+class EncoderDecoder(nn.Module):
+    """An encoder-decoder from a source vocabulary to a target vocabulary of V tokens.
+
+    Parameters: `source_embedding` and `target_embedding`, or where shared `embedding`; `encoder`,
+    `decoder`; `output_kernel` U [H, V] unless tied, `output_bias` [V].
+
+    Example:
+        >>> config = EncoderDecoderConfig(embedding_size=8, hidden_size=8)
+        >>> model = EncoderDecoder(config, 50, source_vocabulary_size=60)
+        >>> array = jax.numpy.array
+        >>> sources, lengths = array([[5, 7, 2], [9, 2, 2]]), array([3, 2])
+        >>> inputs = array([[1, 8, 9, 4], [1, 3, 2, 2]])
+        >>> params = model.init(jax.random.key(0), sources, lengths, inputs)["params"]
+        >>> output = model.apply({"params": params}, sources, lengths, inputs)
+        >>> output.logits.shape, output.weights.shape
+        ((2, 4, 50), (2, 4, 3))
+    """
+
+    config: EncoderDecoderConfig
+    vocabulary_size: int
+    source_vocabulary_size: int
+
+    def setup(self) -> None:
+        """The embeddings, the two halves and the output layer."""
+        config = self.config
+        if config.share_embeddings and self.source_vocabulary_size != self.vocabulary_size:
+            raise UserError(
+                "model.share_embeddings needs one vocabulary: --config.data.share_vocabulary=True"
+            )
+        width, size = config.embedding_size, self.vocabulary_size
+        init = uniform(width**-0.5)
+        name = "embedding" if config.share_embeddings else "target_embedding"
+        self.target_embedding = self.param(name, init, (size, width))
+        self.source_embedding = (
+            self.target_embedding
+            if config.share_embeddings
+            else self.param("source_embedding", init, (self.source_vocabulary_size, width))
+        )
+        self.encoder = _make_encoder(config)
+        self.decoder = _make_decoder(config)
+        if not config.tie_embeddings:
+            shape = (config.hidden_size, size)
+            self.output_kernel = self.param("output_kernel", uniform(shape[0] ** -0.5), shape)
+        self.output_bias = self.param("output_bias", nn.initializers.zeros, (size,))
+
+    def __call__(
+        self, sources: Array, source_lengths: Array, inputs: Array, *, deterministic: bool = True
+    ) -> TranslationOutput:
+        """The distribution of the next target token after each token (teacher forcing).
+
+        Args:
+            sources: int32[B, S].
+            source_lengths: int32[B], real tokens of each source, at least 1.
+            inputs: int32[B, T], target tokens from `<s>` on.
+            deterministic: False to drop units, which needs a random key named "dropout".
+        """
+        encoded = self.encode(sources, source_lengths, deterministic=deterministic)
+        memory, state = self.begin(encoded, inputs.shape[1])
+        return self.decode(inputs, memory, state, deterministic=deterministic)
+
+    def encode(
+        self, sources: Array, source_lengths: Array, *, deterministic: bool = True
+    ) -> Encoded:
+        """The source's states and vector."""
+        embedded = self._embed(self.source_embedding, sources, deterministic)
+        return self.encoder(embedded, source_lengths, deterministic)
+
+    def begin(self, encoded: Encoded, room: int) -> tuple[Any, Any]:
+        """Memory and first state of a decoder that is to read at most `room` target tokens."""
+        return self.decoder.begin(encoded, room)
+
+    def decode(
+        self, inputs: Array, memory: Any, state: Any, *, deterministic: bool = True
+    ) -> TranslationOutput:
+        """The distribution after each of the next target tokens int32[B, T]."""
+        config = self.config
+        embedded = self._embed(self.target_embedding, inputs, deterministic)
+        decoded = self.decoder(embedded, memory, state, deterministic)
+        hidden = drop(self, decoded.hidden, config.output_dropout_rate, deterministic)
+        kernel = self.target_embedding.T if config.tie_embeddings else self.output_kernel
+        logits = affine(hidden, kernel, self.output_bias)
+        return TranslationOutput(logits, decoded.weights, decoded.state)
+
+    def _embed(self, table: Array, tokens: Array, deterministic: bool) -> Array:
+        """Embeddings; where positions are added, as large as these."""
+        embedded = table[tokens]
+        if {"transformer", "feedforward"} & {self.config.encoder, self.config.decoder}:
+            embedded = embedded * self.config.embedding_size**0.5
+        return drop(self, embedded, self.config.embedding_dropout_rate, deterministic)
+
+
+def _make_encoder(config: EncoderDecoderConfig) -> nn.Module:
+    size, rate = config.hidden_size, config.layer_dropout_rate
+    if config.encoder == "feedforward":
+        return FeedForwardEncoder(size, config.encoder_window, rate)
+    if config.encoder == "transformer":
+        return TransformerEncoder(
+            size, config.num_layers, config.num_heads, config.inner_size, rate
+        )
+    return RecurrentEncoder(
+        config.encoder, size, config.num_layers, config.bidirectional, rate, config.forget_bias
+    )
+
+
+def _make_decoder(config: EncoderDecoderConfig) -> nn.Module:
+    size, rate = config.hidden_size, config.layer_dropout_rate
+    attends = config.context == "attention"
+    score = config.score if attends else ""
+    if config.decoder == "feedforward":
+        return FeedForwardDecoder(size, config.embedding_size, config.decoder_window, score)
+    if config.decoder == "transformer":
+        return TransformerDecoder(
+            size, config.num_layers, config.num_heads, config.inner_size, rate, attends
+        )
+    return RecurrentDecoder(
+        cell=config.decoder,
+        size=size,
+        num_layers=config.num_layers,
+        dropout_rate=rate,
+        forget_bias=config.forget_bias,
+        score=score,
+        input_feeding=config.input_feeding,
+        reads_vector=config.reads_vector,
+    )
