@@ -18,7 +18,14 @@ DOWN = {
     "models": {"layers", "errors", "special_tokens"},
     "exchange": {"models", "data", "errors", "special_tokens"},
     "decoding": {"models", "layers", "data", "errors", "special_tokens"},
-    "evaluation": {"models", "layers", "data", "errors", "special_tokens"},
+    "evaluation": {
+        "models",
+        "layers",
+        "data",
+        "decoding.translation",
+        "errors",
+        "special_tokens",
+    },
 }
 DOWN["diagnostics"] = DOWN["evaluation"] | {"evaluation"}
 DOWN["tasks"] = DOWN["evaluation"] | {"evaluation", "decoding"}

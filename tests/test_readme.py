@@ -32,5 +32,5 @@ def test_every_config_and_path_it_names_is_there():
 def test_ci_runs_the_command_of_the_readme():
     commands = [line for line in README.splitlines() if "install -e '.[test]'" in line]
     assert len(commands) == 1
-    assert commands[0].endswith(".venv/bin/pytest -n auto")
+    assert commands[0].endswith(".venv/bin/pytest -n auto --dist loadfile")
     assert "install -e '.\\[test\\]'" in (ROOT / ".ci" / "run").read_text()

@@ -5,7 +5,7 @@ The public names are imported when they are first used, so that `import zoo` cos
 Example:
     >>> import zoo
     >>> zoo.list_models()
-    ['classifier', 'feedforward_lm', 'ngram_lm', 'recurrent_lm']
+    ['classifier', 'encoder_decoder', 'feedforward_lm', 'ngram_lm', 'recurrent_lm']
 """
 
 import importlib
@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zoo.decoding.generation import generate, stream_generate
     from zoo.decoding.settings import GenerationSettings
+    from zoo.decoding.translation import Translation, translate
     from zoo.errors import UserError
     from zoo.evaluation.classification import ClassificationScore
     from zoo.evaluation.classifying import Classification, classify, evaluate_classifier
     from zoo.evaluation.interpolation import Mixture, mix
     from zoo.evaluation.perplexity import Score, evaluate, perplexity
+    from zoo.evaluation.translating import TranslationScore, evaluate_translator
     from zoo.hub import Checkpoint, list_checkpoints, load
     from zoo.models.registry import list_models
 
@@ -31,11 +33,14 @@ __all__ = [
     "GenerationSettings",
     "Mixture",
     "Score",
+    "Translation",
+    "TranslationScore",
     "UserError",
     "__version__",
     "classify",
     "evaluate",
     "evaluate_classifier",
+    "evaluate_translator",
     "generate",
     "list_checkpoints",
     "list_models",
@@ -43,6 +48,7 @@ __all__ = [
     "mix",
     "perplexity",
     "stream_generate",
+    "translate",
 ]
 
 _MODULE_OF = {
@@ -52,10 +58,13 @@ _MODULE_OF = {
     "GenerationSettings": "zoo.decoding.settings",
     "Mixture": "zoo.evaluation.interpolation",
     "Score": "zoo.evaluation.perplexity",
+    "Translation": "zoo.decoding.translation",
+    "TranslationScore": "zoo.evaluation.translating",
     "UserError": "zoo.errors",
     "classify": "zoo.evaluation.classifying",
     "evaluate": "zoo.evaluation.perplexity",
     "evaluate_classifier": "zoo.evaluation.classifying",
+    "evaluate_translator": "zoo.evaluation.translating",
     "generate": "zoo.decoding.generation",
     "list_checkpoints": "zoo.hub",
     "list_models": "zoo.models.registry",
@@ -63,6 +72,7 @@ _MODULE_OF = {
     "mix": "zoo.evaluation.interpolation",
     "perplexity": "zoo.evaluation.perplexity",
     "stream_generate": "zoo.decoding.generation",
+    "translate": "zoo.decoding.translation",
 }
 
 

@@ -7,7 +7,17 @@ import warnings
 from collections.abc import Sequence
 from typing import NoReturn, TextIO
 
-from zoo.commands import arpa, classify, diagnose, evaluate, generate, listing, mix, release
+from zoo.commands import (
+    arpa,
+    classify,
+    diagnose,
+    evaluate,
+    generate,
+    listing,
+    mix,
+    release,
+    translate,
+)
 from zoo.errors import UserError
 
 COMMANDS = {
@@ -15,6 +25,7 @@ COMMANDS = {
     "evaluate": evaluate,
     "generate": generate,
     "classify": classify,
+    "translate": translate,
     "mix": mix,
     "diagnose": diagnose,
     "arpa": arpa,

@@ -37,8 +37,9 @@ class Checkpoint:
         step: number of train steps taken.
         model: `model.apply({"params": params}, tokens)` gives logits and carry.
         params: nested dict of arrays, on the default device.
-        vocabulary: from text to token ids and back.
+        vocabulary: from text to token ids and back; of a translator that of its targets.
         labels: what a classifier chooses from; None of another model.
+        source_vocabulary: that of a translator's sources; None of another model.
         config: the run's resolved config, as nested dicts; of an ARPA file only the model's.
         progress: what the run had reached: data position, scores.
     """
@@ -52,6 +53,7 @@ class Checkpoint:
     config: dict[str, Any]
     progress: dict[str, Any]
     labels: "Labels | None" = None
+    source_vocabulary: "Vocabulary | None" = None
 
     @property
     def thresholds(self) -> "np.ndarray | None":
@@ -64,6 +66,11 @@ class Checkpoint:
     def max_tokens(self) -> int:
         """How many tokens of a text a classifier reads; 0 for all."""
         return int(self.config.get("data", {}).get("max_tokens", 0))
+
+    @property
+    def lowercase(self) -> bool:
+        """Whether a translator was trained on lower-cased texts."""
+        return bool(self.config.get("data", {}).get("lowercase", False))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,17 +106,14 @@ def load(name_or_path: os.PathLike[str] | str) -> Checkpoint:
         return _load_arpa(name)
     directory = _find(name)
     restored = checkpoints.restore(directory)
-    model, vocabulary, labels = _build(name, restored)
     return Checkpoint(
         name=name,
         directory=directory,
         step=restored.step,
-        model=model,
         params=jax.tree.map(_widen, restored.params),
-        vocabulary=vocabulary,
         config=restored.config,
         progress=restored.progress,
-        labels=labels,
+        **_build(name, restored),
     )
 
 
@@ -227,22 +231,26 @@ def _step_of_run(workdir: epath.Path) -> epath.Path:
     return chosen
 
 
-def _build(
-    name: str, restored: checkpoints.Restored
-) -> tuple["nn.Module", "Vocabulary", "Labels | None"]:
+def _build(name: str, restored: checkpoints.Restored) -> dict[str, Any]:
+    """The fields of a `Checkpoint` that are built: model, vocabularies, labels."""
     from zoo.data.labels import labels_from_json
     from zoo.data.vocabulary import vocabulary_from_json
     from zoo.models import registry
 
     record: Any = restored.vocabulary
-    labels = None
+    beside: dict[str, Any] = {}
+    sizes: dict[str, int] = {}
     if isinstance(record, dict) and "labels" in record:
-        labels, record = labels_from_json(record["labels"]), record.get("tokens")
+        beside["labels"], record = labels_from_json(record["labels"]), record.get("tokens")
+        sizes["num_labels"] = len(beside["labels"])
+    elif isinstance(record, dict) and "source" in record:
+        source, record = vocabulary_from_json(record["source"]), record.get("target")
+        beside["source_vocabulary"] = source
+        sizes["source_vocabulary_size"] = len(source)
     vocabulary = vocabulary_from_json(record)
-    num_labels = None if labels is None else len(labels)
     try:
-        model = registry.build(restored.config["model"], len(vocabulary), num_labels)
-        return model, vocabulary, labels
+        model = registry.build(restored.config["model"], len(vocabulary), **sizes)
+        return {"model": model, "vocabulary": vocabulary, **beside}
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"the model of {name} cannot be built: {error}; where it is from a newer version, "

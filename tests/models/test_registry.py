@@ -60,8 +60,9 @@ def count(model: Any) -> int:
 def test_every_architecture_has_a_row() -> None:
     elsewhere = {name for name in ARCHITECTURES if task_of(name) != "language_modeling"}
     assert set(TABLE) | elsewhere == set(ARCHITECTURES) == set(list_models())
-    # Whose parameters depend on a text, and on the labels: test_ngram_lm.py, test_classifier.py.
-    assert elsewhere == {"ngram_lm", "classifier"}
+    # Which need more than a vocabulary: test_ngram_lm.py, test_classifier.py,
+    # test_encoder_decoder.py.
+    assert elsewhere == {"ngram_lm", "classifier", "encoder_decoder"}
 
 
 @every_architecture
@@ -73,9 +74,11 @@ def test_number_of_parameters(name: str) -> None:
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_default_settings_are_plain_json_and_build_the_default_model(name: str) -> None:
     settings = default_config(name)
-    record = type(build({"architecture": name}, 11, 3).config)
+    sizes = {"num_labels": 3, "source_vocabulary_size": 7}
+    record = type(build({"architecture": name}, 11, **sizes).config)
     assert set(settings) == {"architecture", *(field.name for field in dataclasses.fields(record))}
-    assert build(json.loads(json.dumps(settings)), 11, 3) == build({"architecture": name}, 11, 3)
+    again = build(json.loads(json.dumps(settings)), 11, **sizes)
+    assert again == build({"architecture": name}, 11, **sizes)
 
 
 @every_architecture

@@ -13,11 +13,12 @@ from tiny_run import ROOT, read_config
 from zoo.data.batching import SentenceBatches, StreamBatches
 from zoo.data.corpora import DataConfig
 from zoo.data.labeled_corpora import LabeledCorpus, LabeledDataConfig, LabeledTexts
+from zoo.data.parallel_corpora import ParallelDataConfig, ParallelTexts
 from zoo.data.vocabulary import build_vocabulary
 from zoo.errors import UserError
 from zoo.models.recurrent_lm import RecurrentLMConfig
 from zoo.models.registry import task_of
-from zoo.tasks import classification, encoded_text
+from zoo.tasks import classification, encoded_text, translation
 from zoo.tasks.registry import build_workload
 from zoo.training import config as configs
 from zoo.training.config import (
@@ -39,6 +40,7 @@ RECORDS = {
 }
 CONFIG_FILES = sorted((ROOT / "configs").glob("*.py"))
 CLASSIFIERS = [path for path in CONFIG_FILES if path.stem.endswith("_classifier")]
+TRANSLATORS = [path for path in CONFIG_FILES if path.stem.startswith(("toy_", "multi30k", "paral"))]
 
 
 def changed(name, value):
@@ -54,8 +56,9 @@ def test_a_config_has_every_field_of_every_record_with_its_default():
         fields = dict(config[name].items())
         assert fields.pop("architecture", None) == ("recurrent_lm" if name == "model" else None)
         all_fields = dataclasses.asdict(record())
-        if name == "training":
-            del all_fields["class_weights"]  # of a classifier
+        for elsewhere in ("class_weights", "label_smoothing", "scheduled_sampling_rate"):
+            all_fields.pop(elsewhere, None)  # of a classifier or a translator
+        all_fields.pop("beam_size", None)
         assert fields == all_fields
 
 
@@ -66,6 +69,14 @@ def test_a_classifier_has_its_own_data_and_no_field_without_a_use():
     assert config.training.class_weights == "equal"
     assert "reset_at_sentences" not in config.training
     assert section(config, "data") == LabeledDataConfig()
+
+
+def test_a_translator_has_its_own_data_and_no_field_without_a_use():
+    config = base_config("encoder_decoder")
+    assert dict(config.data.items()) == dataclasses.asdict(ParallelDataConfig())
+    assert set(config.evaluation.keys()) == {"every_steps", "patience", "beam_size"}
+    assert not {"class_weights", "reset_at_sentences"} & set(config.training.keys())
+    assert section(config, "data") == ParallelDataConfig()
 
 
 def test_two_configs_share_nothing():
@@ -194,8 +205,27 @@ def test_every_classifier_in_configs_builds_its_model(path, monkeypatch):
     assert params["embedding"].shape == (7, config.model.embedding_size)
 
 
+@pytest.mark.parametrize("path", TRANSLATORS, ids=lambda path: path.stem)
+def test_every_translator_in_configs_builds_its_model(path, monkeypatch):
+    config = read_config(path)
+    configs.check(config)
+    assert config.is_locked
+    config.data.vocabulary, config.data.vocabulary_size = "word", 0  # a text of four words
+    texts = ParallelTexts(["a b c", "c d"] * 100, ["b", "d a d"] * 100, [()] * 200)
+    splits = dict.fromkeys(("train", "validation", "test"), texts)
+    monkeypatch.setattr(translation, "load_parallel_corpus", lambda data: splits)
+    workload = build_workload(config)
+    params = jax.eval_shape(workload.init_params, jax.random.key(0))
+    batch = workload.batches.batch(0, 0)
+    assert batch.sources.shape[0] == config.data.batch_size
+    loss, _ = jax.eval_shape(workload.task.loss, params, (), batch, jax.random.key(0))
+    assert (loss.shape, loss.dtype) == ((), jnp.float32)
+
+
 @pytest.mark.parametrize(
-    "path", sorted(set(CONFIG_FILES) - set(CLASSIFIERS)), ids=lambda path: path.stem
+    "path",
+    sorted(set(CONFIG_FILES) - set(CLASSIFIERS) - set(TRANSLATORS)),
+    ids=lambda path: path.stem,
 )
 def test_every_language_model_in_configs_builds_its_model(path, monkeypatch):
     """With a text and a vocabulary of our own, and shapes alone: nothing is computed."""

@@ -2,12 +2,9 @@
 
 import argparse
 import json
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.data.sources import read_text
+from zoo.commands.lines import given_lines
 from zoo.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,8 +23,6 @@ labelled too. With --tokens each object holds the tokens that were read and how 
 vector comes from each. CHECKPOINT is a released name (see `python -m zoo list`), a run's
 directory, whose best step it then is, or one step's directory.
 """
-
-LINES_A_CALL = 1024  # so that a long file is labelled, and shown, piece by piece
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
     import zoo
 
     checkpoint = zoo.load(arguments.checkpoint)
-    for texts in _pieces(arguments):
+    for texts in given_lines(arguments.texts, arguments.file):
         results = zoo.classify(checkpoint, texts)
         for result in results:
             print(json.dumps(_record(result, arguments.tokens), ensure_ascii=False), flush=True)
@@ -61,24 +56,6 @@ def run(arguments: argparse.Namespace) -> None:
             from zoo.diagnostics.deciding_tokens import draw_deciding_tokens
 
             draw_deciding_tokens(arguments.picture, results)
-
-
-def _pieces(arguments: argparse.Namespace) -> Iterator[list[str]]:
-    """The texts, so many at a time."""
-    if arguments.texts:
-        yield arguments.texts
-        return
-    if arguments.file:
-        lines = read_text(Path(arguments.file)).removesuffix("\n").split("\n")
-        yield from (lines[at : at + LINES_A_CALL] for at in range(0, len(lines), LINES_A_CALL))
-        return
-    if sys.stdin.isatty():
-        raise UserError("there is no text; give one, or --file=FILE, or pipe lines in")
-    try:
-        for line in sys.stdin:
-            yield [line.removesuffix("\n")]
-    except UnicodeDecodeError as error:
-        raise UserError(f"standard input is not UTF-8 ({error.reason}); convert it") from error
 
 
 def _record(result: "Classification", with_tokens: bool) -> dict[str, object]:

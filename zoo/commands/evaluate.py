@@ -1,4 +1,4 @@
-"""`python -m zoo evaluate`: how well a language model or a classifier does."""
+"""`python -m zoo evaluate`: how well a language model, a classifier or a translator does."""
 
 import argparse
 import dataclasses
@@ -14,9 +14,10 @@ from zoo.evaluation.modes import MODES
 
 if TYPE_CHECKING:
     from zoo.data.labeled_corpora import LabeledTexts
+    from zoo.data.parallel_corpora import ParallelTexts
     from zoo.hub import Checkpoint
 
-SUMMARY = "measure a language model (perplexity) or a classifier (accuracy, F1)"
+SUMMARY = "measure a language model (perplexity), classifier (accuracy, F1) or translator (BLEU)"
 EXAMPLES = """\
 examples:
   python -m zoo evaluate runs/demo --split=test
@@ -24,6 +25,8 @@ examples:
   python -m zoo evaluate runs/demo --text=notes.txt
   python -m zoo evaluate runs/topics --split=test --picture=confusion.png
   python -m zoo evaluate runs/topics --text=labelled.csv --json
+  python -m zoo evaluate runs/toy_german --split=test --beam_size=5
+  python -m zoo evaluate runs/toy_german --source=my.de --target=my.en --json
 
 Of a language model every token is scored, each sentence's end among them, and none twice.
 CHECKPOINT is a released name (see `python -m zoo list`), a run's directory, whose best step it
@@ -46,6 +49,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a UTF-8 text file to score instead; for a "
         "classifier a .csv, .tsv or .jsonl with the columns it was trained with",
+    )
+    source.add_argument("--source", metavar="FILE", help="of a translator: source lines to score")
+    parser.add_argument("--target", metavar="FILE", help="their reference translations")
+    parser.add_argument(
+        "--beam_size", type=int, help="of a translator: width of the search (default: 5)"
     )
     parser.add_argument(
         "--data_directory",
@@ -70,15 +78,23 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         UserError: the checkpoint, the corpus or the text file is missing or damaged.
     """
-    if arguments.text is not None and arguments.data_directory is not None:
-        raise UserError("--data_directory is where a --split lies; leave it out with --text")
+    own = arguments.text or arguments.source
+    if own is not None and arguments.data_directory is not None:
+        raise UserError("--data_directory is where a --split lies; leave it out with a file")
+    if (arguments.source is None) != (arguments.target is None):
+        raise UserError("--source and --target are two files that belong together; give both")
     if arguments.text is not None and not Path(arguments.text).is_file():
         read_text(Path(arguments.text))  # which says why it can't be read, before anything slow
     import zoo
 
     checkpoint = zoo.load(arguments.checkpoint)
-    measure = _measure_classifier if checkpoint.labels else _measure_language_model
-    source = {"split": arguments.split} if arguments.text is None else {"text": arguments.text}
+    if checkpoint.source_vocabulary:
+        measure = _measure_translator
+    else:
+        measure = _measure_classifier if checkpoint.labels else _measure_language_model
+        if arguments.source is not None or arguments.beam_size is not None:
+            raise UserError("--source, --target and --beam_size are for a translator; use --text")
+    source = {"split": arguments.split} if own is None else {"text": own}
     head = {"checkpoint": str(checkpoint.directory), "step": checkpoint.step, **source}
     measure(checkpoint, arguments, head)
 
@@ -140,6 +156,46 @@ def _measure_classifier(
     _print(record, as_json=arguments.json)
     if not arguments.json:
         print(f"\n{report(score)}")
+
+
+def _measure_translator(
+    checkpoint: "Checkpoint", arguments: argparse.Namespace, head: dict[str, Any]
+) -> None:
+    import zoo
+
+    for flag, value in (("text", arguments.text), ("mode", arguments.mode)):
+        if value is not None:
+            raise UserError(f"--{flag} is not for a translator; use --source and --target")
+    if arguments.picture:
+        raise UserError("--picture is of a classifier's confusions; use translate --picture")
+    beam_size = 5 if arguments.beam_size is None else arguments.beam_size
+    pairs = _sentence_pairs(checkpoint, arguments)
+    score = zoo.evaluate_translator(checkpoint, pairs, beam_size=beam_size)
+    record = {**head, "beam_size": beam_size, **score.record(), "signature": score.signature}
+    record["num_examples"] = score.num_examples
+    del record["error"]
+    _print(record, as_json=arguments.json)
+
+
+def _sentence_pairs(checkpoint: "Checkpoint", arguments: argparse.Namespace) -> "ParallelTexts":
+    """The pairs that a translator is to be measured on, as they are written."""
+    from zoo.data.parallel_corpora import (
+        ParallelDataConfig,
+        ParallelTexts,
+        load_parallel_corpus,
+    )
+    from zoo.data.parallel_sources import PairFiles, read_pairs
+
+    if arguments.source is not None:
+        found = read_pairs(PairFiles(Path(arguments.source), Path(arguments.target)))
+        sources, targets = zip(*found, strict=True)
+        return ParallelTexts(list(sources), list(targets), [()] * len(found))
+    config = ParallelDataConfig(**checkpoint.config["data"])
+    config = dataclasses.replace(config, lowercase=False)  # references keep their capitals
+    if arguments.data_directory is not None:
+        config = dataclasses.replace(config, directory=arguments.data_directory)
+    with _own_flags():
+        return load_parallel_corpus(config)[arguments.split]
 
 
 def _print(record: dict[str, Any], *, as_json: bool) -> None:

@@ -15,10 +15,12 @@ class Architecture(NamedTuple):
         summary: what it is, in one line.
         module: where it stands.
         config: the dataclass there of its settings; their defaults stand in it.
-        model: the class there, built as model(config, vocabulary_size), or for classification
-            model(config, vocabulary_size, num_labels): a Flax module, or what is used as one.
-        task: what it is trained for: language_modeling, classification, or ngram_counting, where
-            the parameters are counted in one go, rather than trained step by step.
+        model: the class there, built as model(config, vocabulary_size), for classification with
+            num_labels besides, for translation with source_vocabulary_size: a Flax module, or what
+            is used as one.
+        task: what it is trained for: language_modeling, classification, translation, or
+            ngram_counting, where the parameters are counted in one go, rather than trained step by
+            step.
     """
 
     summary: str
@@ -35,6 +37,13 @@ ARCHITECTURES = {
         "ClassifierConfig",
         "Classifier",
         task="classification",
+    ),
+    "encoder_decoder": Architecture(
+        "encoder-decoder: feed-forward, recurrent or Transformer halves, attention or one vector",
+        "zoo.models.encoder_decoder",
+        "EncoderDecoderConfig",
+        "EncoderDecoder",
+        task="translation",
     ),
     "feedforward_lm": Architecture(
         "feed-forward language model over a window of embeddings",
@@ -63,7 +72,7 @@ def list_models() -> list[str]:
 
     Example:
         >>> list_models()
-        ['classifier', 'feedforward_lm', 'ngram_lm', 'recurrent_lm']
+        ['classifier', 'encoder_decoder', 'feedforward_lm', 'ngram_lm', 'recurrent_lm']
     """
     return sorted(ARCHITECTURES)
 
@@ -108,13 +117,20 @@ def default_config(name: str) -> dict[str, Any]:
     return {"architecture": name, **dataclasses.asdict(_classes(name)[0]())}
 
 
-def build(config: dict[str, Any], vocabulary_size: int, num_labels: int | None = None) -> Any:
+def build(
+    config: dict[str, Any],
+    vocabulary_size: int,
+    *,
+    num_labels: int | None = None,
+    source_vocabulary_size: int | None = None,
+) -> Any:
     """The model that a config's model section describes.
 
     Args:
         config: `architecture` and the fields of its record; absent ones have their defaults.
-        vocabulary_size: V.
+        vocabulary_size: V; of a translator its target vocabulary's.
         num_labels: C, of a classifier.
+        source_vocabulary_size: of a translator.
 
     Raises:
         UserError: for an architecture, field or value that does not exist.
@@ -133,4 +149,6 @@ def build(config: dict[str, Any], vocabulary_size: int, num_labels: int | None =
             raise UserError(f"no setting is called model.{setting}; did you mean model.{near[0]}?")
     if task_of(name) == "classification":
         return model(record(**settings), vocabulary_size, num_labels)
+    if task_of(name) == "translation":
+        return model(record(**settings), vocabulary_size, source_vocabulary_size)
     return model(record(**settings), vocabulary_size)

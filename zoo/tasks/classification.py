@@ -140,7 +140,7 @@ def build_workload(config: ConfigDict) -> Workload:
     """
     data = LabeledDataConfig(**config.data)
     vocabulary, labels, train, validation, notes = encode_labeled_corpus(data)
-    model = build(config.model.to_dict(), len(vocabulary), len(labels))
+    model = build(config.model.to_dict(), len(vocabulary), num_labels=len(labels))
     vectors = starting_vectors(config, vocabulary, np.concatenate(train.rows))
     if vectors:
         notes = (*notes, vectors.report)

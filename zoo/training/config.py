@@ -8,6 +8,7 @@ from ml_collections import ConfigDict
 
 from zoo.data.corpora import DataConfig
 from zoo.data.labeled_corpora import LabeledDataConfig
+from zoo.data.parallel_corpora import ParallelDataConfig
 from zoo.errors import UserError
 from zoo.evaluation.modes import MODES
 from zoo.models.registry import default_config, task_of
@@ -33,6 +34,10 @@ class TrainingConfig:
         class_weights: of a classifier: equal, or balanced, where the loss of a text is divided by
             how frequent its label is in training (of several labels, that of having the label by
             how frequent it is).
+        label_smoothing: of a translator: how much of each target's probability is spread over all
+            tokens.
+        scheduled_sampling_rate: of a translator: fraction of the target words it reads that are its
+            own.
         tensorboard: write the metrics for TensorBoard too; needs `recurrent-zoo[tensorboard]`.
     """
 
@@ -44,6 +49,8 @@ class TrainingConfig:
     reset_at_sentences: bool = False
     freeze_word_vectors: bool = False
     class_weights: str = "equal"
+    label_smoothing: float = 0.0
+    scheduled_sampling_rate: float = 0.0
     tensorboard: bool = False
 
     def __post_init__(self) -> None:
@@ -52,6 +59,11 @@ class TrainingConfig:
                 raise UserError(f"training.{name} is {getattr(self, name)}; use at least 1")
         if not 0 <= self.seed < 2**32:
             raise UserError(f"training.seed is {self.seed}; use 0 to {2**32 - 1}")
+        for name in ("label_smoothing", "scheduled_sampling_rate"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UserError(
+                    f"training.{name} is {getattr(self, name)}; use a fraction from 0 to below 1"
+                )
         if self.class_weights not in CLASS_WEIGHTS:
             raise UserError(
                 f"training.class_weights is {self.class_weights!r}; "
@@ -70,6 +82,7 @@ class EvaluationConfig:
             starts at the initial state, so 1 is exact and more is faster.
         patience: stop after this many evaluations without a new best; 0 to never stop early.
         sample_tokens: length of the sample that is shown at the end, in tokens; 0 for none.
+        beam_size: of a translator: hypotheses of the search; 1 is greedy.
     """
 
     every_steps: int = 1000
@@ -77,9 +90,10 @@ class EvaluationConfig:
     num_streams: int = 1
     patience: int = 0
     sample_tokens: int = 200
+    beam_size: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("every_steps", "num_streams"):
+        for name in ("every_steps", "num_streams", "beam_size"):
             if getattr(self, name) < 1:
                 raise UserError(f"evaluation.{name} is {getattr(self, name)}; use at least 1")
         for name in ("patience", "sample_tokens"):
@@ -96,13 +110,23 @@ _RECORDS: dict[str, type] = {
     "evaluation": EvaluationConfig,
 }
 
-_RECORDS_OF_CLASSIFICATION = {**_RECORDS, "data": LabeledDataConfig}
+_RECORDS_OF: dict[str, dict[str, type]] = {
+    "classification": {**_RECORDS, "data": LabeledDataConfig},
+    "translation": {**_RECORDS, "data": ParallelDataConfig},
+}
 
 # What a task has no use for.
 _LEFT_OUT: dict[str, dict[str, tuple[str, ...]]] = {
-    "language_modeling": {"training": ("class_weights",)},
+    "language_modeling": {
+        "training": ("class_weights", "label_smoothing", "scheduled_sampling_rate"),
+        "evaluation": ("beam_size",),
+    },
     "classification": {
-        "training": ("reset_at_sentences",),
+        "training": ("reset_at_sentences", "label_smoothing", "scheduled_sampling_rate"),
+        "evaluation": ("mode", "num_streams", "sample_tokens", "beam_size"),
+    },
+    "translation": {
+        "training": ("reset_at_sentences", "freeze_word_vectors", "class_weights"),
         "evaluation": ("mode", "num_streams", "sample_tokens"),
     },
 }
@@ -155,7 +179,7 @@ def base_config(architecture: str) -> ConfigDict:
 
 def _records(task: str) -> dict[str, type]:
     """The records of a task's sections, but for the model's."""
-    return _RECORDS_OF_CLASSIFICATION if task == "classification" else _RECORDS
+    return _RECORDS_OF.get(task, _RECORDS)
 
 
 def section(config: ConfigDict, name: str) -> Any:

@@ -1,0 +1,19 @@
+"""The same captions through one vector, the bottleneck, without attention.
+
+    python train.py --config=configs/multi30k_no_attention.py \
+        --config.data.directory=DIR --workdir=runs/multi30k_no_attention
+
+DIR and extras as in multi30k_attention.py.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import multi30k_attention
+
+
+def get_config() -> ConfigDict:
+    """Without attention; the decoder reads the source's vector at every step."""
+    config = multi30k_attention.get_config()
+    config.model.context = "vector"
+    config.model.reads_vector = True
+    return config

@@ -1,0 +1,27 @@
+"""The same captions by a Transformer.
+
+    python train.py --config=configs/multi30k_transformer.py \
+        --config.data.directory=DIR --workdir=runs/multi30k_transformer
+
+DIR and extras as in multi30k_attention.py.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import multi30k_attention
+
+
+def get_config() -> ConfigDict:
+    """Three layers of 256 on either side, four heads, one embedding matrix for everything."""
+    config = multi30k_attention.get_config()
+    config.model.encoder = "transformer"
+    config.model.decoder = "transformer"
+    config.model.hidden_size = 256
+    config.model.num_layers = 3
+    config.model.inner_size = 512
+    config.model.share_embeddings = True
+    config.model.tie_embeddings = True
+    config.model.embedding_dropout_rate = 0.2
+    config.model.layer_dropout_rate = 0.2
+    config.model.output_dropout_rate = 0.0
+    return config

@@ -1,0 +1,224 @@
+"""Translates texts with a trained encoder-decoder, in batches of similar length.
+
+Axes: B sources of a call, K hypotheses of each, S source steps, T target steps.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax import Array
+
+from zoo.data.batching import shift_targets
+from zoo.data.labeled_batching import pad
+from zoo.decoding.beam_search import Hypotheses, beam_search, draw_sequences
+from zoo.errors import UserError
+from zoo.models.trained import TrainedTranslator, require_translator
+from zoo.special_tokens import END, END_ID
+
+BATCH_SIZE = 64
+BUCKET_LENGTHS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256)
+MAX_SOURCE_TOKENS = BUCKET_LENGTHS[-1] - 1  # besides the end
+LENGTH_PENALTY = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Translation:
+    """A source and what a translator makes of it.
+
+    Attributes:
+        source: the text as it was given.
+        text: its translation; "" of an empty source.
+        score: what it was chosen by, log p(text | source) / tokens^length_penalty, in nats; a
+            sentence that was drawn or chosen greedily has log p alone.
+        source_tokens: the tokens that were read, the end `</s>` among them.
+        tokens: the tokens that were written, the end among them unless it was cut.
+        attention: float32[T, S], a row for each written token, over the source's; None of a model
+            without attention.
+        others: further translations and their scores, the best first.
+        is_cut: the source was longer than a translator reads, and its end is lost.
+    """
+
+    source: str
+    text: str
+    score: float
+    source_tokens: tuple[str, ...]
+    tokens: tuple[str, ...]
+    attention: np.ndarray | None
+    others: tuple[tuple[str, float], ...] = ()
+    is_cut: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchSettings:
+    """How translations are looked for.
+
+    Attributes:
+        beam_size: K; 1 is greedy.
+        length_penalty: the power of the length that scores are divided by.
+        temperature: above 0, draw one translation with this temperature instead of a search.
+        seed: of what is drawn.
+        n_best: how many translations of each source, at most K.
+    """
+
+    beam_size: int = 5
+    length_penalty: float = LENGTH_PENALTY
+    temperature: float = 0.0
+    seed: int = 0
+    n_best: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.n_best <= self.beam_size:
+            raise UserError(
+                f"n_best is {self.n_best} and beam_size {self.beam_size}; use a beam of at least "
+                "1, and at most as many translations as it is wide"
+            )
+        for name in ("length_penalty", "temperature"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise UserError(f"{name} is {getattr(self, name)}; use 0 or more")
+        if not 0 <= self.seed < 2**32:
+            raise UserError(f"seed is {self.seed}; use 0 to {2**32 - 1}")
+        if self.temperature and self.beam_size > 1:
+            raise UserError(
+                f"temperature is {self.temperature} and beam_size {self.beam_size}; "
+                "to draw translations use a beam of 1"
+            )
+
+
+def translate(
+    checkpoint: TrainedTranslator, texts: str | Sequence[str], **settings: Any
+) -> list[Translation]:
+    """Translates texts. What a text becomes does not depend on the others.
+
+    Args:
+        checkpoint: what `zoo.load` gives of a translator.
+        texts: the texts, or one; a newline counts as a space.
+        **settings: the fields of `SearchSettings`, such as beam_size.
+
+    Returns:
+        A record for each text, in order.
+
+    Raises:
+        UserError: the checkpoint is no translator, or a setting is out of its bounds.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> from zoo.data.vocabulary import build_vocabulary
+        >>> from zoo.models.encoder_decoder import EncoderDecoder, EncoderDecoderConfig
+        >>> source, target = (build_vocabulary("word", [line]) for line in ("ja nein", "yes no"))
+        >>> config = EncoderDecoderConfig(embedding_size=4, hidden_size=4)
+        >>> model, ones = EncoderDecoder(config, 5, 5), np.ones((1, 1), np.int32)
+        >>> params = model.init(jax.random.key(0), ones, ones[0], ones)["params"]
+        >>> checkpoint = SimpleNamespace(
+        ...     model=model, params=params, source_vocabulary=source, vocabulary=target,
+        ...     lowercase=False,
+        ... )
+        >>> found = translate(checkpoint, ["ja", ""], beam_size=2)
+        >>> found[0].source_tokens, found[0].attention.shape[1], found[1].text
+        (('ja', '</s>'), 2, '')
+    """
+    require_translator(checkpoint)
+    chosen = SearchSettings(**settings)
+    texts = [texts] if isinstance(texts, str) else list(texts)
+    given = [" ".join((text.lower() if checkpoint.lowercase else text).split()) for text in texts]
+    encoded = [checkpoint.source_vocabulary.encode(text) for text in given]
+    rows = [np.array([*row[:MAX_SOURCE_TOKENS], END_ID], np.int32) for row in encoded]
+    wanted = [number for number, text in enumerate(given) if text]
+    found = [Translation(text, "", 0.0, (), (), None) for text in texts]
+    order = sorted(wanted, key=lambda number: len(rows[number]))
+    for start in range(0, len(order), BATCH_SIZE):
+        numbers = order[start : start + BATCH_SIZE]
+        batch = _search(checkpoint, [rows[number] for number in numbers], numbers, chosen)
+        for place, number in enumerate(numbers):
+            one = _record(checkpoint, texts[number], rows[number], batch, place, chosen.n_best)
+            is_cut = len(encoded[number]) > MAX_SOURCE_TOKENS
+            found[number] = dataclasses.replace(one, is_cut=is_cut)
+    return found
+
+
+class _Found(NamedTuple):
+    """What a search gave for a batch: hypotheses, and the best one's attention [B, T, S]."""
+
+    hypotheses: Hypotheses
+    weights: np.ndarray | None
+
+
+def _search(
+    checkpoint: TrainedTranslator,
+    rows: Sequence[np.ndarray],
+    numbers: Sequence[int],
+    settings: SearchSettings,
+) -> _Found:
+    """Translates some sources; text number i draws with the key made of the seed and i."""
+    longest = max(map(len, rows))
+    num_steps = BUCKET_LENGTHS[int(np.searchsorted(BUCKET_LENGTHS, longest))]
+    missing = (1 << (len(rows) - 1).bit_length()) - len(rows)  # few shapes, few programs
+    sources, lengths = pad([*rows, *[rows[0]] * missing], num_steps)
+    inputs = (checkpoint.model, checkpoint.params, sources, lengths)
+    max_steps = 2 * num_steps + 8
+    if settings.beam_size > 1:
+        hypotheses = beam_search(
+            *inputs,
+            np.float32(settings.length_penalty),
+            beam_size=settings.beam_size,
+            max_steps=max_steps,
+        )
+    else:
+        seed_key = jax.random.key(np.uint32(settings.seed))
+        drawers = np.array([*numbers, *[0] * missing], np.uint32)
+        keys = jax.vmap(partial(jax.random.fold_in, seed_key))(drawers)
+        hypotheses = draw_sequences(
+            *inputs, keys, np.float32(settings.temperature), max_steps=max_steps
+        )
+    weights = None
+    if checkpoint.model.config.context == "attention":
+        best = shift_targets(np.asarray(hypotheses.tokens[:, 0]))
+        weights = np.asarray(attention_weights(*inputs, best))
+    return _Found(jax.device_get(hypotheses), weights)
+
+
+@partial(jax.jit, static_argnums=0)
+def attention_weights(
+    model: Any, params: Any, sources: Array, source_lengths: Array, inputs: Array
+) -> Array:
+    """float32[B, T, S], what each target step looks at when the inputs are read."""
+    return model.apply({"params": params}, sources, source_lengths, inputs).weights
+
+
+def _record(
+    checkpoint: TrainedTranslator,
+    text: str,
+    row: np.ndarray,
+    found: _Found,
+    place: int,
+    n_best: int,
+) -> Translation:
+    """One source of a batch."""
+    hypotheses, vocabulary = found.hypotheses, checkpoint.vocabulary
+    written: list[tuple[str, float]] = []
+    for rank in range(min(n_best, hypotheses.tokens.shape[1])):
+        score = float(hypotheses.scores[place, rank])
+        if np.isfinite(score):
+            tokens = hypotheses.tokens[place, rank, : hypotheses.lengths[place, rank]]
+            line = vocabulary.decode(tokens[tokens != END_ID])
+            written.append((line, score))
+    length = int(hypotheses.lengths[place, 0])
+    weights = None
+    if found.weights is not None:
+        weights = found.weights[place, :length, : len(row)]
+    return Translation(
+        source=text,
+        text=written[0][0],
+        score=written[0][1],
+        source_tokens=_surfaces(checkpoint.source_vocabulary, row),
+        tokens=_surfaces(vocabulary, np.asarray(hypotheses.tokens[place, 0, :length])),
+        attention=weights,
+        others=tuple(written[1:]),
+    )
+
+
+def _surfaces(vocabulary: Any, tokens: np.ndarray) -> tuple[str, ...]:
+    return tuple(END if token == END_ID else vocabulary.tokens[token] for token in tokens.tolist())

@@ -1,0 +1,163 @@
+"""How well a translator does: teacher-forced and free-running, which are two different things.
+
+Teacher-forced, it reads the true target words and predicts the next: perplexity per target token.
+Free-running, it reads its own: BLEU and chrF of whole translations. Where gold alignments are
+known, the attention of the teacher-forced pass is held against them.
+"""
+
+import dataclasses
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from zoo.data.batching import make_buckets
+from zoo.data.labeled_batching import encode_texts
+from zoo.data.parallel_batching import ParallelBatch, make_parallel_batch
+from zoo.data.parallel_corpora import ParallelTexts
+from zoo.decoding.translation import BATCH_SIZE, BUCKET_LENGTHS, translate
+from zoo.errors import UserError
+from zoo.evaluation.alignment import alignment_error_rate, links_of
+from zoo.evaluation.bleu import score_texts
+from zoo.layers.cross_entropy import token_losses
+from zoo.models.trained import TrainedTranslator, require_translator
+
+Array = jax.Array
+
+
+@dataclasses.dataclass(frozen=True)
+class TranslationScore:
+    """Scores of a translator on N pairs.
+
+    Attributes:
+        bleu: 0 to 100, of its own translations, as all but perplexity and alignments.
+        bleu_lowercase: the same of lower-cased texts.
+        chrf: chrF2, 0 to 100.
+        signature: how sacrebleu computed BLEU.
+        nats_per_token: teacher-forced, the end of each sentence among the tokens.
+        perplexity: exp of it.
+        alignment_error_rate: teacher-forced; None without gold alignments or attention.
+        num_examples: N.
+        translations: what it wrote.
+    """
+
+    bleu: float
+    bleu_lowercase: float
+    chrf: float
+    signature: str
+    nats_per_token: float
+    perplexity: float
+    alignment_error_rate: float | None
+    num_examples: int
+    translations: tuple[str, ...]
+
+    def record(self) -> dict[str, float]:
+        """The numbers, and `error`, which training is to lower: 100 - BLEU."""
+        names = ("bleu", "bleu_lowercase", "chrf", "nats_per_token", "perplexity")
+        record = {"error": 100 - self.bleu} | {name: getattr(self, name) for name in names}
+        if self.alignment_error_rate is not None:
+            record["alignment_error_rate"] = self.alignment_error_rate
+        return record
+
+
+def evaluate_translator(
+    checkpoint: TrainedTranslator, pairs: ParallelTexts, *, beam_size: int = 5
+) -> TranslationScore:
+    """How well a translator does on sentence pairs.
+
+    Args:
+        checkpoint: what `zoo.load` gives of a translator.
+        pairs: sources, references and, where they are known, gold alignments of their words.
+        beam_size: 1 is greedy.
+
+    Raises:
+        UserError: the checkpoint is no translator, there is no pair, or sacrebleu is missing.
+    """
+    require_translator(checkpoint)
+    if not pairs.sources or len(pairs.sources) != len(pairs.targets):
+        raise UserError(
+            f"there are {len(pairs.sources)} sources and {len(pairs.targets)} targets; give as "
+            "many of both, at least one"
+        )
+    translations = tuple(
+        one.text for one in translate(checkpoint, pairs.sources, beam_size=beam_size)
+    )
+    texts = score_texts(translations, pairs.targets)
+    forced = force_targets(checkpoint, pairs)
+    nats = forced.nats / forced.num_tokens
+    return TranslationScore(
+        bleu=texts.bleu,
+        bleu_lowercase=texts.bleu_lowercase,
+        chrf=texts.chrf,
+        signature=texts.signature,
+        nats_per_token=nats,
+        perplexity=float(np.exp(nats)),
+        alignment_error_rate=_error_rate(checkpoint, pairs, forced),
+        num_examples=len(pairs.sources),
+        translations=translations,
+    )
+
+
+class Forced(NamedTuple):
+    """What a teacher-forced pass over N pairs gives.
+
+    Attributes:
+        nats: negative log-probability of all target tokens.
+        num_tokens: how many these are.
+        weights: of each pair [T, S] attention; empty without it.
+    """
+
+    nats: float
+    num_tokens: int
+    weights: list[np.ndarray]
+
+
+def force_targets(checkpoint: TrainedTranslator, pairs: ParallelTexts) -> Forced:
+    """Reads the true targets of all pairs, in batches of similar length."""
+    sources, targets = pairs.sources, pairs.targets
+    if checkpoint.lowercase:
+        sources, targets = ([text.lower() for text in side] for side in (sources, targets))
+    source_rows = encode_texts(checkpoint.source_vocabulary, sources)
+    target_rows = encode_texts(checkpoint.vocabulary, targets)
+    lengths = np.array([max(map(len, pair)) for pair in zip(source_rows, target_rows, strict=True)])
+    buckets = make_buckets(BUCKET_LENGTHS, int(lengths.max()))
+    order = np.argsort(lengths, kind="stable")
+    nats = 0.0
+    weights: list[np.ndarray] = [np.empty(0)] * len(order)
+    for start in range(0, len(order), BATCH_SIZE):
+        chosen = order[start : start + BATCH_SIZE]
+        num_steps = buckets[int(np.searchsorted(buckets, lengths[chosen[-1]]))]
+        filled = [*chosen, *[chosen[0]] * (BATCH_SIZE - len(chosen))]  # one shape a bucket
+        batch = make_parallel_batch(
+            [source_rows[row] for row in filled], [target_rows[row] for row in filled], num_steps
+        )
+        losses, found = jax.device_get(_force(checkpoint.model, checkpoint.params, batch))
+        nats += float(losses[: len(chosen)].astype(np.float64).sum())
+        for place, row in enumerate(chosen):
+            if found is not None:
+                weights[row] = found[place, : batch.lengths[place], : batch.source_lengths[place]]
+    return Forced(nats, sum(map(len, target_rows)), weights)
+
+
+@partial(jax.jit, static_argnums=0)
+def _force(model: Any, params: Any, batch: ParallelBatch) -> tuple[Array, Array | None]:
+    """Each row's loss [B] in nats, and the weights [B, T, S]."""
+    output = model.apply({"params": params}, batch.sources, batch.source_lengths, batch.inputs)
+    real = jnp.arange(batch.targets.shape[1])[None, :] < batch.lengths[:, None]
+    losses = jnp.where(real, token_losses(output.logits, jnp.asarray(batch.targets)), 0)
+    return losses.sum(axis=1), output.weights
+
+
+def _error_rate(
+    checkpoint: TrainedTranslator, pairs: ParallelTexts, forced: Forced
+) -> float | None:
+    """Of pairs with gold alignments, whose tokens are words; None where there are none."""
+    known = [number for number, links in enumerate(pairs.alignments) if links]
+    if not known or checkpoint.model.config.context != "attention":
+        return None
+    if checkpoint.vocabulary.kind != "word" or checkpoint.source_vocabulary.kind != "word":
+        return None
+    found = [links_of(forced.weights[number]) for number in known]
+    return alignment_error_rate(found, [pairs.alignments[number] for number in known])
