@@ -285,7 +285,7 @@ def test_a_data_directory_is_refused_where_a_text_file_is_scored(run_directory, 
     flags = (f"--text={text}", f"--data_directory={run_directory.parent}")
     code, out, err = command("evaluate", run_directory, *flags)
     assert (code, out) == (2, "")
-    assert err == "error: --data_directory is where a --split lies; leave it out with --text\n"
+    assert err == "error: --data_directory is where a --split lies; leave it out with a file\n"
 
 
 @pytest.fixture(scope="module")

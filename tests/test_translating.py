@@ -93,6 +93,7 @@ def test_translations_and_what_was_looked_at(checkpoint):
     assert found[1].attention is None
 
 
+@pytest.mark.slow
 def test_mates_change_nothing_and_one_text_is_a_list_too(checkpoint):
     texts = [source for source, _ in sentence_pairs(70, seed=1)]
     together = zoo.translate(checkpoint, texts, beam_size=2)

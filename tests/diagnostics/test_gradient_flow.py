@@ -37,9 +37,9 @@ def loss_from(model, params, carry, tokens):
 @pytest.mark.parametrize(
     ("cell", "sizes"),
     [
-        ("elman", (5,)),
         ("lstm", (5,)),
-        ("elman", (5, 4)),
+        pytest.param("elman", (5,), marks=pytest.mark.slow),
+        pytest.param("elman", (5, 4), marks=pytest.mark.slow),
         pytest.param("gru", (5, 4), marks=pytest.mark.slow),
         pytest.param("lstm", (5, 4), marks=pytest.mark.slow),
     ],

@@ -45,13 +45,7 @@ MODELS = {
     "bilinear": {"score": "bilinear"},
 }
 
-FAST = (
-    "gru to gru by attention",
-    "gru to gru by vector",
-    "transformer to transformer",
-    "feedforward to feedforward",
-    "input feeding",
-)
+FAST = ("gru to gru by attention", "transformer to transformer", "feedforward to feedforward")
 EVERY_MODEL = [
     pytest.param(settings, id=name, marks=() if name in FAST else pytest.mark.slow)
     for name, settings in MODELS.items()
@@ -373,9 +367,15 @@ def test_shared_embeddings_are_one_matrix():
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("embedding", "lstm"), ("layer", "lstm"), ("output", "gru"), ("layer", "transformer"),
-     ("layer", "feedforward")],
-)  # fmt: skip
+    [
+        ("output", "gru"),
+        ("layer", "feedforward"),
+        *(
+            pytest.param(name, kind, marks=pytest.mark.slow)
+            for name, kind in (("embedding", "lstm"), ("layer", "lstm"), ("layer", "transformer"))
+        ),
+    ],
+)
 def test_dropout_changes_training_only(name, kind):
     changes = {"encoder": kind, "decoder": "gru" if kind == "feedforward" else kind}
     model = small(num_layers=2, **changes, **{f"{name}_dropout_rate": 0.5})

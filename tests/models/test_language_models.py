@@ -62,7 +62,12 @@ MODELS = {
 }
 
 
-@pytest.fixture(params=MODELS, scope="module")
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=pytest.mark.slow if name == "5-gram" else ()) for name in MODELS
+    ],
+    scope="module",
+)
 def trained(request: pytest.FixtureRequest) -> tuple[Any, Any]:
     return MODELS[request.param]()
 

@@ -111,7 +111,7 @@ def translate(
         >>> source, target = (build_vocabulary("word", [line]) for line in ("ja nein", "yes no"))
         >>> config = EncoderDecoderConfig(embedding_size=4, hidden_size=4)
         >>> model, ones = EncoderDecoder(config, 5, 5), np.ones((1, 1), np.int32)
-        >>> params = model.init(jax.random.key(0), ones, ones[0], ones)["params"]
+        >>> params = jax.jit(model.init)(jax.random.key(0), ones, ones[0], ones)["params"]
         >>> checkpoint = SimpleNamespace(
         ...     model=model, params=params, source_vocabulary=source, vocabulary=target,
         ...     lowercase=False,

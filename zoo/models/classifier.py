@@ -126,8 +126,8 @@ class Classifier(nn.Module):
     Example:
         >>> model = Classifier(ClassifierConfig(embedding_size=8, hidden_sizes=(6,)), 100, 3)
         >>> tokens, lengths = jnp.array([[5, 7, 2], [9, 2, 2]]), jnp.array([3, 2])
-        >>> params = model.init(jax.random.key(0), tokens, lengths=lengths)["params"]
-        >>> output = model.apply({"params": params}, tokens, lengths=lengths)
+        >>> params = jax.jit(model.init)(jax.random.key(0), tokens, lengths=lengths)["params"]
+        >>> output = jax.jit(model.apply)({"params": params}, tokens, lengths=lengths)
         >>> output.logits.shape, output.weights[1, 2].item()
         ((2, 3), 0.0)
     """

@@ -172,8 +172,8 @@ class EncoderDecoder(nn.Module):
         >>> array = jax.numpy.array
         >>> sources, lengths = array([[5, 7, 2], [9, 2, 2]]), array([3, 2])
         >>> inputs = array([[1, 8, 9, 4], [1, 3, 2, 2]])
-        >>> params = model.init(jax.random.key(0), sources, lengths, inputs)["params"]
-        >>> output = model.apply({"params": params}, sources, lengths, inputs)
+        >>> params = jax.jit(model.init)(jax.random.key(0), sources, lengths, inputs)["params"]
+        >>> output = jax.jit(model.apply)({"params": params}, sources, lengths, inputs)
         >>> output.logits.shape, output.weights.shape
         ((2, 4, 50), (2, 4, 3))
     """

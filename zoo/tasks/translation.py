@@ -23,7 +23,7 @@ from ml_collections import ConfigDict
 from zoo.data.labeled_batching import encode_texts
 from zoo.data.parallel_batching import ParallelBatch, ParallelBatches, keep_short
 from zoo.data.parallel_corpora import ParallelDataConfig, ParallelTexts, load_parallel_corpus
-from zoo.data.vocabulary import Vocabulary, build_vocabulary
+from zoo.data.vocabulary import Vocabulary, build_vocabulary, count_unknown
 from zoo.decoding.translation import translate
 from zoo.errors import UserError
 from zoo.evaluation.bleu import import_sacrebleu
@@ -206,7 +206,7 @@ def _left_out(given: int, kept: int, max_tokens: int) -> tuple[str, ...]:
 def _unknown(side: str, rows: list[np.ndarray]) -> tuple[str, ...]:
     """How many of a side's training tokens are `<unk>`, in a line; none for none."""
     tokens = np.concatenate(rows)
-    unknown = int((tokens == 0).sum())
+    unknown = count_unknown(tokens)
     return (f"{unknown / len(tokens):.1%} of the {side} tokens are <unk>",) if unknown else ()
 
 
