@@ -15,23 +15,22 @@ import argparse
 import json
 import math
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # for configs/
+sys.path.insert(0, str(Path(__file__).parents[1]))  # for configs/ and experiments/
 
 import zoo
 from configs import toy_german_attention
+from experiments.timed_runs import train_timed
 from zoo.data.parallel_corpora import ParallelDataConfig, ParallelTexts, load_parallel_corpus
 from zoo.diagnostics.pictures import COLOURS, MARKERS, picture, tidy
 from zoo.errors import UserError
 from zoo.evaluation.bleu import score_texts
 from zoo.models.encoder_decoder import CONTEXTS, KINDS
-from zoo.training import checkpoints
-from zoo.training.loop import train
 
 BIN = 5  # words of source length
 FIGURE = "gru"  # the encoder and decoder of the picture
@@ -81,20 +80,7 @@ def train_cell(
         config.training.num_steps = config.evaluation.every_steps = 10
         config.optimizer.warmup_steps = 2
     run = arguments.workdir / f"{encoder}_{decoder}_{context}"
-    clock = run / "minutes.json"
-    before = json.loads(clock.read_text()) if clock.exists() else 0.0
-    steps = checkpoints.steps(run)
-    if steps and steps[-1] == config.training.num_steps:
-        return run, before
-    started = time.monotonic()
-    print(f"== {encoder} to {decoder} by {context}", flush=True)
-    train(config, str(run))
-    minutes = before + (time.monotonic() - started) / 60
-    clock.write_text(json.dumps(minutes))
-    if checkpoints.steps(run)[-1] != config.training.num_steps:
-        print("stopped; the same command goes on from here")
-        sys.exit(1)
-    return run, minutes
+    return run, train_timed(config, run, f"{encoder} to {decoder} by {context}")
 
 
 def score_cell(run: Path, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -105,7 +91,7 @@ def score_cell(run: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         pairs = ParallelTexts(pairs.sources[:64], pairs.targets[:64], pairs.alignments[:64])
     score = zoo.evaluate_translator(checkpoint, pairs, beam_size=1)
     settings = checkpoint.config["model"]
-    sizes = (np.size(leaf) for leaf in _leaves(checkpoint.params))
+    sizes = (np.size(leaf) for leaf in jax.tree.leaves(checkpoint.params))
     return {
         "encoder": settings["encoder"],
         "decoder": settings["decoder"],
@@ -115,13 +101,6 @@ def score_cell(run: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         "num_parameters": int(sum(sizes)),
         "bleu_by_length": bleu_by_length(score.translations, pairs),
     }
-
-
-def _leaves(params: dict[str, Any]) -> list[Any]:
-    leaves: list[Any] = []
-    for value in params.values():
-        leaves += _leaves(value) if isinstance(value, dict) else [value]
-    return leaves
 
 
 def bleu_by_length(translations: tuple[str, ...], pairs: ParallelTexts) -> dict[int, float]:

@@ -13,11 +13,9 @@ The rows with word vectors need a file of them (word2vec or GloVe) and are left 
 """
 
 import argparse
-import json
 import os
 import platform
 import sys
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -38,13 +36,12 @@ from configs import (
     penn_treebank_rnn_bptt,
 )
 from experiments.table2_report import Entry, write_report
+from experiments.timed_runs import train_timed
 from zoo.data.corpora import DataConfig, load_corpus
 from zoo.data.word_vectors import vector_width
 from zoo.errors import UserError
 from zoo.evaluation.interpolation import fit_weights, interpolate, score_parts
 from zoo.evaluation.modes import MODES
-from zoo.training import checkpoints
-from zoo.training.loop import train
 
 KN5 = "KN5"
 SPLITS = ("validation", "test")
@@ -183,20 +180,7 @@ def train_row(
     """Trains one row with one seed, or goes on with it; gives its directory and minutes."""
     run = arguments.workdir / f"{name.replace(' ', '_').replace(',', '')}_seed{seed}"
     config = row_config(row, seed, arguments, corpus)
-    clock = run / "minutes.json"
-    before = json.loads(clock.read_text()) if clock.exists() else 0.0
-    steps = checkpoints.steps(run)
-    if steps and steps[-1] == config.training.get("num_steps", 1):
-        return run, before
-    started = time.monotonic()
-    print(f"== {name}, seed {seed}", flush=True)
-    train(config, str(run))
-    minutes = before + (time.monotonic() - started) / 60
-    clock.write_text(json.dumps(minutes))
-    if checkpoints.steps(run)[-1] != config.training.get("num_steps", 1):
-        print("stopped; the same command goes on from here")
-        sys.exit(1)
-    return run, minutes
+    return run, train_timed(config, run, f"{name}, seed {seed}")
 
 
 def score_run(run: Path, corpus: dict[str, Any]) -> dict[str, np.ndarray]:

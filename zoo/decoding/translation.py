@@ -13,7 +13,7 @@ import numpy as np
 from jax import Array
 
 from zoo.data.batching import shift_targets
-from zoo.data.labeled_batching import pad
+from zoo.data.labeled_batching import cut_rows, encode_texts, pad
 from zoo.decoding.beam_search import Hypotheses, beam_search, draw_sequences
 from zoo.errors import UserError
 from zoo.models.trained import TrainedTranslator, require_translator
@@ -124,8 +124,8 @@ def translate(
     chosen = SearchSettings(**settings)
     texts = [texts] if isinstance(texts, str) else list(texts)
     given = [" ".join((text.lower() if checkpoint.lowercase else text).split()) for text in texts]
-    encoded = [checkpoint.source_vocabulary.encode(text) for text in given]
-    rows = [np.array([*row[:MAX_SOURCE_TOKENS], END_ID], np.int32) for row in encoded]
+    whole = encode_texts(checkpoint.source_vocabulary, given)
+    rows = cut_rows(whole, MAX_SOURCE_TOKENS)
     wanted = [number for number, text in enumerate(given) if text]
     found = [Translation(text, "", 0.0, (), (), None) for text in texts]
     order = sorted(wanted, key=lambda number: len(rows[number]))
@@ -134,7 +134,7 @@ def translate(
         batch = _search(checkpoint, [rows[number] for number in numbers], numbers, chosen)
         for place, number in enumerate(numbers):
             one = _record(checkpoint, texts[number], rows[number], batch, place, chosen.n_best)
-            is_cut = len(encoded[number]) > MAX_SOURCE_TOKENS
+            is_cut = len(whole[number]) > len(rows[number])
             found[number] = dataclasses.replace(one, is_cut=is_cut)
     return found
 

@@ -22,6 +22,7 @@ from zoo.errors import UserError
 from zoo.evaluation.alignment import alignment_error_rate, links_of
 from zoo.evaluation.bleu import score_texts
 from zoo.layers.cross_entropy import token_losses
+from zoo.layers.pooling import real_steps
 from zoo.models.trained import TrainedTranslator, require_translator
 
 Array = jax.Array
@@ -145,9 +146,9 @@ def force_targets(checkpoint: TrainedTranslator, pairs: ParallelTexts) -> Forced
 def _force(model: Any, params: Any, batch: ParallelBatch) -> tuple[Array, Array | None]:
     """Each row's loss [B] in nats, and the weights [B, T, S]."""
     output = model.apply({"params": params}, batch.sources, batch.source_lengths, batch.inputs)
-    real = jnp.arange(batch.targets.shape[1])[None, :] < batch.lengths[:, None]
-    losses = jnp.where(real, token_losses(output.logits, jnp.asarray(batch.targets)), 0)
-    return losses.sum(axis=1), output.weights
+    losses = token_losses(output.logits, jnp.asarray(batch.targets))
+    real = real_steps(losses, jnp.asarray(batch.lengths))
+    return jnp.where(real, losses, 0).sum(axis=1), output.weights
 
 
 def _error_rate(

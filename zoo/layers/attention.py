@@ -25,6 +25,7 @@ import jax
 import jax.numpy as jnp
 
 from zoo.layers.linear import affine
+from zoo.layers.pooling import real_steps
 from zoo.layers.recurrent import uniform
 
 Array = jax.Array
@@ -123,17 +124,7 @@ class Attention(nn.Module):
             scores = jnp.tanh(projected[:, :, None] + keys[:, None]) @ self.vector
         else:
             scores = jnp.einsum("bth,bsh->bts", queries, keys)
-        return attend(scores, values, source_mask(keys.shape[1], lengths))
-
-
-def source_mask(num_steps: int, lengths: Array) -> Array:
-    """bool[B, 1, S], True at the real steps of each row.
-
-    Example:
-        >>> source_mask(3, jnp.array([2])).tolist()
-        [[[True, True, False]]]
-    """
-    return jnp.arange(num_steps, dtype=lengths.dtype)[None, None, :] < lengths[:, None, None]
+        return attend(scores, values, real_steps(keys, lengths)[:, None])
 
 
 class MultiHeadAttention(nn.Module):

@@ -20,9 +20,10 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from zoo.layers.attention import MultiHeadAttention, source_mask
+from zoo.layers.attention import MultiHeadAttention
 from zoo.layers.dropout import drop
 from zoo.layers.linear import affine
+from zoo.layers.pooling import real_steps
 
 Array = jax.Array
 
@@ -95,7 +96,7 @@ class TransformerLayer(nn.Module):
     def __call__(self, x: Array, lengths: Array, deterministic: bool = True) -> Array:
         """As an encoder's layer: every step looks at all real steps of x [B, S, H]."""
         normed = self.self_norm(x)
-        mask = source_mask(x.shape[1], lengths)
+        mask = real_steps(x, lengths)[:, None]
         found = self.self_attention(normed, *self.self_attention.project(normed), mask)
         x = x + self._drop(found.context, deterministic)
         return self._transform(x, deterministic)
@@ -132,7 +133,7 @@ class TransformerLayer(nn.Module):
         x = x + self._drop(found.context, deterministic)
         weights = None
         if source is not None:
-            mask = source_mask(source.keys.shape[1], source_lengths)
+            mask = real_steps(source.keys, source_lengths)[:, None]
             looked = self.source_attention(self.source_norm(x), *source, mask)
             x, weights = x + self._drop(looked.context, deterministic), looked.weights
         return self._transform(x, deterministic), weights, cache

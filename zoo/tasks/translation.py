@@ -29,6 +29,7 @@ from zoo.errors import UserError
 from zoo.evaluation.bleu import import_sacrebleu
 from zoo.evaluation.translating import evaluate_translator
 from zoo.layers.cross_entropy import token_losses
+from zoo.layers.pooling import real_steps
 from zoo.models.registry import build
 from zoo.tasks.workload import Workload
 
@@ -66,7 +67,7 @@ class Translating:
             inputs = self._mix_inputs(params, batch, inputs, sampling_key)
         logits = self._logits(params, batch, inputs, rngs={"dropout": dropout_key})
         losses = token_losses(logits, jnp.asarray(batch.targets))
-        real = jnp.arange(batch.targets.shape[1])[None, :] < batch.lengths[:, None]
+        real = real_steps(losses, jnp.asarray(batch.lengths))
         nats = jnp.where(real, losses, 0).sum()
         count = batch.lengths.sum().astype(nats.dtype)
         metrics = {"loss_nats": nats, "num_targets": count, "num_tokens": count}

@@ -1,0 +1,33 @@
+"""Runs that go on where they were stopped, and know how many minutes they took in all."""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from zoo.training import checkpoints
+from zoo.training.loop import train
+
+
+def train_timed(config: ConfigDict, run: Path, title: str) -> float:
+    """Trains a run, goes on with it, or leaves it if it has ended; gives its minutes in all.
+
+    Ends the process, with code 1, where training was stopped before its end.
+    """
+    num_steps = config.training.get("num_steps", 1)  # what is counted has one
+    clock = run / "minutes.json"
+    before = json.loads(clock.read_text()) if clock.exists() else 0.0
+    steps = checkpoints.steps(run)
+    if steps and steps[-1] == num_steps:
+        return before
+    started = time.monotonic()
+    print(f"== {title}", flush=True)
+    train(config, str(run))
+    minutes = before + (time.monotonic() - started) / 60
+    clock.write_text(json.dumps(minutes))
+    if checkpoints.steps(run)[-1] != num_steps:
+        print("stopped; the same command goes on from here")
+        sys.exit(1)
+    return minutes
