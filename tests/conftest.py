@@ -1,9 +1,11 @@
-"""What every test runs under: the CPU, strict arrays, float32, and no stored compilations."""
+"""What every test runs under: the CPU, strict arrays, float32, quick and unstored compilations."""
 
 import os
 from collections.abc import Iterator
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# Small programs, each run a few times: compiling costs more than running. Processes inherit it.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 import jax
 import pytest

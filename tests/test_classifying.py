@@ -128,7 +128,8 @@ def test_the_deciding_tokens_are_told_and_drawn(run, tmp_path, capsys):
 def test_a_text_s_labels_do_not_depend_on_the_others(run):
     checkpoint = zoo.load(run[0])
     texts = [text for text, _ in labeled_texts(70, seed=5)]  # more than one batch
-    texts += ["word " * (BUCKET_LENGTHS[-1] + 9)]  # longer than every bucket
+    texts += [" ".join(text for text, _ in labeled_texts(BUCKET_LENGTHS[-1] // 4, seed=6))]
+    assert len(texts[-1].split()) > BUCKET_LENGTHS[-1]
     together = zoo.classify(checkpoint, texts)
     for index in (0, 33, 69, 70):
         alone = zoo.classify(checkpoint, texts[index])[0]
