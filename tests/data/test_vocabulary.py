@@ -53,6 +53,8 @@ def test_words_are_numbered_by_frequency_then_alphabetically():
     assert build_vocabulary("word", lines, max_size=5).tokens == [*SPECIAL, "c", "b"]
     assert build_vocabulary("word", lines, min_count=3).tokens == [*SPECIAL, "c"]
     assert build_vocabulary("character", ["ba", "b"], max_size=4).tokens == [*SPECIAL, "b"]
+    more = ["f", "c", "two words", "f", "</s>"]
+    assert build_vocabulary("word", lines, max_size=4, more=more).tokens == [*SPECIAL, "c", "f"]
 
 
 def test_numbering_does_not_depend_on_the_order_of_lines():

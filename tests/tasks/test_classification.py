@@ -96,7 +96,7 @@ DATA_CHANGES = {
 @pytest.mark.parametrize("field", DATA_CHANGES)
 def test_every_setting_of_the_data_reaches_the_workload(corpus, field):
     fields = set(base_config("classifier").data.keys())
-    elsewhere = {"corpus", "directory", "cache_directory", "word_vectors"}
+    elsewhere = {"corpus", "directory", "cache_directory", "word_vectors", "keep_word_vectors"}
     assert fields == DATA_CHANGES.keys() | elsewhere
     value, observe = DATA_CHANGES[field]
     before = observe(build_workload(tiny_config(corpus)))
@@ -165,6 +165,19 @@ def test_pre_trained_vectors_are_the_start_and_may_be_frozen(corpus, tmp_path):
     assert any("of the" in note for note in workload.notes)
     with pytest.raises(UserError, match="freeze_word_vectors is set but there are none"):
         build_workload(tiny_config(corpus, training__freeze_word_vectors=True))
+
+
+def test_words_of_the_vectors_that_no_text_has_are_kept_where_asked_for(corpus, tmp_path):
+    vectors = tmp_path / "vectors.txt"
+    vectors.write_text("superb 1 2 3\ngood 4 5 6\nNever-So 7 8 9\n")
+    settings = {"data__word_vectors": str(vectors), "model__embedding_size": 3}
+    kept = build_workload(tiny_config(corpus, data__keep_word_vectors=True, **settings))
+    tokens = kept.vocabulary["tokens"]["tokens"]
+    before = build_workload(tiny_config(corpus, **settings)).vocabulary["tokens"]["tokens"]
+    assert tokens == [*before, "superb"]
+    assert kept.init_params(KEY)["embedding"][-1].tolist() == [1, 2, 3]
+    with pytest.raises(UserError, match="keep_word_vectors is set with word_vectors ''"):
+        build_workload(tiny_config(corpus, data__keep_word_vectors=True))
 
 
 def test_a_label_that_training_lacks_is_told(tmp_path):

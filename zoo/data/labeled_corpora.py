@@ -40,6 +40,8 @@ class LabeledDataConfig:
       vocabulary_size: number of tokens, the three special ones included; 0: no limit.
       min_count: leave out of the vocabulary what occurs less often.
       word_vectors: a file of pre-trained vectors that the embeddings start from; "" for none.
+      keep_word_vectors: take into the vocabulary the words of word_vectors that no training text
+        has, so that what they mean is known where they are met later.
       max_tokens: of a longer text only so many tokens, its first, are read; 0: no limit.
       batch_size: rows of a batch.
       bucket_lengths: steps that batches are padded to.
@@ -57,6 +59,7 @@ class LabeledDataConfig:
     vocabulary_size: int = 0
     min_count: int = 1
     word_vectors: str = ""
+    keep_word_vectors: bool = False
     max_tokens: int = 0
     batch_size: int = 32
     bucket_lengths: tuple[int, ...] = (8, 16, 32, 64, 128, 256, 512)
@@ -67,6 +70,11 @@ class LabeledDataConfig:
                 raise UserError(f"data.{name} is {getattr(self, name)}; use between 0 and 0.5")
         if self.max_tokens < 0:
             raise UserError(f"data.max_tokens is {self.max_tokens}; use 0 for no limit, or more")
+        if self.keep_word_vectors and (not self.word_vectors or self.vocabulary == "subword"):
+            raise UserError(
+                f"data.keep_word_vectors is set with word_vectors {self.word_vectors!r} and "
+                f"vocabulary {self.vocabulary!r}; use --config.data.word_vectors=FILE and words"
+            )
 
 
 class LabeledTexts(NamedTuple):

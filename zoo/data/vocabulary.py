@@ -231,7 +231,12 @@ VOCABULARY_KINDS = (*_COUNTED_KINDS, SubwordVocabulary.kind)
 
 
 def build_vocabulary(
-    kind: str, lines: Iterable[str], *, max_size: int = 0, min_count: int = 1
+    kind: str,
+    lines: Iterable[str],
+    *,
+    max_size: int = 0,
+    min_count: int = 1,
+    more: Iterable[str] = (),
 ) -> Vocabulary:
     """Make the vocabulary of a training text.
 
@@ -243,6 +248,8 @@ def build_vocabulary(
       max_size: number of tokens to keep, the three special ones included; 0: no limit. A subword
         vocabulary needs it.
       min_count: leave out tokens that occur less often; not for subwords.
+      more: tokens to add behind those of the text, whatever max_size says; not for subwords. Those
+        that no text would be split into are left out.
 
     Returns:
       The vocabulary.
@@ -275,6 +282,10 @@ def build_vocabulary(
     ordinary = [token for token in ordered if token not in SPECIAL_TOKENS]
     if max_size:
         ordinary = ordinary[: max_size - num_special]
+    known = {*SPECIAL_TOKENS, *ordinary}
+    ordinary += [
+        token for token in dict.fromkeys(more) if token not in known and split(token) == [token]
+    ]
     return vocabulary([*SPECIAL_TOKENS, *ordinary])
 
 

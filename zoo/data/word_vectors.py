@@ -72,6 +72,11 @@ def vector_width(path: str) -> int:
     raise UserError(f"{path} has no vectors; take a file of word2vec or GloVe vectors")
 
 
+def vector_words(path: str) -> list[str]:
+    """The words of a file, as they stand in it; errors as those of `load_word_vectors`."""
+    return [word for word, _ in _entries(path)]
+
+
 def _entries(path: str) -> Iterator[tuple[str, np.ndarray]]:
     """The words and vectors of a file."""
     try:

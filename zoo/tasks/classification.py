@@ -24,6 +24,7 @@ from zoo.data.labeled_batching import LabeledBatch, LabeledBatches, cut_rows, en
 from zoo.data.labeled_corpora import LabeledDataConfig, load_labeled_corpus
 from zoo.data.labels import Labels, make_labels
 from zoo.data.vocabulary import Vocabulary, build_vocabulary
+from zoo.data.word_vectors import vector_words
 from zoo.evaluation.classification import choose_thresholds, score_probabilities
 from zoo.evaluation.classifying import predict
 from zoo.models.registry import build
@@ -116,7 +117,11 @@ def encode_labeled_corpus(data: LabeledDataConfig) -> EncodedTexts:
     train = corpus.splits["train"]
     labels = make_labels(train.labels, multiple=corpus.multiple)
     vocabulary = build_vocabulary(
-        data.vocabulary, train.texts, max_size=data.vocabulary_size, min_count=data.min_count
+        data.vocabulary,
+        train.texts,
+        max_size=data.vocabulary_size,
+        min_count=data.min_count,
+        more=vector_words(data.word_vectors) if data.keep_word_vectors else (),
     )
     validation = corpus.splits["validation"]
     rows = encode_texts(vocabulary, train.texts)
