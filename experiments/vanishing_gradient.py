@@ -20,6 +20,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # for configs/
+
 import zoo
 from configs import python_docs_lstm
 from zoo.data.corpora import DataConfig, load_corpus
