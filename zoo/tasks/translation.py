@@ -129,7 +129,7 @@ def encode_parallel_corpus(data: ParallelDataConfig) -> EncodedPairs:
     """
     splits = load_parallel_corpus(data)
     train = splits["train"]
-    options: dict[str, int] = {"max_size": data.vocabulary_size, "min_count": data.min_count}
+    options: dict[str, Any] = {"max_size": data.vocabulary_size, "min_count": data.min_count}
     if data.share_vocabulary:
         lines = [*train.sources, *train.targets]
         both = build_vocabulary(data.vocabulary, lines, **options)
