@@ -22,7 +22,7 @@ def draw_flows(
         path: the picture's file.
         panels: by the title of each panel, flows by the name of their model.
     """
-    size = (5.2 * len(panels) + 0.6, 4.0)
+    size = (5.2 * len(panels) + 2.2, 4.0)
     with picture(path, size, ncols=len(panels), squeeze=False, sharey=True) as (_, axes):
         for axis, (title, flows) in zip(axes[0], panels.items(), strict=True):
             for index, (name, flow) in enumerate(flows.items()):
@@ -31,10 +31,10 @@ def draw_flows(
             axis.set_title(title, fontsize=10)
             axis.set_xlabel("steps back, T - t")
             tidy(axis)
-            axis.legend(fontsize=8, frameon=False)
         axes[0, 0].set_ylabel("norm of $\\partial L_T / \\partial h_t$")
         low, high = axes[0, 0].get_ylim()
         axes[0, 0].set_ylim(max(low, high * 1e-12), high)
+        _legend(axes[0])
 
 
 def _draw_flow(axis: Any, name: str, flow: GradientFlow, index: int) -> None:
@@ -60,6 +60,20 @@ def _draw_flow(axis: Any, name: str, flow: GradientFlow, index: int) -> None:
             color=colour,
             fontsize=8,
         )
+
+
+def _legend(axes: Any) -> None:
+    """One for all panels, beside the last of them, where it covers nothing."""
+    lines = [line for axis in axes for line in axis.get_legend_handles_labels()[0]]
+    by_name = {line.get_label(): line for line in lines}
+    axes[-1].legend(
+        by_name.values(),
+        by_name.keys(),
+        loc="upper left",
+        bbox_to_anchor=(1.01, 1.0),
+        fontsize=8,
+        frameon=False,
+    )
 
 
 def _positive(norms: np.ndarray) -> np.ndarray:
