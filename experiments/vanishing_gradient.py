@@ -10,7 +10,9 @@ What vanishes is a product of Jacobians, so that where training starts matters a
 "Elman" starts uniform in +-1/sqrt(H), as networks did for long; each factor then shrinks the
 gradient by about 1/sqrt(3). With an orthogonal start (Le et al. 2015 start from the identity) no
 factor shrinks it but by the slope of tanh. The LSTM's memory is multiplied by its forget gate,
-logistic(1) = 0.73 at the start, or with a bias of 5 (Jozefowicz et al. 2015 raise it) 0.993.
+logistic(1) = 0.73 at the start, or with a bias of 5 (Jozefowicz et al. 2015 raise it) 0.993. The
+recall task is learned by gradient descent with momentum: Adam divides each gradient by its own
+size, and so follows even one that has all but vanished.
 
 Writes gradients.png, recall.png, vanishing_gradient.json and vanishing_gradient.md to the workdir.
 About 15 minutes on 2 cores; --smoke runs all of it in one. Stopped, it goes on where it was.
@@ -140,7 +142,7 @@ def learn_to_recall(settings: dict[str, Any], lag: int, num_steps: int, seed: in
     model = RecurrentLM(config, NUM_SYMBOLS)
     batches = RecallBatches(lag, NUM_SYMBOLS, RECALL_BATCH, seed)
     params = jax.jit(model.init)(jax.random.key(seed), jnp.zeros((1, 1), jnp.int32))["params"]
-    optimizer = make_optimizer(OptimizerConfig("adam", 3e-3, schedule="cosine"), num_steps)
+    optimizer = make_optimizer(OptimizerConfig("momentum", 0.1, schedule="cosine"), num_steps)
     state = create_state(Recall(model), optimizer, params, (), jax.random.key(seed))
     step = 0
     while step < num_steps:
