@@ -16,15 +16,16 @@ NUM_EPOCHS = 12
 
 
 def get_config() -> ConfigDict:
-    """A bidirectional LSTM of 2 x 128 over embeddings of 100, attention pooling, dropout."""
+    """A bidirectional GRU of 2 x 128 over embeddings of 100, attention pooling, dropout."""
     config = base_config("classifier")
     config.data.corpus = "trec"
     config.data.bucket_lengths = (12, 20, 40)
+    config.model.cell = "gru"
     config.model.embedding_size = 100
     config.model.hidden_sizes = (128,)
     config.model.pooling = "attention"
     config.model.head_size = 100
-    config.model.word_dropout_rate = 0.2
+    config.model.word_dropout_rate = 0.1
     config.model.embedding_dropout_rate = 0.3
     config.model.pooled_dropout_rate = 0.5
     config.optimizer.learning_rate = 2e-3
