@@ -28,7 +28,7 @@ from configs import toy_german_attention
 from experiments.timed_runs import train_timed
 from zoo.data.parallel_corpora import ParallelDataConfig, ParallelTexts, load_parallel_corpus
 from zoo.diagnostics.pictures import COLOURS, MARKERS, picture, tidy
-from zoo.errors import UserError
+from zoo.errors import UserError, run_script
 from zoo.evaluation.bleu import score_texts
 from zoo.models.encoder_decoder import CONTEXTS, KINDS
 
@@ -159,8 +159,4 @@ def draw(path: Path, rows: list[dict[str, Any]]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    run_script(main)

@@ -9,7 +9,6 @@ Writes decision_surface.png and decision_surface.json to the workdir, in about a
 
 import argparse
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from zoo.diagnostics.pictures import COLOURS, MARKERS, picture
-from zoo.errors import UserError
+from zoo.errors import run_script
 from zoo.models.feedforward import FeedForward, regularised_loss
 from zoo.training.optimizers import OptimizerConfig, make_optimizer
 from zoo.training.state import create_state, train_steps
@@ -140,8 +139,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    run_script(main)

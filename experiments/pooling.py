@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # for a checkout that is not
 from zoo.data.labeled_batching import LabeledBatch
 from zoo.data.labeled_corpora import LabeledDataConfig
 from zoo.diagnostics.pictures import COLOURS, picture, tidy
-from zoo.errors import UserError
+from zoo.errors import UserError, run_script
 from zoo.layers.pooling import POOLINGS
 from zoo.models.classifier import NO_CELL
 from zoo.tasks.classification import build_workload, encode_labeled_corpus, score_split
@@ -210,8 +210,4 @@ def draw(path: Path, results: dict[str, dict[str, list[float]]], columns: list[s
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    run_script(main)

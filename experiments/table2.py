@@ -39,7 +39,7 @@ from experiments.table2_report import Entry, write_report
 from experiments.timed_runs import train_timed
 from zoo.data.corpora import DataConfig, load_corpus
 from zoo.data.word_vectors import vector_width
-from zoo.errors import UserError
+from zoo.errors import UserError, run_script
 from zoo.evaluation.interpolation import fit_weights, interpolate, score_parts
 from zoo.evaluation.modes import MODES
 
@@ -267,8 +267,4 @@ def describe_run(arguments: argparse.Namespace, corpus: dict[str, Any]) -> dict[
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    run_script(main)

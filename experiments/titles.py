@@ -29,7 +29,7 @@ import zoo
 from configs import toy_german_attention
 from experiments.timed_runs import train_timed
 from zoo.data.parallel_corpora import ParallelTexts
-from zoo.errors import UserError
+from zoo.errors import run_script
 from zoo.evaluation.bleu import score_texts
 
 NUM_WORDS = 30  # of a paragraph
@@ -185,8 +185,4 @@ def write_report(workdir: Path, rows: list[dict[str, Any]], minutes: float) -> s
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    run_script(main)

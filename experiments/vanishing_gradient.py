@@ -37,7 +37,7 @@ from zoo.data.corpora import DataConfig, load_corpus
 from zoo.diagnostics.gradient_flow import GradientFlow, cut_rows, gradient_flow
 from zoo.diagnostics.gradient_picture import draw_flows
 from zoo.diagnostics.pictures import COLOURS, MARKERS, picture, tidy
-from zoo.errors import UserError
+from zoo.errors import run_script
 from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
 from zoo.tasks.recall import Recall, RecallBatches
 from zoo.training.loop import stack_batches, train
@@ -213,8 +213,4 @@ def write_report(
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    run_script(main)
