@@ -158,25 +158,17 @@ class SentenceBatches:
         bucket_lengths: Sequence[int],
         seed: int,
     ):
-        _check_positive(batch_size=batch_size, bucket_lengths=min(bucket_lengths, default=0))
         _check_any(tokens)
         self.batch_size = batch_size
         self._tokens = np.asarray(tokens, dtype=np.int32)
         self._starts, self._lengths = _find_sentences(self._tokens)
-        num_sentences = len(self._starts)
-        self.batches_per_epoch = num_sentences // batch_size
-        if not self.batches_per_epoch:
-            raise UserError(
-                f"the corpus has {num_sentences} sentences, too few for batch_size={batch_size}; "
-                f"use --config.data.batch_size={num_sentences} or less"
-            )
-        self._plan = BucketPlan(self._lengths, bucket_lengths, batch_size, seed)
+        self._plan = BucketPlan(self._lengths, bucket_lengths, batch_size, seed, "sentences")
+        self.batches_per_epoch = self._plan.batches_per_epoch
         self.bucket_lengths = self._plan.bucket_lengths
 
     def batch(self, epoch: int, index: int) -> Batch:
         """Return batch number `index` of an epoch; `batches_per_epoch` says how many there are."""
-        _check_index(index, self.batches_per_epoch)
-        num_steps, rows = self._plan.of_epoch(epoch)[index]
+        num_steps, rows = self._plan.batch(epoch, index)
         return _gather(self._tokens, self._starts[rows], self._lengths[rows], num_steps)
 
 
@@ -191,21 +183,38 @@ class BucketPlan:
       bucket_lengths: the T that batches may have; see `SentenceBatches`.
       batch_size: B.
       seed: of the order.
+      kind: what the sequences are, in the plural, for errors.
+
+    Raises:
+      UserError: there is no full batch.
     """
 
     def __init__(
-        self, lengths: np.ndarray, bucket_lengths: Sequence[int], batch_size: int, seed: int
+        self,
+        lengths: np.ndarray,
+        bucket_lengths: Sequence[int],
+        batch_size: int,
+        seed: int,
+        kind: str,
     ):
+        _check_positive(batch_size=batch_size, bucket_lengths=min(bucket_lengths, default=0))
+        self.batches_per_epoch = len(lengths) // batch_size
+        if not self.batches_per_epoch:
+            raise UserError(
+                f"the corpus has {len(lengths)} {kind}, too few for batch_size={batch_size}; "
+                f"use --config.data.batch_size={len(lengths)} or less"
+            )
         self.bucket_lengths = make_buckets(bucket_lengths, int(lengths.max()))
         self._batch_size, self._seed = batch_size, seed
         self._bucket_of = np.searchsorted(self.bucket_lengths, lengths)
         self._kept: tuple[int, list[tuple[int, np.ndarray]]] | None = None
 
-    def of_epoch(self, epoch: int) -> list[tuple[int, np.ndarray]]:
-        """Return the (T, sequence numbers) of every batch; the last epoch asked for is kept."""
+    def batch(self, epoch: int, index: int) -> tuple[int, np.ndarray]:
+        """Return (T, sequence numbers) of a batch; the plan of the last epoch asked for is kept."""
+        _check_index(index, self.batches_per_epoch)
         if self._kept is None or self._kept[0] != epoch:
             self._kept = (epoch, self._make(epoch))
-        return self._kept[1]
+        return self._kept[1][index]
 
     def _make(self, epoch: int) -> list[tuple[int, np.ndarray]]:
         generator = np.random.default_rng([self._seed, epoch])

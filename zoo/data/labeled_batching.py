@@ -10,7 +10,6 @@ import numpy as np
 
 from zoo.data.batching import BucketPlan
 from zoo.data.vocabulary import Vocabulary
-from zoo.errors import UserError
 from zoo.special_tokens import END_ID
 
 
@@ -97,25 +96,13 @@ class LabeledBatches:
         bucket_lengths: Sequence[int],
         seed: int,
     ):
-        if batch_size < 1 or min(bucket_lengths, default=0) < 1:
-            raise UserError(
-                f"batch_size is {batch_size} and bucket_lengths {tuple(bucket_lengths)}; "
-                "use at least 1"
-            )
-        self.batches_per_epoch = len(rows) // batch_size
-        if not self.batches_per_epoch:
-            raise UserError(
-                f"the corpus has {len(rows)} texts, too few for batch_size={batch_size}; "
-                f"use --config.data.batch_size={len(rows)} or less"
-            )
         self._rows, self._targets = rows, targets
         lengths = np.array([len(row) for row in rows])
-        self._plan = BucketPlan(lengths, bucket_lengths, batch_size, seed)
+        self._plan = BucketPlan(lengths, bucket_lengths, batch_size, seed, "texts")
+        self.batches_per_epoch = self._plan.batches_per_epoch
 
     def batch(self, epoch: int, index: int) -> LabeledBatch:
         """Return batch number `index` of an epoch."""
-        if not 0 <= index < self.batches_per_epoch:
-            raise IndexError(f"batch {index} of an epoch that has {self.batches_per_epoch}")
-        num_steps, chosen = self._plan.of_epoch(epoch)[index]
+        num_steps, chosen = self._plan.batch(epoch, index)
         tokens, lengths = pad([self._rows[row] for row in chosen], num_steps)
         return LabeledBatch(tokens, lengths, self._targets[chosen])

@@ -5,14 +5,14 @@ An example is a text and its labels, with a newline between two of them.
 
 import dataclasses
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import tensorflow_datasets as tfds
 
 from zoo.data import topics
+from zoo.data.example_builder import ExampleBuilder
 from zoo.data.labeled_sources import LABELED_SOURCES, Columns, Example
-from zoo.data.sources import WHOLE
 from zoo.errors import UserError
 
 
@@ -31,37 +31,17 @@ class LabeledFiles(tfds.core.BuilderConfig):
     columns: Columns = dataclasses.field(default_factory=Columns)
 
 
-class _LabeledBuilder(
-    tfds.core.GeneratorBasedBuilder,
-    skip_registration=True,  # type: ignore[call-arg]
-):
+class _LabeledBuilder(ExampleBuilder, skip_registration=True):  # type: ignore[call-arg]
     """Prepares texts with their labels."""
 
-    VERSION = tfds.core.Version("1.0.0")  # raise it when the same files make other examples
+    FIELDS = ("text", "labels")
 
-    def _info(self) -> tfds.core.DatasetInfo:
-        text = tfds.features.Text()
-        return tfds.core.DatasetInfo(
-            builder=self,
-            description=type(self).__doc__,
-            features=tfds.features.FeaturesDict({"text": text, "labels": text}),
-            disable_shuffling=True,  # batches are shuffled when they are made
-        )
+    def to_texts(self, example: Example) -> tuple[str, ...]:
+        """Return the text, and its labels in one."""
+        return example.text, "\n".join(example.labels)
 
-    def _split_generators(
-        self, dl_manager: tfds.download.DownloadManager
-    ) -> dict[str, Iterator[tuple[int, dict[str, str]]]]:
-        del dl_manager
-        return {
-            "train" if split == WHOLE else split: self._generate_examples(list(examples))
-            for split, examples in self._read_splits().items()
-        }
-
-    def _generate_examples(self, examples: list[Example]) -> Iterator[tuple[int, dict[str, str]]]:
-        for key, (text, labels) in enumerate(examples):
-            yield key, {"text": text, "labels": "\n".join(labels)}
-
-    def _read_splits(self) -> dict[str, Iterable[Example]]:
+    def read_splits(self) -> Mapping[str, Iterable[Example]]:
+        """Return the examples of each split."""
         config = self.builder_config
         read = LABELED_SOURCES[config.corpus].read
         return {split: read(path, config.columns) for split, path in config.files.items()}
@@ -78,7 +58,8 @@ class ZooPythonDocsTopics(_LabeledBuilder):
         f"{sys.version_info.minor}.{sys.version_info.micro}.{topics.VERSION}"
     )
 
-    def _read_splits(self) -> dict[str, Iterable[Example]]:
+    def read_splits(self) -> Mapping[str, Iterable[Example]]:
+        """Return the examples of each split."""
         try:
             from pydoc_data.topics import topics as manual
         except ImportError as error:

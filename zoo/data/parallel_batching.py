@@ -110,27 +110,15 @@ class ParallelBatches:
         bucket_lengths: Sequence[int],
         seed: int,
     ):
-        if batch_size < 1 or min(bucket_lengths, default=0) < 1:
-            raise UserError(
-                f"batch_size is {batch_size} and bucket_lengths {tuple(bucket_lengths)}; "
-                "use at least 1"
-            )
-        self.batches_per_epoch = len(source_rows) // batch_size
-        if not self.batches_per_epoch:
-            raise UserError(
-                f"the corpus has {len(source_rows)} pairs, too few for batch_size={batch_size}; "
-                f"use --config.data.batch_size={len(source_rows)} or less"
-            )
         self._source_rows, self._target_rows = source_rows, target_rows
         pairs = zip(source_rows, target_rows, strict=True)
         lengths = np.array([max(map(len, pair)) for pair in pairs])
-        self._plan = BucketPlan(lengths, bucket_lengths, batch_size, seed)
+        self._plan = BucketPlan(lengths, bucket_lengths, batch_size, seed, "pairs")
+        self.batches_per_epoch = self._plan.batches_per_epoch
 
     def batch(self, epoch: int, index: int) -> ParallelBatch:
         """Return batch number `index` of an epoch."""
-        if not 0 <= index < self.batches_per_epoch:
-            raise IndexError(f"batch {index} of an epoch that has {self.batches_per_epoch}")
-        num_steps, chosen = self._plan.of_epoch(epoch)[index]
+        num_steps, chosen = self._plan.batch(epoch, index)
         sources = [self._source_rows[row] for row in chosen]
         targets = [self._target_rows[row] for row in chosen]
         return make_parallel_batch(sources, targets, num_steps)

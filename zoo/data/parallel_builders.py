@@ -5,13 +5,13 @@ word 0 of the source is aligned with word 1 of the target, and word 1 with word 
 """
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 
 import tensorflow_datasets as tfds
 
 from zoo.data import toy_german
+from zoo.data.example_builder import ExampleBuilder
 from zoo.data.parallel_sources import PairFiles, read_pairs
-from zoo.data.sources import WHOLE
 from zoo.data.toy_german import AlignedPair
 from zoo.errors import UserError
 
@@ -27,42 +27,18 @@ class ParallelFiles(tfds.core.BuilderConfig):
     files: dict[str, PairFiles] = dataclasses.field(default_factory=dict)
 
 
-class _ParallelBuilder(
-    tfds.core.GeneratorBasedBuilder,
-    skip_registration=True,  # type: ignore[call-arg]
-):
+class _ParallelBuilder(ExampleBuilder, skip_registration=True):  # type: ignore[call-arg]
     """Prepares sentences with their translations."""
 
-    VERSION = tfds.core.Version("1.0.0")  # raise it when the same files make other examples
+    FIELDS = ("source", "target", "alignment")
 
-    def _info(self) -> tfds.core.DatasetInfo:
-        text = tfds.features.Text()
-        return tfds.core.DatasetInfo(
-            builder=self,
-            description=type(self).__doc__,
-            features=tfds.features.FeaturesDict(
-                {"source": text, "target": text, "alignment": text}
-            ),
-            disable_shuffling=True,  # batches are shuffled when they are made
-        )
+    def to_texts(self, example: AlignedPair) -> tuple[str, ...]:
+        """Return the sentence, its translation, and the links of their words in one text."""
+        links = " ".join(f"{first}-{second}" for first, second in example.alignment)
+        return example.source, example.target, links
 
-    def _split_generators(
-        self, dl_manager: tfds.download.DownloadManager
-    ) -> dict[str, Iterator[tuple[int, dict[str, str]]]]:
-        del dl_manager
-        return {
-            "train" if split == WHOLE else split: self._generate_examples(pairs)
-            for split, pairs in self._read_splits().items()
-        }
-
-    def _generate_examples(
-        self, pairs: Iterable[AlignedPair]
-    ) -> Iterator[tuple[int, dict[str, str]]]:
-        for key, (source, target, alignment) in enumerate(pairs):
-            links = " ".join(f"{first}-{second}" for first, second in alignment)
-            yield key, {"source": source, "target": target, "alignment": links}
-
-    def _read_splits(self) -> dict[str, list[AlignedPair]]:
+    def read_splits(self) -> Mapping[str, Iterable[AlignedPair]]:
+        """Return the pairs of each split."""
         splits = {}
         for split, files in self.builder_config.files.items():
             splits[split] = [AlignedPair(*pair, ()) for pair in read_pairs(files)]
@@ -83,5 +59,6 @@ class ZooToyLanguages(_ParallelBuilder):
         tfds.core.BuilderConfig(name=language) for language in toy_german.LANGUAGES
     ]
 
-    def _read_splits(self) -> dict[str, list[AlignedPair]]:
+    def read_splits(self) -> Mapping[str, Iterable[AlignedPair]]:
+        """Return the pairs of each split."""
         return toy_german.generate_splits(self.builder_config.name)
