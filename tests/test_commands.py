@@ -226,7 +226,9 @@ def test_help_has_an_example(name, capsys):
         (["mix", "x", "--tune=no/such/file", "--text=README.md"], "cannot read no/such/file"),
         (["diagnose", "x", "--steps=0"], "--steps is 0; use at least 1"),
         (["diagnose", "no-such-checkpoint"], "no-such-checkpoint"),
-        (["arpa", "no-such.arpa", "y.arpa"], "cannot read no-such.arpa: No such file"),
+        (["export", "no-such.arpa", "y.arpa"], "cannot read no-such.arpa: No such file"),
+        (["export", "no-such.safetensors", "y.arpa"], "cannot read no-such.safetensors: No such"),
+        (["export", "x", "y.onnx"], "y.onnx ends with none of .safetensors, .stablehlo, .arpa"),
     ],
 )
 def test_a_mistake_is_one_line_and_code_2(command, arguments, message):
@@ -342,15 +344,17 @@ def test_evaluate_an_arpa_file(command, ngram_file, run_directory):
     assert "knows no corpus; give a text with --text=FILE" in err
 
 
-def test_arpa_writes_what_it_read(command, ngram_file, run_directory, tmp_path):
-    assert command("arpa", ngram_file, tmp_path / "copy.arpa") == (0, "", "")
+def test_export_writes_what_it_read(command, ngram_file, run_directory, tmp_path):
+    code, out, err = command("export", ngram_file, tmp_path / "copy.arpa")
+    assert (code, err) == (0, "")
+    assert out.startswith(f"{tmp_path / 'copy.arpa'}: 0.0 MB")
     text = f"--text={run_directory.parent}/test.txt"
     found, copied = (
         json.loads(command("evaluate", path, text, "--json")[1])
         for path in (ngram_file, tmp_path / "copy.arpa")
     )
     assert found["perplexity"] == pytest.approx(copied["perplexity"], rel=1e-5)
-    code, _, err = command("arpa", run_directory, tmp_path / "no.arpa")
+    code, _, err = command("export", run_directory, tmp_path / "no.arpa")
     assert (code, err) == (2, f"error: {run_directory} is a recurrent_lm; give an ngram_lm\n")
 
 
@@ -375,6 +379,14 @@ def test_diagnose_refuses_what_has_no_states(command, ngram_file, run_directory)
     code, _, err = command("diagnose", run_directory, "--steps=500")
     assert (code, err.count("\n")) == (2, 1)
     assert "too few to go 500 steps back" in err
+
+
+def test_release_of_a_file_is_refused(command, ngram_file, tmp_path):
+    code, _, err = command("release", ngram_file, tmp_path / "mine")
+    assert (code, err) == (
+        2,
+        f"error: {ngram_file} is no step of a run; give a run, or one step's directory\n",
+    )
 
 
 def test_release_writes_a_checkpoint_that_scores_the_same(command, run_directory, tmp_path):

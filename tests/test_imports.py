@@ -37,6 +37,7 @@ DOWN["hub"] = {
     "data.vocabulary",
     "exchange",
     "exchange.arpa",
+    "exchange.safetensors_file",
     "errors",
 }
 DOWN["__init__"] = set(DOWN)

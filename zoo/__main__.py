@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import NoReturn, TextIO
 
 from zoo.commands import (
-    arpa,
     classify,
     diagnose,
     evaluate,
+    export,
     generate,
     listing,
     mix,
@@ -28,7 +28,7 @@ COMMANDS = {
     "translate": translate,
     "mix": mix,
     "diagnose": diagnose,
-    "arpa": arpa,
+    "export": export,
     "release": release,
 }
 EXIT_USER_ERROR = 2

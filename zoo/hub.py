@@ -1,4 +1,4 @@
-"""Trained models by name: released checkpoints, runs, single steps of runs, and ARPA files.
+"""Trained models by name: released checkpoints, runs, single steps of runs, and files.
 
 A released checkpoint is one step's directory (see `zoo.training.checkpoints`) that lies, under its
 name, in `checkpoints/` beside the package or in a directory that the environment variable
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from etils import epath
 
 from zoo.errors import UserError
-from zoo.exchange import ARPA_SUFFIXES
+from zoo.exchange import ARPA_SUFFIXES, SAFETENSORS_SUFFIX
 from zoo.training import checkpoints
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from zoo.data.labels import Labels
     from zoo.data.vocabulary import Vocabulary
+    from zoo.exchange.safetensors_file import StoredModel
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class Checkpoint:
 
     Attributes:
         name: as it was asked for: a released name or a path.
-        directory: the step's directory, or the ARPA file.
+        directory: the step's directory, or the file.
         step: number of train steps taken.
         model: `model.apply({"params": params}, tokens)` gives logits and carry.
         params: nested dict of arrays, on the default device.
@@ -63,6 +64,16 @@ class Checkpoint:
         return None if self.labels is None else self.labels.thresholds_in(chosen)
 
     @property
+    def vocabulary_record(self) -> dict[str, Any]:
+        """Vocabularies and labels as plain JSON, as a checkpoint's vocabulary.json holds them."""
+        tokens = self.vocabulary.to_json()
+        if self.labels is not None:
+            return {"tokens": tokens, "labels": self.labels.to_json()}
+        if self.source_vocabulary is not None:
+            return {"source": self.source_vocabulary.to_json(), "target": tokens}
+        return tokens
+
+    @property
     def max_tokens(self) -> int:
         """How many tokens of a text a classifier reads; 0 for all."""
         return int(self.config.get("data", {}).get("max_tokens", 0))
@@ -87,8 +98,9 @@ def load(name_or_path: os.PathLike[str] | str) -> Checkpoint:
 
     Args:
         name_or_path: a released name; or a run's workdir, which stands for its best step (its
-          newest where no step has a score); or one step's directory; or an n-gram model of another
-          toolkit, a file that ends with .arpa or .arpa.gz. A path may be gs://... but for the last.
+            newest where no step has a score); or one step's directory; or a file: .safetensors as
+            `zoo export` writes it, or .arpa or .arpa.gz, an n-gram model of any toolkit. The path
+            of a directory may be gs://...
 
     Raises:
         UserError: there is no such checkpoint, or it is damaged, or this version cannot build it.
@@ -104,8 +116,7 @@ def load(name_or_path: os.PathLike[str] | str) -> Checkpoint:
     name = os.fspath(name_or_path)
     if name.endswith(ARPA_SUFFIXES):
         return _load_arpa(name)
-    directory = _find(name)
-    restored = checkpoints.restore(directory)
+    directory, restored = _read(name)
     return Checkpoint(
         name=name,
         directory=directory,
@@ -115,6 +126,16 @@ def load(name_or_path: os.PathLike[str] | str) -> Checkpoint:
         progress=restored.progress,
         **_build(name, restored),
     )
+
+
+def _read(name: str) -> tuple[epath.Path, "checkpoints.Restored | StoredModel"]:
+    """The place of a model, and what it holds."""
+    if name.endswith(SAFETENSORS_SUFFIX):
+        from zoo.exchange.safetensors_file import read_safetensors
+
+        return epath.Path(name), read_safetensors(name)
+    directory = _find(name)
+    return directory, checkpoints.restore(directory)
 
 
 def _widen(leaf: Any) -> Any:
@@ -231,7 +252,7 @@ def _step_of_run(workdir: epath.Path) -> epath.Path:
     return chosen
 
 
-def _build(name: str, restored: checkpoints.Restored) -> dict[str, Any]:
+def _build(name: str, restored: "checkpoints.Restored | StoredModel") -> dict[str, Any]:
     """The fields of a `Checkpoint` that are built: model, vocabularies, labels."""
     from zoo.data.labels import labels_from_json
     from zoo.data.vocabulary import vocabulary_from_json

@@ -139,7 +139,7 @@ class FeedForwardDecoder(nn.Module):
     def begin(self, encoded: Encoded, room: int) -> tuple[Memory, WindowState]:
         """The source, and a window of nothing."""
         del room
-        shape = (len(encoded.vector), self.window - 1, self.embedding_size)
+        shape = (encoded.vector.shape[0], self.window - 1, self.embedding_size)
         past = jnp.zeros(shape, encoded.vector.dtype)
         return self.look.prepare(encoded), WindowState(past, jnp.zeros((), jnp.int32))
 

@@ -207,7 +207,7 @@ def find_child(xp: ModuleType, level: Level, longer: Level, parents: Any, words:
 def _distributions(params: Params, nodes: list[Array]) -> Array:
     """Log-probabilities [N, V] after the histories whose suffixes are `nodes`, each int32[N]."""
     words = params["order_1"]["log_prob"]
-    log_probs = jnp.broadcast_to(words, (len(nodes[0]), len(words)))
+    log_probs = jnp.broadcast_to(words, (nodes[0].shape[0], len(words)))
     for index in range(1, len(params)):
         level, longer = _levels(params, index)
         known = nodes[index - 1] != ABSENT
@@ -222,7 +222,7 @@ def _distributions(params: Params, nodes: list[Array]) -> Array:
 def _write_children(longer: Level, begin: Array, end: Array, log_probs: Array) -> Array:
     """Replaces, in each row, what the entries begin to end of the longer table know better."""
     word, value = jnp.asarray(longer["word"]), jnp.asarray(longer["log_prob"])
-    rows = jnp.arange(len(begin))[:, None]
+    rows = jnp.arange(begin.shape[0])[:, None]
     num_words, last = log_probs.shape[1], len(word) - 1
 
     def write(state: tuple[Array, Array]) -> tuple[Array, Array]:

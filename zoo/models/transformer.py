@@ -121,7 +121,7 @@ class TransformerDecoder(nn.Module):
 
     def begin(self, encoded: Encoded, room: int) -> tuple[LayersMemory, CacheState]:
         """The source, and empty caches for `room` target tokens."""
-        batch, dtype = len(encoded.vector), encoded.vector.dtype
+        batch, dtype = encoded.vector.shape[0], encoded.vector.dtype
         caches = tuple(empty_cache(batch, room, self.size, dtype) for _ in self.layer)
         state = CacheState(caches, jnp.zeros((), jnp.int32))
         if not self.looks_at_states:

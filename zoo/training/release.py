@@ -1,6 +1,8 @@
 """From a run's step to a checkpoint for others: no optimizer, no paths of this machine, smaller."""
 
 import os
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from etils import epath
@@ -25,18 +27,15 @@ def release(
         The target, absolute.
 
     Raises:
-        UserError: the target is there, or a parameter does not fit into float16.
+        UserError: there is no step, the target is there, or a parameter does not fit into float16.
     """
     source, place = epath.Path(step), epath.Path(target).expanduser().absolute()
     if place.exists():
         raise UserError(f"{place} is there already; name a new directory")
+    if not checkpoints.is_step_directory(source):
+        raise UserError(f"{source} is no step of a run; give a run, or one step's directory")
     checkpoints.verify(source)
     restored = checkpoints.restore(source)
-    config = dict(restored.config)
-    if "data" in config:
-        config["data"] = {
-            name: "" if name in _PATHS else value for name, value in config["data"].items()
-        }
     params = _halve(restored.params) if half else restored.params
     incomplete = place.with_name(f".{place.name}.incomplete")
     incomplete.rmtree(missing_ok=True)
@@ -44,13 +43,28 @@ def release(
     checkpoints.write_arrays(incomplete / checkpoints.PARAMS, params)
     # Orbax leaves the name of the directory that it wrote to, which is nobody else's business.
     (incomplete / checkpoints.PARAMS / "commit_success.txt").unlink(missing_ok=True)
-    checkpoints.write_json(incomplete / checkpoints.CONFIG, config)
+    checkpoints.write_json(incomplete / checkpoints.CONFIG, without_paths(restored.config))
     checkpoints.write_json(incomplete / checkpoints.VOCABULARY, restored.vocabulary)
     progress = {**restored.progress, "step": restored.step}
     checkpoints.write_json(incomplete / checkpoints.PROGRESS, progress)
     checkpoints.write_json(incomplete / checksums.FILE, checksums.compute(incomplete))
     incomplete.rename(place)
     return place
+
+
+def without_paths(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's config without the paths of the machine that it was trained on.
+
+    Example:
+        >>> without_paths({"data": {"corpus": "text_file", "directory": "/home/me"}})
+        {'data': {'corpus': 'text_file', 'directory': ''}}
+    """
+    plain = dict(config)
+    if "data" in plain:
+        plain["data"] = {
+            name: "" if name in _PATHS else value for name, value in plain["data"].items()
+        }
+    return plain
 
 
 def _halve(params: dict) -> dict:

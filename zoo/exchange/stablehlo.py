@@ -1,0 +1,188 @@
+"""A trained model as one compiled-anywhere program, StableHLO by `jax.export`, weights inside.
+
+    program = jax.export.deserialize(open("model.stablehlo", "rb").read())
+    logits, carry = program.call(tokens, fresh, carry)
+
+needs jax and none of this zoo's code. The program runs on CPU, GPU and TPU, for any batch size b
+and any number of steps. What goes in and comes out, with shapes, and the tokens of the vocabulary
+stand in a JSON file beside it (`model.json`).
+
+What the program computes, by task:
+
+    language model   tokens int32[b, t], fresh bool[b], carry ... -> logits [b, t, V], carry ...
+                     a fresh row starts anew, whatever its carry holds (zeros will do)
+    classifier       tokens int32[b, t], lengths int32[b] -> probabilities [b, C]
+    translator       sources int32[b, s], source_lengths int32[b], inputs int32[b, t]
+                     -> logits [b, t, V], teacher-forced
+"""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import export
+
+from zoo.errors import UserError
+from zoo.models.trained import TrainedModel
+
+PLATFORMS = ("cpu", "cuda", "tpu")
+
+Array = jax.Array
+
+
+class Program(NamedTuple):
+    """A model as a program.
+
+    Attributes:
+        function: arrays to arrays, weights inside.
+        inputs: name to shape and type of each argument; a carry's leaves are `carry_0`, ...
+        outputs: names of the results, in their order.
+        beside: what else its user has to know: the vocabulary, the labels; plain JSON.
+    """
+
+    function: Callable[..., Sequence[Array]]
+    inputs: dict[str, jax.ShapeDtypeStruct]
+    outputs: tuple[str, ...]
+    beside: dict[str, Any]
+
+
+def make_program(checkpoint: TrainedModel) -> Program:
+    """The program of any checkpoint of the zoo.
+
+    Args:
+        checkpoint: what `zoo.load` gives.
+    """
+    if getattr(checkpoint, "source_vocabulary", None) is not None:
+        return _translator(checkpoint)
+    if getattr(checkpoint, "labels", None) is not None:
+        return _classifier(checkpoint)
+    return _language_model(checkpoint)
+
+
+def write_stablehlo(path: os.PathLike[str] | str, checkpoint: TrainedModel) -> None:
+    """Writes a checkpoint's program, and its description beside it; replaces what was there.
+
+    Args:
+        path: the program's file; the description has its name, but ends with .json.
+        checkpoint: what `zoo.load` gives.
+
+    Raises:
+        UserError: the place won't do, or the package flatbuffers is missing.
+    """
+    program = make_program(checkpoint)
+    exported = export.export(jax.jit(program.function), platforms=PLATFORMS)(
+        *program.inputs.values()
+    )
+    try:
+        content = bytes(exported.serialize())
+    except ImportError as error:
+        raise UserError(
+            "StableHLO files need flatbuffers; type: pip install 'recurrent-zoo[exchange]'"
+        ) from error
+    description = {
+        "inputs": {name: _describe(spec) for name, spec in program.inputs.items()},
+        "outputs": dict(zip(program.outputs, map(_describe, exported.out_avals), strict=True)),
+        "platforms": list(PLATFORMS),
+        **program.beside,
+    }
+    target = Path(path).expanduser()
+    text = json.dumps(description, ensure_ascii=False, indent=1) + "\n"
+    _replace(target.with_suffix(".json"), text.encode("utf-8"))
+    _replace(target, content)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Writes a file as a whole or not at all."""
+    incomplete = path.with_name(f".{path.name}.incomplete")
+    try:
+        incomplete.write_bytes(content)
+        incomplete.replace(path)
+    except OSError as error:
+        incomplete.unlink(missing_ok=True)
+        raise UserError(
+            f"cannot write {path}: {error.strerror}; name a file in a directory of yours"
+        ) from error
+
+
+def _describe(spec: Any) -> dict[str, Any]:
+    shape = [size if isinstance(size, int) else str(size) for size in spec.shape]
+    return {"shape": shape, "dtype": str(spec.dtype)}
+
+
+def _sizes(names: str) -> Sequence[Any]:
+    """Sizes that are left open."""
+    return export.symbolic_shape(names)
+
+
+def _integers(*shape: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(shape, jnp.int32)
+
+
+def _language_model(checkpoint: TrainedModel) -> Program:
+    model, params = checkpoint.model, checkpoint.params
+    batch, steps = _sizes("b, t")
+    carry = jax.eval_shape(lambda: model.zero_carry(1))
+    leaves, structure = jax.tree.flatten(carry)
+    names = [f"carry_{index}" for index in range(len(leaves))]
+
+    def function(tokens: Array, fresh: Array, *carry: Array) -> Sequence[Array]:
+        output = model.apply(
+            {"params": params},
+            tokens,
+            jax.tree.unflatten(structure, carry),
+            resets=fresh[:, None],
+        )
+        return (output.logits, *jax.tree.leaves(output.carry))
+
+    inputs = {
+        "tokens": _integers(batch, steps),
+        "fresh": jax.ShapeDtypeStruct((batch,), jnp.bool_),
+    }
+    for name, leaf in zip(names, leaves, strict=True):
+        inputs[name] = jax.ShapeDtypeStruct((batch, *leaf.shape[1:]), leaf.dtype)
+    beside = {"task": "language_modeling", "vocabulary": checkpoint.vocabulary.to_json()}
+    return Program(function, inputs, ("logits", *names), beside)
+
+
+def _classifier(checkpoint: Any) -> Program:
+    model, params = checkpoint.model, checkpoint.params
+    batch, steps = _sizes("b, t")
+    squash = jax.nn.sigmoid if checkpoint.labels.multiple else jax.nn.softmax
+
+    def function(tokens: Array, lengths: Array) -> Sequence[Array]:
+        return (squash(model.apply({"params": params}, tokens, lengths=lengths).logits),)
+
+    inputs = {"tokens": _integers(batch, steps), "lengths": _integers(batch)}
+    beside = {
+        "task": "classification",
+        "labels": list(checkpoint.labels.names),
+        "thresholds": checkpoint.thresholds.tolist() if checkpoint.labels.multiple else None,
+        "max_tokens": checkpoint.max_tokens,
+        "vocabulary": checkpoint.vocabulary.to_json(),
+    }
+    return Program(function, inputs, ("probabilities",), beside)
+
+
+def _translator(checkpoint: Any) -> Program:
+    model, params = checkpoint.model, checkpoint.params
+    batch, source_steps, steps = _sizes("b, s, t")
+
+    def function(sources: Array, source_lengths: Array, inputs: Array) -> Sequence[Array]:
+        return (model.apply({"params": params}, sources, source_lengths, inputs).logits,)
+
+    inputs = {
+        "sources": _integers(batch, source_steps),
+        "source_lengths": _integers(batch),
+        "inputs": _integers(batch, steps),
+    }
+    beside = {
+        "task": "translation",
+        "lowercase": checkpoint.lowercase,
+        "source_vocabulary": checkpoint.source_vocabulary.to_json(),
+        "vocabulary": checkpoint.vocabulary.to_json(),
+    }
+    return Program(function, inputs, ("logits",), beside)
