@@ -78,6 +78,7 @@ def train_cell(
         config.optimizer.learning_rate = 1e-3
     if arguments.smoke:
         config.training.num_steps = config.evaluation.every_steps = 10
+        config.evaluation.report = False
         config.optimizer.warmup_steps = 2
     run = arguments.workdir / f"{encoder}_{decoder}_{context}"
     return run, train_timed(config, run, f"{encoder} to {decoder} by {context}")

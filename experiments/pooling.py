@@ -92,6 +92,7 @@ def read_config(arguments: argparse.Namespace) -> ConfigDict:
     config.data.directory = arguments.data_directory
     if arguments.smoke:
         config.training.num_steps = config.evaluation.every_steps = 10
+        config.evaluation.report = False
         config.data.bucket_lengths = (64,)
     return config
 

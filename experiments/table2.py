@@ -168,6 +168,7 @@ def row_config(
     config.data.update(corpus)
     config.training.seed = seed
     config.evaluation.sample_tokens = 0
+    config.evaluation.report = not arguments.smoke
     if row.vectors:
         config.data.word_vectors = arguments.word_vectors
         config.model.embedding_size = vector_width(arguments.word_vectors)

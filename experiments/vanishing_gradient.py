@@ -34,6 +34,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # for configs/
 import zoo
 from configs import python_docs_lstm
 from zoo.data.corpora import DataConfig, load_corpus
+from zoo.data.vocabulary import encode_lines
 from zoo.diagnostics.gradient_flow import GradientFlow, cut_rows, gradient_flow
 from zoo.diagnostics.gradient_picture import draw_flows
 from zoo.diagnostics.pictures import COLOURS, MARKERS, picture, tidy
@@ -96,12 +97,13 @@ def measure_flows(workdir: Path, num_steps: int) -> dict[str, dict[str, Gradient
         config.model.update(at_width(settings, config.model.hidden_sizes[0]))
         config.training.num_steps = num_steps
         config.evaluation.sample_tokens = 0
+        config.evaluation.report = False
         run = workdir / directory_name(name)
         print(name)
         train(config, str(run))
         checkpoint = zoo.load(run)
         assert isinstance(checkpoint.model, RecurrentLM)
-        rows = cut_rows(checkpoint.vocabulary, lines, DISTANCE)
+        rows = cut_rows(encode_lines(checkpoint.vocabulary, lines), DISTANCE)
         key, _ = jax.random.split(jax.random.key(config.training.seed))  # as training starts
         fresh = jax.jit(checkpoint.model.init)(key, jnp.zeros((1, 1), jnp.int32))["params"]
         panels["before training"][name] = gradient_flow(checkpoint.model, fresh, rows)

@@ -14,6 +14,7 @@ DOWN = {
     "errors": set(),
     "special_tokens": set(),
     "layers": {"errors"},
+    "report": {"errors"},
     "data": {"errors", "special_tokens"},
     "models": {"layers", "errors", "special_tokens"},
     "exchange": {"models", "data", "errors", "special_tokens"},
@@ -28,8 +29,8 @@ DOWN = {
     },
 }
 DOWN["diagnostics"] = DOWN["evaluation"] | {"evaluation"}
-DOWN["tasks"] = DOWN["evaluation"] | {"evaluation", "decoding"}
-DOWN["training"] = DOWN["tasks"] | {"tasks"}
+DOWN["tasks"] = DOWN["diagnostics"] | {"diagnostics", "decoding"}
+DOWN["training"] = DOWN["tasks"] | {"tasks", "report"}
 DOWN["hub"] = {
     "training.checkpoints",
     "models.registry",

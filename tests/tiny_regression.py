@@ -84,6 +84,7 @@ def regression_workload(
         criterion="nats_per_token",
         describe=lambda scores: f"score {scores['nats_per_token']:.4f}",
         sample=lambda params, seed: f"a sample of seed {seed}",
+        figures=lambda params: [],
     )
 
 
@@ -96,6 +97,7 @@ SETTINGS = {
     "training.log_every_steps": 4,
     "training.checkpoint_every_steps": 100,
     "evaluation.every_steps": 6,
+    "evaluation.report": False,
 }
 
 

@@ -57,6 +57,7 @@ def tiny_settings(corpus: Path, **more: Any) -> dict[str, Any]:
         "training.checkpoint_every_steps": 6,
         "evaluation.every_steps": 6,
         "evaluation.sample_tokens": 0,
+        "evaluation.report": False,
     }
     return settings | {name.replace("__", "."): value for name, value in more.items()}
 

@@ -16,6 +16,7 @@ from zoo.commands import (
     listing,
     mix,
     release,
+    report,
     translate,
 )
 from zoo.errors import UserError
@@ -29,6 +30,7 @@ COMMANDS = {
     "mix": mix,
     "diagnose": diagnose,
     "export": export,
+    "report": report,
     "release": release,
 }
 EXIT_USER_ERROR = 2

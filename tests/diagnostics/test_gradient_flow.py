@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from zoo.data.vocabulary import build_vocabulary
+from zoo.data.vocabulary import build_vocabulary, encode_lines
 from zoo.diagnostics.gradient_flow import NUM_ROWS, cut_rows, gradient_flow, linear_flow
 from zoo.diagnostics.gradient_picture import draw_flows
 from zoo.errors import UserError
@@ -98,15 +98,15 @@ def test_the_closed_form_is_a_product_of_singular_values():
 
 def test_rows_are_stretches_of_the_text():
     vocabulary = build_vocabulary("character", ["abcdefgh"])
-    rows = cut_rows(vocabulary, ["abcdefgh"] * 100, 20)
+    rows = cut_rows(encode_lines(vocabulary, ["abcdefgh"] * 100), 20)
     assert rows.shape == (NUM_ROWS, 21)
     text = "<abcdefgh" * 101
     for row in rows:
         shown = "".join("<" if token == 1 else vocabulary.tokens[token] for token in row)
         assert shown in text
-    assert cut_rows(vocabulary, ["abc"], 3).shape == (1, 4)
+    assert cut_rows(encode_lines(vocabulary, ["abc"]), 3).shape == (1, 4)
     with pytest.raises(UserError, match="the text has 4 tokens, too few to go 4 steps back"):
-        cut_rows(vocabulary, ["abc"], 4)
+        cut_rows(encode_lines(vocabulary, ["abc"]), 4)
 
 
 def test_the_picture_is_drawn_whole_or_not_at_all(tmp_path):

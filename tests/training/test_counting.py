@@ -96,5 +96,5 @@ def test_its_config_has_the_fields_that_counting_reads_and_no_others():
     config = base_config("ngram_lm")
     assert set(config) == {"data", "model", "training", "evaluation"}
     assert set(config.training) == {"seed"}
-    assert set(config.evaluation) == {"sample_tokens"}
+    assert set(config.evaluation) == {"sample_tokens", "report"}
     assert "batch_size" not in config.data

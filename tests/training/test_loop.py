@@ -253,6 +253,7 @@ CHANGES = {
     "training.checkpoint_every_steps": (5, lambda train, workdir, log: train.saves),
     "training.tensorboard": (True, lambda train, workdir, log: len(list(workdir.iterdir()))),
     "evaluation.every_steps": (4, lambda train, workdir, log: len(log.having(": validation"))),
+    "evaluation.report": (True, lambda train, workdir, log: (workdir / "report.html").exists()),
     "evaluation.patience": (1, lambda train, workdir, log: train.calls[-1]),
 }
 OF_THE_MODEL = {  # see tests/tasks, and test_word_vectors.py

@@ -10,6 +10,7 @@ import pytest
 from tiny_run import array_bits
 
 from zoo.errors import UserError
+from zoo.report.records import METRICS
 from zoo.training import checkpoints
 from zoo.training.config import base_config
 from zoo.training.run import Progress, Run
@@ -194,7 +195,7 @@ def test_metrics_after_the_checkpoint_and_half_lines_are_dropped(tmp_path, tail)
     write_metrics(tmp_path, 2, 4, *([5, 6] if not tail else []), tail=tail)
     run = open_run(tmp_path)
     run.resume(make_state(), VOCABULARY, pytest.fail)
-    with run.open_metrics() as file:
+    with run.append(METRICS) as file:
         file.write(json.dumps({"step": 5}) + "\n")
     assert metric_steps(tmp_path) == [2, 4, 5]
 
@@ -206,7 +207,7 @@ def test_metrics_of_a_run_without_a_checkpoint_are_dropped(tmp_path):
 
 
 def test_metrics_can_be_read_while_the_run_goes_on(tmp_path):
-    with start(tmp_path).open_metrics() as file:
+    with start(tmp_path).append(METRICS) as file:
         file.write('{"step": 1}\n')
         assert metric_steps(tmp_path) == [1]
 

@@ -1,5 +1,6 @@
 """A run on real text, from the file to a checkpoint that can be used."""
 
+import html
 import json
 import math
 
@@ -31,7 +32,7 @@ def corpus(tmp_path_factory):
 def trained(corpus, tmp_path_factory):
     """The workdir and the log of a finished run."""
     workdir, log = tmp_path_factory.mktemp("run"), []
-    config = tiny_config(corpus, **SETTINGS, evaluation__sample_tokens=40)
+    config = tiny_config(corpus, **SETTINGS, evaluation__sample_tokens=40, evaluation__report=True)
     train(config, str(workdir), log=log.append)
     return workdir, log
 
@@ -103,3 +104,21 @@ def test_sentences_in_buckets_train_too(corpus, tmp_path):
     losses = [line["loss_nats"] for line in metrics_of(tmp_path, "train")]
     assert losses[1] < losses[0] < 3.4
     assert checkpoints.steps(tmp_path) == [60]
+
+
+def test_the_report_shows_what_the_run_measured(trained):
+    workdir, log = trained
+    page = (workdir / "report.html").read_text("utf-8")
+    assert f"report: {workdir / 'report.html'}" in log
+    summary = json.loads((workdir / "summary.json").read_text())
+    assert summary["best_step"] == 90
+    assert f"{summary['scores']['perplexity']:,.5g}" in page
+    (figure,) = summary["figures"]
+    assert "Gradient through time" in figure["title"]
+    assert figure["title"] in page
+    samples = [
+        json.loads(line) for line in (workdir / "samples.jsonl").read_text("utf-8").splitlines()
+    ]
+    assert [sample["step"] for sample in samples] == [45, 90]
+    for sample in samples:
+        assert html.escape(sample["sample"]) in page

@@ -72,6 +72,7 @@ def _flows(
     import jax.numpy as jnp
 
     from zoo.commands.evaluate import corpus_lines
+    from zoo.data.vocabulary import encode_lines
     from zoo.diagnostics.gradient_flow import cut_rows, gradient_flow
     from zoo.models.recurrent_lm import RecurrentLM
 
@@ -81,7 +82,7 @@ def _flows(
         raise UserError(f"{checkpoint.name} is a {architecture}; give a recurrent_lm")
     if text is None:
         text = corpus_lines(checkpoint, "validation", arguments.data_directory)
-    rows = cut_rows(checkpoint.vocabulary, text, arguments.steps)
+    rows = cut_rows(encode_lines(checkpoint.vocabulary, text), arguments.steps)
     flows = {}
     if arguments.fresh:
         seed = checkpoint.config.get("training", {}).get("seed", 0)

@@ -11,7 +11,6 @@ smallest and the largest singular value of U.
 Axes: B rows, T time, L layers, H hidden.
 """
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -21,7 +20,6 @@ import numpy as np
 from jax import lax
 
 from zoo.data.batching import shift_targets
-from zoo.data.vocabulary import Vocabulary, encode_lines
 from zoo.errors import UserError
 from zoo.layers.cross_entropy import token_losses
 from zoo.models.recurrent_lm import RecurrentLM
@@ -126,12 +124,11 @@ def _input_norms(model: RecurrentLM, params: Any, tokens: Array) -> Array:
     return jnp.linalg.norm(jax.grad(loss)(embedded), axis=-1).mean(axis=0)
 
 
-def cut_rows(vocabulary: Vocabulary, lines: Sequence[str], num_steps: int) -> np.ndarray:
+def cut_rows(tokens: np.ndarray, num_steps: int) -> np.ndarray:
     """Stretches of a text, spread over all of it, for `gradient_flow`.
 
     Args:
-        vocabulary: the model's.
-        lines: the text.
+        tokens: int32[N], the text, as `encode_lines` makes it.
         num_steps: T.
 
     Returns:
@@ -140,7 +137,7 @@ def cut_rows(vocabulary: Vocabulary, lines: Sequence[str], num_steps: int) -> np
     Raises:
         UserError: the text is shorter than one stretch.
     """
-    inputs = shift_targets(encode_lines(vocabulary, lines))
+    inputs = shift_targets(tokens)
     if len(inputs) <= num_steps:
         raise UserError(
             f"the text has {len(inputs)} tokens, too few to go {num_steps} steps back; give a "

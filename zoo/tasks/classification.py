@@ -25,7 +25,12 @@ from zoo.data.labeled_corpora import LabeledDataConfig, load_labeled_corpus
 from zoo.data.labels import Labels, make_labels
 from zoo.data.vocabulary import Vocabulary, build_vocabulary
 from zoo.data.word_vectors import vector_words
-from zoo.evaluation.classification import choose_thresholds, score_probabilities
+from zoo.diagnostics.figures import confusion_figure
+from zoo.evaluation.classification import (
+    ClassificationScore,
+    choose_thresholds,
+    score_probabilities,
+)
 from zoo.evaluation.classifying import predict
 from zoo.models.registry import build
 from zoo.tasks.word_vectors import frozen_vectors, start_from, starting_vectors
@@ -170,6 +175,7 @@ def build_workload(config: ConfigDict) -> Workload:
         criterion="error",
         describe=describe,
         sample=lambda params, seed: "",
+        figures=lambda params: [confusion_figure(measure(model, params, validation, labels)[0])],
         frozen=frozen_vectors(config, vectors),
         notes=notes,
     )
@@ -198,16 +204,24 @@ def _class_weights(labels: Labels, kind: str) -> tuple[float, ...]:
     return tuple(labels.num_texts / (len(labels) * count) for count in labels.counts)
 
 
-def score_split(model: Any, params: Any, split: Split, labels: Labels) -> dict[str, float]:
-    """The scores on a split; of several labels with the thresholds that suit it best.
-
-    `error` is what training is to lower: 1 - accuracy, or of several labels 1 - macro F1.
-    """
+def measure(
+    model: Any, params: Any, split: Split, labels: Labels
+) -> tuple[ClassificationScore, np.ndarray]:
+    """The score on a split, and of several labels the thresholds that suit it best, float[C]."""
     found = predict(model, params, split.rows, multiple=labels.multiple)
     thresholds = np.zeros(len(labels))
     if labels.multiple:
         thresholds = choose_thresholds(found.probabilities, split.targets)
     score = score_probabilities(found.probabilities, split.targets, labels, thresholds)
+    return score, thresholds
+
+
+def score_split(model: Any, params: Any, split: Split, labels: Labels) -> dict[str, float]:
+    """The scores on a split by name, and of several labels their thresholds.
+
+    `error` is what training is to lower: 1 - accuracy, or of several labels 1 - macro F1.
+    """
+    score, thresholds = measure(model, params, split, labels)
     record = {
         "error": 1 - (score.macro_f1 if labels.multiple else score.accuracy),
         "accuracy": score.accuracy,

@@ -9,12 +9,16 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from ml_collections import ConfigDict
 
 from zoo.data.batching import Batch, Batches, SentenceBatches, StreamBatches
 from zoo.data.corpora import DataConfig
+from zoo.diagnostics.figures import gradient_figure
+from zoo.diagnostics.gradient_flow import cut_rows, gradient_flow
 from zoo.errors import UserError
 from zoo.layers.cross_entropy import token_losses
+from zoo.models.recurrent_lm import RecurrentLM
 from zoo.models.registry import build
 from zoo.special_tokens import START_ID
 from zoo.tasks.encoded_text import describe, encode_corpus
@@ -22,6 +26,8 @@ from zoo.tasks.word_vectors import frozen_vectors, start_from, starting_vectors
 from zoo.tasks.workload import Workload
 
 Array = jax.Array
+
+_MOST_STEPS_BACK = 50
 
 
 @dataclass(frozen=True)
@@ -97,9 +103,18 @@ def build_workload(config: ConfigDict) -> Workload:
         criterion="nats_per_token",
         describe=describe,
         sample=lambda params, seed: text.sample(model, params, evaluation.sample_tokens, seed),
+        figures=lambda params: figures(model, params, text.validation),
         frozen=frozen_vectors(config, vectors),
         notes=(vectors.report,) if vectors else (),
     )
+
+
+def figures(model: Any, params: Any, tokens: np.ndarray) -> list[dict[str, Any]]:
+    """What the report draws of a recurrent model: its gradient through time, on some text."""
+    steps = min(_MOST_STEPS_BACK, len(tokens) - 1)
+    if not isinstance(model, RecurrentLM) or steps < 1:
+        return []
+    return [gradient_figure(gradient_flow(model, params, cut_rows(tokens, steps)))]
 
 
 def _batches(data: DataConfig, tokens: Any, seed: int) -> Batches:

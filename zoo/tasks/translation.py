@@ -11,6 +11,7 @@ once, so the model's own words follow true ones (Duckworth et al. 2019).
 Axes: B rows, T target steps, V target vocabulary.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -24,7 +25,8 @@ from zoo.data.labeled_batching import encode_texts
 from zoo.data.parallel_batching import ParallelBatch, ParallelBatches, keep_short
 from zoo.data.parallel_corpora import ParallelDataConfig, ParallelTexts, load_parallel_corpus
 from zoo.data.vocabulary import Vocabulary, build_vocabulary, count_unknown
-from zoo.decoding.translation import translate
+from zoo.decoding.translation import Translation, translate
+from zoo.diagnostics.figures import alignment_figure
 from zoo.errors import UserError
 from zoo.evaluation.bleu import import_sacrebleu
 from zoo.evaluation.translating import evaluate_translator
@@ -34,6 +36,8 @@ from zoo.models.registry import build
 from zoo.tasks.workload import Workload
 
 Array = jax.Array
+
+_NUM_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -121,6 +125,32 @@ class _Trained(NamedTuple):
     lowercase: bool
 
 
+class _Shown(NamedTuple):
+    """What a run shows of its translator along the way, all on the validation split."""
+
+    trained: Callable[[Any], _Trained]  # of parameters
+    validation: ParallelTexts
+    beam_size: int
+
+    def evaluate(self, params: Any) -> dict[str, float]:
+        """The scores by name."""
+        trained = self.trained(params)
+        return evaluate_translator(trained, self.validation, beam_size=self.beam_size).record()
+
+    def sample(self, params: Any, seed: int) -> str:
+        """The first sentences and their translations."""
+        del seed
+        found = self._translate(params)
+        return "\n".join(f"{one.source}\n    -> {one.text}" for one in found)
+
+    def figures(self, params: Any) -> list[dict[str, Any]]:
+        """The attention of the same."""
+        return [figure for one in self._translate(params) if (figure := alignment_figure(one))]
+
+    def _translate(self, params: Any) -> list[Translation]:
+        return translate(self.trained(params), self.validation.sources[:_NUM_SHOWN], beam_size=1)
+
+
 def encode_parallel_corpus(data: ParallelDataConfig) -> EncodedPairs:
     """Reads a corpus and makes its vocabularies.
 
@@ -166,17 +196,11 @@ def build_workload(config: ConfigDict) -> Workload:
         seed=training.seed,
     )
     ones = jnp.ones((1, 1), jnp.int32)
-
-    def evaluate(params: Any) -> dict[str, float]:
-        trained = _Trained(model, params, target, source, data.lowercase)
-        beam_size = config.evaluation.beam_size
-        return evaluate_translator(trained, splits["validation"], beam_size=beam_size).record()
-
-    def sample(params: Any, seed: int) -> str:
-        del seed
-        trained = _Trained(model, params, target, source, data.lowercase)
-        found = translate(trained, splits["validation"].sources[:3], beam_size=1)
-        return "\n".join(f"{one.source}\n    -> {one.text}" for one in found)
+    shown = _Shown(
+        lambda params: _Trained(model, params, target, source, data.lowercase),
+        splits["validation"],
+        config.evaluation.beam_size,
+    )
 
     return Workload(
         task=Translating(model, training.label_smoothing, training.scheduled_sampling_rate),
@@ -184,10 +208,11 @@ def build_workload(config: ConfigDict) -> Workload:
         carry=(),
         batches=batches,
         vocabulary={"source": source.to_json(), "target": target.to_json()},
-        evaluate=evaluate,
+        evaluate=shown.evaluate,
         criterion="error",
         describe=describe,
-        sample=sample,
+        sample=shown.sample,
+        figures=shown.figures,
         notes=_left_out(len(rows[0]), len(kept[0]), data.max_tokens)
         + _unknown("source", kept[0])
         + _unknown("target", kept[1]),

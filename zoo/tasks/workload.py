@@ -22,6 +22,7 @@ class Workload(NamedTuple):
         criterion: the name of the score that training is to lower.
         describe: scores -> a few words for the progress line.
         sample: (parameters, seed) -> a text that shows what the model does, or "".
+        figures: parameters -> what the report draws, see `zoo.diagnostics.figures`.
         frozen: by a parameter's name, which of its elements stay as they are: bool arrays that
             broadcast to it; None for none.
         notes: what a user should know before training starts, a line each.
@@ -36,6 +37,7 @@ class Workload(NamedTuple):
     criterion: str
     describe: Callable[[dict[str, float]], str]
     sample: Callable[[Any, int], str]
+    figures: Callable[[Any], list[dict[str, Any]]]
     frozen: dict[str, np.ndarray] | None = None
     notes: tuple[str, ...] = ()
 

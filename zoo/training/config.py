@@ -83,6 +83,7 @@ class EvaluationConfig:
         patience: stop after this many evaluations without a new best; 0 to never stop early.
         sample_tokens: length of the sample that is shown at the end, in tokens; 0 for none.
         beam_size: of a translator: hypotheses of the search; 1 is greedy.
+        report: leave report.html in the workdir at the end, with pictures of the model.
     """
 
     every_steps: int = 1000
@@ -91,6 +92,7 @@ class EvaluationConfig:
     patience: int = 0
     sample_tokens: int = 200
     beam_size: int = 1
+    report: bool = True
 
     def __post_init__(self) -> None:
         for name in ("every_steps", "num_streams", "beam_size"):
@@ -143,7 +145,7 @@ _FIELDS_OF_COUNTED: dict[str, tuple[str, ...]] = {
         "min_count",
     ),
     "training": ("seed",),
-    "evaluation": ("sample_tokens",),
+    "evaluation": ("sample_tokens", "report"),
 }
 
 
@@ -208,29 +210,3 @@ def _check_elements(name: str, value: tuple[Any, ...], default: tuple[Any, ...])
     allowed = (int, float) if kind is float else (int,)
     if any(type(element) not in allowed for element in value):
         raise UserError(f"{name} is {tuple(value)}; use {kind.__name__} values, as in {default}")
-
-
-def differing_fields(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
-    """The fields in which two plain configs differ, each as `name: first -> second`.
-
-    Example:
-        >>> differing_fields({"model": {"cell": "gru"}}, {"model": {"cell": "lstm"}})
-        ["model.cell: 'gru' -> 'lstm'"]
-    """
-    flat_first, flat_second = _flatten(first), _flatten(second)
-    names = sorted(flat_first.keys() | flat_second.keys())
-    return [
-        f"{name}: {flat_first.get(name)!r} -> {flat_second.get(name)!r}"
-        for name in names
-        if flat_first.get(name) != flat_second.get(name)
-    ]
-
-
-def _flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in config.items():
-        if isinstance(value, dict):
-            flat |= _flatten(value, f"{prefix}{name}.")
-        else:
-            flat[prefix + name] = value
-    return flat

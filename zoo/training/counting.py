@@ -4,13 +4,19 @@ import math
 import time
 from collections.abc import Callable
 
+from zoo.report.records import REPORT
 from zoo.tasks.workload import CountingWorkload
 from zoo.training.metrics import MetricsWriter
 from zoo.training.run import Progress, Run
 
 
 def count(
-    run: Run, workload: CountingWorkload, *, seed: int, log: Callable[[str], None]
+    run: Run,
+    workload: CountingWorkload,
+    *,
+    seed: int,
+    log: Callable[[str], None],
+    report: bool = False,
 ) -> Progress:
     """Counts, saves and scores a model; where the run has it already, it is only scored.
 
@@ -19,6 +25,7 @@ def count(
         workload: the model on its corpus.
         seed: of the sample.
         log: takes each line of progress.
+        report: write report.html.
 
     Returns:
         What was reached; the only step is 1.
@@ -41,6 +48,9 @@ def count(
         scores = workload.evaluate(params)
         progress = Progress(best_step=1, validation=scores)
     log(f"validation: {workload.describe(scores)}")
+    if report:
+        run.write_report(1, progress.validation, [])
+        log(f"report: {run.directory / REPORT}")
     if sample := workload.sample(params, seed):
         log(f"sample:\n{sample}")
     log(f"for the test split: python -m zoo evaluate {run.directory} --split=test")

@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 
 from zoo.data.batching import Batches
 from zoo.errors import UserError
+from zoo.report.records import REPORT
 from zoo.tasks.registry import build_workload
 from zoo.tasks.workload import CountingWorkload, Workload
 from zoo.training import checkpoints
@@ -69,7 +70,13 @@ def train_workload(
     """Trains a workload that is not, or not only, what its config describes; else as `train`."""
     run = Run(workdir, config, allow_config_change=allow_config_change)
     if isinstance(workload, CountingWorkload):
-        return count(run, workload, seed=config.training.seed, log=log)
+        return count(
+            run,
+            workload,
+            seed=config.training.seed,
+            log=log,
+            report=config.evaluation.report,
+        )
     for note in workload.notes:
         log(note)
     state, progress = run.resume(_initial_state(config, workload), workload.vocabulary, log)
@@ -99,12 +106,15 @@ def _report(
     progress: Progress,
     log: Callable[[str], None],
 ) -> None:
-    """The best checkpoint, its score, and a sample of what it does."""
+    """The best checkpoint, its score, the report, and a sample of what it does."""
     best_step = int(state.step) if progress.best_step is None else progress.best_step
     if best_step != int(state.step):
         state = run.restore_arrays(best_step, state)
     scores = workload.evaluate(state.params)
     log(f"best step {best_step}, validation: {workload.describe(scores)}")
+    if config.evaluation.report:
+        run.write_report(best_step, scores, workload.figures(state.params))
+        log(f"report: {run.directory / REPORT}")
     if sample := workload.sample(state.params, config.training.seed):
         log(f"sample:\n{sample}")
     log(f"for the test split: python -m zoo evaluate {run.directory} --split=test")
@@ -234,6 +244,7 @@ class _Loop:
         if not math.isfinite(score):
             raise UserError(self._not_finite(f"validation {self.workload.criterion}", score, step))
         self.writer.write(step, "validation", scores)
+        self.writer.write_sample(step, self.workload.sample(state.params, self.training.seed))
         improved = progress.best_score is None or score < progress.best_score
         progress.validation = scores
         if improved:

@@ -6,15 +6,16 @@ from types import TracebackType
 from typing import Any, Self
 
 from zoo.errors import UserError
+from zoo.report.records import METRICS, SAMPLES
 from zoo.training.run import Run
 
 
 class MetricsWriter:
-    """Appends to a run's metrics.jsonl, and to TensorBoard event files if asked."""
+    """Appends to a run's metrics and samples, and to TensorBoard event files if asked."""
 
     def __init__(self, run: Run, *, tensorboard: bool):
         self._board = _open_tensorboard(run) if tensorboard else None
-        self._file = run.open_metrics()
+        self._run, self._file = run, run.append(METRICS)
 
     def __enter__(self) -> Self:
         return self
@@ -35,6 +36,12 @@ class MetricsWriter:
         if self._board is not None:
             for name, value in scores.items():
                 self._board.add_scalar(f"{split}/{name}", value, step)
+
+    def write_sample(self, step: int, text: str) -> None:
+        """What the model does after a step; nothing where the text is empty."""
+        if text:
+            with self._run.append(SAMPLES) as file:
+                file.write(json.dumps({"step": step, "sample": text}) + "\n")
 
 
 def _open_tensorboard(run: Run) -> Any:

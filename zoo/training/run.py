@@ -1,14 +1,14 @@
 """A run's directory: its config, its metrics, its checkpoints, and how one goes on.
 
-config.json       the config that the run was started with
-metrics.jsonl     one JSON object a line: step, split, scores
+config.json, metrics.jsonl, samples.jsonl, summary.json     see zoo/report/records.py
+report.html       the page made of them
 checkpoints/      the best and the latest step, see zoo/training/checkpoints.py
 """
 
 import dataclasses
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,9 +17,10 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from zoo.errors import UserError
+from zoo.report.page import write_report
+from zoo.report.records import CONFIG, METRICS, SAMPLES, SUMMARY, differing_fields
 from zoo.training import checkpoints
 from zoo.training.checksums import DamagedCheckpoint
-from zoo.training.config import differing_fields
 from zoo.training.state import TrainState
 
 
@@ -71,23 +72,16 @@ class Run:
         if checkpoints.steps(self.directory) and not allow_config_change:
             self._refuse_other_config()
 
-    @property
-    def _config_path(self) -> Path:
-        return self.directory / "config.json"
-
-    @property
-    def _metrics_path(self) -> Path:
-        return self.directory / "metrics.jsonl"
-
     def _refuse_other_config(self) -> None:
         try:
-            before = json.loads(self._config_path.read_text("utf-8"))
+            before = json.loads((self.directory / CONFIG).read_text("utf-8"))
         except (OSError, ValueError):
             return  # lost or damaged; restoring checks the arrays against the config anyway
-        if differing := differing_fields(before, self.config):
+        if differing := differing_fields([before, self.config]):
+            told = (f"{name}: {old!r} -> {new!r}" for name, (old, new) in differing.items())
             raise UserError(
                 f"workdir {self.directory} holds a run with another config "
-                f"({'; '.join(differing)}); choose another --workdir, or go on with "
+                f"({'; '.join(told)}); choose another --workdir, or go on with "
                 "--allow_config_change"
             )
 
@@ -96,7 +90,7 @@ class Run:
     ) -> tuple[TrainState, Progress]:
         """The state and progress of the newest sound checkpoint, or `template` and none.
 
-        Metrics written after that checkpoint are dropped: they will be measured again.
+        Metrics and samples written after that checkpoint are dropped: they will come again.
 
         Raises:
             UserError: the checkpoint's vocabulary or arrays are not those of this config.
@@ -108,7 +102,7 @@ class Run:
             self._check_vocabulary(restored, vocabulary)
             progress = Progress(**restored.progress)
         self._write_config()
-        self._truncate_metrics(int(state.step))
+        self._truncate(int(state.step))
         return state, progress
 
     def load_counted(self, vocabulary: dict[str, Any], log: Callable[[str], None]) -> Any:
@@ -120,7 +114,7 @@ class Run:
         directory = checkpoints.latest_sound(self.directory, log=log, set_aside=True)
         self._write_config()
         if directory is None:
-            self._truncate_metrics(0)
+            self._truncate(0)
             return None
         restored = checkpoints.restore(directory)
         self._check_vocabulary(restored, vocabulary)
@@ -138,7 +132,7 @@ class Run:
             )
 
     def _write_config(self) -> None:
-        _replace_text(self._config_path, json.dumps(self.config, indent=1) + "\n")
+        _replace_text(self.directory / CONFIG, json.dumps(self.config, indent=1) + "\n")
 
     def restore_arrays(self, step: int, template: TrainState) -> TrainState:
         """The state saved at one step."""
@@ -182,23 +176,36 @@ class Run:
             )
         )
 
-    def open_metrics(self) -> TextIO:
-        """The metrics file, to append to."""
-        return self._metrics_path.open("a", encoding="utf-8", buffering=1)
+    def append(self, name: str) -> TextIO:
+        """One of the run's files of JSON lines, METRICS or SAMPLES, to append to."""
+        return (self.directory / name).open("a", encoding="utf-8", buffering=1)
 
-    def _truncate_metrics(self, step: int) -> None:
-        if not self._metrics_path.exists():
+    def write_report(
+        self, best_step: int, scores: dict[str, float], figures: list[dict[str, Any]]
+    ) -> None:
+        """What the run came to, see `zoo.report.records`, and the page made of it all."""
+        summary = {"best_step": best_step, "scores": scores, "figures": figures}
+        _replace_text(self.directory / SUMMARY, json.dumps(summary) + "\n")
+        write_report([self.directory])
+
+    def _truncate(self, step: int) -> None:
+        """Drops what metrics and samples say of later steps."""
+        for path in (self.directory / METRICS, self.directory / SAMPLES):
+            if path.exists():
+                lines = path.read_text("utf-8").splitlines()
+                _replace_text(path, "".join(_until(step, lines)))
+
+
+def _until(step: int, lines: list[str]) -> Iterator[str]:
+    """The JSON lines up to a step."""
+    for line in lines:
+        try:
+            record = json.loads(line)
+        except ValueError:
+            return  # the line that a killed process did not finish
+        if record["step"] > step:
             return
-        kept = []
-        for line in self._metrics_path.read_text("utf-8").splitlines():
-            try:
-                record = json.loads(line)
-            except ValueError:
-                break  # the line that a killed process did not finish
-            if record["step"] > step:
-                break
-            kept.append(line + "\n")
-        _replace_text(self._metrics_path, "".join(kept))
+        yield line + "\n"
 
 
 def _split(state: TrainState) -> tuple[Any, dict[str, Any]]:

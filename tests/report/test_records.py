@@ -1,0 +1,45 @@
+"""A run's records: read whole, read while it goes on, and told where they are damaged."""
+
+import pytest
+from run_records import METRICS, write_run
+
+from zoo.errors import UserError
+from zoo.report.records import differing_fields, read_record
+
+
+@pytest.mark.parametrize("tail", ["", '{"step": 3, "sp'])
+def test_scores_become_curves(tmp_path, tail):
+    record = read_record(write_run(tmp_path / "run", metrics=METRICS, tail=tail))
+    assert record.name == "run"
+    assert record.curves == {
+        ("train", "loss_nats"): ([1, 2], [3.0, 2.5]),
+        ("train", "learning_rate"): ([2], [0.1]),
+        ("validation", "perplexity"): ([2], [9.0]),
+    }
+    assert (record.samples, record.summary) == ([], {})
+
+
+def test_a_run_that_just_began_has_a_record(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    assert read_record(tmp_path).curves == {}
+
+
+def test_what_is_no_run_or_damaged_is_told(tmp_path):
+    with pytest.raises(UserError, match=r"is no run: it has no config\.json"):
+        read_record(tmp_path)
+    run = write_run(tmp_path / "run", tail='garbage\n{"step": 1, "split": "train"}\n')
+    with pytest.raises(UserError, match=r"metrics\.jsonl is damaged at line 1"):
+        read_record(run)
+    run = write_run(tmp_path / "run", summary_json="{")
+    with pytest.raises(UserError, match=r"summary\.json is damaged"):
+        read_record(run)
+
+
+def test_differing_fields_are_those_that_some_config_has_otherwise():
+    first = {"model": {"cell": "gru", "sizes": [8]}, "training": {"seed": 0}}
+    assert differing_fields([first, first]) == {}
+    second = {"model": {"cell": "lstm", "sizes": [8]}, "training": {"seed": 0, "steps": 5}}
+    assert differing_fields([first, second, first]) == {
+        "model.cell": ["gru", "lstm", "gru"],
+        "training.steps": [None, 5, None],
+    }

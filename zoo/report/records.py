@@ -1,0 +1,120 @@
+"""What a run's directory says about the run; plain files, read without jax.
+
+config.json       the config that the run was started with
+metrics.jsonl     a JSON object a line: step, split ("train" or "validation"), scores
+samples.jsonl     the same: step and sample, a text that shows what the model did then
+summary.json      written at the end: best step, its scores on validation, figures
+"""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from zoo.errors import UserError
+
+CONFIG, METRICS, SAMPLES = "config.json", "metrics.jsonl", "samples.jsonl"
+SUMMARY, REPORT = "summary.json", "report.html"
+
+
+class Curve(NamedTuple):
+    """A score along training."""
+
+    steps: list[int]
+    values: list[float]
+
+
+class Record(NamedTuple):
+    """A run.
+
+    Attributes:
+        name: of its directory.
+        config: its config, as nested dicts.
+        curves: by split and name of a score.
+        samples: step and text, in the order of the steps.
+        summary: what summary.json holds; empty while the run is not finished.
+    """
+
+    name: str
+    config: dict[str, Any]
+    curves: dict[tuple[str, str], Curve]
+    samples: list[tuple[int, str]]
+    summary: dict[str, Any]
+
+
+def read_record(workdir: Path) -> Record:
+    """Reads a run's directory.
+
+    Raises:
+        UserError: it is no run, or a file of it is damaged.
+    """
+    if not (workdir / CONFIG).exists():
+        raise UserError(
+            f"{workdir} is no run: it has no {CONFIG}; give the --workdir of a training"
+        )
+    curves: dict[tuple[str, str], Curve] = {}
+    for line in _read_lines(workdir / METRICS):
+        for name, value in line.items():
+            if name not in ("step", "split"):
+                curve = curves.setdefault((line["split"], name), Curve([], []))
+                curve.steps.append(line["step"])
+                curve.values.append(value)
+    return Record(
+        name=workdir.resolve().name,
+        config=_read_json(workdir / CONFIG),
+        curves=curves,
+        samples=[(line["step"], line["sample"]) for line in _read_lines(workdir / SAMPLES)],
+        summary=_read_json(workdir / SUMMARY) if (workdir / SUMMARY).exists() else {},
+    )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise UserError(
+            f"{path} is damaged: {error}; start the training's command again"
+        ) from error
+
+
+def _read_lines(path: Path) -> list[dict[str, Any]]:
+    """A file of JSON lines; a last one that a killed process did not finish is left out."""
+    if not path.exists():
+        return []
+    lines = path.read_text("utf-8").splitlines()
+    records = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            records.append(json.loads(line))
+        except ValueError as error:
+            if number < len(lines):
+                raise UserError(f"{path} is damaged at line {number}: {error}") from error
+    return records
+
+
+def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by `section.field`.
+
+    Example:
+        >>> flatten({"model": {"cell": "gru"}})
+        {'model.cell': 'gru'}
+    """
+    flat: dict[str, Any] = {}
+    for name, value in config.items():
+        if isinstance(value, dict):
+            flat |= flatten(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat
+
+
+def differing_fields(configs: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    """The fields in which plain configs differ, with each one's value; None where it has none.
+
+    Example:
+        >>> differing_fields([{"model": {"cell": "gru"}}, {"model": {"cell": "lstm", "size": 1}}])
+        {'model.cell': ['gru', 'lstm'], 'model.size': [None, 1]}
+    """
+    flat = [flatten(config) for config in configs]
+    names = sorted(set().union(*flat))
+    values = {name: [one.get(name) for one in flat] for name in names}
+    return {name: found for name, found in values.items() if any(one != found[0] for one in found)}
