@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 from zoo.training.config import base_config
 
 STEPS_PER_EPOCH = 216  # 6,920 sentences in batches of 32
-NUM_EPOCHS = 10
+NUM_EPOCHS = 12
 
 
 def get_config() -> ConfigDict:
@@ -23,10 +23,11 @@ def get_config() -> ConfigDict:
     config.model.embedding_size = 100
     config.model.hidden_sizes = (128,)
     config.model.head_size = 100
-    config.model.word_dropout_rate = 0.3
-    config.model.embedding_dropout_rate = 0.4
+    config.model.embedding_dropout_rate = 0.6
     config.model.pooled_dropout_rate = 0.5
-    config.optimizer.learning_rate = 2e-3
+    config.optimizer.name = "adamw"
+    config.optimizer.learning_rate = 3e-3
+    config.optimizer.weight_decay = 0.1
     config.optimizer.schedule = "cosine"
     config.optimizer.warmup_steps = 50
     config.training.num_steps = NUM_EPOCHS * STEPS_PER_EPOCH

@@ -399,3 +399,17 @@ def test_release_writes_a_checkpoint_that_scores_the_same(command, run_directory
         for path in (run_directory, tmp_path / "mine")
     )
     assert copied["perplexity"] == pytest.approx(found["perplexity"], rel=1e-3)
+
+
+def test_release_writes_the_card_for_programs_and_for_people(command, run_directory, tmp_path):
+    card = ROOT / "checkpoints" / "python_docs_lstm" / "card.json"
+    code, _, err = command("release", run_directory, tmp_path / "mine", f"--card={card}")
+    assert (code, err) == (0, "")
+    assert json.loads((tmp_path / "mine" / "card.json").read_text()) == json.loads(card.read_text())
+    params = zoo.load(run_directory).params
+    num_parameters = sum(leaf.size for leaf in jax.tree.leaves(params))
+    assert f"{num_parameters:,} parameters" in (tmp_path / "mine" / "card.md").read_text()
+    code, _, err = command("release", run_directory, tmp_path / "other", "--card=README.md")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "README.md is no card" in err
+    assert not (tmp_path / "other").exists()

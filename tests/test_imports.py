@@ -15,6 +15,7 @@ DOWN = {
     "special_tokens": set(),
     "layers": {"errors"},
     "report": {"errors"},
+    "cards": {"errors"},
     "data": {"errors", "special_tokens"},
     "models": {"layers", "errors", "special_tokens"},
     "exchange": {"models", "data", "errors", "special_tokens"},
@@ -32,6 +33,7 @@ DOWN["diagnostics"] = DOWN["evaluation"] | {"evaluation"}
 DOWN["tasks"] = DOWN["diagnostics"] | {"diagnostics", "decoding"}
 DOWN["training"] = DOWN["tasks"] | {"tasks", "report"}
 DOWN["hub"] = {
+    "cards",
     "training.checkpoints",
     "models.registry",
     "data.labels",

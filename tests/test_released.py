@@ -1,60 +1,125 @@
 """The checkpoints in checkpoints/: each loads, has a card, and scores what its card says."""
 
+import json
 import re
-import sys
+import shutil
 from pathlib import Path
 
+import jax
 import pytest
 
 import zoo
-from zoo.data.corpora import DataConfig, load_corpus
+from zoo.__main__ import main
+from zoo.cards import JSON, MARKDOWN, read_card, render
 from zoo.hub import list_checkpoints
 
-RELEASED = [checkpoint.name for checkpoint in list_checkpoints()]
+ROOT = Path(__file__).parents[1]
+RELEASED = {checkpoint.name: Path(checkpoint.directory) for checkpoint in list_checkpoints()}
+DIRECTORY_OF = {"penn_treebank": ROOT.parent / "shared" / "data" / "ptb"}
+WITH_DIRECTORY = [name for name in RELEASED if read_card(RELEASED[name] / JSON).needs_directory]
+MOST_BYTES = 40e6
 
 
-def test_there_are_released_checkpoints():
+def size_of(directory):
+    """Bytes of a checkpoint's files, without its card."""
+    files = [path for path in directory.rglob("*") if path.is_file()]
+    return sum(path.stat().st_size for path in files if path.name not in (JSON, MARKDOWN))
+
+
+def test_there_are_released_checkpoints_and_they_are_small():
     assert "python_docs_lstm" in RELEASED
+    assert sum(map(size_of, RELEASED.values())) < MOST_BYTES
 
 
 @pytest.mark.parametrize("name", RELEASED)
-def test_each_has_a_card_with_its_command_and_loads(name):
+def test_each_loads_and_has_a_card_with_its_command(name):
     checkpoint = zoo.load(name)
-    card = (checkpoint.directory / "card.md").read_text()
-    assert card.startswith("# ")
-    assert re.search(r"python train.py --config=configs/\w+\.py", card)
+    card = read_card(RELEASED[name] / JSON)
+    assert re.match(r"python train.py --config=configs/\w+\.py", card.command)
+    assert (ROOT / re.search(r"configs/\w+\.py", card.command).group()).exists()
+    for file in card.equations:
+        assert (ROOT / file).exists()
+    assert card.scores
+    assert card.seed == checkpoint.config["training"]["seed"]
     assert zoo.generate(checkpoint, "", max_tokens=5, seed=3)
 
 
 @pytest.mark.parametrize("name", RELEASED)
+def test_each_card_for_people_is_that_for_programs(name):
+    checkpoint = zoo.load(name)
+    num_parameters = sum(leaf.size for leaf in jax.tree.leaves(checkpoint.params))
+    card = read_card(RELEASED[name] / JSON)
+    rendered = render(card, num_parameters, size_of(RELEASED[name]))
+    assert (RELEASED[name] / MARKDOWN).read_text("utf-8") == rendered
+
+
+@pytest.mark.parametrize("name", RELEASED)
+def test_each_stands_in_the_readme_with_its_scores(name):
+    card = read_card(RELEASED[name] / JSON)
+    row = f"| `{name}` | {card.title} | "
+    (line,) = [line for line in (ROOT / "README.md").read_text("utf-8").splitlines() if row in line]
+    for score in card.scores:
+        assert f"{score.value:g}" in line
+
+
+@pytest.mark.parametrize("name", RELEASED)
 def test_no_text_of_it_names_a_place_on_somebody_s_machine(name):
-    directory = Path(zoo.load(name).directory)
-    for path in directory.rglob("*"):
-        if path.suffix in (".json", ".md", ".txt") and path.name != "vocabulary.json":
+    for path in RELEASED[name].rglob("*"):
+        if path.suffix in (".json", ".txt") and path.name != "vocabulary.json":
             assert not re.search(r"(?<![\w./])/\w+/\w+", path.read_text()), path
 
 
-def test_python_docs_lstm_scores_what_its_card_says(tmp_path):
-    checkpoint = zoo.load("python_docs_lstm")
-    lines = load_corpus(DataConfig("python_docs", cache_directory=str(tmp_path)))["validation"]
-    bits = zoo.evaluate(checkpoint, lines).bits_per_character
-    if sys.version_info[:2] == (3, 11):  # another version has another text
-        (stated,) = re.findall(r"validation (\d\.\d+) bits", card_text(checkpoint))
-        assert bits == pytest.approx(float(stated), abs=0.002)
-    else:
-        assert bits < 2.3
+def test_python_docs_lstm_scores_what_its_card_says(capsys):
+    assert main(["verify", "python_docs_lstm"]) == 0
+    card = read_card(RELEASED["python_docs_lstm"] / JSON)
+    out = capsys.readouterr().out
+    assert out.count(": agrees" if card.is_of_this_python else ": not compared") == 2
 
 
 @pytest.mark.slow
-def test_penn_treebank_lstm_scores_what_its_card_says():
-    path = Path(__file__).parents[2] / "shared" / "data" / "ptb" / "ptb.test.txt"
-    if not path.exists():
-        pytest.skip("the Penn Treebank is not here")
-    checkpoint = zoo.load("penn_treebank_lstm")
-    (stated,) = re.findall(r"validation perplexity \S+, test (\d+\.\d+)", card_text(checkpoint))
-    lines = [line.strip() for line in path.read_text().splitlines()]
-    assert zoo.perplexity(checkpoint, lines) == pytest.approx(float(stated), abs=0.06)
+@pytest.mark.parametrize("name", WITH_DIRECTORY)
+def test_what_needs_a_corpus_scores_what_its_card_says(name, capsys):
+    directory = DIRECTORY_OF[zoo.load(name).config["data"]["corpus"]]
+    if not directory.exists():
+        pytest.skip("its corpus is not here")
+    assert main(["verify", name, f"--data_directory={directory}", "--json"]) == 0
+    results = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {result["verdict"] for result in results} == {"agrees"}
 
 
-def card_text(checkpoint):
-    return (checkpoint.directory / "card.md").read_text().replace("\n", " ")
+def changed_card(tmp_path, monkeypatch, **changes):
+    """The released character model under another name, with another card."""
+    copy = tmp_path / "mine"
+    shutil.copytree(RELEASED["python_docs_lstm"], copy)
+    record = json.loads((copy / JSON).read_text())
+    (copy / JSON).write_text(json.dumps(record | {"python": ""} | changes))
+    monkeypatch.setenv("ZOO_CHECKPOINTS", str(tmp_path))
+    return copy
+
+
+def test_a_score_that_differs_is_told_with_exit_code_1(tmp_path, monkeypatch, capsys):
+    score = {"measure": "perplexity", "flags": "--split=validation", "value": 2.0, "spread": 0.1}
+    changed_card(tmp_path, monkeypatch, scores=[score])
+    with pytest.raises(SystemExit) as caught:
+        main(["verify", "mine"])
+    assert caught.value.code == 1
+    assert re.search(r"2 stated, \d\.\d+ measured: differs", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "changes", "message"),
+    [
+        (["verify"], {}, "give the names of released checkpoints, or --all"),
+        (["verify", "mine", "--all"], {}, "and not both"),
+        (["verify", "nothing"], {}, "nothing is not released; see python -m zoo list"),
+        (["verify", "mine"], {"seed": "0"}, "seed is '0', of the wrong kind"),
+        (["verify", "mine"], {"colour": 1}, "is no card: "),
+        (["verify", "mine"], {"scores": [{"measure": "x"}]}, "is no card: "),
+    ],
+)
+def test_mistakes_are_one_line(tmp_path, monkeypatch, capsys, arguments, changes, message):
+    changed_card(tmp_path, monkeypatch, **changes)
+    assert main(arguments) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert err.count("\n") == 1

@@ -18,6 +18,7 @@ from zoo.commands import (
     release,
     report,
     translate,
+    verify,
 )
 from zoo.errors import UserError
 
@@ -32,6 +33,7 @@ COMMANDS = {
     "export": export,
     "report": report,
     "release": release,
+    "verify": verify,
 }
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from etils import epath
 
+from zoo.cards import MARKDOWN
 from zoo.errors import UserError
 from zoo.exchange import ARPA_SUFFIXES, SAFETENSORS_SUFFIX
 from zoo.training import checkpoints
@@ -197,7 +198,7 @@ def _released() -> dict[str, epath.Path]:
 
 def _summary(directory: epath.Path) -> str:
     """The first line of the card, without the marks of a heading; empty if there is no card."""
-    card = directory / checkpoints.CARD
+    card = directory / MARKDOWN
     lines = card.read_text().splitlines() if card.exists() else []
     return lines[0].lstrip("# ") if lines else ""
 

@@ -78,6 +78,23 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         UserError: the checkpoint, the corpus or the text file is missing or damaged.
     """
+    record = measure(arguments)
+    if arguments.json:
+        print(json.dumps(record, ensure_ascii=False))
+        return
+    by_label = record.pop("by_label", None)
+    for name, value in record.items():
+        if name != "confusion":
+            text = f"{value:.4f}" if isinstance(value, float) else str(value)
+            print(f"{name:18}  {text}")
+    if by_label:
+        from zoo.evaluation.classification import LabelScore, label_table
+
+        print(f"\n{label_table([LabelScore(**row) for row in by_label])}")
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The scores by name, of what the arguments say; errors as those of `run`."""
     own = arguments.text or arguments.source
     if own is not None and arguments.data_directory is not None:
         raise UserError("--data_directory is where a --split lies; leave it out with a file")
@@ -89,19 +106,19 @@ def run(arguments: argparse.Namespace) -> None:
 
     checkpoint = zoo.load(arguments.checkpoint)
     if checkpoint.source_vocabulary:
-        measure = _measure_translator
+        scores = _measure_translator
     else:
-        measure = _measure_classifier if checkpoint.labels else _measure_language_model
+        scores = _measure_classifier if checkpoint.labels else _measure_language_model
         if arguments.source is not None or arguments.beam_size is not None:
             raise UserError("--source, --target and --beam_size are for a translator; use --text")
     source = {"split": arguments.split} if own is None else {"text": own}
     head = {"checkpoint": str(checkpoint.directory), "step": checkpoint.step, **source}
-    measure(checkpoint, arguments, head)
+    return head | scores(checkpoint, arguments)
 
 
 def _measure_language_model(
-    checkpoint: "Checkpoint", arguments: argparse.Namespace, head: dict[str, Any]
-) -> None:
+    checkpoint: "Checkpoint", arguments: argparse.Namespace
+) -> dict[str, Any]:
     import zoo
 
     if arguments.picture:
@@ -113,8 +130,7 @@ def _measure_language_model(
     )
     mode = arguments.mode or MODES[0]
     score = zoo.evaluate(checkpoint, lines, mode=mode)
-    record = {
-        **head,
+    return {
         "mode": mode,
         "perplexity": score.perplexity,
         "nats_per_token": score.nats_per_token,
@@ -123,21 +139,20 @@ def _measure_language_model(
         "num_characters": score.num_characters,
         "num_unknown": score.num_unknown,
     }
-    _print(record, as_json=arguments.json)
 
 
-def _measure_classifier(
-    checkpoint: "Checkpoint", arguments: argparse.Namespace, head: dict[str, Any]
-) -> None:
-    from zoo.evaluation.classification import report
+def _measure_classifier(checkpoint: "Checkpoint", arguments: argparse.Namespace) -> dict[str, Any]:
     from zoo.evaluation.classifying import evaluate_classifier
 
     if arguments.mode:
         raise UserError("--mode is for a language model; leave it out")
     examples = _labeled_texts(checkpoint, arguments)
     score = evaluate_classifier(checkpoint, examples.texts, examples.labels)
-    record = {
-        **head,
+    if arguments.picture:
+        from zoo.diagnostics.confusion import draw_confusion
+
+        draw_confusion(arguments.picture, score)
+    return {
         "accuracy": score.accuracy,
         "macro_f1": score.macro_f1,
         "micro_f1": score.micro_f1,
@@ -145,22 +160,12 @@ def _measure_classifier(
         "majority_accuracy": score.majority_accuracy,
         "calibration_error": score.calibration_error,
         "nats_per_text": score.nats_per_text,
+        "by_label": [row._asdict() for row in score.by_label],
+        "confusion": None if score.confusion is None else score.confusion.tolist(),
     }
-    if arguments.picture:
-        from zoo.diagnostics.confusion import draw_confusion
-
-        draw_confusion(arguments.picture, score)
-    if arguments.json:
-        record["by_label"] = [row._asdict() for row in score.by_label]
-        record["confusion"] = None if score.confusion is None else score.confusion.tolist()
-    _print(record, as_json=arguments.json)
-    if not arguments.json:
-        print(f"\n{report(score)}")
 
 
-def _measure_translator(
-    checkpoint: "Checkpoint", arguments: argparse.Namespace, head: dict[str, Any]
-) -> None:
+def _measure_translator(checkpoint: "Checkpoint", arguments: argparse.Namespace) -> dict[str, Any]:
     import zoo
 
     for flag, value in (("text", arguments.text), ("mode", arguments.mode)):
@@ -171,10 +176,9 @@ def _measure_translator(
     beam_size = 5 if arguments.beam_size is None else arguments.beam_size
     pairs = _sentence_pairs(checkpoint, arguments)
     score = zoo.evaluate_translator(checkpoint, pairs, beam_size=beam_size)
-    record = {**head, "beam_size": beam_size, **score.record(), "signature": score.signature}
-    record["num_examples"] = score.num_examples
+    record = {"beam_size": beam_size, **score.record(), "signature": score.signature}
     del record["error"]
-    _print(record, as_json=arguments.json)
+    return {**record, "num_examples": score.num_examples}
 
 
 def _sentence_pairs(checkpoint: "Checkpoint", arguments: argparse.Namespace) -> "ParallelTexts":
@@ -196,14 +200,6 @@ def _sentence_pairs(checkpoint: "Checkpoint", arguments: argparse.Namespace) -> 
         config = dataclasses.replace(config, directory=arguments.data_directory)
     with _own_flags():
         return load_parallel_corpus(config)[arguments.split]
-
-
-def _print(record: dict[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(record, ensure_ascii=False))
-        return
-    for name, value in record.items():
-        print(f"{name:18}  {value:.4f}" if isinstance(value, float) else f"{name:18}  {value}")
 
 
 def _labeled_texts(checkpoint: "Checkpoint", arguments: argparse.Namespace) -> "LabeledTexts":

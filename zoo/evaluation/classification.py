@@ -14,6 +14,7 @@ accuracy is the fraction of texts all of whose labels are right.
 Axes: N texts, C labels.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -183,23 +184,24 @@ def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     return numerator / np.maximum(denominator, 1)
 
 
-def report(score: ClassificationScore) -> str:
+def label_table(rows: Sequence[LabelScore]) -> str:
     """The scores of each label as a table.
 
     Example:
         >>> from zoo.data.labels import make_labels
         >>> labels = make_labels([["no"], ["yes"]])
         >>> probabilities, targets = np.array([[0.9, 0.1], [0.8, 0.2]]), np.eye(2)
-        >>> print(report(score_probabilities(probabilities, targets, labels, np.full(2, 0.5))))
+        >>> score = score_probabilities(probabilities, targets, labels, np.full(2, 0.5))
+        >>> print(label_table(score.by_label))
         label  precision  recall      F1  texts
         no        0.5000  1.0000  0.6667      1
         yes       0.0000  0.0000  0.0000      1
     """
-    width = max(5, *(len(row.label) for row in score.by_label))
+    width = max(5, *(len(row.label) for row in rows))
     lines = [f"{'label':{width}}  precision  recall      F1  texts"]
     lines += [
         f"{row.label:{width}}  {row.precision:9.4f}  {row.recall:.4f}  {row.f1:.4f}  "
         f"{row.support:5}"
-        for row in score.by_label
+        for row in rows
     ]
     return "\n".join(lines)

@@ -8,7 +8,7 @@ A run keeps its steps in `<workdir>/checkpoints/<step>/`:
     vocabulary.json  what `Vocabulary.to_json()` gave
     progress.json    the step, the data position, running sums, scores: plain JSON
     checksums.json   SHA-256 of every other file, by its path relative to the directory
-    card.md          optional, written by people, not in checksums.json
+    card.json, .md   optional, of a released checkpoint, not in checksums.json; see zoo.cards
 
 Arrays are stored as NumPy arrays, so a step written on any number of devices of any kind is read
 on any other. A step is written as `.<step>.incomplete`, its checksums last, and then renamed: a
@@ -32,7 +32,6 @@ from zoo.training.checksums import DamagedCheckpoint
 
 PARAMS, STATE = "params", "state"
 CONFIG, VOCABULARY, PROGRESS = "config.json", "vocabulary.json", "progress.json"
-CARD = "card.md"
 
 _STEP = re.compile(r"0|[1-9][0-9]*")
 _LEFTOVER = re.compile(r"\.(\d+)\.(incomplete|replaced)")

@@ -1,0 +1,161 @@
+"""Cards: where a released checkpoint comes from and what it scores, for people and for programs.
+
+card.json holds the fields of `Card`, card.md the same for people, made of it by `render`. A score
+says the flags of `python -m zoo evaluate` that measure it, so that anyone can measure it again, as
+`python -m zoo verify` does.
+"""
+
+import dataclasses
+import json
+import sys
+from typing import Any
+
+from etils import epath
+
+from zoo.errors import UserError
+
+JSON, MARKDOWN = "card.json", "card.md"
+
+
+@dataclasses.dataclass(frozen=True)
+class StatedScore:
+    """A score that a card states.
+
+    Attributes:
+        measure: its name in what `python -m zoo evaluate --json` prints.
+        flags: the flags of that command, such as "--split=test --mode=sentence".
+        value: the score.
+        spread: how far a score that is measured again may be off, rounding and all.
+    """
+
+    measure: str
+    flags: str
+    value: float
+    spread: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Card:
+    """What a card says.
+
+    Attributes:
+        title: what it is, in a few words.
+        what: the same in a sentence or two.
+        equations: the files where they stand.
+        corpus: what it was trained on.
+        licence: of the corpus.
+        command: the training's, whole.
+        commit: of this repository, the one before it was released.
+        seed: of the training.
+        hardware: what it was trained on.
+        minutes: how long that took.
+        scores: what it scores.
+        limits: what it is not good for.
+        python: the version, such as "3.11", whose manual the scores are of; "" where the corpus
+            is the same everywhere.
+        needs_directory: the corpus lies in a directory of the user's.
+    """
+
+    title: str
+    what: str
+    equations: tuple[str, ...]
+    corpus: str
+    licence: str
+    command: str
+    commit: str
+    seed: int
+    hardware: str
+    minutes: float
+    scores: tuple[StatedScore, ...]
+    limits: str
+    python: str = ""
+    needs_directory: bool = False
+
+    @property
+    def is_of_this_python(self) -> bool:
+        """Whether this interpreter has the text that the scores are of."""
+        return self.python in ("", f"{sys.version_info.major}.{sys.version_info.minor}")
+
+
+def read_card(path: epath.PathLike) -> Card:
+    """Reads a card.json.
+
+    Raises:
+        UserError: it is missing, no JSON, or lacks a field.
+
+    Example:
+        >>> read_card("nowhere/card.json")
+        Traceback (most recent call last):
+            ...
+        zoo.errors.UserError: cannot read nowhere/card.json: No such file or directory
+    """
+    try:
+        record = json.loads(epath.Path(path).read_text())
+        scores = tuple(StatedScore(**score) for score in record.pop("scores"))
+        equations = tuple(record.pop("equations"))
+        card = Card(**record, scores=scores, equations=equations)
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{path} is no card: {error}; it holds the fields of zoo.cards.Card"
+        ) from error
+    _check(card, path)
+    return card
+
+
+def _check(card: Card, path: epath.PathLike) -> None:
+    """Raises UserError for a field of the wrong kind."""
+    for field in dataclasses.fields(Card):
+        value = getattr(card, field.name)
+        kinds: Any = (int, float) if field.type in ("float", float) else field.type
+        if isinstance(kinds, type | tuple) and not isinstance(value, kinds):
+            raise UserError(f"{path}: {field.name} is {value!r}, of the wrong kind")
+    for score in card.scores:
+        numbers = (score.value, score.spread)
+        if not all(isinstance(number, int | float) for number in numbers) or score.spread < 0:
+            raise UserError(f"{path}: score {score.measure} has no number and spread")
+
+
+def write_card(directory: epath.Path, card: Card, num_parameters: int, num_bytes: int) -> None:
+    """Writes a card beside a checkpoint, for programs and for people."""
+    record = json.dumps(dataclasses.asdict(card), indent=1, ensure_ascii=False)
+    (directory / JSON).write_text(record + "\n")
+    (directory / MARKDOWN).write_text(render(card, num_parameters, num_bytes))
+
+
+def render(card: Card, num_parameters: int, num_bytes: int) -> str:
+    """The card as Markdown.
+
+    Args:
+        card: the card.
+        num_parameters: of the model.
+        num_bytes: of the checkpoint's files.
+    """
+    rows = [
+        f"| {score.measure.replace('_', ' ')} | `{score.flags}` | {score.value:g} | "
+        f"{score.spread:g} |"
+        for score in card.scores
+    ]
+    version = f" The scores are of Python {card.python}'s text." if card.python else ""
+    directory = " --data_directory=DIR" if card.needs_directory else ""
+    return "\n".join(
+        [
+            f"# {card.title}",
+            "",
+            f"{card.what} {num_parameters:,} parameters, {num_bytes / 1e6:.1f} MB. Equations: "
+            f"{', '.join(f'`{name}`' for name in card.equations)}.",
+            "",
+            f"* Corpus: {card.corpus}{version} Licence: {card.licence}",
+            f"* Command: `{card.command}`, seed {card.seed}, commit {card.commit}, "
+            f"{card.minutes:g} minutes on {card.hardware}.",
+            f"* Limits: {card.limits}",
+            "",
+            f"Scores, measured by `python -m zoo evaluate NAME{directory}` and the flags:",
+            "",
+            "| score | flags | value | spread |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
