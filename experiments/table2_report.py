@@ -106,12 +106,19 @@ def draw(path: Path, entries: list[Entry], about: dict[str, Any]) -> None:
     """Bars for ours, alone and with KN5; diamonds for the paper's figures."""
     places = np.arange(len(entries))[::-1]
     with picture(path, (8.0, 0.8 + 0.5 * len(entries))) as (_, axis):
-        shown = (("alone", 0.19, COLOURS[5]), ("interpolated with KN5", -0.19, COLOURS[0]))
-        for index, (label, offset, colour) in enumerate(shown):
+        shown = (
+            ("alone", 0.19, COLOURS[5], "black"),
+            ("interpolated with KN5", -0.19, COLOURS[0], "white"),
+        )
+        for index, (label, offset, colour, text_colour) in enumerate(shown):
             values = [(entry.alone, entry.mixed)[index].get("stream", []) for entry in entries]
             means = [np.mean(value) if value else np.nan for value in values]
-            bars = axis.barh(places + offset, means, height=0.36, color=colour, label=label)
-            axis.bar_label(bars, [_show(value) for value in values], padding=3, fontsize=8)
+            axis.barh(places + offset, means, height=0.36, color=colour, label=label)
+            for place, value in zip(places + offset, values, strict=True):
+                if value:
+                    style = {"ha": "right", "va": "center", "fontsize": 8, "color": text_colour}
+                    at = {"xytext": (-4, -0.5), "textcoords": "offset points"}
+                    axis.annotate(_show(value), (np.mean(value), place), **at, **style)
             paper = [entry.paper[index] for entry in entries]
             if about["is_penn_treebank"]:
                 figures = [np.nan if value is None else value for value in paper]
