@@ -8,7 +8,9 @@ import jax.numpy as jnp
 
 from zoo.layers.cells import Carry, get_cell
 from zoo.layers.dropout import dropout
-from zoo.layers.recurrence import Recurrence, Weights, recurrence
+from zoo.layers.linear import affine
+from zoo.layers.linear_recurrence import LINEAR_CELLS, get_linear_cell, linear_recurrence
+from zoo.layers.recurrence import Recurrence, Weights, recurrence, reverse_sequences
 
 Array = jax.Array
 Initializer = nn.initializers.Initializer
@@ -116,6 +118,83 @@ class RecurrentLayer(nn.Module):
         return tuple(jnp.broadcast_to(state, (batch, self.size)) for state in states)
 
 
+class LinearRecurrentLayer(nn.Module):
+    """One layer without a loop over time, in one direction: see `zoo.layers.linear_recurrence`.
+
+    Parameters: `input_kernel` W [D, G*H], `bias` b [G*H]; of an rg_lru `decay` s [H], which starts
+    so that a_t with r_t = 1 is uniform in 0.9 to 0.999; `initial_0` [H] where the initial state is
+    learned. Kernels and biases start as those of `RecurrentLayer`.
+
+    Attributes:
+        cell: a name in `LINEAR_CELLS`.
+        size, init_scale, learn_initial_state, reverse, matmul_dtype: as in `RecurrentLayer`.
+
+    Example:
+        >>> layer = LinearRecurrentLayer(cell="min_gru", size=4)
+        >>> x = jnp.ones((2, 5, 3))
+        >>> layer.apply(layer.init(jax.random.key(0), x), x).outputs.shape
+        (2, 5, 4)
+    """
+
+    cell: str
+    size: int
+    init_scale: float = 0.0
+    learn_initial_state: bool = False
+    reverse: bool = False
+    matmul_dtype: str | None = None
+
+    @nn.compact
+    def __call__(
+        self,
+        inputs: Array,
+        carry: Carry | None = None,
+        *,
+        lengths: Array | None = None,
+        resets: Array | None = None,
+        deterministic: bool = True,
+    ) -> Recurrence:
+        """Runs the layer; arguments and result as in `zoo.layers.recurrence.recurrence`."""
+        del deterministic
+        if self.reverse:
+            inputs = reverse_sequences(inputs, lengths)
+            if resets is not None:
+                padded = jnp.pad(resets, ((0, 0), (0, inputs.shape[1] - resets.shape[1])))
+                resets = reverse_sequences(padded, lengths)
+        a, b = self._coefficients(inputs)
+        initial = jnp.zeros((inputs.shape[0], self.size), inputs.dtype)
+        if self.learn_initial_state:
+            initial = initial + self.param("initial_0", nn.initializers.zeros, (self.size,))[None]
+        start = initial if carry is None else carry[0]
+        outputs, final = linear_recurrence(
+            a, b, start, initial=initial, lengths=lengths, resets=resets
+        )
+        return Recurrence(
+            reverse_sequences(outputs, lengths) if self.reverse else outputs, (final,)
+        )
+
+    def _coefficients(self, inputs: Array) -> tuple[Array, Array]:
+        """a_t and b_t of every step."""
+        cell, size = get_linear_cell(self.cell), self.size
+        init = uniform(self.init_scale) if self.init_scale else nn.initializers.glorot_uniform()
+        kernel = self.param("input_kernel", init, (inputs.shape[-1], cell.num_gates * size))
+        bias = self.param("bias", nn.initializers.zeros, (cell.num_gates * size,))
+        decay = self.param("decay", _init_decay, (size,)) if cell.has_decay else None
+        projected = affine(inputs, kernel, bias, self.matmul_dtype)
+        return cell.coefficients(jnp.split(projected, cell.num_gates, axis=-1), decay)
+
+
+def _init_decay(key: Array, shape: tuple[int, ...]) -> Array:
+    """s with exp(-8 softplus(s)) uniform in 0.9 to 0.999."""
+    return jnp.log(
+        jnp.expm1(-jnp.log(jax.random.uniform(key, shape, minval=0.9, maxval=0.999)) / 8)
+    )
+
+
+def num_states_of(cell: str) -> int:
+    """How many arrays a layer's carry has."""
+    return 1 if cell in LINEAR_CELLS else get_cell(cell).num_states
+
+
 def uniform(scale: float) -> Initializer:
     """Uniform in (-scale, scale), the start of the classic recurrent language models.
 
@@ -147,7 +226,8 @@ class RecurrentStack(nn.Module):
     forward states, then the reverse ones.
 
     Attributes:
-        cell, init_scale, ..., matmul_dtype: as in `RecurrentLayer`.
+        cell, init_scale, ..., matmul_dtype: as in `RecurrentLayer`; or a cell of `LINEAR_CELLS`,
+            for which forget_bias, weight_dropout_rate and window have no meaning.
         sizes: H of each layer, from the bottom.
         bidirectional: run each layer in both directions.
         dropout_rate: fraction of each layer's outputs dropped on the way to the next.
@@ -179,7 +259,16 @@ class RecurrentStack(nn.Module):
         if self.bidirectional:
             self.reverse_layer = [self._layer(size, reverse=True) for size in self.sizes]
 
-    def _layer(self, size: int, *, reverse: bool) -> RecurrentLayer:
+    def _layer(self, size: int, *, reverse: bool) -> RecurrentLayer | LinearRecurrentLayer:
+        if self.cell in LINEAR_CELLS:
+            return LinearRecurrentLayer(
+                cell=self.cell,
+                size=size,
+                init_scale=self.init_scale,
+                learn_initial_state=self.learn_initial_state,
+                reverse=reverse,
+                matmul_dtype=self.matmul_dtype,
+            )
         return RecurrentLayer(
             cell=self.cell,
             size=size,
@@ -217,7 +306,7 @@ class RecurrentStack(nn.Module):
     def _run_layer(
         self, index: int, inputs: Array, carry: Carry | None, **options: Any
     ) -> tuple[Array, Carry]:
-        num_states = get_cell(self.cell).num_states
+        num_states = num_states_of(self.cell)
         forward_carry = None if carry is None else carry[:num_states]
         outputs, final = self.layer[index](inputs, forward_carry, **options)
         if not self.bidirectional:

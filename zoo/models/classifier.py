@@ -24,6 +24,7 @@ from zoo.errors import UserError
 from zoo.layers.cells import CELLS
 from zoo.layers.dropout import dropout
 from zoo.layers.linear import affine
+from zoo.layers.linear_recurrence import LINEAR_CELLS
 from zoo.layers.pooling import (
     POOLINGS,
     Pooled,
@@ -46,7 +47,8 @@ class ClassifierConfig:
     """The settings of a classifier.
 
     Attributes:
-        cell: elman (tanh), elman_relu, elman_logistic, gru or lstm; none to pool the embeddings.
+        cell: elman (tanh), elman_relu, elman_logistic, gru or lstm; min_gru, min_lstm or rg_lru,
+            which have no loop over time; none to pool the embeddings.
         embedding_size: D.
         hidden_sizes: H of each recurrent layer, from the bottom; without effect where cell is none.
         bidirectional: read in both directions.
@@ -79,10 +81,9 @@ class ClassifierConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hidden_sizes", tuple(self.hidden_sizes))
-        if self.cell not in (*CELLS, NO_CELL):
-            raise UserError(
-                f"model.cell is {self.cell!r}; choose one of {', '.join((*CELLS, NO_CELL))}"
-            )
+        names = (*CELLS, *LINEAR_CELLS, NO_CELL)
+        if self.cell not in names:
+            raise UserError(f"model.cell is {self.cell!r}; choose one of {', '.join(names)}")
         if self.pooling not in POOLINGS:
             raise UserError(
                 f"model.pooling is {self.pooling!r}; choose one of {', '.join(POOLINGS)}"

@@ -15,10 +15,11 @@ import jax
 import jax.numpy as jnp
 
 from zoo.errors import UserError
-from zoo.layers.cells import CELLS, Carry, get_cell
+from zoo.layers.cells import CELLS, Carry
 from zoo.layers.dropout import dropout
 from zoo.layers.linear import affine
-from zoo.layers.recurrent import RecurrentStack, uniform
+from zoo.layers.linear_recurrence import LINEAR_CELLS
+from zoo.layers.recurrent import RecurrentStack, num_states_of, uniform
 from zoo.models.output import LMOutput
 
 Array = jax.Array
@@ -29,7 +30,8 @@ class RecurrentLMConfig:
     """The settings of a recurrent language model.
 
     Attributes:
-        cell: elman (tanh), elman_relu, elman_logistic, gru or lstm.
+        cell: elman (tanh), elman_relu, elman_logistic, gru or lstm; or, without a loop over time,
+            min_gru, min_lstm or rg_lru.
         embedding_size: D, width of c_t.
         hidden_sizes: H of each layer, from the bottom.
         tie_embeddings: use the embedding matrix as U; the last hidden size must then be D.
@@ -74,8 +76,14 @@ def _check(config: RecurrentLMConfig) -> None:
             f"model.embedding_size is {config.embedding_size} and model.hidden_sizes "
             f"{config.hidden_sizes}; use sizes of at least 1, such as 128 and (256,)"
         )
-    if config.cell not in CELLS:
-        raise UserError(f"model.cell is {config.cell!r}; choose one of {', '.join(CELLS)}")
+    if config.cell not in (*CELLS, *LINEAR_CELLS):
+        names = ", ".join((*CELLS, *LINEAR_CELLS))
+        raise UserError(f"model.cell is {config.cell!r}; choose one of {names}")
+    if config.cell in LINEAR_CELLS and (config.truncation or config.weight_dropout_rate):
+        raise UserError(
+            f"model.cell is {config.cell}, which has no loop and no recurrent weights: "
+            "model.truncation and model.weight_dropout_rate have to be 0"
+        )
     if config.tie_embeddings and config.hidden_sizes[-1] != config.embedding_size:
         raise UserError(
             f"model.tie_embeddings needs the last of model.hidden_sizes {config.hidden_sizes} "
@@ -177,7 +185,7 @@ class RecurrentLM(nn.Module):
 
         The state that a sequence starts from, which may be trained, is `carry=None` or a reset.
         """
-        num_states = get_cell(self.config.cell).num_states
+        num_states = num_states_of(self.config.cell)
         return tuple(
             tuple(jnp.zeros((batch_size, size)) for _ in range(num_states))
             for size in self.config.hidden_sizes
