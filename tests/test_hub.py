@@ -17,7 +17,7 @@ import pytest
 
 from zoo.data.vocabulary import CharacterVocabulary, build_vocabulary
 from zoo.errors import UserError
-from zoo.hub import list_checkpoints, load
+from zoo.hub import describe, list_checkpoints, load
 from zoo.models import registry
 from zoo.training import checkpoints
 from zoo.training.release import release as release_step
@@ -235,3 +235,11 @@ def test_a_parameter_beyond_half_precision_is_told(tmp_path):
     with pytest.raises(UserError, match="parameter bias has values beyond float16"):
         release_step(directory, tmp_path / "half", half=True)
     assert not (tmp_path / "half").exists()
+
+
+def test_a_description_is_what_is_loaded_without_the_arrays(tmp_path):
+    save(tmp_path / "run", 3)
+    described, loaded = describe(tmp_path / "run"), load(tmp_path / "run")
+    assert described == {"config": loaded.config, "vocabulary": loaded.vocabulary_record}
+    with pytest.raises(UserError, match="there is no checkpoint 'nothing'"):
+        describe("nothing")

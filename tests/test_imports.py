@@ -44,6 +44,13 @@ DOWN["hub"] = {
     "errors",
 }
 DOWN["__init__"] = set(DOWN)
+DOWN["serve"] = DOWN["diagnostics"] | {
+    "diagnostics",
+    "decoding",
+    "report",
+    "hub",
+    "exchange",
+}
 DOWN["commands"] = set(DOWN)
 DOWN["__main__"] = {"commands", "errors"}
 

@@ -17,6 +17,7 @@ from zoo.commands import (
     mix,
     release,
     report,
+    serve,
     translate,
     verify,
 )
@@ -32,6 +33,7 @@ COMMANDS = {
     "diagnose": diagnose,
     "export": export,
     "report": report,
+    "serve": serve,
     "release": release,
     "verify": verify,
 }

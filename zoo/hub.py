@@ -129,6 +129,25 @@ def load(name_or_path: os.PathLike[str] | str) -> Checkpoint:
     )
 
 
+def describe(name_or_path: os.PathLike[str] | str) -> dict[str, Any]:
+    """A checkpoint's config and vocabulary as plain JSON; its arrays are not read.
+
+    Args:
+        name_or_path: as in `load`, but no file.
+
+    Returns:
+        "config", as in `Checkpoint`, and "vocabulary", as in `Checkpoint.vocabulary_record`.
+
+    Raises:
+        UserError: there is no such checkpoint, or it is damaged.
+    """
+    directory = _find(os.fspath(name_or_path))
+    return {
+        "config": checkpoints.read_json(directory / checkpoints.CONFIG),
+        "vocabulary": checkpoints.read_json(directory / checkpoints.VOCABULARY),
+    }
+
+
 def _read(name: str) -> tuple[epath.Path, "checkpoints.Restored | StoredModel"]:
     """The place of a model, and what it holds."""
     if name.endswith(SAFETENSORS_SUFFIX):

@@ -177,14 +177,8 @@ def generate_tokens(
     Yields:
         int32[B, block_steps], the next tokens of every row; never `<s>`.
     """
-    seed_key = jax.random.key(np.uint32(settings.seed))
-    row_keys = jax.vmap(partial(jax.random.fold_in, seed_key))(jnp.arange(len(inputs)))
-    options = {  # as arrays of one type each, so that no value compiles anything again
-        "temperature": np.float32(settings.temperature),
-        "top_k": np.int32(min(settings.top_k, model.vocabulary_size)),
-        "top_p": np.float32(settings.top_p),
-        "allow_unknown": np.bool_(settings.allow_unknown),
-    }
+    row_keys = make_row_keys(settings, len(inputs))
+    options = make_options(settings, model.vocabulary_size)
     state = read_prompts(model, params, inputs)
     first_index = 0
     while True:
@@ -193,6 +187,22 @@ def generate_tokens(
         )
         yield np.asarray(drawn)
         first_index += block_steps
+
+
+def make_row_keys(settings: GenerationSettings, num_rows: int) -> Array:
+    """Keys [B], made of the seed and the row's number."""
+    seed_key = jax.random.key(np.uint32(settings.seed))
+    return jax.vmap(partial(jax.random.fold_in, seed_key))(jnp.arange(num_rows))
+
+
+def make_options(settings: GenerationSettings, vocabulary_size: int) -> dict[str, Any]:
+    """Keyword arguments of `sample`, of one type each: so no value compiles anything again."""
+    return {
+        "temperature": np.float32(settings.temperature),
+        "top_k": np.int32(min(settings.top_k, vocabulary_size)),
+        "top_p": np.float32(settings.top_p),
+        "allow_unknown": np.bool_(settings.allow_unknown),
+    }
 
 
 def read_prompts(model: Any, params: Any, inputs: Sequence[Sequence[int]]) -> DecodingState:
@@ -264,19 +274,36 @@ def draw_block(
     Returns:
         The state after the block, and int32[B, num_steps], the tokens drawn.
     """
-    draw = jax.vmap(partial(sample, **options))
 
     def step(state: DecodingState, index: Array) -> tuple[DecodingState, Array]:
-        output = model.apply(
-            {"params": params},
-            state.tokens[:, None],
-            state.carry,
-            resets=state.fresh[:, None],
-        )
-        keys = jax.vmap(jax.random.fold_in, (0, None))(row_keys, index)
-        drawn = draw(keys, output.logits[:, 0])
-        next_inputs = jnp.where(drawn == END_ID, START_ID, drawn)
-        return DecodingState(output.carry, next_inputs, jnp.zeros_like(state.fresh)), drawn
+        state, drawn, _ = draw_step(model, params, state, row_keys, index, options)
+        return state, drawn
 
     state, drawn = jax.lax.scan(step, state, first_index + jnp.arange(num_steps))
     return state, drawn.T
+
+
+def draw_step(
+    model: Any,
+    params: Any,
+    state: DecodingState,
+    row_keys: Array,
+    index: Array,
+    options: dict[str, Array],
+) -> tuple[DecodingState, Array, Any]:
+    """Draws one token for every row; arguments as those of `draw_block`.
+
+    Args:
+        index: of the token in each row.
+
+    Returns:
+        The state after the token, int32[B], the token, and the model's output that it was drawn
+        from.
+    """
+    output = model.apply(
+        {"params": params}, state.tokens[:, None], state.carry, resets=state.fresh[:, None]
+    )
+    keys = jax.vmap(jax.random.fold_in, (0, None))(row_keys, index)
+    drawn = jax.vmap(partial(sample, **options))(keys, output.logits[:, 0])
+    next_inputs = jnp.where(drawn == END_ID, START_ID, drawn)
+    return DecodingState(output.carry, next_inputs, jnp.zeros_like(state.fresh)), drawn, output

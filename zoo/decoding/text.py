@@ -25,15 +25,20 @@ def prompt_inputs(vocabulary: Vocabulary, prompt: str) -> list[int]:
         >>> prompt_inputs(WordVocabulary([*SPECIAL_TOKENS, "go", "on"]), "go on\\non")
         [1, 3, 4, 1, 4]
     """
-    lines = [vocabulary.encode(line) for line in prompt.split("\n")]
-    unknown = _unknown_parts(vocabulary, prompt) if any(UNKNOWN_ID in x for x in lines) else []
+    inputs = encode_prompt(vocabulary, prompt)
+    unknown = unknown_parts(vocabulary, prompt) if UNKNOWN_ID in inputs else []
     if unknown:
         message = f"the vocabulary lacks {', '.join(map(repr, unknown))} of the prompt"
         warnings.warn(f"{message}; the model reads {UNKNOWN}", PromptWarning, stacklevel=2)
-    return [token for line in lines for token in (START_ID, *line)]
+    return inputs
 
 
-def _unknown_parts(vocabulary: Vocabulary, prompt: str) -> list[str]:
+def encode_prompt(vocabulary: Vocabulary, prompt: str) -> list[int]:
+    """As `prompt_inputs`, without a word about what the vocabulary lacks."""
+    return [token for line in prompt.split("\n") for token in (START_ID, *vocabulary.encode(line))]
+
+
+def unknown_parts(vocabulary: Vocabulary, prompt: str) -> list[str]:
     """The distinct words, or else characters, that become `<unk>`, in the prompt's order."""
     parts = prompt.split() if vocabulary.kind == WordVocabulary.kind else prompt.replace("\n", "")
     distinct = dict.fromkeys(parts)

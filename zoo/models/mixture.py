@@ -5,14 +5,26 @@ distribution too, and a language model like any other.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from zoo.models.output import LMOutput
-
 Array = jax.Array
+
+
+class MixtureOutput(NamedTuple):
+    """What a mixture gives: an `LMOutput`, and what its parts say.
+
+    Attributes:
+        logits: [B, T, V], log-probabilities of each next token.
+        carry: the carries of the parts.
+        parts: [K, B, T, V], log-probabilities of each next token by each part.
+    """
+
+    logits: Array
+    carry: tuple[Any, ...]
+    parts: Array
 
 
 @dataclass(frozen=True)
@@ -50,7 +62,7 @@ class MixtureLM:
         *,
         lengths: Array | None = None,
         resets: Array | None = None,
-    ) -> LMOutput:
+    ) -> MixtureOutput:
         """Log-probabilities of the next token after each token; arguments as those of the parts."""
         params = variables["params"]
         carry = (None,) * len(self.parts) if carry is None else carry
@@ -61,7 +73,7 @@ class MixtureLM:
         log_probs = jnp.stack([jax.nn.log_softmax(output.logits, axis=-1) for output in outputs])
         weights = jnp.asarray(params["weights"])[:, None, None, None]
         mixed = jax.nn.logsumexp(log_probs, axis=0, b=weights)
-        return LMOutput(mixed, tuple(output.carry for output in outputs))
+        return MixtureOutput(mixed, tuple(output.carry for output in outputs), log_probs)
 
     def zero_carry(self, batch_size: int) -> tuple[Any, ...]:
         """The carries of the parts before anything is read."""

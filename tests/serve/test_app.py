@@ -1,0 +1,309 @@
+"""The API: what it answers is what the models say, and every mistake is one clear line."""
+
+import asyncio
+import json
+import re
+import threading
+
+import httpx
+import jax
+import numpy as np
+import pytest
+
+import zoo
+from zoo.decoding.settings import GenerationSettings
+from zoo.evaluation.interpolation import Mixture
+from zoo.serve import answers, app
+from zoo.serve.app import make_app
+from zoo.serve.fields import MAX_BODY_BYTES
+from zoo.serve.limits import MOST_WAITING, RateLimit
+
+
+class Client:
+    """Calls the server without a network; what it raises is an answer, as in life."""
+
+    def __init__(self, server):
+        self._transport = httpx.ASGITransport(server, raise_app_exceptions=False)
+
+    def get(self, path, **options):
+        return self._ask("GET", path, **options)
+
+    def post(self, path, **options):
+        return self._ask("POST", path, **options)
+
+    def _ask(self, method, path, **options):
+        async def ask():
+            address = f"http://127.0.0.1:8765{path}"
+            async with httpx.AsyncClient(transport=self._transport) as client:
+                return await client.request(method, address, **options)
+
+        return asyncio.run(ask())
+
+
+@pytest.fixture
+def client(models, rate_limit):
+    return Client(make_app(models, rate_limit=rate_limit))
+
+
+def lines(answer):
+    assert answer.status_code == 200, answer.text
+    return [json.loads(line) for line in answer.text.splitlines()]
+
+
+def error(answer):
+    """The one line that says what is wrong."""
+    assert answer.headers["content-type"] == "application/json"
+    record = answer.json()
+    assert list(record) == ["error"]
+    assert "\n" not in record["error"]
+    assert "Traceback" not in record["error"]
+    return answer.status_code, record["error"]
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"), [("/", "html"), ("/page.css", "css"), ("/page.js", "javascript")]
+)
+def test_the_page_has_three_files_and_says_what_it_may(client, path, kind):
+    answer = client.get(path)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == f"text/{kind}; charset=utf-8"
+    assert answer.headers["content-security-policy"].startswith("default-src 'self';")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert not any(name.startswith("access-control") for name in answer.headers)
+    assert not re.search(r"https?:", answer.text)
+    assert "innerHTML" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/api/", "/page.py", "/app.py", "/..%2fpyproject.toml", "/%2e%2e/README.md", "//etc/passwd"],
+)
+def test_nothing_else_is_served(client, path):
+    status, reason = error(client.get(path))
+    assert status == 404
+    assert reason == "GET of this path: not found"
+
+
+def test_the_models_and_the_limits_are_told(client, models):
+    answer = client.get("/api/models").json()
+    assert answer["models"] == models.listing()
+    assert answer["limits"]["max_tokens"] == app.MAX_TOKENS
+
+
+def test_a_text_is_that_of_generate_with_probabilities_of_the_model(client, models):
+    request = {"model": "lstm", "prompt": "a net", "temperature": 0.7, "top_p": 0.9, "seed": 3}
+    head, *tokens, end = lines(client.post("/api/generate", json=request | {"max_tokens": 20}))
+    assert head == {"models": ["lstm"], "unknown": []}
+    assert end == {"num_tokens": len(tokens)}
+    lm = models.load("lstm")
+    text = zoo.generate(lm, "a net", temperature=0.7, top_p=0.9, seed=3, max_tokens=20)
+    assert "a net" + "".join(one["text"] for one in tokens) == text
+    inputs = np.array([[1, *lm.vocabulary.encode("a net")]])
+    logits = jax.jit(lm.model.apply)({"params": lm.params}, inputs).logits[0, -1]
+    expected = dict(zip(lm.vocabulary.tokens, jax.nn.softmax(logits).tolist(), strict=True))
+    first = tokens[0]
+    found = {first["token"]: first["probability"]}
+    found |= {one["token"]: one["probability"] for one in first["runners_up"]}
+    assert len(found) == 6
+    assert found == pytest.approx({name: expected[name] for name in found}, rel=1e-4)
+    assert sum(expected.values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_the_defaults_are_those_of_generate(client, models):
+    _, *tokens, _ = lines(client.post("/api/generate", json={"model": "characters"}))
+    assert len(tokens) == GenerationSettings.max_tokens
+    assert "".join(one["text"] for one in tokens) == zoo.generate(models.load("characters"))
+
+
+def test_a_mixture_says_who_won(client, models):
+    weights = {"gru": 3, "lstm": 1}
+    request = {"mixture": weights, "prompt": "a unheard net", "max_tokens": 12, "seed": 1}
+    head, *tokens, _ = lines(client.post("/api/generate", json=request))
+    assert head == {"models": ["gru", "lstm"], "unknown": ["unheard"]}
+    for one in tokens:
+        mixed = 0.75 * one["parts"][0] + 0.25 * one["parts"][1]
+        assert one["probability"] == pytest.approx(mixed, rel=1e-4)
+        assert one["winner"] == int(one["parts"][1] > one["parts"][0])
+    mixture = Mixture((models.load("gru"), models.load("lstm")), np.array([0.75, 0.25]))
+    with pytest.warns(zoo.decoding.text.PromptWarning):
+        text = zoo.generate(mixture, "a unheard net", max_tokens=12, seed=1)
+    assert "a unheard net" + "".join(one["text"] for one in tokens) == text
+
+
+def test_labels_are_those_of_classify(client, models):
+    answer = client.post("/api/classify", json={"model": "topics", "text": "a net reads"}).json()
+    (expected,) = zoo.classify(models.load("topics"), "a net reads")
+    probabilities = {one["label"]: one["probability"] for one in answer["labels"]}
+    assert probabilities == expected.probabilities
+    assert list(probabilities.values()) == sorted(probabilities.values(), reverse=True)
+    assert sum(probabilities.values()) == pytest.approx(1, abs=1e-5)
+    chosen = [one["label"] for one in answer["labels"] if one["chosen"]]
+    assert tuple(chosen) == expected.labels
+    tokens = [(one["token"], one["weight"]) for one in answer["tokens"]]
+    assert tokens == list(zip(expected.tokens, expected.weights, strict=True))
+
+
+@pytest.mark.parametrize("name", ["german", "german_vector"])
+def test_translations_are_those_of_translate(client, models, name):
+    request = {"model": name, "text": "ein Netz liest", "beam_size": 3, "length_penalty": 0.5}
+    answer = client.post("/api/translate", json=request).json()
+    (expected,) = zoo.translate(
+        models.load(name), "ein Netz liest", beam_size=3, length_penalty=0.5, n_best=3
+    )
+    assert answer["text"] == expected.text
+    assert answer["source_tokens"] == ["ein", "Netz", "liest", "</s>"]
+    assert tuple(answer["tokens"]) == expected.tokens
+    pairs = [(one["text"], one["score"]) for one in answer["beam"]]
+    assert pairs == [(expected.text, expected.score), *expected.others]
+    assert len(pairs) == 3
+    if name == "german":
+        np.testing.assert_allclose(answer["attention"], expected.attention)
+        np.testing.assert_allclose(np.sum(answer["attention"], axis=1), 1, atol=1e-5)
+    else:
+        assert answer["attention"] is None
+
+
+def test_gradients_are_a_chart(client):
+    text = "a net reads a line\n" * 12
+    answer = client.post("/api/gradients", json={"model": "lstm", "text": text, "steps": 10}).json()
+    assert answer["curves"] == ["h", "c"]
+    assert (answer["reach"], answer["num_rows"]) == (10, 6)
+    assert answer["svg"].startswith('<svg xmlns="http://www.w3.org/2000/svg" class="chart"')
+    assert answer["svg"].count("<polyline") == 2
+
+
+GENERATE, CLASSIFY = "/api/generate", "/api/classify"
+TRANSLATE, GRADIENTS = "/api/translate", "/api/gradients"
+
+
+@pytest.mark.parametrize(
+    ("path", "request_", "status", "reason"),
+    [
+        (GENERATE, {}, 400, "the field model is missing"),
+        (GENERATE, {"model": "none"}, 404, "no model of that name is served here; there are: lstm"),
+        (GENERATE, {"model": "../lstm"}, 404, "no model of that name"),
+        (GENERATE, {"model": ["lstm"]}, 400, 'model is ["lstm"]; it has to be a text'),
+        (GENERATE, {"model": "topics"}, 400, "topics is a model to classify with, not to generate"),
+        (GENERATE, {"model": "lstm", "prompt": "x" * 2001}, 413, "send 2,000 at most"),
+        (GENERATE, {"model": "lstm", "max_tokens": 501}, 400, "max_tokens is 501; use 1 to 500"),
+        (GENERATE, {"model": "lstm", "temperature": "hot"}, 400, "has to be a number"),
+        (GENERATE, {"model": "lstm", "top_p": 0}, 400, "top_p is 0.0; use a probability above 0"),
+        (GENERATE, {"model": "lstm", "seed": -1}, 400, "seed is -1"),
+        (GENERATE, {"model": "lstm", "top_k": 3}, 400, 'there is no field "top_k" here; use model'),
+        (GENERATE, {"mixture": {"lstm": 1}}, 400, "a mixture has two models or more"),
+        (GENERATE, {"mixture": {"lstm": 1, "none": 1}}, 404, "no model of that name"),
+        (GENERATE, {"mixture": {"lstm": 1, "characters": 1}}, 400, "different vocabularies"),
+        (GENERATE, {"mixture": {"lstm": 1, "topics": 1}}, 400, "to classify with"),
+        (GENERATE, {"mixture": {"lstm": 0, "gru": 0}}, 400, "are all 0"),
+        (GENERATE, {"mixture": {"lstm": 1, "gru": 1}, "model": "lstm"}, 400, 'no field "model"'),
+        (CLASSIFY, {"model": "topics"}, 400, "the field text is missing"),
+        (CLASSIFY, {"model": "german", "text": "a"}, 400, "to translate with, not to classify"),
+        (CLASSIFY, {"model": "topics", "text": None}, 400, "text is null"),
+        (TRANSLATE, {"model": "german", "text": " \n"}, 400, "text is empty"),
+        (TRANSLATE, {"model": "german", "text": "a", "beam_size": 9}, 400, "use 1 to 8"),
+        (TRANSLATE, {"model": "lstm", "text": "a"}, 400, "to generate with, not to translate"),
+        (GRADIENTS, {"model": "counts", "text": "a"}, 400, "counts has no state"),
+        (GRADIENTS, {"model": "lstm", "text": "a"}, 400, "too few to go 20 steps back"),
+        (GRADIENTS, {"model": "lstm", "text": "a", "steps": 11}, 400, "one of 10, 20, 50, 100"),
+    ],
+)
+def test_a_mistake_is_one_clear_line(client, path, request_, status, reason):
+    found = error(client.post(path, json=request_))
+    assert found[0] == status
+    assert reason in found[1]
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "status"),
+    [
+        (b"{", "application/json", 400),
+        (b'{"model": "lstm"}', "text/plain", 415),
+        (b"model=lstm", "application/x-www-form-urlencoded", 415),
+        (b" " * (MAX_BODY_BYTES + 1), "application/json", 413),
+    ],
+)
+def test_a_body_that_is_none(client, content, kind, status):
+    answer = client.post(CLASSIFY, content=content, headers={"Content-Type": kind})
+    assert error(answer)[0] == status
+
+
+def test_a_wrong_method_is_told(client):
+    assert error(client.get(GENERATE)) == (405, "GET of this path: method not allowed")
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(client, monkeypatch):
+    import anyio
+    from starlette.requests import Request
+
+    async def dawdle(self):
+        await anyio.sleep(5)
+        yield b"{}"
+
+    monkeypatch.setattr(Request, "stream", dawdle)
+    monkeypatch.setattr(app, "BODY_SECONDS", 0.01)
+    assert error(client.post(CLASSIFY, json={}))[0] == 408
+
+
+def test_a_foreign_host_is_refused(client):
+    for path in ("/", "/api/models"):
+        status, reason = error(client.get(path, headers={"Host": "evil.example"}))
+        assert (status, "names another server" in reason) == (400, True)
+    assert client.get("/", headers={"Host": "localhost:8765"}).status_code == 200
+
+
+def test_too_many_requests_are_refused(models):
+    server = make_app(models, rate_limit=RateLimit(burst=2, per_second=0.001))
+    client = Client(server)
+    request = {"model": "topics", "text": "a"}
+    assert [client.post(CLASSIFY, json=request).status_code for _ in range(2)] == [200, 200]
+    answer = client.post(CLASSIFY, json=request)
+    assert error(answer)[0] == 429
+    assert int(answer.headers["Retry-After"]) > 900
+    assert client.get("/").status_code == 200
+
+
+def test_few_wait_and_the_others_are_told(models, rate_limit, monkeypatch):
+    release = threading.Event()
+    monkeypatch.setattr(answers, "classified", lambda *arguments: {"done": release.wait(10)})
+    transport = httpx.ASGITransport(make_app(models, rate_limit=rate_limit))
+
+    async def everything():
+        request = {"model": "topics", "text": "a"}
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            waiting = [
+                asyncio.create_task(client.post(CLASSIFY, json=request))
+                for _ in range(1 + MOST_WAITING)
+            ]
+            await asyncio.sleep(0.2)
+            refused = [
+                await client.post(CLASSIFY, json=request),
+                await client.post(GENERATE, json={"model": "lstm"}),
+            ]
+            release.set()
+            return refused, await asyncio.gather(*waiting)
+
+    refused, done = asyncio.run(everything())
+    for answer in refused:
+        assert error(answer) == (503, "the server is busy; try again in a moment")
+    assert [answer.json() for answer in done] == [{"done": True}] * (1 + MOST_WAITING)
+
+
+def test_a_fault_of_the_server_is_told_without_its_inside(client, monkeypatch, caplog):
+    def fail(*arguments):
+        raise ZeroDivisionError("inside")
+
+    monkeypatch.setattr(answers, "classified", fail)
+    status, reason = error(client.post(CLASSIFY, json={"model": "topics", "text": "a"}))
+    assert (status, reason) == (500, "the server failed; its terminal says why")
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_fault_in_the_middle_of_a_text_is_its_last_line(client, monkeypatch, caplog):
+    def broken(*arguments):
+        yield {"models": ["lstm"]}
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(answers, "generated", broken)
+    *_, last = lines(client.post(GENERATE, json={"model": "lstm"}))
+    assert last == {"error": "the server failed; its terminal says why"}
+    assert "ZeroDivisionError" in caplog.text

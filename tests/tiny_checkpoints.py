@@ -1,0 +1,69 @@
+"""A small checkpoint of every task: random parameters, or counts of two lines."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from zoo.data.labels import make_labels
+from zoo.data.vocabulary import build_vocabulary, encode_lines
+from zoo.models import kneser_ney, registry
+from zoo.models.ngram_lm import NGramConfig
+from zoo.training import checkpoints
+
+LINES = ["a net reads a line", "it guesses the next word"]
+WORDS = build_vocabulary("word", LINES)
+CHARACTERS = build_vocabulary("character", LINES)
+SOURCES = build_vocabulary("word", ["ein Netz liest", "eine Zeile"])
+LABELS = make_labels([[f"label {number}"] for number in range(12)])
+_SMALL = {"embedding_size": 6, "hidden_sizes": (5,)}
+_PAIR = {"architecture": "encoder_decoder", "embedding_size": 4, "hidden_size": 6}
+_CASES = {
+    "lstm": ({"architecture": "recurrent_lm", **_SMALL}, WORDS),
+    "gru": ({"architecture": "recurrent_lm", "cell": "gru", **_SMALL}, WORDS),
+    "counts": ({"architecture": "ngram_lm", "order": 2}, WORDS),
+    "characters": ({"architecture": "recurrent_lm", **_SMALL}, CHARACTERS),
+    "topics": ({"architecture": "classifier", "pooling": "attention", **_SMALL}, WORDS),
+    "german": (_PAIR, WORDS),
+    "german_vector": ({**_PAIR, "context": "vector"}, WORDS),
+}
+NAMES = tuple(_CASES)
+
+
+def save(root: Path, name: str) -> Path:
+    """Saves one of them; gives the run's directory, which has its name."""
+    settings, vocabulary = _CASES[name]
+    if settings["architecture"] == "ngram_lm":
+        stream = encode_lines(vocabulary, LINES)
+        counted = kneser_ney.estimate(stream, NGramConfig(order=2), len(vocabulary))
+        return _write(root / name, settings, vocabulary.to_json(), counted.params)
+    record: dict[str, object] = vocabulary.to_json()
+    tokens = jnp.ones((1, 2), jnp.int32)
+    inputs: tuple[jax.Array, ...] = (tokens,)
+    sizes, lengths = {}, {}
+    if settings["architecture"] == "classifier":
+        record = {"tokens": record, "labels": LABELS.to_json()}
+        sizes, lengths = {"num_labels": len(LABELS)}, {"lengths": jnp.array([2])}
+    elif settings["architecture"] == "encoder_decoder":
+        record = {"source": SOURCES.to_json(), "target": record}
+        sizes, inputs = {"source_vocabulary_size": len(SOURCES)}, (tokens, jnp.array([2]), tokens)
+    model = registry.build(settings, len(vocabulary), **sizes)
+    shapes = jax.eval_shape(model.init, jax.random.key(0), *inputs, **lengths)["params"]
+    draw = np.random.default_rng(len(name)).normal
+    params = jax.tree.map(lambda leaf: np.asarray(draw(size=leaf.shape), np.float32), shapes)
+    return _write(root / name, settings, record, params)
+
+
+def _write(run: Path, settings: dict[str, Any], record: dict[str, Any], params: Any) -> Path:
+    checkpoints.save(
+        run,
+        step=1,
+        params=params,
+        state={"step": np.int32(1)},
+        config={"model": settings},
+        vocabulary=record,
+        progress={},
+    )
+    return run

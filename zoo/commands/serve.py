@@ -1,0 +1,104 @@
+"""`python -m zoo serve`: a page on this computer on which models write, label and translate."""
+
+import argparse
+import importlib.util
+import socket
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from zoo.errors import UserError
+
+if TYPE_CHECKING:
+    from zoo.serve.models import ServedModels
+
+SUMMARY = "open a local page on which models write, label and translate"
+EXAMPLES = """\
+examples:
+  python -m zoo serve
+  python -m zoo serve runs/lstm runs/kn5 runs/topics runs/toy_german
+  python -m zoo serve python_docs_lstm --port=0
+
+Without a name, every released checkpoint is served; see `python -m zoo list`. The page is for this
+computer alone, unless --host says otherwise; there is no password. Ctrl-C ends it.
+"""
+MOST_CONNECTIONS = 64
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of this command."""
+    add = parser.add_argument
+    add("checkpoints", nargs="*", metavar="NAME", help="a released name, a directory or a file")
+    add("--host", default="127.0.0.1", help="the address to bind to (default: %(default)s)")
+    add(
+        "--port",
+        type=int,
+        default=8765,
+        help="0: any that is free (default: %(default)s)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Serves the page until it is interrupted.
+
+    Raises:
+        UserError: a name is no model, the address is taken, or a package is missing.
+    """
+    if not 0 <= arguments.port < 2**16:
+        raise UserError(f"--port is {arguments.port}; use 0 to {2**16 - 1}")
+    for package in ("starlette", "uvicorn"):
+        if importlib.util.find_spec(package) is None:
+            raise UserError(
+                f"the page needs the package {package}; type: pip install 'recurrent-zoo[serve]'"
+            )
+    models = _open_models(arguments.checkpoints)
+    listening = _listen(arguments.host, arguments.port)
+    host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
+    address = f"http://{host}:{listening.getsockname()[1]}"
+    print(f"serving {', '.join(models.names)} on {address} until Ctrl-C", flush=True)
+    _serve(models, listening, arguments.host)
+
+
+def _open_models(places: Sequence[str]) -> "ServedModels":
+    """The models, all of them known to be there, and the first one loaded."""
+    from zoo.hub import list_checkpoints
+    from zoo.serve.models import ServedModels
+
+    places = places or [released.name for released in list_checkpoints()]
+    if not places:
+        raise UserError("no checkpoint is released here; name one, or the directory of a run")
+    models = ServedModels(places)
+    models.load(models.names[0])
+    return models
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A socket at that address."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise UserError(
+            f"cannot listen on port {port} of {host}: {error.strerror}; "
+            "give another with --port, 0 for any that is free"
+        ) from error
+
+
+def _serve(models: "ServedModels", listening: socket.socket, host: str) -> None:
+    """Answers requests until Ctrl-C, which it raises as KeyboardInterrupt."""
+    import uvicorn
+
+    from zoo.serve.app import make_app
+
+    config = uvicorn.Config(
+        make_app(models, host=host),
+        log_level="critical",  # the application logs its own faults, one time each
+        access_log=False,
+        lifespan="on",
+        ws="none",
+        proxy_headers=False,  # else a client could say that it is another
+        server_header=False,
+        limit_concurrency=MOST_CONNECTIONS,
+        timeout_graceful_shutdown=1,
+    )
+    with listening:
+        uvicorn.Server(config).run(sockets=[listening])

@@ -1,0 +1,133 @@
+"""Generates text token by token, and says how probable each was and what else might have come.
+
+The probabilities are the model's own, softmax(logits): neither temperature nor top-k nor top-p
+changes them, though the draw obeys all three. Axes: V vocabulary, K parts of a mixture.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from zoo.decoding.generation import (
+    DecodingState,
+    draw_step,
+    make_options,
+    make_row_keys,
+    read_prompts,
+)
+from zoo.decoding.settings import GenerationSettings
+from zoo.decoding.text import TextStream, default_stop, encode_prompt
+from zoo.models.mixture import MixtureLM
+from zoo.models.trained import TrainedModel, require_language_model
+
+NUM_RUNNERS_UP = 5
+
+
+class DrawnToken(NamedTuple):
+    """A token that was drawn.
+
+    Attributes:
+        text: what it adds to the text; "" at a sentence end that stops it.
+        token: its name in the vocabulary.
+        probability: p(token | all before), before temperature, top-k and top-p.
+        runners_up: the most probable other tokens and their probabilities, the best first.
+        parts: of a mixture, the token's probability by each of its K models; else empty.
+    """
+
+    text: str
+    token: str
+    probability: float
+    runners_up: tuple[tuple[str, float], ...]
+    parts: tuple[float, ...] = ()
+
+
+def stream_tokens(
+    checkpoint: TrainedModel, prompt: str = "", settings: GenerationSettings | None = None
+) -> Iterator[DrawnToken]:
+    """Generates as `generate` does, a token at a time.
+
+    The tokens are those of `generate` for the same settings: both draw by `draw_step`, with the
+    same keys. What the vocabulary lacks of the prompt is read as `<unk>`; `unknown_parts` says it.
+
+    Args:
+        checkpoint: what `zoo.load` gives, or a mixture.
+        prompt: the beginning of the text.
+        settings: None for the defaults.
+
+    Yields:
+        The tokens, until the text ends; joined, their texts are what `generate` adds to the prompt.
+
+    Raises:
+        UserError: the checkpoint is no language model.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> from zoo.data.vocabulary import build_vocabulary
+        >>> from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
+        >>> vocabulary = build_vocabulary("character", ["ab"])
+        >>> model = RecurrentLM(RecurrentLMConfig(hidden_sizes=(8,)), len(vocabulary))
+        >>> params = jax.jit(model.init)(jax.random.key(0), np.ones((1, 1), int))["params"]
+        >>> checkpoint = SimpleNamespace(model=model, params=params, vocabulary=vocabulary)
+        >>> first = next(stream_tokens(checkpoint, "ab"))
+        >>> round(first.probability + sum(p for _, p in first.runners_up), 5)  # of V = 5 tokens
+        1.0
+    """
+    require_language_model(checkpoint)
+    settings = settings or GenerationSettings()
+    model, params, vocabulary = checkpoint.model, checkpoint.params, checkpoint.vocabulary
+    stop = settings.stop or default_stop(vocabulary)
+    stream = TextStream(vocabulary, prompt, stop=stop, max_tokens=settings.max_tokens)
+    state = read_prompts(model, params, [encode_prompt(vocabulary, prompt)])
+    row_keys = make_row_keys(settings, 1)
+    options = make_options(settings, model.vocabulary_size)
+    index = 0
+    while not stream.finished:
+        state, found = _draw(model, params, state, row_keys, np.int32(index), options)
+        token, probability, best, ids, parts = (one.tolist() for one in jax.device_get(found))
+        others = [
+            (vocabulary.tokens[other], value)
+            for other, value in zip(ids, best, strict=True)
+            if other != token
+        ]
+        yield DrawnToken(
+            text=stream.write([token]),
+            token=vocabulary.tokens[token],
+            probability=probability,
+            runners_up=tuple(others[:NUM_RUNNERS_UP]),
+            parts=tuple(parts),
+        )
+        index += 1
+
+
+class _Found(NamedTuple):
+    """A token's id, its probability, the best ones with their ids, and [K] by the parts."""
+
+    token: Array
+    probability: Array
+    best: Array
+    ids: Array
+    parts: Array
+
+
+@partial(jax.jit, static_argnames="model")
+def _draw(
+    model: Any,
+    params: Any,
+    state: DecodingState,
+    row_keys: Array,
+    index: Array,
+    options: dict[str, Array],
+) -> tuple[DecodingState, _Found]:
+    """One token of one row, and what the model says of it."""
+    state, drawn, output = draw_step(model, params, state, row_keys, index, options)
+    token = drawn[0]
+    probabilities = jax.nn.softmax(output.logits[0, 0])
+    num_best = min(NUM_RUNNERS_UP + 1, model.vocabulary_size)
+    best, ids = jax.lax.top_k(probabilities, num_best)
+    parts = jnp.exp(output.parts[:, 0, 0, token]) if isinstance(model, MixtureLM) else jnp.zeros(0)
+    return state, _Found(token, probabilities[token], best, ids, parts)

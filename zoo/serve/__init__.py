@@ -1,0 +1,1 @@
+"""The page of `python -m zoo serve`, and the server behind it."""

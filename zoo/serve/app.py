@@ -1,0 +1,253 @@
+"""The server of one page: its three files, and the API that the page uses.
+
+    GET  /               the page; /page.css and /page.js beside it
+    GET  /api/models     {"models": [{"name", "use": "generate" | "classify" | "translate",
+                         "architecture", "has_gradients", "mixes_with": [names]}], "limits": {...}}
+    POST /api/generate   {"model"} or {"mixture": {name: weight}}, {"prompt", "temperature",
+                         "top_p", "max_tokens", "seed"} -> JSON lines, as the tokens are drawn:
+                         {"models", "unknown"}, then for each token {"text", "token", "probability",
+                         "runners_up": [{"token", "probability"}]}, of a mixture with {"parts":
+                         [probability by each model], "winner"}, then {"num_tokens"}
+    POST /api/classify   {"model", "text"} -> {"labels": [{"label", "probability", "chosen"}],
+                         "tokens": [{"token", "weight"}]}
+    POST /api/translate  {"model", "text", "beam_size", "length_penalty"} -> {"text",
+                         "source_tokens", "tokens", "attention": [T][S] or null,
+                         "beam": [{"text", "score"}], "is_cut"}
+    POST /api/gradients  {"model", "text", "steps"} -> {"title", "svg", "curves", "reach",
+                         "num_rows"}
+
+A body is JSON, and says so in its Content-Type, which another site's page can't do unasked. What
+is wrong with a request is {"error": one line} with a status of 4xx; 503 means that too many wait.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from zoo import report
+from zoo.decoding.settings import GenerationSettings
+from zoo.decoding.translation import SearchSettings
+from zoo.errors import UserError
+from zoo.serve import answers
+from zoo.serve.fields import MAX_BODY_BYTES, MAX_CHARACTERS, Fields
+from zoo.serve.guard import Guard
+from zoo.serve.limits import RateLimit, Refused, Turns
+from zoo.serve.models import ServedModels
+
+_log = logging.getLogger(__name__)
+
+MAX_TOKENS = 500
+MAX_TEMPERATURE = 5.0
+MAX_BEAM_SIZE = 8
+MAX_LENGTH_PENALTY = 4.0
+GRADIENT_STEPS = (10, 20, 50, 100)  # each compiles a program of its own
+BODY_SECONDS = 10.0
+
+
+def make_app(
+    models: ServedModels, *, host: str = "127.0.0.1", rate_limit: RateLimit | None = None
+) -> ASGIApp:
+    """The server as an ASGI application.
+
+    Args:
+        models: what is served.
+        host: the address that it is bound to; a request has to be meant for it.
+        rate_limit: None for the usual one.
+    """
+    handlers = _Handlers(models)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        yield
+        handlers.close()
+
+    app = Starlette(
+        lifespan=lifespan,
+        routes=[
+            *(Route(path, _file(*what)) for path, what in _FILES.items()),
+            Route("/favicon.ico", _no_icon),
+            Route("/api/models", handlers.models),
+            Route("/api/generate", handlers.generate, methods=["POST"]),
+            Route("/api/classify", handlers.classify, methods=["POST"]),
+            Route("/api/translate", handlers.translate, methods=["POST"]),
+            Route("/api/gradients", handlers.gradients, methods=["POST"]),
+        ],
+        exception_handlers={
+            Refused: _tell_refused,
+            UserError: _tell_mistake,
+            HTTPException: _tell_http,
+            Exception: _tell_fault,
+        },
+    )
+    return Guard(app, host=host, rate_limit=rate_limit or RateLimit())
+
+
+_HERE, _REPORT = Path(__file__).parent, Path(report.__file__).parent
+_FILES = {  # of each path the files that it is made of, and their kind
+    "/": ([_HERE / "page.html"], "text/html"),
+    "/page.css": ([_REPORT / "style.css", _HERE / "page.css"], "text/css"),
+    "/page.js": ([_HERE / "page.js"], "text/javascript"),
+}
+
+
+def _file(parts: list[Path], media_type: str) -> Any:
+    """A handler that answers with these files."""
+    content = "\n".join(part.read_text("utf-8") for part in parts)
+
+    async def answer(request: Request) -> Response:
+        return Response(content, media_type=media_type)
+
+    return answer
+
+
+async def _no_icon(request: Request) -> Response:
+    return Response(status_code=204)
+
+
+class _Handlers:
+    """A method for each path of the API: it checks the request, then waits for its turn."""
+
+    def __init__(self, models: ServedModels):
+        self._models = models
+        self._turns = Turns()
+
+    def close(self) -> None:
+        """Forgets the requests that wait."""
+        self._turns.close()
+
+    async def models(self, request: Request) -> Response:
+        """GET /api/models."""
+        limits = {
+            "characters": MAX_CHARACTERS,
+            "max_tokens": MAX_TOKENS,
+            "temperature": MAX_TEMPERATURE,
+            "beam_size": MAX_BEAM_SIZE,
+            "length_penalty": MAX_LENGTH_PENALTY,
+            "steps": GRADIENT_STEPS,
+        }
+        return JSONResponse({"models": self._models.listing(), "limits": limits})
+
+    async def generate(self, request: Request) -> Response:
+        """POST /api/generate."""
+        fields = await _read_fields(request)
+        if "mixture" in fields:
+            weights = fields.weights("mixture")
+            self._models.check_mixture(list(weights))
+        else:
+            weights = {fields.text("model"): 1.0}
+            self._models.check(next(iter(weights)), "generate")
+        prompt = fields.text("prompt", "")
+        default = GenerationSettings
+        settings = GenerationSettings(
+            temperature=fields.number("temperature", default.temperature, 0, MAX_TEMPERATURE),
+            top_p=fields.number("top_p", default.top_p, 0, 1),
+            max_tokens=fields.whole("max_tokens", default.max_tokens, 1, MAX_TOKENS),
+            seed=fields.whole("seed", default.seed, 0, 2**32 - 1),
+        )
+        fields.finish()
+        lines = answers.generated(self._models, weights, prompt, settings)
+        stream = self._turns.stream(lines)
+        first = await anext(stream)  # what goes wrong until here still has a status of its own
+        return StreamingResponse(_json_lines(first, stream), media_type="application/x-ndjson")
+
+    async def classify(self, request: Request) -> Response:
+        """POST /api/classify."""
+        fields = await _read_fields(request)
+        name, text = fields.text("model"), fields.text("text")
+        fields.finish()
+        self._models.check(name, "classify")
+        return JSONResponse(await self._turns.run(answers.classified, self._models, name, text))
+
+    async def translate(self, request: Request) -> Response:
+        """POST /api/translate."""
+        fields = await _read_fields(request)
+        name, text = fields.text("model"), fields.text("text")
+        default = SearchSettings
+        beam_size = fields.whole("beam_size", default.beam_size, 1, MAX_BEAM_SIZE)
+        length_penalty = fields.number(
+            "length_penalty", default.length_penalty, 0, MAX_LENGTH_PENALTY
+        )
+        fields.finish()
+        self._models.check(name, "translate")
+        if not text.strip():
+            raise Refused(400, "text is empty; type a sentence")
+        found = await self._turns.run(
+            answers.translated,
+            self._models,
+            name,
+            text,
+            beam_size=beam_size,
+            length_penalty=length_penalty,
+        )
+        return JSONResponse(found)
+
+    async def gradients(self, request: Request) -> Response:
+        """POST /api/gradients."""
+        fields = await _read_fields(request)
+        name, text = fields.text("model"), fields.text("text")
+        steps = fields.choice("steps", GRADIENT_STEPS[1], GRADIENT_STEPS)
+        fields.finish()
+        self._models.check(name, "generate")
+        found = await self._turns.run(answers.gradients, self._models, name, text, steps=steps)
+        return JSONResponse(found)
+
+
+async def _json_lines(first: Any, rest: AsyncIterator[Any]) -> AsyncIterator[str]:
+    """Records, a line each. Too late for a status, a fault is a line with an error."""
+    yield json.dumps(first) + "\n"
+    try:
+        async for record in rest:
+            yield json.dumps(record) + "\n"
+    except Exception as fault:
+        _log.error("a text was not finished", exc_info=fault)
+        yield json.dumps({"error": "the server failed; its terminal says why"}) + "\n"
+
+
+async def _read_fields(request: Request) -> Fields:
+    """The fields of a body that is JSON, short, and sent without delay."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise Refused(415, "the body has to be JSON; say Content-Type: application/json")
+    body = b""
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > MAX_BODY_BYTES:
+                    raise Refused(413, f"the body is too long; send {MAX_BODY_BYTES:,} bytes")
+    except TimeoutError:
+        raise Refused(408, f"the body did not come within {BODY_SECONDS:g} s") from None
+    return Fields(body)
+
+
+def _error(status: int, reason: str) -> Response:
+    return JSONResponse({"error": reason}, status)
+
+
+async def _tell_refused(request: Request, refused: Any) -> Response:
+    return _error(refused.status, refused.reason)
+
+
+async def _tell_mistake(request: Request, mistake: Any) -> Response:
+    return _error(400, str(mistake))
+
+
+async def _tell_http(request: Request, error: Any) -> Response:
+    """A path or a method that there is not."""
+    return _error(error.status_code, f"{request.method} of this path: {error.detail.lower()}")
+
+
+async def _tell_fault(request: Request, fault: Exception) -> Response:
+    _log.error("a request failed", exc_info=fault)
+    return _error(500, "the server failed; its terminal says why")

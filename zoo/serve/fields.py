@@ -1,0 +1,130 @@
+"""The fields of a request: a JSON object, of which every field is checked before it is used."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from zoo.serve.limits import Refused
+
+MAX_CHARACTERS = 2000
+MAX_BODY_BYTES = 32 * 1024  # 2,000 characters, each written as \ud83d\ude00, and the rest
+MAX_WEIGHT = 1e6  # before they are scaled
+_NO_DEFAULT: Any = object()
+
+
+class Fields:
+    """A request's fields. Each is taken by its name; `finish` refuses those that nobody took.
+
+    Args:
+        body: the request's body.
+
+    Raises:
+        Refused: it is no JSON object, or later, a field is missing or is none of its kind.
+
+    Example:
+        >>> fields = Fields(b'{"text": "a net", "seed": 3}')
+        >>> fields.text("text"), fields.whole("seed", 0, 0, 9), fields.number("top_p", 1.0, 0, 1)
+        ('a net', 3, 1.0)
+        >>> fields.finish()
+    """
+
+    def __init__(self, body: bytes):
+        try:
+            record = json.loads(body, parse_constant=_no_number)
+        except (ValueError, RecursionError):
+            raise Refused(400, "the body is no valid JSON; send an object such as {}") from None
+        if not isinstance(record, dict):
+            raise Refused(400, "the body is JSON, but no object; send one such as {}")
+        self._record = record
+        self._taken: list[str] = []
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._record
+
+    def text(self, name: str, default: str = _NO_DEFAULT) -> str:
+        """A text of at most MAX_CHARACTERS."""
+        value = self._take(name, default)
+        if not isinstance(value, str):
+            raise Refused(400, f"{name} is {_shown(value)}; it has to be a text")
+        if len(value) > MAX_CHARACTERS:
+            raise Refused(
+                413, f"{name} has {len(value):,} characters; send {MAX_CHARACTERS:,} at most"
+            )
+        if not _is_unicode(value):
+            raise Refused(400, f"{name} is no valid Unicode; it has half a character")
+        return value
+
+    def number(self, name: str, default: float, low: float, high: float) -> float:
+        """A number from low to high."""
+        value = self._take(name, default)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise Refused(400, f"{name} is {_shown(value)}; it has to be a number")
+        if not low <= value <= high:
+            raise Refused(400, f"{name} is {_shown(value)}; use {low:g} to {high:g}")
+        return float(value)
+
+    def whole(self, name: str, default: int, low: int, high: int) -> int:
+        """A whole number from low to high."""
+        value = self._take(name, default)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise Refused(400, f"{name} is {_shown(value)}; it has to be a whole number")
+        if not low <= value <= high:
+            raise Refused(400, f"{name} is {_shown(value)}; use {low} to {high}")
+        return value
+
+    def choice(self, name: str, default: int, choices: Sequence[int]) -> int:
+        """One of some whole numbers."""
+        value = self.whole(name, default, min(choices), max(choices))
+        if value not in choices:
+            raise Refused(400, f"{name} is {value}; use one of {', '.join(map(str, choices))}")
+        return value
+
+    def weights(self, name: str) -> dict[str, float]:
+        """Weights by name, none of them negative, scaled so that they sum to one."""
+        value = self._take(name)
+        numbers = list(value.values()) if isinstance(value, dict) else None
+        if numbers is None or not all(map(_is_weight, numbers)):
+            raise Refused(
+                400, f"{name} is {_shown(value)}; it has to be an object of weights from 0"
+            )
+        total = float(sum(numbers))
+        if not total > 0:
+            raise Refused(400, f"the weights of {name} are all 0; give one that is more")
+        return {key: float(weight) / total for key, weight in value.items()}
+
+    def finish(self) -> None:
+        """Refuses a field that was not taken: it would change nothing."""
+        for name in self._record:
+            if name not in self._taken:
+                known = ", ".join(self._taken)
+                raise Refused(400, f"there is no field {_shown(name)} here; use {known}")
+
+    def _take(self, name: str, default: Any = _NO_DEFAULT) -> Any:
+        self._taken.append(name)
+        value = self._record.get(name, default)
+        if value is _NO_DEFAULT:
+            raise Refused(400, f"the field {name} is missing")
+        return value
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no JSON")
+
+
+def _is_weight(value: Any) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and 0 <= value <= MAX_WEIGHT
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can spell
+        return False
+    return True
+
+
+def _shown(value: Any) -> str:
+    """A value in at most 40 characters of ASCII."""
+    text = json.dumps(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."

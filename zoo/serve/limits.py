@@ -1,0 +1,125 @@
+"""What keeps the server to its work: one computation at a time, and so many requests a client."""
+
+import asyncio
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+
+MOST_WAITING = 8
+MOST_ADDRESSES = 1024
+
+
+class Refused(Exception):
+    """A request that is not done: an HTTP status, and one line that says why."""
+
+    def __init__(self, status: int, reason: str):
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+class RateLimit:
+    """A bucket of tokens for each client address: a request takes one, and time brings them back.
+
+    Args:
+        burst: how many tokens a bucket holds; it is full at first.
+        per_second: how many come back.
+        clock: the time in seconds.
+
+    Example:
+        >>> limit = RateLimit(burst=1, per_second=0.5, clock=lambda: 0.0)
+        >>> limit.wait_seconds("here"), limit.wait_seconds("here"), limit.wait_seconds("there")
+        (0.0, 2.0, 0.0)
+    """
+
+    def __init__(
+        self,
+        burst: int = 20,
+        per_second: float = 2.0,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self._burst = burst
+        self._per_second = per_second
+        self._clock = clock
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def wait_seconds(self, address: str) -> float:
+        """Takes a token and gives 0, or gives the time until there is one.
+
+        Args:
+            address: the client's; of many addresses those that were seen last are kept.
+        """
+        now = self._clock()
+        tokens, before = self._buckets.pop(address, (float(self._burst), now))
+        tokens = min(self._burst, tokens + (now - before) * self._per_second)
+        is_allowed = tokens >= 1
+        self._buckets[address] = (tokens - is_allowed, now)
+        if len(self._buckets) > MOST_ADDRESSES:
+            self._buckets.popitem(last=False)
+        return 0.0 if is_allowed else (1 - tokens) / self._per_second
+
+
+class Turns:
+    """Runs one computation at a time, in a thread beside the server's; the others wait in line.
+
+    Args:
+        most_waiting: how many may wait.
+    """
+
+    def __init__(self, most_waiting: int = MOST_WAITING):
+        self._thread = ThreadPoolExecutor(1, "zoo-serve")
+        self._places = threading.Semaphore(most_waiting + 1)
+
+    async def run(
+        self, function: Callable[Given, Result], *args: Given.args, **options: Given.kwargs
+    ) -> Result:
+        """What the function returns, or raises, once it had its turn.
+
+        Raises:
+            Refused: too many wait.
+        """
+        if not self._places.acquire(blocking=False):
+            raise Refused(503, "the server is busy; try again in a moment")
+        future = self._thread.submit(function, *args, **options)
+        future.add_done_callback(lambda _: self._places.release())
+        return await asyncio.wrap_future(future)
+
+    async def stream(self, items: Iterator[Result]) -> AsyncIterator[Result]:
+        """The items as they are made; when their reader goes away, no more are made.
+
+        A reader who is slow holds nobody up: what was made waits for him in memory.
+
+        Raises:
+            Refused: too many wait.
+        """
+        loop = asyncio.get_running_loop()
+        made: asyncio.Queue[Result | None] = asyncio.Queue()
+        stopped = threading.Event()
+
+        def make() -> None:
+            while not stopped.is_set() and (item := next(items, None)) is not None:
+                loop.call_soon_threadsafe(made.put_nowait, item)
+
+        def end(task: asyncio.Task[None]) -> None:
+            made.put_nowait(None)
+            if not task.cancelled():
+                task.exception()  # seen, though the reader may be gone
+
+        making = asyncio.create_task(self.run(make))
+        making.add_done_callback(end)
+        try:
+            while (item := await made.get()) is not None:
+                yield item
+            await making
+        finally:
+            stopped.set()
+
+    def close(self) -> None:
+        """Forgets those who wait."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
