@@ -4,13 +4,10 @@ Any field of the config can be set: --config.training.num_steps=500. Stopped (Ct
 started again with the same workdir, a run goes on where it was.
 """
 
-import sys
-from typing import NoReturn
-
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from zoo.errors import UserError
+from zoo.errors import UserError, fail
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment, a file in configs/.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run's directory: checkpoints and metrics.")
@@ -31,17 +28,12 @@ def _parse_flags(argv: list[str]) -> list[str]:
         _ = _CONFIG.value.training  # where the file could not be read, this says so
     except (AttributeError, KeyError) as error:  # ml_collections may wrap the one in the other
         told = error.args[0]
-        _fail(f"no such setting: {told.args[0] if isinstance(told, KeyError) else told}")
+        fail(f"no such setting: {told.args[0] if isinstance(told, KeyError) else told}")
     except OSError as error:
-        _fail(f"--config can't be read: {str(error).splitlines()[-1]}")
+        fail(f"--config can't be read: {str(error).splitlines()[-1]}")
     except (flags.Error, TypeError, ValueError) as error:
-        _fail(str(error))
+        fail(str(error))
     return rest
-
-
-def _fail(message: str) -> NoReturn:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(2)
 
 
 def main(argv: list[str]) -> None:
@@ -53,7 +45,7 @@ def main(argv: list[str]) -> None:
     try:
         train(_CONFIG.value, str(_WORKDIR.value), allow_config_change=_ALLOW_CONFIG_CHANGE.value)
     except UserError as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 if __name__ == "__main__":

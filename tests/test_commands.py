@@ -178,6 +178,10 @@ def test_list_names_all_there_is_without_jax():
         "released checkpoints:",
         "corpora:",
         "python_docs",
+        "corpora of labelled texts:",
+        "goemotions",
+        "corpora of sentence pairs:",
+        "toy_german",
     ):
         assert name in result.stdout
 

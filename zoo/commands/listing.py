@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Prints the names, one a line, with what each is."""
     from zoo.data.labeled_sources import LABELED_SOURCES
+    from zoo.data.parallel_sources import PARALLEL_SOURCES
     from zoo.data.sources import SOURCES
     from zoo.hub import list_checkpoints
     from zoo.models.registry import ARCHITECTURES
@@ -28,6 +29,8 @@ def run(arguments: argparse.Namespace) -> None:
     _print_section("corpora", corpora)
     labeled = {name: source.origin for name, source in sorted(LABELED_SOURCES.items())}
     _print_section("corpora of labelled texts", labeled)
+    parallel = {name: source.origin for name, source in sorted(PARALLEL_SOURCES.items())}
+    _print_section("corpora of sentence pairs", parallel)
 
 
 def _print_section(title: str, summaries: dict[str, str]) -> None:
