@@ -141,12 +141,15 @@ def test_a_text_s_labels_do_not_depend_on_the_others(run):
     assert zoo.classify(checkpoint, []) == []
 
 
-def test_max_tokens_is_that_of_training(corpus, tmp_path):
+@pytest.mark.parametrize(
+    ("cut", "tokens"), [("end", ("the", "film", "was")), ("middle", ("the", "film", "story"))]
+)
+def test_what_is_read_is_what_was_read_in_training(corpus, tmp_path, cut, tokens):
     workdir = tmp_path / "short"
-    config = config_of(corpus, **{"data.max_tokens": 3, "training.num_steps": 4})
-    train(config, str(workdir), log=lambda line: None)
+    settings = {"data.max_tokens": 3, "data.cut": cut, "training.num_steps": 4}
+    train(config_of(corpus, **settings), str(workdir), log=lambda line: None)
     (result,) = zoo.classify(zoo.load(workdir), "the film was a lovely story")
-    assert result.tokens == ("the", "film", "was", "</s>")
+    assert result.tokens == (*tokens, "</s>")
 
 
 def test_several_labels_from_training_to_the_command(tmp_path, capsys):

@@ -80,6 +80,11 @@ class Checkpoint:
         return int(self.config.get("data", {}).get("max_tokens", 0))
 
     @property
+    def cut(self) -> str:
+        """What a text with more tokens than that loses: its "end" or its "middle"."""
+        return str(self.config.get("data", {}).get("cut", "end"))
+
+    @property
     def lowercase(self) -> bool:
         """Whether a translator was trained on lower-cased texts."""
         return bool(self.config.get("data", {}).get("lowercase", False))

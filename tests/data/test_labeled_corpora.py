@@ -185,10 +185,11 @@ def test_a_corpus_that_is_not_there(settings, message):
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("validation_fraction", 0.0), ("test_fraction", 0.5), ("max_tokens", -1)]
+    ("field", "value"),
+    [("validation_fraction", 0.0), ("test_fraction", 0.5), ("max_tokens", -1), ("cut", "start")],
 )
 def test_a_bad_setting_of_the_data(field, value):
-    with pytest.raises(UserError, match=f"data.{field} is {value}; use "):
+    with pytest.raises(UserError, match=f"data.{field} is {value!r}; use "):
         LabeledDataConfig(**{field: value})
 
 

@@ -97,6 +97,7 @@ DATA_CHANGES = {
 def test_every_setting_of_the_data_reaches_the_workload(corpus, field):
     fields = set(base_config("classifier").data.keys())
     elsewhere = {"corpus", "directory", "cache_directory", "word_vectors", "keep_word_vectors"}
+    elsewhere |= {"cut"}
     assert fields == DATA_CHANGES.keys() | elsewhere
     value, observe = DATA_CHANGES[field]
     before = observe(build_workload(tiny_config(corpus)))
@@ -122,6 +123,14 @@ def test_what_was_cut_is_told(corpus):
     lost = sum(length - 5 for length in longer) / sum(train)
     assert note.startswith(f"{len(longer)} of {len(train)} training texts are longer than 5 tokens")
     assert f"{lost:.1%} of all tokens" in note
+
+
+def test_the_middle_is_cut_where_that_is_wanted(corpus):
+    whole = build_workload(tiny_config(corpus)).batches._rows
+    middle = build_workload(tiny_config(corpus, data__max_tokens=5, data__cut="middle"))
+    for row, cut in zip(whole, middle.batches._rows, strict=True):
+        wanted = row if len(row) <= 6 else [*row[:3], *row[-3:]]
+        assert cut.tolist() == list(wanted)
 
 
 def test_balanced_weights_count_every_label_the_same(tmp_path):

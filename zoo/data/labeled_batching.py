@@ -28,28 +28,39 @@ class LabeledBatch(NamedTuple):
 
 
 def encode_texts(
-    vocabulary: Vocabulary, texts: Sequence[str], max_tokens: int = 0
+    vocabulary: Vocabulary, texts: Sequence[str], max_tokens: int = 0, cut: str = "end"
 ) -> list[np.ndarray]:
     """The tokens of each text and its end; of an empty text only the end.
 
     Args:
       vocabulary: the vocabulary.
       texts: the texts.
-      max_tokens: of a longer text only its first so many tokens are kept; 0: no limit.
+      max_tokens: of a longer text only so many tokens are kept; 0: no limit.
+      cut: what such a text loses, its "end" or its "middle".
 
     Returns:
       int32[T] of each text.
     """
     rows = [np.array([*vocabulary.encode(text), END_ID], np.int32) for text in texts]
-    return cut_rows(rows, max_tokens)
+    return cut_rows(rows, max_tokens, cut)
 
 
-def cut_rows(rows: list[np.ndarray], max_tokens: int) -> list[np.ndarray]:
-    """Rows of tokens with what is too long cut off before the end; arguments as `encode_texts`."""
+def cut_rows(rows: list[np.ndarray], max_tokens: int, cut: str = "end") -> list[np.ndarray]:
+    """Rows of tokens without what is too long; arguments as those of `encode_texts`.
+
+    >>> rows = [np.array([3, 4, 5, 6, 7, END_ID])]
+    >>> cut_rows(rows, 3)[0].tolist(), cut_rows(rows, 3, "middle")[0].tolist()
+    ([3, 4, 5, 2], [3, 4, 7, 2])
+    """
     if not max_tokens:
         return rows
-    end = np.int32(END_ID)
-    return [np.append(row[:max_tokens], end) if len(row) > max_tokens + 1 else row for row in rows]
+    tail = max_tokens // 2 if cut == "middle" else 0
+    return [
+        np.concatenate([row[: max_tokens - tail], row[len(row) - 1 - tail :]])
+        if len(row) > max_tokens + 1
+        else row
+        for row in rows
+    ]
 
 
 def pad(rows: Sequence[np.ndarray], num_steps: int) -> tuple[np.ndarray, np.ndarray]:

@@ -19,6 +19,9 @@ from zoo.errors import UserError
 _SPLIT_SEED = 0  # not the run's: every run sees the same splits
 
 
+CUTS = ("end", "middle")
+
+
 @dataclasses.dataclass(frozen=True)
 class LabeledDataConfig:
     """Which texts a classifier learns from, in which tokens and batches.
@@ -42,7 +45,8 @@ class LabeledDataConfig:
       word_vectors: a file of pre-trained vectors that the embeddings start from; "" for none.
       keep_word_vectors: take into the vocabulary the words of word_vectors that no training text
         has, so that what they mean is known where they are met later.
-      max_tokens: of a longer text only so many tokens, its first, are read; 0: no limit.
+      max_tokens: of a longer text only so many tokens are read; 0: no limit.
+      cut: what such a text loses, its "end" or its "middle".
       batch_size: rows of a batch.
       bucket_lengths: steps that batches are padded to.
     """
@@ -61,6 +65,7 @@ class LabeledDataConfig:
     word_vectors: str = ""
     keep_word_vectors: bool = False
     max_tokens: int = 0
+    cut: str = "end"
     batch_size: int = 32
     bucket_lengths: tuple[int, ...] = (8, 16, 32, 64, 128, 256, 512)
 
@@ -70,6 +75,8 @@ class LabeledDataConfig:
                 raise UserError(f"data.{name} is {getattr(self, name)}; use between 0 and 0.5")
         if self.max_tokens < 0:
             raise UserError(f"data.max_tokens is {self.max_tokens}; use 0 for no limit, or more")
+        if self.cut not in CUTS:
+            raise UserError(f"data.cut is {self.cut!r}; use {' or '.join(CUTS)}")
         if self.keep_word_vectors and (not self.word_vectors or self.vocabulary == "subword"):
             raise UserError(
                 f"data.keep_word_vectors is set with word_vectors {self.word_vectors!r} and "

@@ -79,7 +79,7 @@ def classify(checkpoint: TrainedClassifier, texts: str | Sequence[str]) -> list[
         >>> params = jax.jit(model.init)(jax.random.key(0), **start)["params"]
         >>> checkpoint = SimpleNamespace(
         ...     model=model, params=params, vocabulary=vocabulary, labels=labels,
-        ...     thresholds=np.full(2, 0.5), max_tokens=0,
+        ...     thresholds=np.full(2, 0.5), max_tokens=0, cut="end",
         ... )
         >>> result = classify(checkpoint, ["very good"])[0]
         >>> result.tokens, round(sum(result.probabilities.values()), 5)
@@ -139,7 +139,7 @@ def _read(
     checkpoint: TrainedClassifier, texts: Sequence[str]
 ) -> tuple[list[np.ndarray], Predictions]:
     """The tokens of each text, and what the classifier gives for them."""
-    rows = encode_texts(checkpoint.vocabulary, texts, checkpoint.max_tokens)
+    rows = encode_texts(checkpoint.vocabulary, texts, checkpoint.max_tokens, checkpoint.cut)
     multiple = checkpoint.labels.multiple
     return rows, predict(checkpoint.model, checkpoint.params, rows, multiple=multiple)
 

@@ -162,6 +162,7 @@ def _classifier(checkpoint: Any) -> Program:
         "labels": list(checkpoint.labels.names),
         "thresholds": checkpoint.thresholds.tolist() if checkpoint.labels.multiple else None,
         "max_tokens": checkpoint.max_tokens,
+        "cut": checkpoint.cut,
         "vocabulary": checkpoint.vocabulary.to_json(),
     }
     return Program(function, inputs, ("probabilities",), beside)

@@ -36,6 +36,10 @@ class TrainedClassifier(TrainedModel, Protocol):
     def max_tokens(self) -> int:
         """How many tokens of a text it reads; 0 for all."""
 
+    @property
+    def cut(self) -> str:
+        """What a longer text loses, its "end" or its "middle"."""
+
 
 class TrainedTranslator(TrainedModel, Protocol):
     """A trained encoder-decoder, as `zoo.load` gives it; `vocabulary` is that of its targets."""

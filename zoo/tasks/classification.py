@@ -133,9 +133,9 @@ def encode_labeled_corpus(data: LabeledDataConfig) -> EncodedTexts:
     return EncodedTexts(
         vocabulary,
         labels,
-        Split(cut_rows(rows, data.max_tokens), labels.encode(train.labels)),
+        Split(cut_rows(rows, data.max_tokens, data.cut), labels.encode(train.labels)),
         Split(
-            encode_texts(vocabulary, validation.texts, data.max_tokens),
+            encode_texts(vocabulary, validation.texts, data.max_tokens, data.cut),
             labels.encode(validation.labels),
         ),
         _cut(rows, data.max_tokens),
