@@ -1,8 +1,8 @@
 """Trained models by name: released checkpoints, runs, single steps of runs, and files.
 
 A released checkpoint is one step's directory (see `zoo.training.checkpoints`) that lies, under its
-name, in `checkpoints/` beside the package or in a directory that the environment variable
-ZOO_CHECKPOINTS lists.
+name, in `checkpoints/` of the checkout, which an installed package has inside, or in a directory
+that the environment variable ZOO_CHECKPOINTS lists.
 """
 
 import dataclasses
@@ -208,7 +208,8 @@ def list_checkpoints() -> list[ReleasedCheckpoint]:
 
 def _released() -> dict[str, epath.Path]:
     """Directories of released checkpoints by name; the user's own hide the package's."""
-    roots = [epath.Path(__file__).parent.parent / "checkpoints"]
+    package = epath.Path(__file__).parent
+    roots = [package / "checkpoints", package.parent / "checkpoints"]  # installed; a checkout
     listed = os.environ.get("ZOO_CHECKPOINTS", "").split(os.pathsep)
     roots += [epath.Path(root).expanduser() for root in reversed(listed) if root]
     return {
