@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 CHROMIUM = shutil.which("chromium")
-_FLAGS = [
+FLAGS = [
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -23,7 +23,6 @@ _FLAGS = [
     "--disable-component-update",
     "--disable-sync",
     "--hide-scrollbars",
-    "--remote-debugging-pipe",
 ]
 _PATIENCE_SECONDS = 60.0
 # The texts that reach beyond the window, or beyond a box that neither grows nor scrolls.
@@ -60,7 +59,13 @@ class Browser:
         assert CHROMIUM is not None
         self._pid = os.posix_spawn(
             CHROMIUM,
-            [CHROMIUM, *_FLAGS, f"--user-data-dir={profile}", "about:blank"],
+            [
+                CHROMIUM,
+                *FLAGS,
+                "--remote-debugging-pipe",
+                f"--user-data-dir={profile}",
+                "about:blank",
+            ],
             os.environ,
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, theirs_in, 3),

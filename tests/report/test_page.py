@@ -3,11 +3,11 @@
 import html.parser
 import json
 import re
-import shutil
 import subprocess
 
 import numpy as np
 import pytest
+from browser import CHROMIUM, FLAGS
 from run_records import write_run
 
 from zoo.__main__ import main
@@ -16,18 +16,6 @@ from zoo.diagnostics.gradient_flow import GradientFlow
 from zoo.evaluation.classification import ClassificationScore, LabelScore
 from zoo.report.page import write_report
 
-CHROMIUM = shutil.which("chromium")
-SHELL = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-    "--enable-logging=stderr",
-]
 # Says in the page's title which texts of it reach beyond their picture or the window.
 PROBE = """<script>
 const cut = [];
@@ -200,7 +188,8 @@ def test_a_browser_shows_all_of_it(tmp_path, width):
         done = subprocess.run(
             [
                 str(CHROMIUM),
-                *SHELL,
+                *FLAGS,
+                "--enable-logging=stderr",
                 f"--user-data-dir={tmp_path / 'profile'}",
                 f"--window-size={width},900",
                 "--dump-dom",

@@ -25,6 +25,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from zoo.errors import UserError
+from zoo.layers.recurrence import widen_resets
 
 Array = jax.Array
 
@@ -121,7 +122,7 @@ def linear_recurrence(
     steps = a.shape[1]
     if resets is not None:
         start = jnp.zeros_like(carry) if initial is None else initial
-        reset = jnp.pad(resets, ((0, 0), (0, steps - resets.shape[1])))[..., None]
+        reset = widen_resets(resets, steps)[..., None]
         b = jnp.where(reset, a * start[:, None] + b, b)
         a = jnp.where(reset, 0, a)
     real = None if lengths is None else (jnp.arange(steps)[None] < lengths[:, None])[..., None]

@@ -101,13 +101,13 @@ def recurrence(
         initial = tuple(jnp.zeros((batch, hidden), inputs.dtype) for _ in range(cell.num_states))
     if reverse:
         inputs = reverse_sequences(inputs, lengths)
-        resets = None if resets is None else reverse_sequences(_widen(resets, steps), lengths)
+        resets = None if resets is None else reverse_sequences(widen_resets(resets, steps), lengths)
     projected = affine(inputs, weights.input_kernel, weights.bias, dtype).swapaxes(0, 1)
     carry = initial if carry is None else carry
     if resets is not None and resets.shape[1] == 1:  # outside the loop, where it costs nothing
         carry, resets = _select(resets[:, 0], initial, carry), None
     if resets is not None:
-        resets = _widen(resets, steps).swapaxes(0, 1)
+        resets = widen_resets(resets, steps).swapaxes(0, 1)
     static = _Static(cell, window if 0 < window < steps else 0, dtype)
     states = _run(
         static,
@@ -159,7 +159,8 @@ class _Static(NamedTuple):
     dtype: str | None
 
 
-def _widen(resets: Array, steps: int) -> Array:
+def widen_resets(resets: Array, steps: int) -> Array:
+    """Resets bool[B, R] as bool[B, T]: none after step R."""
     return jnp.pad(resets, ((0, 0), (0, steps - resets.shape[1])))
 
 

@@ -10,7 +10,13 @@ from zoo.layers.cells import Carry, get_cell
 from zoo.layers.dropout import dropout
 from zoo.layers.linear import affine
 from zoo.layers.linear_recurrence import LINEAR_CELLS, get_linear_cell, linear_recurrence
-from zoo.layers.recurrence import Recurrence, Weights, recurrence, reverse_sequences
+from zoo.layers.recurrence import (
+    Recurrence,
+    Weights,
+    recurrence,
+    reverse_sequences,
+    widen_resets,
+)
 
 Array = jax.Array
 Initializer = nn.initializers.Initializer
@@ -158,8 +164,7 @@ class LinearRecurrentLayer(nn.Module):
         if self.reverse:
             inputs = reverse_sequences(inputs, lengths)
             if resets is not None:
-                padded = jnp.pad(resets, ((0, 0), (0, inputs.shape[1] - resets.shape[1])))
-                resets = reverse_sequences(padded, lengths)
+                resets = reverse_sequences(widen_resets(resets, inputs.shape[1]), lengths)
         a, b = self._coefficients(inputs)
         initial = jnp.zeros((inputs.shape[0], self.size), inputs.dtype)
         if self.learn_initial_state:
