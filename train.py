@@ -14,6 +14,12 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "The run's directory: checkpoint
 _ALLOW_CONFIG_CHANGE = flags.DEFINE_bool(
     "allow_config_change", False, "Go on with a run although its config was another."
 )
+_DISTRIBUTED = flags.DEFINE_bool(
+    "distributed", False, "One of several processes, which Cloud TPU, Slurm or GKE introduces."
+)
+_COORDINATOR = flags.DEFINE_string("coordinator", None, "HOST:PORT of the first of them, without.")
+_NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "How many processes there are.")
+_PROCESS_ID = flags.DEFINE_integer("process_id", None, "Which of them this is, from 0.")
 
 
 def _parse_flags(argv: list[str]) -> list[str]:
@@ -40,9 +46,13 @@ def main(argv: list[str]) -> None:
     """Flags to config to zoo.training.train."""
     del argv
     logging.set_verbosity(logging.WARNING)  # Orbax tells of every file it writes
+    from zoo.training.hosts import connect
     from zoo.training.loop import train
 
+    joining = (_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
     try:
+        if _DISTRIBUTED.value or any(value is not None for value in joining):
+            connect(*joining)
         train(_CONFIG.value, str(_WORKDIR.value), allow_config_change=_ALLOW_CONFIG_CHANGE.value)
     except UserError as error:
         fail(str(error))

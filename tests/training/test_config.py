@@ -27,6 +27,7 @@ from zoo.training.config import (
     base_config,
     section,
 )
+from zoo.training.devices import MeshConfig
 from zoo.training.optimizers import OptimizerConfig, make_optimizer
 from zoo.training.state import create_state
 
@@ -36,6 +37,7 @@ RECORDS = {
     "optimizer": OptimizerConfig,
     "training": TrainingConfig,
     "evaluation": EvaluationConfig,
+    "mesh": MeshConfig,
 }
 CONFIG_FILES = sorted((ROOT / "configs").glob("*.py"))
 CLASSIFIERS = [path for path in CONFIG_FILES if path.stem.endswith("_classifier")]
@@ -89,6 +91,14 @@ def test_a_section_is_its_record(name):
     config = base_config("recurrent_lm")
     assert section(config, name) == RECORDS[name]()
     assert section(changed("training.num_steps", 7), "training").num_steps == 7
+
+
+def test_microbatches_have_to_divide_the_batch():
+    with pytest.raises(UserError, match=r"num_microbatches=3 does not divide data\.batch_size=64"):
+        configs.check(changed("training.num_microbatches", 3))
+    configs.check(changed("training.num_microbatches", 4))
+    with pytest.raises(UserError, match="num_microbatches is 0; use at least 1"):
+        configs.check(changed("training.num_microbatches", 0))
 
 
 def test_an_unknown_field_is_an_error_with_the_nearest_name():

@@ -18,6 +18,7 @@ from tiny_run import array_bits, metrics_of, read_metrics, saved_bits
 
 from zoo.errors import UserError
 from zoo.training import checkpoints, loop
+from zoo.training.devices import MeshConfig, make_mesh
 
 
 def test_metrics_are_means_over_the_steps_since_the_line_before(train, tmp_path):
@@ -217,13 +218,24 @@ def test_the_seed_chooses_the_parameters_and_the_noise(train, tmp_path, monkeypa
         workload = regression_workload()._replace(
             init_params=lambda key: {"weight": jax.random.normal(key, (3,))}
         )
-        state = loop._initial_state(make_config(training__seed=seed), workload)
+        mesh = make_mesh(MeshConfig(), num_rows=1)
+        state = loop._initial_state(make_config(training__seed=seed), workload, mesh)
         return array_bits((state.params, state.key))
 
     assert params_and_key(0) == params_and_key(0)
     assert params_and_key(0) != params_and_key(1)
     log = train(tmp_path, training__seed=5)
     assert log.having("a sample of seed 5")
+
+
+def test_a_run_is_on_the_mesh_and_has_the_microbatches_of_its_config(train, tmp_path):
+    mesh = make_mesh(MeshConfig(), num_rows=1)
+    config = make_config(training__num_microbatches=4)
+    state = loop._initial_state(config, regression_workload(), mesh)
+    assert (state.num_microbatches, state.mesh) == (4, mesh)
+    assert state.params["weight"].sharding.mesh == mesh
+    with pytest.raises(UserError, match=r"mesh.data=64 and mesh.model=1 need 64 devices"):
+        train(tmp_path, mesh__data=64)
 
 
 def test_tensorboard_gets_the_metrics_too(train, tmp_path):
@@ -256,7 +268,8 @@ CHANGES = {
     "evaluation.report": (True, lambda train, workdir, log: (workdir / "report.html").exists()),
     "evaluation.patience": (1, lambda train, workdir, log: train.calls[-1]),
 }
-OF_THE_MODEL = {  # see tests/tasks, and test_word_vectors.py
+ELSEWHERE = {  # see tests/tasks, test_word_vectors.py, test_devices.py
+    "num_microbatches",
     "reset_at_sentences",
     "freeze_word_vectors",
     "mode",
@@ -270,7 +283,7 @@ def test_the_table_has_every_setting_of_the_loop():
         f"{name}.{field}"
         for name in ("training", "evaluation")
         for field in make_config()[name]
-        if field not in OF_THE_MODEL
+        if field not in ELSEWHERE
     }
     assert fields == CHANGES.keys()
 

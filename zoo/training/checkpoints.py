@@ -252,19 +252,27 @@ def write_json(path: epath.Path, record: Mapping[str, Any]) -> None:
 def write_arrays(directory: epath.Path, tree: Any) -> None:
     """Write a tree of arrays by Orbax."""
     import jax
-    import orbax.checkpoint as ocp
 
     arrays = jax.tree.map(np.asarray, jax.device_get(tree))
-    # Trained weights hardly compress; without it saving takes half the time.
-    with ocp.PyTreeCheckpointer(use_compression=False) as checkpointer:
+    with _checkpointer() as checkpointer:
         checkpointer.save(directory, arrays)
 
 
 def _read_arrays(directory: epath.Path) -> dict[str, Any]:
+    with _checkpointer() as checkpointer:
+        return checkpointer.restore(directory)
+
+
+def _checkpointer() -> Any:
+    """Orbax for this process alone; by itself it would wait for every other process."""
+    import jax
     import orbax.checkpoint as ocp
 
-    with ocp.PyTreeCheckpointer(use_compression=False) as checkpointer:
-        return checkpointer.restore(directory)
+    me = jax.process_index()
+    alone = ocp.options.MultiprocessingOptions(primary_host=me, active_processes={me})
+    # Trained weights hardly compress; without it saving takes half the time.
+    handler = ocp.PyTreeCheckpointHandler(use_compression=False, multiprocessing_options=alone)
+    return ocp.Checkpointer(handler, multiprocessing_options=alone)
 
 
 def _named_leaves(tree: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A run's config: five sections, each with the fields and defaults of one record."""
+"""A run's config: sections, each with the fields and defaults of one record."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -12,9 +12,17 @@ from zoo.data.parallel_corpora import ParallelDataConfig
 from zoo.errors import UserError
 from zoo.evaluation.modes import MODES
 from zoo.models.registry import default_config, task_of
+from zoo.training.devices import MeshConfig
 from zoo.training.optimizers import OptimizerConfig
 
 CLASS_WEIGHTS = ("equal", "balanced")
+_AT_LEAST_ONE = (
+    "num_steps",
+    "num_microbatches",
+    "steps_per_call",
+    "log_every_steps",
+    "checkpoint_every_steps",
+)
 
 
 @dataclass(frozen=True)
@@ -24,6 +32,8 @@ class TrainingConfig:
     Attributes:
         num_steps: train steps in all.
         seed: of the parameters, the batches and the dropout masks.
+        num_microbatches: a batch is worked through in so many equal parts, one after the other;
+            the memory is that of a part, and the gradient that of the batch.
         steps_per_call: train steps between two looks at signals and clocks; changes no result.
         log_every_steps: a line of progress and of metrics each so many steps.
         checkpoint_every_steps: a checkpoint each so many steps, and at the end.
@@ -43,6 +53,7 @@ class TrainingConfig:
 
     num_steps: int = 1000
     seed: int = 0
+    num_microbatches: int = 1
     steps_per_call: int = 10
     log_every_steps: int = 100
     checkpoint_every_steps: int = 1000
@@ -54,7 +65,7 @@ class TrainingConfig:
     tensorboard: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("num_steps", "steps_per_call", "log_every_steps", "checkpoint_every_steps"):
+        for name in _AT_LEAST_ONE:
             if getattr(self, name) < 1:
                 raise UserError(f"training.{name} is {getattr(self, name)}; use at least 1")
         if not 0 <= self.seed < 2**32:
@@ -110,6 +121,7 @@ _RECORDS: dict[str, type] = {
     "optimizer": OptimizerConfig,
     "training": TrainingConfig,
     "evaluation": EvaluationConfig,
+    "mesh": MeshConfig,
 }
 
 _RECORDS_OF: dict[str, dict[str, type]] = {
@@ -196,12 +208,22 @@ def section(config: ConfigDict, name: str) -> Any:
 
 def check(config: ConfigDict) -> None:
     """Raises UserError, one line, for the first value that can't be."""
+    if task_of(config.model.architecture) != "ngram_counting":
+        _check_microbatches(config.data.batch_size, config.training.num_microbatches)
     for name, defaults in base_config(config.model.architecture).items():
         if name in _RECORDS:
             section(config, name)
         for field, default in defaults.items():
             if isinstance(default, tuple):
                 _check_elements(f"{name}.{field}", config[name][field], default)
+
+
+def _check_microbatches(batch_size: int, num_microbatches: int) -> None:
+    if num_microbatches > 0 and batch_size % num_microbatches:
+        raise UserError(
+            f"training.num_microbatches={num_microbatches} does not divide "
+            f"data.batch_size={batch_size}; change one of them"
+        )
 
 
 def _check_elements(name: str, value: tuple[Any, ...], default: tuple[Any, ...]) -> None:

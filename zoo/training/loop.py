@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from zoo.data.batching import Batches
@@ -14,9 +15,10 @@ from zoo.errors import UserError
 from zoo.report.records import REPORT
 from zoo.tasks.registry import build_workload
 from zoo.tasks.workload import CountingWorkload, Workload
-from zoo.training import checkpoints
+from zoo.training import checkpoints, hosts
 from zoo.training import config as configs
 from zoo.training.counting import count
+from zoo.training.devices import describe_mesh, make_mesh, place_batches, shardings
 from zoo.training.metrics import MetricsWriter, progress_line
 from zoo.training.optimizers import make_optimizer, make_schedule
 from zoo.training.run import Progress, Run
@@ -26,6 +28,11 @@ from zoo.training.state import TrainState, create_state, train_steps
 
 def _print(line: str) -> None:
     print(line, flush=True)
+
+
+def _say_nothing(line: str) -> None:
+    """The log of every process but the first."""
+    del line
 
 
 def train(
@@ -68,6 +75,8 @@ def train_workload(
     log: Callable[[str], None] = _print,
 ) -> Progress:
     """Trains a workload that is not, or not only, what its config describes; else as `train`."""
+    if not hosts.is_first():
+        log = _say_nothing
     run = Run(workdir, config, allow_config_change=allow_config_change)
     if isinstance(workload, CountingWorkload):
         return count(
@@ -79,7 +88,12 @@ def train_workload(
         )
     for note in workload.notes:
         log(note)
-    state, progress = run.resume(_initial_state(config, workload), workload.vocabulary, log)
+    mesh = make_mesh(
+        configs.section(config, "mesh"), config.data.batch_size // config.training.num_microbatches
+    )
+    state, progress = run.resume(_initial_state(config, workload, mesh), workload.vocabulary, log)
+    if described := describe_mesh(mesh, state.params):
+        log(described)
     with MetricsWriter(run, tensorboard=config.training.tensorboard) as writer:
         loop = _Loop(config, run, workload, writer, log)
         state = loop.run(state, progress)
@@ -88,14 +102,27 @@ def train_workload(
     return progress
 
 
-def _initial_state(config: ConfigDict, workload: Workload) -> TrainState:
+def _initial_state(config: ConfigDict, workload: Workload, mesh: Mesh) -> TrainState:
     """The state before the first step; everything random in it follows from training.seed."""
-    params_key, steps_key = jax.random.split(jax.random.key(config.training.seed))
     optimizer = make_optimizer(
         configs.section(config, "optimizer"), config.training.num_steps, workload.frozen
     )
-    params = jax.jit(workload.init_params)(params_key)
-    return create_state(workload.task, optimizer, params, workload.carry, steps_key)
+
+    def create(key: jax.Array) -> TrainState:
+        params_key, steps_key = jax.random.split(key)
+        return create_state(
+            workload.task,
+            optimizer,
+            workload.init_params(params_key),
+            workload.carry,
+            steps_key,
+            num_microbatches=config.training.num_microbatches,
+            mesh=mesh,
+        )
+
+    key = jax.random.key(config.training.seed)
+    places = shardings(jax.eval_shape(create, key), mesh)
+    return jax.jit(create, out_shardings=places)(key)
 
 
 def _report(
@@ -110,12 +137,13 @@ def _report(
     best_step = int(state.step) if progress.best_step is None else progress.best_step
     if best_step != int(state.step):
         state = run.restore_arrays(best_step, state)
-    scores = workload.evaluate(state.params)
+    params = hosts.on_one_host(state.params)
+    scores = workload.evaluate(params)
     log(f"best step {best_step}, validation: {workload.describe(scores)}")
     if config.evaluation.report:
-        run.write_report(best_step, scores, workload.figures(state.params))
+        run.write_report(best_step, scores, workload.figures(params))
         log(f"report: {run.directory / REPORT}")
-    if sample := workload.sample(state.params, config.training.seed):
+    if sample := workload.sample(params, config.training.seed):
         log(f"sample:\n{sample}")
     log(f"for the test split: python -m zoo evaluate {run.directory} --split=test")
 
@@ -155,6 +183,7 @@ class _Loop:
                     step,
                     most=self._next_event(step) - step,
                     capacity=self.training.steps_per_call,
+                    mesh=state.mesh,
                 )
                 state, metrics = train_steps(state, batches, count)
                 self._accumulate(progress, step, jax.device_get(metrics), count)
@@ -162,7 +191,7 @@ class _Loop:
                 if self.clock_step is None:
                     self._start_clock(step)
                 state, saved = self._events(state, progress, step)
-                if stopped and not self.finished(step, progress):
+                if hosts.any_of_all(bool(stopped)) and not self.finished(step, progress):
                     if not saved:
                         self._save(state, progress)
                     self.log(f"stopped at step {step}; the same command goes on from here")
@@ -239,12 +268,13 @@ class _Loop:
     def _evaluate(self, state: TrainState, progress: Progress, step: int) -> bool:
         """Scores the validation split; says whether it is the best score so far."""
         started = time.monotonic()
-        scores = self.workload.evaluate(state.params)
+        params = hosts.on_one_host(state.params)
+        scores = self.workload.evaluate(params)
         score = scores[self.workload.criterion]
         if not math.isfinite(score):
             raise UserError(self._not_finite(f"validation {self.workload.criterion}", score, step))
         self.writer.write(step, "validation", scores)
-        self.writer.write_sample(step, self.workload.sample(state.params, self.training.seed))
+        self.writer.write_sample(step, self.workload.sample(params, self.training.seed))
         improved = progress.best_score is None or score < progress.best_score
         progress.validation = scores
         if improved:
@@ -277,7 +307,7 @@ class _Loop:
 
     def _save(self, state: TrainState, progress: Progress) -> None:
         started = time.monotonic()
-        for array in jax.tree.leaves(jax.device_get(state.params)):
+        for array in jax.tree.leaves(hosts.gather(state.params)):
             if not np.isfinite(array).all():
                 value = float(array[~np.isfinite(array)][0])
                 raise UserError(self._not_finite("a parameter", value, int(state.step)))
@@ -285,7 +315,9 @@ class _Loop:
         self.clock += time.monotonic() - started
 
 
-def stack_batches(batches: Batches, step: int, *, most: int, capacity: int) -> tuple[Any, int]:
+def stack_batches(
+    batches: Batches, step: int, *, most: int, capacity: int, mesh: Mesh | None = None
+) -> tuple[Any, int]:
     """The batches of the steps from `step` on, to be trained on in one call.
 
     The data position is the step: it tells the epoch and the index in it.
@@ -295,6 +327,7 @@ def stack_batches(batches: Batches, step: int, *, most: int, capacity: int) -> t
         step: the first one's step.
         most: how many are wanted; there are fewer where a batch has another shape than the first.
         capacity: K, the size of the stack; the places that are left over repeat the last batch.
+        mesh: the devices that they go to; None to leave them in the host's memory.
 
     Returns:
         Arrays [K, ...], and how many of the K places are to be trained on.
@@ -306,7 +339,7 @@ def stack_batches(batches: Batches, step: int, *, most: int, capacity: int) -> t
             break
         chosen.append(batch)
     padded = chosen + [chosen[-1]] * (capacity - len(chosen))
-    return jax.tree.map(lambda *arrays: np.stack(arrays), *padded), len(chosen)
+    return place_batches(padded, mesh), len(chosen)
 
 
 def _shapes(batch: Any) -> list[tuple[int, ...]]:

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from zoo.errors import UserError
 from zoo.report.records import METRICS, SAMPLES
+from zoo.training import hosts
 from zoo.training.run import Run
 
 
@@ -14,7 +15,7 @@ class MetricsWriter:
     """Appends to a run's metrics and samples, and to TensorBoard event files if asked."""
 
     def __init__(self, run: Run, *, tensorboard: bool):
-        self._board = _open_tensorboard(run) if tensorboard else None
+        self._board = _open_tensorboard(run) if tensorboard and hosts.is_first() else None
         self._run, self._file = run, run.append(METRICS)
 
     def __enter__(self) -> Self:

@@ -19,7 +19,7 @@ from ml_collections import ConfigDict
 from zoo.errors import UserError
 from zoo.report.page import write_report
 from zoo.report.records import CONFIG, METRICS, SAMPLES, SUMMARY, differing_fields
-from zoo.training import checkpoints
+from zoo.training import checkpoints, hosts
 from zoo.training.checksums import DamagedCheckpoint
 from zoo.training.state import TrainState
 
@@ -46,7 +46,7 @@ class Progress:
 
 
 class Run:
-    """The directory of one run.
+    """The directory of one run; of several processes that train together the first one writes it.
 
     Args:
         workdir: made where it is absent.
@@ -95,15 +95,24 @@ class Run:
         Raises:
             UserError: the checkpoint's vocabulary or arrays are not those of this config.
         """
-        directory = checkpoints.latest_sound(self.directory, log=log, set_aside=True)
+        directory = self._latest_sound(log)
         state, progress = template, Progress()
         if directory is not None:
             state, restored = self._restore(directory, template)
             self._check_vocabulary(restored, vocabulary)
             progress = Progress(**restored.progress)
-        self._write_config()
-        self._truncate(int(state.step))
+        if hosts.is_first():
+            self._write_config()
+            self._truncate(int(state.step))
         return state, progress
+
+    def _latest_sound(self, log: Callable[[str], None]) -> Any:
+        """The newest sound checkpoint, when the first process has set the others aside."""
+        found = None
+        if hosts.is_first():
+            found = checkpoints.latest_sound(self.directory, log=log, set_aside=True)
+        hosts.wait_for_all("the run's directory is in order")
+        return found if hosts.is_first() else checkpoints.latest_sound(self.directory, log=log)
 
     def load_counted(self, vocabulary: dict[str, Any], log: Callable[[str], None]) -> Any:
         """The parameters of a counted model; None where they are still to be counted.
@@ -156,10 +165,13 @@ class Run:
 
     def save(self, state: TrainState, vocabulary: dict[str, Any], progress: Progress) -> Path:
         """Write a checkpoint; then keep the best and the latest only."""
-        params, others = _split(state)
-        directory = self._write_step(int(state.step), params, others, vocabulary, progress)
-        checkpoints.keep(self.directory, best=progress.best_step)
-        return directory
+        params, others = hosts.gather(_split(state))
+        step = int(state.step)
+        if hosts.is_first():
+            self._write_step(step, params, others, vocabulary, progress)
+            checkpoints.keep(self.directory, best=progress.best_step)
+        hosts.wait_for_all("the checkpoint is written")
+        return Path(checkpoints.step_directory(self.directory, step))
 
     def _write_step(
         self, step: int, params: Any, state: Any, vocabulary: dict[str, Any], progress: Progress
@@ -178,12 +190,15 @@ class Run:
 
     def append(self, name: str) -> TextIO:
         """One of the run's files of JSON lines, METRICS or SAMPLES, to append to."""
-        return (self.directory / name).open("a", encoding="utf-8", buffering=1)
+        path = self.directory / name if hosts.is_first() else Path(os.devnull)
+        return path.open("a", encoding="utf-8", buffering=1)
 
     def write_report(
         self, best_step: int, scores: dict[str, float], figures: list[dict[str, Any]]
     ) -> None:
         """What the run came to, see `zoo.report.records`, and the page made of it all."""
+        if not hosts.is_first():
+            return
         summary = {"best_step": best_step, "scores": scores, "figures": figures}
         _replace_text(self.directory / SUMMARY, json.dumps(summary) + "\n")
         write_report([self.directory])

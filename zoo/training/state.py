@@ -7,6 +7,9 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import struct
+from jax.sharding import Mesh
+
+from zoo.training.devices import shardings
 
 Array = jax.Array
 PyTree = Any
@@ -19,7 +22,10 @@ class Task(Protocol):
     def loss(
         self, params: PyTree, carry: PyTree, batch: PyTree, key: Array
     ) -> tuple[Array, tuple[PyTree, Metrics]]:
-        """The scalar to minimise, the carry for the next batch, and metrics that are sums."""
+        """The scalar to minimise, the carry for the next batch, and metrics that are sums.
+
+        The scalar is a mean over metrics["num_targets"] targets.
+        """
         ...
 
 
@@ -35,6 +41,9 @@ class TrainState(struct.PyTreeNode):
         learning_rate_scale: float32, factor on every update, lowered when validation stalls.
         task: the loss.
         optimizer: the update rule.
+        num_microbatches: the parts that a batch is worked through in.
+        mesh: the devices that the arrays live on, see `zoo.training.devices`; None for wherever
+            they are.
     """
 
     step: Array
@@ -45,6 +54,8 @@ class TrainState(struct.PyTreeNode):
     learning_rate_scale: Array
     task: Task = struct.field(pytree_node=False)
     optimizer: optax.GradientTransformation = struct.field(pytree_node=False)
+    num_microbatches: int = struct.field(pytree_node=False, default=1)
+    mesh: Mesh | None = struct.field(pytree_node=False, default=None)
 
 
 def create_state(
@@ -53,6 +64,9 @@ def create_state(
     params: PyTree,
     carry: PyTree,
     key: Array,
+    *,
+    num_microbatches: int = 1,
+    mesh: Mesh | None = None,
 ) -> TrainState:
     """The state of a run before its first step."""
     return TrainState(
@@ -64,6 +78,8 @@ def create_state(
         learning_rate_scale=jnp.ones(()),
         task=task,
         optimizer=optimizer,
+        num_microbatches=num_microbatches,
+        mesh=mesh,
     )
 
 
@@ -79,8 +95,8 @@ def train_step(state: TrainState, batch: PyTree) -> tuple[TrainState, Metrics]:
         of the gradient before any clipping.
     """
     key = jax.random.fold_in(state.key, state.step)
-    gradient = jax.grad(state.task.loss, has_aux=True)
-    grads, (carry, metrics) = gradient(state.params, state.carry, batch, key)
+    differentiate = _gradient if state.num_microbatches == 1 else _accumulated_gradient
+    grads, (carry, metrics) = differentiate(state, batch, key)
     updates, optimizer_state = state.optimizer.update(grads, state.optimizer_state, state.params)
     updates = jax.tree.map(lambda update: update * state.learning_rate_scale, updates)
     state = state.replace(
@@ -90,6 +106,40 @@ def train_step(state: TrainState, batch: PyTree) -> tuple[TrainState, Metrics]:
         carry=carry,
     )
     return state, metrics | {"gradient_norm": _norm(grads)}
+
+
+def _gradient(state: TrainState, batch: PyTree, key: Array) -> tuple[PyTree, tuple]:
+    """The gradient of the loss of a batch, and what the task gives beside it."""
+    return jax.grad(state.task.loss, has_aux=True)(state.params, state.carry, batch, key)
+
+
+def _accumulated_gradient(state: TrainState, batch: PyTree, key: Array) -> tuple[PyTree, tuple]:
+    """The same from parts of the batch one after the other, in the memory of one part.
+
+    Part i of P has the rows i, i + P, i + 2P, ..., which lie on the devices as the whole does.
+    """
+    num_parts = state.num_microbatches
+
+    def split(array: Array) -> Array:
+        return jnp.asarray(array).reshape((-1, num_parts, *array.shape[1:])).swapaxes(0, 1)
+
+    def join(array: Array) -> Array:
+        return array.swapaxes(0, 1).reshape((-1, *array.shape[2:]))
+
+    def add_part(sums: PyTree, part: tuple[Array, PyTree, PyTree]) -> tuple[PyTree, tuple]:
+        number, carry, rows = part
+        part_key = jax.random.fold_in(key, number)
+        grads, (carry, metrics) = _gradient(state.replace(carry=carry), rows, part_key)
+        weight = metrics["num_targets"]
+        sums = jax.tree.map(lambda total, grad: total + weight * grad, sums, grads)
+        return sums, (carry, metrics)
+
+    zeros = jax.tree.map(jnp.zeros_like, state.params)
+    parts = jnp.arange(num_parts), *jax.tree.map(split, (state.carry, batch))
+    sums, (carry, metrics) = jax.lax.scan(add_part, zeros, parts)
+    metrics = {name: values.sum() for name, values in metrics.items()}
+    grads = jax.tree.map(lambda total: total / metrics["num_targets"], sums)
+    return grads, (jax.tree.map(join, carry), metrics)
 
 
 def _norm(tree: PyTree) -> Array:
@@ -124,4 +174,7 @@ def train_steps(state: TrainState, batches: PyTree, count: Array) -> tuple[Train
 
     _, shapes = jax.eval_shape(train_step, state, batch_at(jnp.zeros((), jnp.int32)))
     history = jax.tree.map(lambda shape: jnp.zeros((capacity,), shape.dtype), shapes)
-    return jax.lax.fori_loop(0, count, body, (state, history))
+    state, history = jax.lax.fori_loop(0, count, body, (state, history))
+    if state.mesh is not None:
+        state = jax.lax.with_sharding_constraint(state, shardings(state, state.mesh))
+    return state, history

@@ -1,0 +1,102 @@
+"""Two processes that train one model over loopback, as two hosts do, and what stops them."""
+
+import signal
+import socket
+from contextlib import ExitStack
+
+import jax
+import numpy as np
+import pytest
+from tiny_run import metrics_of, tiny_config, tiny_flags, write_corpus
+from train_process import TrainProcess, run_train
+
+from zoo.training import checkpoints
+from zoo.training.loop import train
+
+pytestmark = pytest.mark.usefixtures("optax_dtypes")
+
+NUM_STEPS = 60
+SETTINGS = {
+    "data.random_offset": True,
+    "model.embedding_dropout_rate": 0.1,
+    "model.output_dropout_rate": 0.2,
+    "optimizer.learning_rate": 1e-2,
+    "training.num_steps": NUM_STEPS,
+    "training.steps_per_call": 2,
+    "training.log_every_steps": 10,
+    "training.checkpoint_every_steps": 10,
+    "evaluation.every_steps": 20,
+}
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    return write_corpus(tmp_path)
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def start_both(stack, corpus, workdir):
+    """Two processes of one run; on leaving the stack, both are killed."""
+    flags = [*tiny_flags(corpus, **SETTINGS), f"--workdir={workdir}"]
+    flags += [f"--coordinator=127.0.0.1:{free_port()}", "--num_processes=2"]
+    return [stack.enter_context(TrainProcess(*flags, f"--process_id={i}")) for i in range(2)]
+
+
+def test_killed_and_started_again_two_processes_end_as_one(corpus, tmp_path):
+    workdir, alone = tmp_path / "two", tmp_path / "one"
+    with ExitStack() as stack:
+        first, second = start_both(stack, corpus, workdir)
+        assert first.wait_for("step 30/"), first.finish()
+        second.stop(signal.SIGKILL)
+        assert second.finish()[0] == -signal.SIGKILL
+    with ExitStack() as stack:
+        first, second = start_both(stack, corpus, workdir)
+        assert first.wait_for("step 40: validation"), first.finish()
+        second.stop(signal.SIGTERM)  # one is told to stop, and both do
+        assert [process.finish()[0] for process in (first, second)] == [0, 0]
+    assert first.lines[-1].startswith("stopped at step")
+    assert int(next(line for line in first.lines if "; step" in line).split()[-3]) >= 20
+    with ExitStack() as stack:
+        both = start_both(stack, corpus, workdir)
+        assert [process.finish()[0] for process in both] == [0, 0]
+    assert [line for line in both[1].lines if not line.startswith("[Gloo]")] == []
+    assert any("2 devices, data 2 x model 1" in line for line in both[0].lines)
+
+    train(tiny_config(corpus, **SETTINGS), str(alone), log=lambda line: None)
+    assert checkpoints.steps(workdir) == checkpoints.steps(alone)
+    for step in checkpoints.steps(alone):
+        found, expected = (
+            checkpoints.restore(checkpoints.step_directory(directory, step)).params
+            for directory in (workdir, alone)
+        )
+        jax.tree.map(
+            lambda one, other: np.testing.assert_allclose(one, other, atol=1e-5), found, expected
+        )
+    for split in ("train", "validation"):
+        for one, other in zip(metrics_of(workdir, split), metrics_of(alone, split), strict=True):
+            assert one.pop("split") == other.pop("split")
+            assert one == pytest.approx(other, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--num_processes=2"], "--coordinator, --num_processes and --process_id go together"),
+        (
+            ["--coordinator=127.0.0.1:1", "--num_processes=2", "--process_id=2"],
+            "--process_id is 2; use 0 to 1",
+        ),
+    ],
+)
+def test_processes_that_can_not_meet(corpus, tmp_path, flags, message):
+    workdir = tmp_path / "run"
+    code, lines, errors = run_train(*tiny_flags(corpus), f"--workdir={workdir}", *flags)
+    assert (code, lines) == (2, [])
+    assert message in errors
+    assert errors.count("\n") == 1
+    assert not workdir.exists()

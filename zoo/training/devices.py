@@ -1,0 +1,177 @@
+"""Where arrays live: a mesh of devices with the axes `data` and `model`.
+
+    rows of a batch, and of the carry            spread over data
+    embedding [V, E]                             V over model
+    kernel [D, H], [D, G*H], [H, G*H], [H, V]    columns over model
+    bias [H], [G*H], [V]                         the same
+    everything else                              whole on every device
+
+Moments of the optimizer lie as their parameters do. The compiler puts in what has to be sent (Xu et
+al. 2021, GSPMD): the loss and its gradient are those of one device, up to the order of sums. An
+axis that does not divide by its mesh axis stays whole. One device is the mesh 1 x 1.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from zoo.errors import UserError
+
+DATA, MODEL = "data", "model"
+
+
+@dataclass(frozen=True)
+class MeshConfig:
+    """How many devices a run uses.
+
+    Attributes:
+        data: the rows of a batch are shared out over so many; 0: as many as there are and as
+            divide the batch.
+        model: matrices and vocabularies are shared out over so many.
+    """
+
+    data: int = 0
+    model: int = 1
+
+    def __post_init__(self) -> None:
+        if self.data < 0:
+            raise UserError(f"mesh.data is {self.data}; use at least 1, or 0: as many as there are")
+        if self.model < 1:
+            raise UserError(f"mesh.model is {self.model}; use at least 1")
+
+
+def make_mesh(config: MeshConfig, num_rows: int) -> Mesh:
+    """The mesh data x model over the devices of all hosts.
+
+    Args:
+        config: its axes.
+        num_rows: how many rows are worked through at once; `data` has to divide it.
+
+    Raises:
+        UserError: there are too few devices, or they don't divide the rows.
+
+    Example:
+        >>> dict(make_mesh(MeshConfig(data=1), num_rows=20).shape)
+        {'data': 1, 'model': 1}
+    """
+    devices = jax.devices()
+    most = len(devices) // config.model
+    data = config.data or max((n for n in range(1, most + 1) if num_rows % n == 0), default=1)
+    if data * config.model > len(devices):
+        raise UserError(
+            f"mesh.data={config.data} and mesh.model={config.model} need {data * config.model} "
+            f"devices, and there are {len(devices)}; set --config.mesh.data and --config.mesh.model"
+        )
+    if num_rows % data:
+        raise UserError(
+            f"{num_rows} rows of a batch can't be shared out over mesh.data={data}; change "
+            "--config.data.batch_size, --config.training.num_microbatches or --config.mesh.data"
+        )
+    if jax.process_count() > 1 and data * config.model < len(devices):
+        raise UserError(
+            f"the mesh {data} x {config.model} leaves out some of the {len(devices)} devices of "
+            f"{jax.process_count()} processes; use a --config.data.batch_size that "
+            f"{len(devices) // config.model} divides"
+        )
+    chosen = np.asarray(devices[: data * config.model]).reshape(data, config.model)
+    return Mesh(chosen, (DATA, MODEL))
+
+
+def shardings(state: Any, mesh: Mesh) -> Any:
+    """Where each array of a training state lives.
+
+    Args:
+        state: a tree of arrays, or of their shapes, with parameters by their names and the carry
+            under `carry`.
+        mesh: the devices.
+
+    Returns:
+        The same tree of `NamedSharding`s.
+
+    Example:
+        >>> mesh = make_mesh(MeshConfig(), num_rows=1)
+        >>> tree = {"params": {"kernel": jax.ShapeDtypeStruct((4, 8), "float32")}}
+        >>> tuple(shardings(tree, mesh)["params"]["kernel"].spec)
+        (None, 'model')
+    """
+
+    def place(path: tuple[Any, ...], leaf: Any) -> NamedSharding:
+        names = [str(getattr(key, "name", getattr(key, "key", ""))) for key in path]
+        spec = [
+            axis if axis and size % mesh.shape[axis] == 0 else None
+            for axis, size in zip(_axes(names, leaf.ndim), leaf.shape, strict=True)
+        ]
+        return NamedSharding(mesh, PartitionSpec(*spec))
+
+    return jax.tree_util.tree_map_with_path(place, state)
+
+
+def _axes(names: list[str], ndim: int) -> list[str | None]:
+    """The mesh axis that each axis of an array is spread over, by the names on its path."""
+    axes: list[str | None] = [None] * ndim
+    if "carry" in names and ndim:
+        axes[0] = DATA
+    elif "embedding" in names[-1] and ndim == 2:
+        axes[0] = MODEL
+    elif names[-1].endswith("kernel") and ndim == 2:
+        axes[1] = MODEL
+    elif names[-1].endswith("bias") and ndim == 1:
+        axes[0] = MODEL
+    return axes
+
+
+def local_rows(mesh: Mesh, num_rows: int) -> slice:
+    """The rows of a batch that the devices of this process work on.
+
+    Example:
+        >>> local_rows(make_mesh(MeshConfig(), num_rows=6), 6)
+        slice(0, 6, None)
+    """
+    sharding = NamedSharding(mesh, PartitionSpec(DATA))
+    parts = sharding.addressable_devices_indices_map((num_rows,)).values()
+    bounds = [part[0].indices(num_rows) for part in parts if part]
+    return slice(min(start for start, _, _ in bounds), max(stop for _, stop, _ in bounds))
+
+
+def place_batches(batches: list[Any], mesh: Mesh | None) -> Any:
+    """Batches of one shape, stacked on the devices: each row goes where it is worked on.
+
+    Args:
+        batches: K trees of arrays [B, ...], the same on every process.
+        mesh: the devices; None to leave the stack in the host's memory.
+
+    Returns:
+        The tree of arrays [K, B, ...].
+    """
+    if mesh is None:
+        return jax.tree.map(lambda *arrays: np.stack(arrays), *batches)
+    sharding = NamedSharding(mesh, PartitionSpec(None, DATA))
+
+    def place(*arrays: np.ndarray) -> jax.Array:
+        rows = local_rows(mesh, len(arrays[0]))
+        own = np.stack([array[rows] for array in arrays])
+        return jax.make_array_from_process_local_data(
+            sharding, own, (len(arrays), *arrays[0].shape)
+        )
+
+    return jax.tree.map(place, *batches)
+
+
+def describe_mesh(mesh: Mesh, params: Any) -> str:
+    """What one device holds of the parameters, for the log; "" where it is all of them.
+
+    Example:
+        >>> describe_mesh(make_mesh(MeshConfig(), num_rows=1), {})
+        ''
+    """
+    if mesh.size == 1:
+        return ""
+    total = sum(array.nbytes for array in jax.tree.leaves(params))
+    own = sum(array.addressable_data(0).nbytes for array in jax.tree.leaves(params))
+    return (
+        f"{mesh.size} devices, data {mesh.shape[DATA]} x model {mesh.shape[MODEL]}; "
+        f"{own / 1e6:,.1f} of {total / 1e6:,.1f} MB of parameters on each"
+    )
