@@ -129,6 +129,10 @@ class PaddedBatches:
         """As before."""
         return self.batches.batches_per_epoch
 
+    def with_seed(self, seed: int) -> "PaddedBatches":
+        """The same in the order of another seed."""
+        return PaddedBatches(self.batches.with_seed(seed), self.num_steps)
+
     def batch(self, epoch: int, index: int) -> LabeledBatch:
         """A batch without the knowledge of where its texts end."""
         return blind(self.batches.batch(epoch, index), self.num_steps)

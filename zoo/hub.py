@@ -160,7 +160,14 @@ def _read(name: str) -> tuple[epath.Path, "checkpoints.Restored | StoredModel"]:
 
         return epath.Path(name), read_safetensors(name)
     directory = _find(name)
-    return directory, checkpoints.restore(directory)
+    restored = checkpoints.restore(directory)
+    training = restored.config.get("training", {})
+    if training.get("num_seeds", 1) * len(training.get("learning_rate_factors", [1.0])) > 1:
+        raise UserError(
+            f"{name} holds several models, trained together; "
+            f"give one of the directories {name}/seed_*"
+        )
+    return directory, restored
 
 
 def _widen(leaf: Any) -> Any:

@@ -5,7 +5,7 @@ from functools import cache
 import pytest
 from tiny_regression import Log, make_config, regression_workload
 
-from zoo.training import loop
+from zoo.training import loop, start
 from zoo.training.optimizers import make_optimizer
 from zoo.training.run import Run
 
@@ -38,7 +38,7 @@ def train(monkeypatch, optax_dtypes):
         run.saves.append(int(state.step))
         return original_save(self, state, vocabulary, progress)
 
-    monkeypatch.setattr(loop, "make_optimizer", make_optimizer_once)
+    monkeypatch.setattr(start, "make_optimizer", make_optimizer_once)
     monkeypatch.setattr(loop, "train_steps", train_steps)
     monkeypatch.setattr(Run, "save", save)
     return run

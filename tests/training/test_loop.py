@@ -19,6 +19,7 @@ from tiny_run import array_bits, metrics_of, read_metrics, saved_bits
 from zoo.errors import UserError
 from zoo.training import checkpoints, loop
 from zoo.training.devices import MeshConfig, make_mesh
+from zoo.training.start import initial_state
 
 
 def test_metrics_are_means_over_the_steps_since_the_line_before(train, tmp_path):
@@ -219,7 +220,7 @@ def test_the_seed_chooses_the_parameters_and_the_noise(train, tmp_path, monkeypa
             init_params=lambda key: {"weight": jax.random.normal(key, (3,))}
         )
         mesh = make_mesh(MeshConfig(), num_rows=1)
-        state = loop._initial_state(make_config(training__seed=seed), workload, mesh)
+        state = initial_state(make_config(training__seed=seed), workload, mesh)
         return array_bits((state.params, state.key))
 
     assert params_and_key(0) == params_and_key(0)
@@ -231,7 +232,7 @@ def test_the_seed_chooses_the_parameters_and_the_noise(train, tmp_path, monkeypa
 def test_a_run_is_on_the_mesh_and_has_the_microbatches_of_its_config(train, tmp_path):
     mesh = make_mesh(MeshConfig(), num_rows=1)
     config = make_config(training__num_microbatches=4)
-    state = loop._initial_state(config, regression_workload(), mesh)
+    state = initial_state(config, regression_workload(), mesh)
     assert (state.num_microbatches, state.mesh) == (4, mesh)
     assert state.params["weight"].sharding.mesh == mesh
     with pytest.raises(UserError, match=r"mesh.data=64 and mesh.model=1 need 64 devices"):
@@ -270,6 +271,8 @@ CHANGES = {
 }
 ELSEWHERE = {  # see tests/tasks, test_word_vectors.py, test_devices.py
     "num_microbatches",
+    "num_seeds",
+    "learning_rate_factors",
     "reset_at_sentences",
     "freeze_word_vectors",
     "mode",

@@ -3,6 +3,7 @@
 Axes: B batch rows, T time steps, N tokens of a stream.
 """
 
+import copy
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -39,6 +40,14 @@ class Batches(Protocol):
 
     def batch(self, epoch: int, index: int) -> Any:
         """Return batch number `index` of an epoch, a tree of arrays."""
+        ...
+
+
+class SeededBatches(Batches, Protocol):
+    """Batches in a random order."""
+
+    def with_seed(self, seed: int) -> "SeededBatches":
+        """Return the same batches in the order of another seed; the texts are shared."""
         ...
 
 
@@ -126,6 +135,12 @@ class StreamBatches:
             fresh=np.full(self.batch_size, index == 0),
         )
 
+    def with_seed(self, seed: int) -> "StreamBatches":
+        """Return the same batches with the random offsets of another seed."""
+        other = copy.copy(self)
+        other._seed = seed
+        return other
+
 
 class SentenceBatches:
     """Separate sentences, padded to the smallest bucket that holds them; every row is fresh.
@@ -171,6 +186,12 @@ class SentenceBatches:
         num_steps, rows = self._plan.batch(epoch, index)
         return _gather(self._tokens, self._starts[rows], self._lengths[rows], num_steps)
 
+    def with_seed(self, seed: int) -> "SentenceBatches":
+        """Return the same batches in the order of another seed."""
+        other = copy.copy(self)
+        other._plan = self._plan.with_seed(seed)
+        return other
+
 
 class BucketPlan:
     """Which sequences make which batch of an epoch, in another random order in every epoch.
@@ -215,6 +236,12 @@ class BucketPlan:
         if self._kept is None or self._kept[0] != epoch:
             self._kept = (epoch, self._make(epoch))
         return self._kept[1][index]
+
+    def with_seed(self, seed: int) -> "BucketPlan":
+        """Return the plan of another seed."""
+        other = copy.copy(self)
+        other._seed, other._kept = seed, None
+        return other
 
     def _make(self, epoch: int) -> list[tuple[int, np.ndarray]]:
         generator = np.random.default_rng([self._seed, epoch])

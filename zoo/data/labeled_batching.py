@@ -3,6 +3,7 @@
 Axes: B batch rows, T time steps, C labels.
 """
 
+import copy
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -117,3 +118,9 @@ class LabeledBatches:
         num_steps, chosen = self._plan.batch(epoch, index)
         tokens, lengths = pad([self._rows[row] for row in chosen], num_steps)
         return LabeledBatch(tokens, lengths, self._targets[chosen])
+
+    def with_seed(self, seed: int) -> "LabeledBatches":
+        """Return the same batches in the order of another seed."""
+        other = copy.copy(self)
+        other._plan = self._plan.with_seed(seed)
+        return other

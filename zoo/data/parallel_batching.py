@@ -3,6 +3,7 @@
 Axes: B batch rows, S source steps, T target steps.
 """
 
+import copy
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -122,3 +123,9 @@ class ParallelBatches:
         sources = [self._source_rows[row] for row in chosen]
         targets = [self._target_rows[row] for row in chosen]
         return make_parallel_batch(sources, targets, num_steps)
+
+    def with_seed(self, seed: int) -> "ParallelBatches":
+        """Return the same batches in the order of another seed."""
+        other = copy.copy(self)
+        other._plan = self._plan.with_seed(seed)
+        return other

@@ -12,12 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from zoo.data.batching import Batch, Batches, SentenceBatches, StreamBatches
+from zoo.data.batching import Batch, SeededBatches, SentenceBatches, StreamBatches
 from zoo.data.corpora import DataConfig
 from zoo.diagnostics.figures import gradient_figure
 from zoo.diagnostics.gradient_flow import cut_rows, gradient_flow
 from zoo.errors import UserError
 from zoo.layers.cross_entropy import token_losses
+from zoo.models.mixture import MixtureLM
 from zoo.models.recurrent_lm import RecurrentLM
 from zoo.models.registry import build
 from zoo.special_tokens import START_ID
@@ -85,7 +86,7 @@ def build_workload(config: ConfigDict) -> Workload:
     text = encode_corpus(data)
     model = build(config.model.to_dict(), len(text.vocabulary))
     vectors = starting_vectors(config, text.vocabulary, text.train)
-    evaluation = config.evaluation
+    scoring = {"mode": config.evaluation.mode, "num_streams": config.evaluation.num_streams}
 
     def init_params(key: Array) -> Any:
         params = model.init(key, jnp.zeros((1, 1), jnp.int32))["params"]
@@ -97,16 +98,23 @@ def build_workload(config: ConfigDict) -> Workload:
         carry=model.zero_carry(data.batch_size),
         batches=_batches(data, text.train, config.training.seed),
         vocabulary=text.vocabulary.to_json(),
-        evaluate=lambda params: text.score(
-            model, params, mode=evaluation.mode, num_streams=evaluation.num_streams
-        ),
+        evaluate=lambda params: text.score(model, params, **scoring),
         criterion="nats_per_token",
         describe=describe,
-        sample=lambda params, seed: text.sample(model, params, evaluation.sample_tokens, seed),
+        sample=lambda params, seed: text.sample(
+            model, params, config.evaluation.sample_tokens, seed
+        ),
         figures=lambda params: figures(model, params, text.validation),
         frozen=frozen_vectors(config, vectors),
         notes=(vectors.report,) if vectors else (),
+        evaluate_ensemble=lambda parts: text.score(*mix_equally(model, parts), **scoring),
     )
+
+
+def mix_equally(model: Any, parts: list[Any]) -> tuple[MixtureLM, dict[str, Any]]:
+    """The ensemble of one model with several parameters, and its own."""
+    weights = np.full(len(parts), 1 / len(parts), np.float32)
+    return MixtureLM((model,) * len(parts)), {"weights": weights, "parts": parts}
 
 
 def figures(model: Any, params: Any, tokens: np.ndarray) -> list[dict[str, Any]]:
@@ -117,7 +125,7 @@ def figures(model: Any, params: Any, tokens: np.ndarray) -> list[dict[str, Any]]
     return [gradient_figure(gradient_flow(model, params, cut_rows(tokens, steps)))]
 
 
-def _batches(data: DataConfig, tokens: Any, seed: int) -> Batches:
+def _batches(data: DataConfig, tokens: Any, seed: int) -> SeededBatches:
     if data.batching == "sentence":
         return SentenceBatches(
             tokens, batch_size=data.batch_size, bucket_lengths=data.bucket_lengths, seed=seed

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from zoo.data.batching import Batches
+from zoo.data.batching import SeededBatches
 
 
 class Workload(NamedTuple):
@@ -26,12 +26,14 @@ class Workload(NamedTuple):
         frozen: by a parameter's name, which of its elements stay as they are: bool arrays that
             broadcast to it; None for none.
         notes: what a user should know before training starts, a line each.
+        evaluate_ensemble: the parameters of several models -> the scores of the mean of their
+            probabilities; None where the task has no such.
     """
 
     task: Any
     init_params: Callable[[jax.Array], Any]
     carry: Any
-    batches: Batches
+    batches: SeededBatches
     vocabulary: dict[str, Any]
     evaluate: Callable[[Any], dict[str, float]]
     criterion: str
@@ -40,6 +42,7 @@ class Workload(NamedTuple):
     figures: Callable[[Any], list[dict[str, Any]]]
     frozen: dict[str, np.ndarray] | None = None
     notes: tuple[str, ...] = ()
+    evaluate_ensemble: Callable[[list[Any]], dict[str, float]] | None = None
 
 
 class CountingWorkload(NamedTuple):

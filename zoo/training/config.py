@@ -18,6 +18,7 @@ from zoo.training.optimizers import OptimizerConfig
 CLASS_WEIGHTS = ("equal", "balanced")
 _AT_LEAST_ONE = (
     "num_steps",
+    "num_seeds",
     "num_microbatches",
     "steps_per_call",
     "log_every_steps",
@@ -32,6 +33,9 @@ class TrainingConfig:
     Attributes:
         num_steps: train steps in all.
         seed: of the parameters, the batches and the dropout masks.
+        num_seeds: train with so many seeds, from `seed` on, all at once, see
+            `zoo.training.members`.
+        learning_rate_factors: train with optimizer.learning_rate times each of these, all at once.
         num_microbatches: a batch is worked through in so many equal parts, one after the other;
             the memory is that of a part, and the gradient that of the batch.
         steps_per_call: train steps between two looks at signals and clocks; changes no result.
@@ -53,6 +57,8 @@ class TrainingConfig:
 
     num_steps: int = 1000
     seed: int = 0
+    num_seeds: int = 1
+    learning_rate_factors: tuple[float, ...] = (1.0,)
     num_microbatches: int = 1
     steps_per_call: int = 10
     log_every_steps: int = 100
@@ -68,8 +74,19 @@ class TrainingConfig:
         for name in _AT_LEAST_ONE:
             if getattr(self, name) < 1:
                 raise UserError(f"training.{name} is {getattr(self, name)}; use at least 1")
-        if not 0 <= self.seed < 2**32:
-            raise UserError(f"training.seed is {self.seed}; use 0 to {2**32 - 1}")
+        if not 0 <= self.seed <= 2**32 - self.num_seeds:
+            raise UserError(f"training.seed is {self.seed}; use 0 to {2**32 - self.num_seeds}")
+        factors = self.learning_rate_factors
+        if not factors or min(factors) <= 0 or len(set(factors)) < len(factors):
+            raise UserError(
+                f"training.learning_rate_factors is {factors}; use different numbers above 0, "
+                "as in (0.5, 1.0, 2.0)"
+            )
+        if self.num_seeds * len(factors) > 1 and self.num_microbatches > 1:
+            raise UserError(
+                "training.num_microbatches and several members (training.num_seeds, "
+                "training.learning_rate_factors) can't be had together; set one of them to 1"
+            )
         for name in ("label_smoothing", "scheduled_sampling_rate"):
             if not 0 <= getattr(self, name) < 1:
                 raise UserError(

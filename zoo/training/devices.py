@@ -80,13 +80,15 @@ def make_mesh(config: MeshConfig, num_rows: int) -> Mesh:
     return Mesh(chosen, (DATA, MODEL))
 
 
-def shardings(state: Any, mesh: Mesh) -> Any:
+def shardings(state: Any, mesh: Mesh, num_members: int = 1) -> Any:
     """Where each array of a training state lives.
 
     Args:
         state: a tree of arrays, or of their shapes, with parameters by their names and the carry
             under `carry`.
         mesh: the devices.
+        num_members: above 1, arrays have a first axis of so many members, which is all that is
+            shared out, over data.
 
     Returns:
         The same tree of `NamedSharding`s.
@@ -100,9 +102,10 @@ def shardings(state: Any, mesh: Mesh) -> Any:
 
     def place(path: tuple[Any, ...], leaf: Any) -> NamedSharding:
         names = [str(getattr(key, "name", getattr(key, "key", ""))) for key in path]
+        axes = _axes(names, leaf.ndim) if num_members == 1 else [DATA, *[None] * (leaf.ndim - 1)]
         spec = [
             axis if axis and size % mesh.shape[axis] == 0 else None
-            for axis, size in zip(_axes(names, leaf.ndim), leaf.shape, strict=True)
+            for axis, size in zip(axes, leaf.shape, strict=leaf.ndim > 0)
         ]
         return NamedSharding(mesh, PartitionSpec(*spec))
 

@@ -18,12 +18,14 @@ from zoo.tasks.workload import CountingWorkload, Workload
 from zoo.training import checkpoints, hosts
 from zoo.training import config as configs
 from zoo.training.counting import count
-from zoo.training.devices import describe_mesh, make_mesh, place_batches, shardings
+from zoo.training.devices import describe_mesh, make_mesh, place_batches
+from zoo.training.members import combine, list_members, write_members
 from zoo.training.metrics import MetricsWriter, progress_line
-from zoo.training.optimizers import make_optimizer, make_schedule
+from zoo.training.optimizers import make_schedule
 from zoo.training.run import Progress, Run
 from zoo.training.signals import stop_signals
-from zoo.training.state import TrainState, create_state, train_steps
+from zoo.training.start import initial_state
+from zoo.training.state import TrainState, train_steps
 
 
 def _print(line: str) -> None:
@@ -88,41 +90,24 @@ def train_workload(
         )
     for note in workload.notes:
         log(note)
-    mesh = make_mesh(
-        configs.section(config, "mesh"), config.data.batch_size // config.training.num_microbatches
-    )
-    state, progress = run.resume(_initial_state(config, workload, mesh), workload.vocabulary, log)
+    members = list_members(configs.section(config, "training"))
+    of_one, num_rows = workload, config.data.batch_size // config.training.num_microbatches
+    if len(members) > 1:
+        workload, num_rows = combine(of_one, members), len(members)
+    mesh = make_mesh(configs.section(config, "mesh"), num_rows)
+    state, progress = run.resume(initial_state(config, workload, mesh), workload.vocabulary, log)
     if described := describe_mesh(mesh, state.params):
         log(described)
     with MetricsWriter(run, tensorboard=config.training.tensorboard) as writer:
         loop = _Loop(config, run, workload, writer, log)
         state = loop.run(state, progress)
     if loop.finished(int(state.step), progress):
-        _report(config, run, workload, state, progress, log)
+        best = _report(config, run, workload, state, progress, log)
+        if len(members) > 1:
+            write_members(run, config, of_one, best, log)
+        else:
+            log(f"for the test split: python -m zoo evaluate {run.directory} --split=test")
     return progress
-
-
-def _initial_state(config: ConfigDict, workload: Workload, mesh: Mesh) -> TrainState:
-    """The state before the first step; everything random in it follows from training.seed."""
-    optimizer = make_optimizer(
-        configs.section(config, "optimizer"), config.training.num_steps, workload.frozen
-    )
-
-    def create(key: jax.Array) -> TrainState:
-        params_key, steps_key = jax.random.split(key)
-        return create_state(
-            workload.task,
-            optimizer,
-            workload.init_params(params_key),
-            workload.carry,
-            steps_key,
-            num_microbatches=config.training.num_microbatches,
-            mesh=mesh,
-        )
-
-    key = jax.random.key(config.training.seed)
-    places = shardings(jax.eval_shape(create, key), mesh)
-    return jax.jit(create, out_shardings=places)(key)
 
 
 def _report(
@@ -132,7 +117,7 @@ def _report(
     state: TrainState,
     progress: Progress,
     log: Callable[[str], None],
-) -> None:
+) -> TrainState:
     """The best checkpoint, its score, the report, and a sample of what it does."""
     best_step = int(state.step) if progress.best_step is None else progress.best_step
     if best_step != int(state.step):
@@ -145,7 +130,7 @@ def _report(
         log(f"report: {run.directory / REPORT}")
     if sample := workload.sample(params, config.training.seed):
         log(f"sample:\n{sample}")
-    log(f"for the test split: python -m zoo evaluate {run.directory} --split=test")
+    return state
 
 
 class _Loop:

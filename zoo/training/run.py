@@ -102,7 +102,7 @@ class Run:
             self._check_vocabulary(restored, vocabulary)
             progress = Progress(**restored.progress)
         if hosts.is_first():
-            self._write_config()
+            self.write_config()
             self._truncate(int(state.step))
         return state, progress
 
@@ -121,7 +121,7 @@ class Run:
             UserError: the checkpoint's vocabulary is not that of this config.
         """
         directory = checkpoints.latest_sound(self.directory, log=log, set_aside=True)
-        self._write_config()
+        self.write_config()
         if directory is None:
             self._truncate(0)
             return None
@@ -140,7 +140,8 @@ class Run:
                 "give the corpus it was started with, or choose another --workdir"
             )
 
-    def _write_config(self) -> None:
+    def write_config(self) -> None:
+        """Write config.json."""
         _replace_text(self.directory / CONFIG, json.dumps(self.config, indent=1) + "\n")
 
     def restore_arrays(self, step: int, template: TrainState) -> TrainState:

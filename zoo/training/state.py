@@ -42,6 +42,7 @@ class TrainState(struct.PyTreeNode):
         task: the loss.
         optimizer: the update rule.
         num_microbatches: the parts that a batch is worked through in.
+        num_members: how many runs the arrays hold, see `zoo.training.members`.
         mesh: the devices that the arrays live on, see `zoo.training.devices`; None for wherever
             they are.
     """
@@ -55,6 +56,7 @@ class TrainState(struct.PyTreeNode):
     task: Task = struct.field(pytree_node=False)
     optimizer: optax.GradientTransformation = struct.field(pytree_node=False)
     num_microbatches: int = struct.field(pytree_node=False, default=1)
+    num_members: int = struct.field(pytree_node=False, default=1)
     mesh: Mesh | None = struct.field(pytree_node=False, default=None)
 
 
@@ -64,11 +66,9 @@ def create_state(
     params: PyTree,
     carry: PyTree,
     key: Array,
-    *,
-    num_microbatches: int = 1,
-    mesh: Mesh | None = None,
+    **static: Any,
 ) -> TrainState:
-    """The state of a run before its first step."""
+    """The state of a run before its first step; `static` are the last fields of TrainState."""
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         params=params,
@@ -78,8 +78,7 @@ def create_state(
         learning_rate_scale=jnp.ones(()),
         task=task,
         optimizer=optimizer,
-        num_microbatches=num_microbatches,
-        mesh=mesh,
+        **static,
     )
 
 
@@ -94,7 +93,7 @@ def train_step(state: TrainState, batch: PyTree) -> tuple[TrainState, Metrics]:
         The state after the step, and the task's metrics with `gradient_norm`, the Euclidean norm
         of the gradient before any clipping.
     """
-    key = jax.random.fold_in(state.key, state.step)
+    key = _fold_in(state.key, state.step)
     differentiate = _gradient if state.num_microbatches == 1 else _accumulated_gradient
     grads, (carry, metrics) = differentiate(state, batch, key)
     updates, optimizer_state = state.optimizer.update(grads, state.optimizer_state, state.params)
@@ -106,6 +105,12 @@ def train_step(state: TrainState, batch: PyTree) -> tuple[TrainState, Metrics]:
         carry=carry,
     )
     return state, metrics | {"gradient_norm": _norm(grads)}
+
+
+def _fold_in(key: Array, step: Array) -> Array:
+    """The key of a step; of several members, see `zoo.training.members`, of each."""
+    fold = jax.random.fold_in if key.ndim == 0 else jax.vmap(jax.random.fold_in, in_axes=(0, None))
+    return fold(key, step)
 
 
 def _gradient(state: TrainState, batch: PyTree, key: Array) -> tuple[PyTree, tuple]:
@@ -176,5 +181,6 @@ def train_steps(state: TrainState, batches: PyTree, count: Array) -> tuple[Train
     history = jax.tree.map(lambda shape: jnp.zeros((capacity,), shape.dtype), shapes)
     state, history = jax.lax.fori_loop(0, count, body, (state, history))
     if state.mesh is not None:
-        state = jax.lax.with_sharding_constraint(state, shardings(state, state.mesh))
+        places = shardings(state, state.mesh, state.num_members)
+        state = jax.lax.with_sharding_constraint(state, places)
     return state, history

@@ -1,0 +1,256 @@
+"""Several runs of one config at once, by other seeds and other learning rates: its members.
+
+Every array of the training state but the step gets a first axis, the M members, and the loss is the
+sum of theirs, each of its own parameters and its own batch:
+
+    d (L_1 + ... + L_M) / d params_m = d L_m / d params_m
+
+So the one train step trains them all, and each ends as it would have ended alone, up to rounding.
+Members are shared out over the mesh axis `data`.
+"""
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from ml_collections import ConfigDict
+
+from zoo.data.batching import SeededBatches
+from zoo.special_tokens import END_ID
+from zoo.tasks.workload import Workload
+from zoo.training import hosts
+from zoo.training.config import TrainingConfig, section
+from zoo.training.run import Progress, Run
+from zoo.training.state import Array, Metrics, PyTree, Task, TrainState
+
+
+class Member(NamedTuple):
+    """One of the runs.
+
+    Attributes:
+        name: of its directory below the workdir.
+        seed: its training.seed.
+        rate_factor: what its learning rate is multiplied by.
+    """
+
+    name: str
+    seed: int
+    rate_factor: float
+
+
+def list_members(training: TrainingConfig) -> list[Member]:
+    """The members of a run; of an ordinary run the one.
+
+    Example:
+        >>> [member.name for member in list_members(TrainingConfig(num_seeds=2))]
+        ['seed_0', 'seed_1']
+        >>> list_members(TrainingConfig(learning_rate_factors=(0.5, 2.0)))[1]
+        Member(name='seed_0_rate_x2', seed=0, rate_factor=2.0)
+    """
+    seeds = range(training.seed, training.seed + training.num_seeds)
+    factors = training.learning_rate_factors
+    return [
+        Member(f"seed_{seed}" + (f"_rate_x{factor:g}" if len(factors) > 1 else ""), seed, factor)
+        for factor, seed in itertools.product(factors, seeds)
+    ]
+
+
+@dataclass(frozen=True)
+class SumOfLosses:
+    """The task of M members: arrays [M, ...], and the sum of a task's losses.
+
+    Attributes:
+        task: the task of each.
+    """
+
+    task: Task
+
+    def loss(
+        self, params: PyTree, carry: PyTree, batch: PyTree, key: Array
+    ) -> tuple[Array, tuple[PyTree, Metrics]]:
+        """The sum of the losses, the carries, and the sums of the metrics."""
+        losses, (carry, metrics) = jax.vmap(self.task.loss)(params, carry, batch, key)
+        return losses.sum(), (carry, {name: values.sum() for name, values in metrics.items()})
+
+
+def optimize_each(
+    optimizer: optax.GradientTransformation, rate_factors: Sequence[float]
+) -> optax.GradientTransformation:
+    """An optimizer for every member, its updates multiplied by its factor.
+
+    Example:
+        >>> optimizer = optimize_each(optax.sgd(0.1), [1.0, 3.0])
+        >>> params = {"weight": jnp.zeros((2, 1))}
+        >>> grads = {"weight": jnp.ones((2, 1))}
+        >>> updates, _ = optimizer.update(grads, optimizer.init(params), params)
+        >>> updates["weight"].round(6).tolist()
+        [[-0.10000000149011612], [-0.30000001192092896]]
+    """
+    factors = np.asarray(rate_factors, np.float32)
+
+    def update_one(factor: Array, grads: Any, state: Any, params: Any) -> tuple[Any, Any]:
+        updates, state = optimizer.update(grads, state, params)
+        return jax.tree.map(lambda update: factor * update, updates), state
+
+    def update(grads: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+        return jax.vmap(update_one)(jnp.asarray(factors), grads, state, params)
+
+    return optax.GradientTransformation(jax.vmap(optimizer.init), update)
+
+
+class MemberBatches:
+    """The batches of all members side by side, arrays [M, B, ...].
+
+    Where buckets give the members' batches different lengths, the shorter are padded.
+
+    Args:
+        batches: of each member.
+    """
+
+    def __init__(self, batches: Sequence[SeededBatches]):
+        self._batches = batches
+        self.batches_per_epoch = batches[0].batches_per_epoch
+
+    def batch(self, epoch: int, index: int) -> Any:
+        """Return batch number `index` of an epoch, of every member."""
+        return jax.tree.map(_stack, *(one.batch(epoch, index) for one in self._batches))
+
+    def with_seed(self, seed: int) -> "MemberBatches":
+        """Return the same batches in the orders of seeds from this one on."""
+        return MemberBatches(
+            [one.with_seed(seed + number) for number, one in enumerate(self._batches)]
+        )
+
+
+def _stack(*arrays: np.ndarray) -> np.ndarray:
+    """Arrays [B, ...] as one [M, B, ...], tokens padded to the longest."""
+    if arrays[0].ndim == 1:
+        return np.stack(arrays)
+    longest = max(array.shape[1] for array in arrays)
+    return np.stack(
+        [
+            np.pad(array, ((0, 0), (0, longest - array.shape[1])), constant_values=END_ID)
+            for array in arrays
+        ]
+    )
+
+
+def combine(workload: Workload, members: Sequence[Member]) -> Workload:
+    """The workload of all members, from that of one.
+
+    Its scores are means over the seeds, of the learning rate that is best by them; the criterion of
+    each member stands beside them, under the member's name.
+
+    """
+
+    def evaluate(params: Any) -> dict[str, float]:
+        scores = score_each(workload, params, members)
+        _, mean = best_rate(scores, members, workload.criterion)
+        own = {member.name: score[workload.criterion] for member, score in scores.items()}
+        return mean | own
+
+    return workload._replace(
+        task=SumOfLosses(workload.task),
+        init_params=jax.vmap(workload.init_params),
+        carry=jax.tree.map(lambda array: jnp.stack([array] * len(members)), workload.carry),
+        batches=MemberBatches([workload.batches.with_seed(member.seed) for member in members]),
+        evaluate=evaluate,
+        describe=lambda scores: f"mean over seeds {workload.describe(scores)}",
+        sample=lambda params, seed: workload.sample(take(params, 0), seed),
+        figures=lambda params: workload.figures(take(params, 0)),
+    )
+
+
+def take(tree: Any, number: int) -> Any:
+    """One member's part of a tree of arrays [M, ...]."""
+    return jax.tree.map(lambda array: array[number], tree)
+
+
+def score_each(
+    workload: Workload, params: Any, members: Sequence[Member]
+) -> dict[Member, dict[str, float]]:
+    """What each member scores on the validation split."""
+    return {member: workload.evaluate(take(params, m)) for m, member in enumerate(members)}
+
+
+def best_rate(
+    scores: Mapping[Member, Mapping[str, float]], members: Sequence[Member], criterion: str
+) -> tuple[list[Member], dict[str, float]]:
+    """The members with the learning rate whose mean over seeds is lowest, and their mean scores.
+
+    Example:
+        >>> members = list_members(TrainingConfig(num_seeds=2, learning_rate_factors=(1.0, 2.0)))
+        >>> values = [5.0, 7.0, 4.0, 4.5]
+        >>> scores = {one: {"nats": value} for one, value in zip(members, values, strict=True)}
+        >>> best, mean = best_rate(scores, members, "nats")
+        >>> [one.name for one in best], mean
+        (['seed_0_rate_x2', 'seed_1_rate_x2'], {'nats': 4.25})
+    """
+    groups: dict[float, list[Member]] = {}
+    for member in members:
+        groups.setdefault(member.rate_factor, []).append(member)
+    means = []
+    for group in groups.values():
+        values = {name: [scores[one][name] for one in group] for name in scores[group[0]]}
+        means.append((group, {name: float(np.mean(found)) for name, found in values.items()}))
+    return min(means, key=lambda group_and_mean: group_and_mean[1][criterion])
+
+
+def write_members(
+    run: Run, config: ConfigDict, workload: Workload, state: TrainState, log: Callable[[str], None]
+) -> None:
+    """Each member as a run of its own below the workdir, and what they come to.
+
+    Args:
+        run: the run of all.
+        config: its config.
+        workload: of one member.
+        state: the state of all at the best step.
+        log: takes a line for each member, their mean and spread, and the score of the ensemble.
+    """
+    members = list_members(section(config, "training"))
+    params = hosts.on_one_host(state.params)
+    scores = score_each(workload, params, members)
+    for number, (member, score) in enumerate(scores.items()):
+        _write_member(run, config, workload, member, number, state, score)
+        log(f"{run.directory / member.name}: {workload.describe(score)}")
+    best, mean = best_rate(scores, members, workload.criterion)
+    values = [scores[one][workload.criterion] for one in best]
+    spread = f" +- {np.std(values, ddof=1):.4f}" if len(best) > 1 else ""
+    log(
+        f"{', '.join(member.name for member in best)}: mean {workload.describe(mean)}; "
+        f"{workload.criterion} {mean[workload.criterion]:.4f}{spread}"
+    )
+    if workload.evaluate_ensemble and len(best) > 1:
+        parts = [take(params, members.index(member)) for member in best]
+        log(f"ensemble of the {len(best)}: {workload.describe(workload.evaluate_ensemble(parts))}")
+
+
+def _write_member(
+    run: Run,
+    config: ConfigDict,
+    workload: Workload,
+    member: Member,
+    number: int,
+    state: TrainState,
+    score: dict[str, float],
+) -> None:
+    own = config.copy_and_resolve_references()
+    own.training.num_seeds, own.training.learning_rate_factors = 1, (1.0,)
+    own.training.seed = member.seed
+    own.optimizer.learning_rate = config.optimizer.learning_rate * member.rate_factor
+    of_member = ("params", "optimizer_state", "carry", "key")
+    step = int(state.step)
+    progress = Progress(step, score[workload.criterion], validation=score)
+    target = Run(str(run.directory / member.name), own, allow_config_change=True)
+    target.write_config()
+    target.save(
+        state.replace(**{name: take(getattr(state, name), number) for name in of_member}),
+        workload.vocabulary,
+        progress,
+    )
