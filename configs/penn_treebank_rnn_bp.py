@@ -10,9 +10,12 @@ from ml_collections import ConfigDict
 
 from configs import penn_treebank_rnn_bptt
 
+NUM_EPOCHS = 11
+
 
 def get_config() -> ConfigDict:
     """Every previous state is held constant: the error flows no step back."""
     config = penn_treebank_rnn_bptt.get_config()
     config.model.truncation = 1
+    config.training.num_steps = NUM_EPOCHS * penn_treebank_rnn_bptt.STEPS_PER_EPOCH
     return config
