@@ -16,7 +16,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AbstractMesh, Mesh, NamedSharding, PartitionSpec
 
 from zoo.errors import UserError
 
@@ -80,7 +80,7 @@ def make_mesh(config: MeshConfig, num_rows: int) -> Mesh:
     return Mesh(chosen, (DATA, MODEL))
 
 
-def shardings(state: Any, mesh: Mesh, num_members: int = 1) -> Any:
+def shardings(state: Any, mesh: Mesh | AbstractMesh, num_members: int = 1) -> Any:
     """Where each array of a training state lives.
 
     Args:

@@ -1,0 +1,114 @@
+"""What a train step of a large language model needs on many devices, computed and not run.
+
+    python benchmarks/scaling.py
+
+Model: LSTM of 2 x 6,144 over embeddings of 6,144 that are also the output weights, 65,536 tokens:
+one billion parameters. Each row of the table is one mesh, with 32 rows of 128 tokens on each step
+of the axis `data`. Memory of parameters, gradient and Adam's moments comes from the arrays' own
+shardings (`zoo.training.devices`); the rest from what a step keeps and sends:
+
+    activations   of each layer a_t and its residuals (4H + 4H), h and c, and the logits twice
+    over data     the gradient's sum, 2 (d - 1) / d of what a device holds, once a step
+    over model    h and its gradient of every step and layer, 2 (m - 1) / m, and the output layer's
+"""
+
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import AbstractMesh
+
+from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
+from zoo.training.devices import DATA, MODEL, shardings
+
+HIDDEN, LAYERS, VOCABULARY = 6_144, 2, 65_536
+ROWS, STEPS = 32, 128
+MESHES = ((1, 1), (8, 1), (2, 4), (1, 8), (256, 1), (64, 4), (32, 8), (4096, 1), (512, 8))
+BYTES = 4  # float32
+GB = 1e9
+
+
+class Needs(NamedTuple):
+    """What one device needs for a step, in GB.
+
+    Attributes:
+        state: parameters, their gradient and two moments.
+        activations: what the forward pass keeps.
+        over_data: sent for the sum of gradients.
+        over_model: sent for states and logits.
+    """
+
+    state: float
+    activations: float
+    over_data: float
+    over_model: float
+
+
+def model_state() -> Any:
+    """The shapes of parameters and optimizer state; no array is made."""
+    config = RecurrentLMConfig(
+        cell="lstm",
+        embedding_size=HIDDEN,
+        hidden_sizes=(HIDDEN,) * LAYERS,
+        tie_embeddings=True,
+    )
+    model = RecurrentLM(config, VOCABULARY)
+
+    def create(key: jax.Array) -> Any:
+        params = model.init(key, jnp.zeros((1, 1), jnp.int32))["params"]
+        return {"params": params, "optimizer_state": optax.adam(1e-3).init(params)}
+
+    return jax.eval_shape(create, jax.random.key(0))
+
+
+def bytes_on_a_device(tree: Any, data: int, model: int) -> int:
+    """What one device of the mesh holds of a tree of arrays."""
+    places = shardings(tree, AbstractMesh((data, model), (DATA, MODEL)))
+
+    def held(leaf: Any, place: Any) -> int:
+        size = 1
+        for length in place.shard_shape(leaf.shape):
+            size *= length
+        return size * leaf.dtype.itemsize
+
+    return sum(jax.tree.leaves(jax.tree.map(held, tree, places)))
+
+
+def needs(state: Any, data: int, model: int) -> Needs:
+    """What a step needs on a mesh of data x model devices."""
+    own = bytes_on_a_device(state["params"], data, model)
+    tokens = ROWS * STEPS
+    kept = LAYERS * (2 * 4 + 2) * HIDDEN + 2 * VOCABULARY
+    states = 2 * (LAYERS + 1) * HIDDEN
+    return Needs(
+        state=(own + bytes_on_a_device(state, data, model)) / GB,
+        activations=tokens * kept * BYTES / model / GB,
+        over_data=2 * (data - 1) / data * own / GB,
+        over_model=2 * (model - 1) / model * tokens * states * BYTES / GB,
+    )
+
+
+def main() -> None:
+    """Prints the table."""
+    state = model_state()
+    num_params = sum(leaf.size for leaf in jax.tree.leaves(state["params"]))
+    print(f"{num_params:,} parameters\n")
+    print(
+        "| devices | data x model | tokens a step | state, GB | activations, GB | over data, GB |"
+        " over model, GB |\n|---|---|---|---|---|---|---|"
+    )
+    for data, model in MESHES:
+        need = needs(state, data, model)
+        print(
+            f"| {data * model:,} | {data} x {model} | {data * ROWS * STEPS:,} | {need.state:.2f} | "
+            f"{need.activations:.2f} | {need.over_data:.2f} | {need.over_model:.2f} |"
+        )
+
+
+if __name__ == "__main__":
+    main()
