@@ -13,19 +13,21 @@ MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path
 DOWN = {
     "errors": set(),
     "special_tokens": set(),
+    "progress": set(),
     "layers": {"errors"},
     "report": {"errors"},
     "cards": {"errors"},
     "data": {"errors", "special_tokens"},
     "models": {"layers", "errors", "special_tokens"},
     "exchange": {"models", "data", "errors", "special_tokens"},
-    "decoding": {"models", "layers", "data", "errors", "special_tokens"},
+    "decoding": {"models", "layers", "data", "errors", "progress", "special_tokens"},
     "evaluation": {
         "models",
         "layers",
         "data",
         "decoding.translation",
         "errors",
+        "progress",
         "special_tokens",
     },
 }

@@ -17,6 +17,7 @@ from zoo.data.labeled_batching import cut_rows, encode_texts, pad
 from zoo.decoding.beam_search import Hypotheses, beam_search, draw_sequences
 from zoo.errors import UserError
 from zoo.models.trained import TrainedTranslator, require_translator
+from zoo.progress import track
 from zoo.special_tokens import END, END_ID
 
 BATCH_SIZE = 64
@@ -129,7 +130,7 @@ def translate(
     wanted = [number for number, text in enumerate(given) if text]
     found = [Translation(text, "", 0.0, (), (), None) for text in texts]
     order = sorted(wanted, key=lambda number: len(rows[number]))
-    for start in range(0, len(order), BATCH_SIZE):
+    for start in track(range(0, len(order), BATCH_SIZE), "translating"):
         numbers = order[start : start + BATCH_SIZE]
         batch = _search(checkpoint, [rows[number] for number in numbers], numbers, chosen)
         for place, number in enumerate(numbers):

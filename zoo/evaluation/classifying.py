@@ -17,6 +17,7 @@ from zoo.data.labeled_batching import encode_texts, pad
 from zoo.errors import UserError
 from zoo.evaluation.classification import ClassificationScore, choose, score_probabilities
 from zoo.models.trained import TrainedClassifier, require_classifier
+from zoo.progress import track
 from zoo.special_tokens import END
 
 BATCH_SIZE = 64
@@ -158,7 +159,7 @@ def predict(model: Any, params: Any, rows: Sequence[np.ndarray], *, multiple: bo
     order = np.argsort(lengths, kind="stable")
     probabilities: list[np.ndarray] = [np.empty(0)] * len(rows)
     weights: list[np.ndarray] = [np.empty(0)] * len(rows)
-    for start in range(0, len(rows), BATCH_SIZE):
+    for start in track(range(0, len(rows), BATCH_SIZE), "classifying"):
         chosen = order[start : start + BATCH_SIZE]
         longest = int(lengths[chosen].max())
         num_steps = buckets[int(np.searchsorted(buckets, longest))]

@@ -26,6 +26,7 @@ from zoo.errors import UserError
 from zoo.evaluation.modes import MODES, Mode
 from zoo.layers.cross_entropy import token_losses
 from zoo.models.trained import TrainedModel, require_language_model
+from zoo.progress import track
 from zoo.special_tokens import END_ID, START_ID
 
 # Cells [B, T] of one call. The logits are the memory: 10 MB with 10,000 words.
@@ -235,7 +236,7 @@ def _score_rows(
     padded_targets = _pad_rows(targets, cuts, num_steps)
     carry = model.zero_carry(len(lengths))
     scores = []
-    for start in range(0, padded_inputs.shape[1], num_steps):
+    for start in track(range(0, padded_inputs.shape[1], num_steps), "scoring"):
         part = slice(start, start + num_steps)
         first = np.full((len(lengths), 1), start == 0)
         carry, score = _score_part(

@@ -24,6 +24,7 @@ from zoo.evaluation.bleu import score_texts
 from zoo.layers.cross_entropy import token_losses
 from zoo.layers.pooling import real_steps
 from zoo.models.trained import TrainedTranslator, require_translator
+from zoo.progress import track
 
 Array = jax.Array
 
@@ -127,7 +128,7 @@ def force_targets(checkpoint: TrainedTranslator, pairs: ParallelTexts) -> Forced
     order = np.argsort(lengths, kind="stable")
     nats = 0.0
     weights: list[np.ndarray] = [np.empty(0)] * len(order)
-    for start in range(0, len(order), BATCH_SIZE):
+    for start in track(range(0, len(order), BATCH_SIZE), "scoring"):
         chosen = order[start : start + BATCH_SIZE]
         num_steps = buckets[int(np.searchsorted(buckets, lengths[chosen[-1]]))]
         filled = [*chosen, *[chosen[0]] * (BATCH_SIZE - len(chosen))]  # one shape a bucket
