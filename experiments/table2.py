@@ -42,6 +42,7 @@ from zoo.data.word_vectors import vector_width
 from zoo.errors import UserError, run_script
 from zoo.evaluation.interpolation import fit_weights, interpolate, score_parts
 from zoo.evaluation.modes import MODES
+from zoo.whole_file import whole_file
 
 KN5 = "KN5"
 SPLITS = ("validation", "test")
@@ -198,8 +199,8 @@ def score_run(run: Path, corpus: dict[str, Any]) -> dict[str, np.ndarray]:
             for mode in MODES
             for split in SPLITS
         }
-        np.savez(kept.with_name(".incomplete.npz"), **scores)
-        kept.with_name(".incomplete.npz").replace(kept)
+        with whole_file(kept) as incomplete:
+            np.savez(incomplete, **scores)
     with np.load(kept, allow_pickle=False) as stored:
         return dict(stored)
 

@@ -14,12 +14,13 @@ DOWN = {
     "errors": set(),
     "special_tokens": set(),
     "progress": set(),
+    "whole_file": {"errors"},
     "layers": {"errors"},
-    "report": {"errors"},
+    "report": {"errors", "whole_file"},
     "cards": {"errors"},
     "data": {"errors", "special_tokens"},
     "models": {"layers", "errors", "special_tokens"},
-    "exchange": {"models", "data", "errors", "special_tokens"},
+    "exchange": {"models", "data", "errors", "special_tokens", "whole_file"},
     "decoding": {"models", "layers", "data", "errors", "progress", "special_tokens"},
     "evaluation": {
         "models",
@@ -31,7 +32,7 @@ DOWN = {
         "special_tokens",
     },
 }
-DOWN["diagnostics"] = DOWN["evaluation"] | {"evaluation"}
+DOWN["diagnostics"] = DOWN["evaluation"] | {"evaluation", "whole_file"}
 DOWN["tasks"] = DOWN["diagnostics"] | {"diagnostics", "decoding"}
 DOWN["training"] = DOWN["tasks"] | {"tasks", "report"}
 DOWN["hub"] = {

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import UserError
+from zoo.whole_file import whole_file
 
 # Okabe and Ito 2008: told apart by colour-blind people too. Each comes with its own marker.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
@@ -40,14 +41,8 @@ def picture(
         ) from error
     figure = Figure(figsize=size, layout="constrained")
     yield figure, figure.subplots(**subplots)
-    temporary = target.with_name(f".incomplete.{target.name}")
-    try:
-        figure.savefig(temporary, dpi=144)
-        temporary.replace(target)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}; name another file") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(target) as incomplete:
+        figure.savefig(incomplete, dpi=144)
 
 
 def tidy(axes: Any) -> None:

@@ -35,6 +35,7 @@ from zoo.errors import UserError
 from zoo.exchange import ARPA_SUFFIXES
 from zoo.models.ngram_lm import ABSENT, Level, Params, find_child
 from zoo.special_tokens import SPECIAL_TOKENS, START_ID
+from zoo.whole_file import whole_file
 
 LOG10_ZERO = -99.0
 _CHUNK_LINES = 50_000
@@ -66,16 +67,9 @@ def write_arpa(path: os.PathLike[str] | str, params: Params, vocabulary: Vocabul
             f"the model is one of {vocabulary.kind}s, whose spaces an ARPA file can't hold; "
             "use a vocabulary of words or characters"
         )
-    target = Path(path).expanduser()
-    temporary = target.with_name(f".{target.name}.incomplete")
-    try:
-        with _open(temporary, "wt", compressed=target.suffix == ".gz") as file:
-            file.writelines(_lines(params, [_write_token(token) for token in vocabulary.tokens]))
-        temporary.replace(target)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}; name another file") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    compressed = os.fspath(path).endswith(".gz")
+    with whole_file(path) as incomplete, _open(incomplete, "wt", compressed=compressed) as file:
+        file.writelines(_lines(params, [_write_token(token) for token in vocabulary.tokens]))
 
 
 def _lines(params: Params, tokens: list[str]) -> Iterator[str]:

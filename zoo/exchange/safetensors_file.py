@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from zoo.errors import UserError
+from zoo.whole_file import whole_file
 
 _METADATA = "zoo"
 
@@ -37,17 +38,12 @@ def write_safetensors(path: os.PathLike[str] | str, stored: StoredModel) -> None
         UserError: the place won't do, or the package safetensors is missing.
     """
     library = _library()
-    target = Path(path).expanduser()
-    incomplete = target.with_name(f".{target.name}.incomplete")
     record = json.dumps(stored._replace(params={})._asdict(), ensure_ascii=False)
     try:
-        library.numpy.save_file(_flatten(stored.params), incomplete, {_METADATA: record})
-        incomplete.replace(target)
-    except (OSError, library.SafetensorError) as error:
-        incomplete.unlink(missing_ok=True)
-        raise UserError(
-            f"cannot write {path}: {error}; name a file in a directory of yours"
-        ) from error
+        with whole_file(path) as incomplete:
+            library.numpy.save_file(_flatten(stored.params), incomplete, {_METADATA: record})
+    except library.SafetensorError as error:
+        raise UserError(f"cannot write {path}: {error}; choose another place") from error
 
 
 def read_safetensors(path: os.PathLike[str] | str) -> StoredModel:

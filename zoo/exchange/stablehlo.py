@@ -28,6 +28,7 @@ from jax import export
 
 from zoo.errors import UserError
 from zoo.models.trained import TrainedModel
+from zoo.whole_file import whole_file
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 
@@ -91,21 +92,10 @@ def write_stablehlo(path: os.PathLike[str] | str, checkpoint: TrainedModel) -> N
     }
     target = Path(path).expanduser()
     text = json.dumps(description, ensure_ascii=False, indent=1) + "\n"
-    _replace(target.with_suffix(".json"), text.encode("utf-8"))
-    _replace(target, content)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Writes a file as a whole or not at all."""
-    incomplete = path.with_name(f".{path.name}.incomplete")
-    try:
+    with whole_file(target.with_suffix(".json")) as incomplete:
+        incomplete.write_text(text, encoding="utf-8")
+    with whole_file(target) as incomplete:
         incomplete.write_bytes(content)
-        incomplete.replace(path)
-    except OSError as error:
-        incomplete.unlink(missing_ok=True)
-        raise UserError(
-            f"cannot write {path}: {error.strerror}; name a file in a directory of yours"
-        ) from error
 
 
 def _describe(spec: Any) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from zoo.errors import UserError
 from zoo.report.charts import NUM_COLOURS, Series, heat_map, line_chart
 from zoo.report.records import REPORT, Record, differing_fields, flatten, read_record
+from zoo.whole_file import whole_file
 
 # What a curve's axis says; other scores say their name. The first ones stand first on the page.
 _TITLES = {
@@ -43,15 +43,8 @@ def write_report(
     places = [Path(workdir).expanduser() for workdir in workdirs]
     target = places[0] / REPORT if path is None else Path(path).expanduser()
     text = make_page(_named_apart([read_record(place) for place in places]))
-    incomplete = target.with_name(f".{target.name}.incomplete")
-    try:
+    with whole_file(target) as incomplete:
         incomplete.write_text(text, encoding="utf-8")
-        incomplete.replace(target)
-    except OSError as error:
-        incomplete.unlink(missing_ok=True)
-        raise UserError(
-            f"cannot write {target}: {error.strerror}; name another with --output=FILE"
-        ) from error
     return target
 
 

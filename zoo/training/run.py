@@ -22,6 +22,7 @@ from zoo.report.records import CONFIG, METRICS, SAMPLES, SUMMARY, differing_fiel
 from zoo.training import checkpoints, hosts
 from zoo.training.checksums import DamagedCheckpoint
 from zoo.training.state import TrainState
+from zoo.whole_file import whole_file
 
 
 @dataclasses.dataclass
@@ -242,7 +243,5 @@ def _plain(config: ConfigDict) -> dict[str, Any]:
 
 
 def _replace_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.incomplete")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    with whole_file(path) as incomplete:
+        incomplete.write_text(text, encoding="utf-8")
