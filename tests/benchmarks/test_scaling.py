@@ -4,7 +4,7 @@ from pathlib import Path
 
 from benchmarks import scaling
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_page_has_the_computed_table(capsys):

@@ -1,0 +1,67 @@
+"""The models that both sides of a benchmark train: their sizes, and random data for them."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+CLIP_NORM, RATE = 5.0, 0.1  # what every side updates with: SGD after clipping by global norm
+NUM_LABELS = 6
+
+
+class Row(NamedTuple):
+    """One model and the shape of its batches.
+
+    Attributes:
+        kind: language_model: embedding, layers, softmax. translator: an encoder that reads both
+            ways, a decoder with bilinear attention. classifier: layers that read both ways, mean
+            pooling, two layers on top.
+        cell: lstm, gru or elman.
+        layers: how many.
+        size: of embeddings and states; read both ways, each direction has half of it.
+        vocabulary: V.
+        steps: T, of sources as of targets.
+        batch: B.
+    """
+
+    kind: str
+    cell: str
+    layers: int
+    size: int
+    vocabulary: int
+    steps: int
+    batch: int
+
+
+ROWS = {
+    "lstm_2x200": Row("language_model", "lstm", 2, 200, 10_000, 20, 20),
+    "lstm_2x650": Row("language_model", "lstm", 2, 650, 10_000, 35, 20),
+    "lstm_1x256": Row("language_model", "lstm", 1, 256, 64, 64, 64),
+    "lstm_2x512": Row("language_model", "lstm", 2, 512, 64, 128, 64),
+    "elman_1x200": Row("language_model", "elman", 1, 200, 10_000, 20, 20),
+    "translator": Row("translator", "gru", 1, 512, 6_000, 20, 64),
+    "classifier": Row("classifier", "lstm", 1, 128, 8_000, 40, 32),
+}
+
+
+def random_tokens(row: Row) -> tuple[np.ndarray, np.ndarray]:
+    """What is read and what is predicted, int32[B, T]; of a translator source and target."""
+    tokens = np.random.default_rng(0).integers(3, row.vocabulary, (2, row.batch, row.steps))
+    return tuple(tokens.astype(np.int32))
+
+
+def random_lengths(row: Row) -> np.ndarray:
+    """How many tokens of each row are real, int32[B], from a quarter of T to T."""
+    draw = np.random.default_rng(1)
+    return draw.integers(row.steps // 4, row.steps + 1, row.batch).astype(np.int32)
+
+
+def random_labels(row: Row) -> np.ndarray:
+    """A label for each row, int32[B]."""
+    return np.random.default_rng(2).integers(NUM_LABELS, size=row.batch).astype(np.int32)
+
+
+def update_rule() -> Any:
+    """Clip and SGD, by optax."""
+    import optax
+
+    return optax.chain(optax.clip_by_global_norm(CLIP_NORM), optax.sgd(RATE))
