@@ -26,12 +26,7 @@ DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 def build(row: Row, steps_a_call: int) -> Callable[[], float]:
     """A call that takes so many steps, waits for them, and gives the last loss in nats."""
     torch.manual_seed(0)
-    models: Any = {
-        "language_model": LanguageModel,
-        "translator": Translator,
-        "classifier": Classifier,
-    }
-    model = models[row.kind](row).to(DEVICE)
+    model: Any = MODELS[row.kind](row).to(DEVICE)
     optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
 
     def step() -> float:
@@ -135,3 +130,10 @@ class Classifier(nn.Module):
         states, _ = pad_packed_sequence(self.layers(packed)[0], batch_first=True)
         pooled = states.sum(dim=1) / self.lengths[:, None].to(DEVICE)
         return F.cross_entropy(self.head(pooled), self.labels)
+
+
+MODELS: dict[str, Any] = {
+    "language_model": LanguageModel,
+    "translator": Translator,
+    "classifier": Classifier,
+}
