@@ -18,11 +18,16 @@ NUM_EPOCHS = 4
 
 
 def get_config() -> ConfigDict:
-    """A bidirectional LSTM of 2 x 64 over embeddings of 64, max pooling, of 400 tokens a review."""
+    """A bidirectional LSTM of 2 x 64 over embeddings of 64, max pooling.
+
+    Of a review it reads 200 tokens from the start and 200 up to the end, which says what it comes
+    to.
+    """
     config = base_config("classifier")
     config.data.corpus = "imdb"
     config.data.vocabulary_size = 30_000
     config.data.max_tokens = 400
+    config.data.cut = "middle"
     config.data.bucket_lengths = (128, 192, 256, 401)
     config.model.embedding_size = 64
     config.model.hidden_sizes = (64,)
