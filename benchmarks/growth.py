@@ -1,0 +1,139 @@
+"""How the cost of a train step grows with its length, batch, width and vocabulary.
+
+    python benchmarks/growth.py --directory=growth
+    python benchmarks/growth.py --directory=growth --axes steps
+
+From an LSTM language model of 128 units, T 64, B 16 and 256 tokens, one size at a time is doubled;
+along the steps beside it the cells that need no loop over time, up to T 8,192. Every point is a
+process of its own: milliseconds a step (the median) and peak memory. Writes growth.json, a table
+and a picture for each axis.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.rows import Row
+from zoo.diagnostics.pictures import COLOURS, MARKERS, picture, tidy
+
+BASE = Row("language_model", "lstm", 1, 128, 256, 64, 16)
+AXES: dict[str, tuple[int, ...]] = {
+    "steps": (64, 128, 256, 512, 1024, 2048, 4096, 8192),
+    "batch": (4, 8, 16, 32, 64, 128),
+    "size": (64, 128, 256, 512, 1024),
+    "vocabulary": (256, 1024, 4096, 16384, 65536),
+}
+CELLS = {"steps": ("lstm", "gru", "elman", "min_gru", "min_lstm", "rg_lru")}  # else LSTM alone
+LABELS = {
+    "steps": "T, steps of a sequence",
+    "batch": "B, sequences",
+    "size": "H, units",
+    "vocabulary": "V, tokens",
+}
+
+
+def points(axis: str) -> list[Row]:
+    """The models of one axis."""
+    base = BASE._replace(batch=4) if axis == "steps" else BASE
+    changes: list[dict[str, Any]] = [
+        {"cell": cell, axis: value} for cell in CELLS.get(axis, ("lstm",)) for value in AXES[axis]
+    ]
+    return [base._replace(**change) for change in changes]
+
+
+def measure(row: Row, num_steps: int) -> dict[str, float]:
+    """In this process: milliseconds a step and the peak of memory."""
+    import resource
+
+    from benchmarks.ours import build
+
+    call = build(row, 1)
+    call()
+    times = []
+    for _ in range(num_steps):
+        before = time.perf_counter()
+        call()
+        times.append(1e3 * (time.perf_counter() - before))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    return {"milliseconds": statistics.median(times), "peak_megabytes": peak}
+
+
+def measure_apart(row: Row, num_steps: int) -> dict[str, float]:
+    """`measure` in a process of its own."""
+    command = [sys.executable, __file__, "--measure", json.dumps(row), f"--num_steps={num_steps}"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode:
+        told = result.stderr.strip().splitlines()[-1:]
+        raise SystemExit(f"error: {row} can't be run: {' '.join(told)}")
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def draw(directory: Path, axis: str, found: list[dict[str, Any]]) -> None:
+    """Milliseconds against the size, both on a logarithmic scale, a line for each cell."""
+    with picture(directory / f"growth_{axis}.png", (6, 4)) as (_, axes):
+        for number, cell in enumerate(CELLS.get(axis, ("lstm",))):
+            own = [record for record in found if record["cell"] == cell]
+            sizes = [record[axis] for record in own]
+            times = [record["milliseconds"] for record in own]
+            colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+            axes.plot(sizes, times, label=cell, color=colour, marker=marker)
+        first = found[0]
+        axes.plot(
+            sizes,
+            [first["milliseconds"] * size / first[axis] for size in sizes],
+            color="grey",
+            linestyle=":",
+            label="in proportion",
+        )
+        axes.set_xscale("log", base=2)
+        axes.set_yscale("log", base=2)
+        axes.set_xlabel(LABELS[axis])
+        axes.set_ylabel("ms a train step")
+        axes.legend()
+        tidy(axes)
+
+
+def table(axis: str, found: list[dict[str, Any]]) -> str:
+    """A table in Markdown."""
+    lines = [f"| cell | {axis} | ms a step | peak memory, MB |", "|---|---|---|---|"]
+    lines += [
+        f"| {record['cell']} | {record[axis]:,} | {record['milliseconds']:.1f} | "
+        f"{record['peak_megabytes']:,.0f} |"
+        for record in found
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Measures, and writes what came of it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--directory", type=Path, help="where JSON and pictures go")
+    parser.add_argument("--axes", nargs="+", choices=AXES, default=list(AXES))
+    parser.add_argument("--num_steps", type=int, default=10, help="timed steps a process")
+    parser.add_argument("--measure", metavar="ROW", help="measure one model in this process")
+    arguments = parser.parse_args()
+    if arguments.measure:
+        print(json.dumps(measure(Row(*json.loads(arguments.measure)), arguments.num_steps)))
+        return
+    if arguments.directory is None:
+        parser.error("--directory is missing: where JSON and pictures go")
+    arguments.directory.mkdir(parents=True, exist_ok=True)
+    results = {}
+    for axis in arguments.axes:
+        results[axis] = [
+            row._asdict() | measure_apart(row, arguments.num_steps) for row in points(axis)
+        ]
+        draw(arguments.directory, axis, results[axis])
+        print(table(axis, results[axis]), flush=True)
+    (arguments.directory / "growth.json").write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
