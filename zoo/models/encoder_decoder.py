@@ -24,6 +24,7 @@ from zoo.layers.attention import SCORES
 from zoo.layers.dropout import drop
 from zoo.layers.linear import affine
 from zoo.layers.recurrent import uniform
+from zoo.layers.softmax_loss import SoftmaxInputs
 from zoo.models.decoders import FeedForwardDecoder, RecurrentDecoder
 from zoo.models.encoders import Encoded, FeedForwardEncoder, RecurrentEncoder
 from zoo.models.transformer import TransformerDecoder, TransformerEncoder
@@ -153,11 +154,13 @@ class TranslationOutput(NamedTuple):
         weights: [B, T, S], attention over the source: zero at padding, they sum to one; None with
             context "vector".
         state: where the decoder stands after the last token.
+        softmax: what the logits are made of, for a loss that does without them.
     """
 
     logits: Array
     weights: Array | None
     state: Any
+    softmax: SoftmaxInputs
 
 
 class EncoderDecoder(nn.Module):
@@ -241,7 +244,8 @@ class EncoderDecoder(nn.Module):
         hidden = drop(self, decoded.hidden, config.output_dropout_rate, deterministic)
         kernel = self.target_embedding.T if config.tie_embeddings else self.output_kernel
         logits = affine(hidden, kernel, self.output_bias)
-        return TranslationOutput(logits, decoded.weights, decoded.state)
+        softmax = SoftmaxInputs(hidden, kernel, self.output_bias)
+        return TranslationOutput(logits, decoded.weights, decoded.state, softmax)
 
     def _embed(self, table: Array, tokens: Array, deterministic: bool) -> Array:
         """Embeddings; where positions are added, as large as these."""

@@ -20,6 +20,7 @@ from zoo.layers.dropout import dropout
 from zoo.layers.linear import affine
 from zoo.layers.linear_recurrence import LINEAR_CELLS
 from zoo.layers.recurrent import RecurrentStack, num_states_of, uniform
+from zoo.layers.softmax_loss import SoftmaxInputs
 from zoo.models.output import LMOutput
 
 Array = jax.Array
@@ -173,12 +174,16 @@ class RecurrentLM(nn.Module):
             hidden, carry, lengths=lengths, resets=resets, deterministic=deterministic
         )
         hidden = self._dropout(hidden, config.output_dropout_rate, deterministic)
-        return LMOutput(self.read_out(hidden), carry)
+        softmax = SoftmaxInputs(hidden, self._kernel, self.output_bias, self._matmul_dtype)
+        return LMOutput(self.read_out(hidden), carry, softmax)
+
+    @property
+    def _kernel(self) -> Array:
+        return self.embedding.T if self.config.tie_embeddings else self.output_kernel
 
     def read_out(self, hidden: Array) -> Array:
         """Logits [..., V] from outputs of the top layer [..., H]."""
-        kernel = self.embedding.T if self.config.tie_embeddings else self.output_kernel
-        return affine(hidden, kernel, self.output_bias, self._matmul_dtype)
+        return affine(hidden, self._kernel, self.output_bias, self._matmul_dtype)
 
     def zero_carry(self, batch_size: int) -> tuple[Carry, ...]:
         """A carry of zeros, to start a loop with; needs no parameters.

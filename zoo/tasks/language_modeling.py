@@ -17,12 +17,12 @@ from zoo.data.corpora import DataConfig
 from zoo.diagnostics.figures import gradient_figure
 from zoo.diagnostics.gradient_flow import cut_rows, gradient_flow
 from zoo.errors import UserError
-from zoo.layers.cross_entropy import token_losses
 from zoo.models.mixture import MixtureLM
 from zoo.models.recurrent_lm import RecurrentLM
 from zoo.models.registry import build
 from zoo.special_tokens import START_ID
 from zoo.tasks.encoded_text import describe, encode_corpus
+from zoo.tasks.losses import output_losses
 from zoo.tasks.word_vectors import frozen_vectors, start_from, starting_vectors
 from zoo.tasks.workload import Workload
 
@@ -67,7 +67,8 @@ class LanguageModeling:
             rngs={"dropout": key},
         )
         real = jnp.arange(batch.targets.shape[1])[None, :] < batch.lengths[:, None]
-        total = jnp.where(real, token_losses(output.logits, jnp.asarray(batch.targets)), 0).sum()
+        weights = real.astype(output.logits.dtype)
+        total, _ = output_losses(output, jnp.asarray(batch.targets), weights)
         count = batch.lengths.sum().astype(total.dtype)
         metrics = {"loss_nats": total, "num_targets": count, "num_tokens": count}
         return total / count, (output.carry, metrics)

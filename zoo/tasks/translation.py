@@ -30,9 +30,9 @@ from zoo.diagnostics.figures import alignment_figure
 from zoo.errors import UserError
 from zoo.evaluation.bleu import import_sacrebleu
 from zoo.evaluation.translating import evaluate_translator
-from zoo.layers.cross_entropy import token_losses
 from zoo.layers.pooling import real_steps
 from zoo.models.registry import build
+from zoo.tasks.losses import output_losses
 from zoo.tasks.workload import Workload
 
 Array = jax.Array
@@ -69,20 +69,16 @@ class Translating:
         inputs = jnp.asarray(batch.inputs)
         if self.scheduled_sampling_rate:
             inputs = self._mix_inputs(params, batch, inputs, sampling_key)
-        logits = self._logits(params, batch, inputs, rngs={"dropout": dropout_key})
-        losses = token_losses(logits, jnp.asarray(batch.targets))
-        real = real_steps(losses, jnp.asarray(batch.lengths))
-        nats = jnp.where(real, losses, 0).sum()
-        count = batch.lengths.sum().astype(nats.dtype)
-        metrics = {"loss_nats": nats, "num_targets": count, "num_tokens": count}
-        total = nats
-        if self.label_smoothing:
-            spread = (jax.nn.logsumexp(logits, axis=-1) - logits.mean(axis=-1)) * real
-            total = (1 - self.label_smoothing) * nats + self.label_smoothing * spread.sum()
+        output = self._apply(params, batch, inputs, rngs={"dropout": dropout_key})
+        targets = jnp.asarray(batch.targets)
+        weights = real_steps(targets, jnp.asarray(batch.lengths)).astype(output.logits.dtype)
+        total, nats = output_losses(output, targets, weights, self.label_smoothing)
+        count = batch.lengths.sum().astype(total.dtype)
+        metrics = {"loss_nats": (weights * nats).sum(), "num_targets": count, "num_tokens": count}
         return total / count, (carry, metrics)
 
-    def _logits(self, params: Any, batch: ParallelBatch, inputs: Array, **options: Any) -> Array:
-        output: Any = self.model.apply(
+    def _apply(self, params: Any, batch: ParallelBatch, inputs: Array, **options: Any) -> Any:
+        return self.model.apply(
             {"params": params},
             batch.sources,
             batch.source_lengths,
@@ -90,11 +86,10 @@ class Translating:
             deterministic=not options,
             **options,
         )
-        return output.logits
 
     def _mix_inputs(self, params: Any, batch: ParallelBatch, inputs: Array, key: Array) -> Array:
         """Some of the inputs, but not `<s>`, replaced by what the model would have written."""
-        logits = jax.lax.stop_gradient(self._logits(params, batch, inputs))
+        logits = jax.lax.stop_gradient(self._apply(params, batch, inputs).logits)
         own = logits.argmax(axis=-1).astype(inputs.dtype)
         shifted = jnp.concatenate([inputs[:, :1], own[:, :-1]], axis=1)
         chosen = jax.random.bernoulli(key, self.scheduled_sampling_rate, inputs.shape)

@@ -145,7 +145,6 @@ def combine(workload: Workload, members: Sequence[Member]) -> Workload:
 
     Its scores are means over the seeds, of the learning rate that is best by them; the criterion of
     each member stands beside them, under the member's name.
-
     """
 
     def evaluate(params: Any) -> dict[str, float]:

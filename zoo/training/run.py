@@ -102,8 +102,8 @@ class Run:
             state, restored = self._restore(directory, template)
             self._check_vocabulary(restored, vocabulary)
             progress = Progress(**restored.progress)
+        self.write_config()
         if hosts.is_first():
-            self.write_config()
             self._truncate(int(state.step))
         return state, progress
 
@@ -143,6 +143,8 @@ class Run:
 
     def write_config(self) -> None:
         """Write config.json."""
+        if not hosts.is_first():
+            return
         _replace_text(self.directory / CONFIG, json.dumps(self.config, indent=1) + "\n")
 
     def restore_arrays(self, step: int, template: TrainState) -> TrainState:

@@ -1,0 +1,170 @@
+"""A softmax over many words and its cross-entropy, with the gradient made in the same pass.
+
+    z_n = U' h_n + b,   p_n = softmax(z_n)
+    loss_n = log sum_v exp(z_nv) - (1 - e) z_n,target - (e/V) sum_v z_nv
+    L = sum_n w_n loss_n,   dL/dz_nv = w_n (p_nv - (1 - e) [v = target] - e/V)
+
+Since L is linear in the losses, dL/dz is known as soon as z is. So the steps are cut into parts: of
+each its share of dL/dh, dL/dU and dL/db is added up before the next one is looked at. The logits of
+the whole batch, with a large vocabulary the largest array of training, are never there.
+
+Axes: B rows, T steps, H width of a state, V vocabulary; N = B*T.
+"""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+from jax import lax
+
+from zoo.layers.linear import product
+
+Array = jax.Array
+
+MOST_CELLS = 2**25  # logits of one part, 128 MB; fewer are not faster
+
+
+class SoftmaxInputs(struct.PyTreeNode):
+    """What a softmax is made of.
+
+    Attributes:
+        hidden: [B, T, H], h.
+        kernel: [H, V], U.
+        bias: [V], b.
+        dtype: precision of the products, see `zoo.layers.linear.product`.
+    """
+
+    hidden: Array
+    kernel: Array
+    bias: Array
+    dtype: str | None = struct.field(pytree_node=False, default=None)
+
+
+class _Static(NamedTuple):
+    """The settings that shape the compiled program."""
+
+    smoothing: float
+    dtype: str | None
+
+
+def softmax_losses(
+    inputs: SoftmaxInputs, targets: Array, weights: Array, smoothing: float = 0.0
+) -> tuple[Array, Array]:
+    """The weighted sum of the losses, which has a gradient, and each one, which has none.
+
+    Args:
+        inputs: of the softmax.
+        targets: int32[B, T].
+        weights: [B, T], w.
+        smoothing: e.
+
+    Returns:
+        L, and -log p(target) [B, T] in nats, without smoothing.
+
+    Example:
+        >>> inputs = SoftmaxInputs(jnp.ones((1, 2, 3)), jnp.zeros((3, 4)), jnp.zeros(4))
+        >>> total, nats = softmax_losses(inputs, jnp.array([[0, 3]]), jnp.array([[1.0, 0.0]]))
+        >>> round(total.item(), 4), nats.round(4).tolist()
+        (1.3863, [[1.386299967765808, 1.386299967765808]])
+    """
+    steps, num_parts = inputs.hidden.shape[1], count_parts(inputs)
+    static = _Static(smoothing, inputs.dtype)
+    operands = (inputs.hidden, jnp.asarray(targets), weights)
+    parts = jax.tree.map(partial(_split, num_parts), operands)
+    total, nats = _losses(static, parts, inputs.kernel, inputs.bias)
+    return total, lax.stop_gradient(_join(nats, steps))
+
+
+def count_parts(inputs: SoftmaxInputs) -> int:
+    """How many parts the steps are cut into."""
+    batch, steps, _ = inputs.hidden.shape
+    return min(-(-batch * steps * len(inputs.bias) // MOST_CELLS), steps)
+
+
+def _split(num_parts: int, array: Array) -> Array:
+    """[B, T, ...] as [P, B, T/P, ...], the end filled up with zeros, whose weight is zero too.
+
+    Rows stay whole, so that devices which share them out share out every part.
+    """
+    batch, steps = array.shape[:2]
+    each = -(-steps // num_parts)
+    filled = jnp.pad(array, ((0, 0), (0, num_parts * each - steps), *[(0, 0)] * (array.ndim - 2)))
+    return filled.reshape((batch, num_parts, each, *array.shape[2:])).swapaxes(0, 1)
+
+
+def _join(array: Array, steps: int) -> Array:
+    """[P, B, T/P] as [B, T]."""
+    return array.swapaxes(0, 1).reshape((array.shape[1], -1))[:, :steps]
+
+
+class _Part(NamedTuple):
+    """What a part comes to: its share of L, its losses, and dL/dz [R, V] of its R rows."""
+
+    total: Array
+    nats: Array
+    grad: Array
+
+
+def _work_through(static: _Static, part: Any, kernel: Array, bias: Array) -> _Part:
+    """Logits, losses and dL/dz of hidden [B, T/P, H], targets and weights [B, T/P]."""
+    hidden, targets, weights = part
+    rows, smoothing, size = hidden.shape[0] * hidden.shape[1], static.smoothing, bias.shape[0]
+    target, weight = targets.reshape(rows), weights.reshape(rows)
+    logits = product(hidden.reshape((rows, -1)), kernel, static.dtype) + bias[None]
+    largest = logits.max(axis=1)
+    exponentials = jnp.exp(logits - largest[:, None])
+    sums = exponentials.sum(axis=1)
+    normaliser = largest + jnp.log(sums)
+    picked = jnp.take_along_axis(logits, target[:, None], axis=1)[:, 0]
+    losses = normaliser - (1 - smoothing) * picked
+    is_target = jnp.arange(size, dtype=target.dtype)[None] == target[:, None]
+    wanted = is_target.astype(logits.dtype) * (1 - smoothing)
+    if smoothing:
+        losses = losses - smoothing * logits.mean(axis=1)
+        wanted = wanted + smoothing / size
+    grad = exponentials * (weight / sums)[:, None] - wanted * weight[:, None]
+    nats = (normaliser - picked).reshape(targets.shape)
+    return _Part((weight * losses).sum(), nats, grad)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _losses(static: _Static, parts: Any, kernel: Array, bias: Array) -> tuple[Array, Array]:
+    """L, and the losses [P, B, T/P]."""
+
+    def step(total: Array, part: Any) -> tuple[Array, Array]:
+        found = _work_through(static, part, kernel, bias)
+        return total + found.total, found.nats
+
+    return lax.scan(step, jnp.zeros((), bias.dtype), parts)
+
+
+def _losses_keeping(
+    static: _Static, parts: Any, kernel: Array, bias: Array
+) -> tuple[tuple[Array, Array], tuple]:
+    """The same, and dL/dh, dL/dU and dL/db."""
+    transposed = lax.optimization_barrier(kernel.T)
+
+    def step(sums: tuple[Array, Array, Array], part: Any) -> tuple[tuple, tuple[Array, Array]]:
+        total, grad_kernel, grad_bias = sums
+        found = _work_through(static, part, kernel, bias)
+        hidden = part[0].reshape((-1, kernel.shape[0]))
+        grad_hidden = product(found.grad, transposed, static.dtype).reshape(part[0].shape)
+        grad_kernel = grad_kernel + product(hidden.T, found.grad, static.dtype)
+        sums = total + found.total, grad_kernel, grad_bias + found.grad.sum(axis=0)
+        return sums, (found.nats, grad_hidden)
+
+    zeros = jnp.zeros((), bias.dtype), jnp.zeros_like(kernel), jnp.zeros_like(bias)
+    (total, grad_kernel, grad_bias), (nats, grad_hidden) = lax.scan(step, zeros, parts)
+    return (total, nats), (grad_hidden, grad_kernel, grad_bias)
+
+
+def _losses_backward(static: _Static, kept: tuple, grads: tuple[Array, Array]) -> tuple:
+    """dL/dh, dL/dU and dL/db, times the gradient of L; that of the losses is not looked at."""
+    del static
+    grad_hidden, grad_kernel, grad_bias = (grads[0] * array for array in kept)
+    return (grad_hidden, None, None), grad_kernel, grad_bias
+
+
+_losses.defvjp(_losses_keeping, _losses_backward)
