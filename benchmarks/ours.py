@@ -45,7 +45,10 @@ def build(row: Row, steps_a_call: int) -> Callable[[], float]:
 def language_model(row: Row) -> tuple[Any, Any, Any, Any]:
     """Task, parameters, carry and batch of a recurrent language model."""
     config = RecurrentLMConfig(
-        cell=row.cell, embedding_size=row.size, hidden_sizes=(row.size,) * row.layers
+        cell=row.cell,
+        embedding_size=row.size,
+        hidden_sizes=(row.size,) * row.layers,
+        matmul_dtype=row.dtype,
     )
     model = RecurrentLM(config, row.vocabulary)
     inputs, targets = random_tokens(row)

@@ -21,6 +21,7 @@ class Row(NamedTuple):
         vocabulary: V.
         steps: T, of sources as of targets.
         batch: B.
+        dtype: of the operands of matrix products, float32 or bfloat16.
     """
 
     kind: str
@@ -30,6 +31,7 @@ class Row(NamedTuple):
     vocabulary: int
     steps: int
     batch: int
+    dtype: str = "float32"
 
 
 ROWS = {
@@ -37,6 +39,7 @@ ROWS = {
     "lstm_2x650": Row("language_model", "lstm", 2, 650, 10_000, 35, 20),
     "lstm_1x256": Row("language_model", "lstm", 1, 256, 64, 64, 64),
     "lstm_2x512": Row("language_model", "lstm", 2, 512, 64, 128, 64),
+    "lstm_2x1500": Row("language_model", "lstm", 2, 1500, 10_000, 35, 64),
     "elman_1x200": Row("language_model", "elman", 1, 200, 10_000, 20, 20),
     "translator": Row("translator", "gru", 1, 512, 6_000, 20, 64),
     "classifier": Row("classifier", "lstm", 1, 128, 8_000, 40, 32),

@@ -3,11 +3,12 @@
     python benchmarks/train_step.py                                     every row, beside flax
     python benchmarks/train_step.py --peers torch flax haiku keras --json=steps.json
     python benchmarks/train_step.py --rows lstm_2x650 --rounds 5
+    python benchmarks/train_step.py --rows lstm_2x650 lstm_2x1500 --peers torch --bfloat16
 
 All sides do the same work: embedding, recurrent layers, output layer, cross-entropy, gradient, clip
 by global norm, SGD. A process compiles, takes some steps untimed, then reports the median of the
 others. Two never run at once, and ratios are taken round by round, so that a machine whose speed
-drifts favours nobody. Peers but flax come with `pip install '.[benchmarks]'`.
+drifts favours nobody. The last line is for a GPU, where torch.nn.LSTM is cuDNN's. Peers but flax come with `pip install '.[benchmarks]'`.
 """
 
 import argparse
@@ -29,7 +30,8 @@ from benchmarks.rows import ROWS, Row
 
 STEPS_PER_CALL = 5  # of ours, and the untimed steps of all
 PEERS = ("torch", "flax", "haiku", "keras")
-OF_EVERY_KIND = ("ours", "torch")  # the others have language models only
+FOR_A_GPU = "lstm_2x1500"  # a step of it takes seconds on a CPU
+OF_EVERY_KIND = ("ours", "torch")  # the others have language models only, and in float32
 
 
 def builder(side: str) -> Callable[[Row, int], Callable[[], float]]:
@@ -71,26 +73,28 @@ def measure(side: str, row: Row, num_steps: int) -> dict[str, float]:
     }
 
 
-def measure_apart(side: str, row: str, num_steps: int) -> dict[str, float]:
+def measure_apart(side: str, row: str, num_steps: int, bfloat16: bool) -> dict[str, float]:
     """`measure` in a process of its own."""
-    command = [sys.executable, __file__, "--measure", side, "--rows", row]
-    result = subprocess.run(
-        [*command, "--steps", str(num_steps)], capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, __file__, "--measure", side, "--rows", row, f"--steps={num_steps}"]
+    if bfloat16:
+        command.append("--bfloat16")
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
         told = result.stderr.strip().splitlines()[-1:]
         raise SystemExit(f"error: {side} can't run {row}: {' '.join(told)}")
     return json.loads(result.stdout.splitlines()[-1])
 
 
-def compare(name: str, peers: list[str], rounds: int, num_steps: int) -> dict[str, list]:
+def compare(
+    name: str, peers: list[str], rounds: int, num_steps: int, *, bfloat16: bool
+) -> dict[str, list]:
     """What each side measured in every round."""
-    all_have_it = ROWS[name].kind == "language_model"
+    all_have_it = ROWS[name].kind == "language_model" and not bfloat16
     sides = ["ours", *(peer for peer in peers if all_have_it or peer in OF_EVERY_KIND)]
     found: dict[str, list] = {side: [] for side in sides}
     for _ in range(rounds):
         for side in sides:
-            found[side].append(measure_apart(side, name, num_steps))
+            found[side].append(measure_apart(side, name, num_steps, bfloat16))
     return found
 
 
@@ -114,21 +118,31 @@ def line(name: str, found: dict[str, list], peers: list[str]) -> str:
 def main() -> None:
     """Prints the table, or with --measure one side's figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
+    usual = [name for name in ROWS if name != FOR_A_GPU]
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=usual)
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=["flax"])
     parser.add_argument("--rounds", type=int, default=3, help="processes of each side a row")
     parser.add_argument("--steps", type=int, default=20, help="timed steps a process")
+    parser.add_argument("--bfloat16", action="store_true", help="round operands of products")
     parser.add_argument("--json", type=Path, help="write everything that was measured here")
     parser.add_argument("--measure", choices=("ours", *PEERS), help="one side in this process")
     arguments = parser.parse_args()
     if arguments.measure:
-        print(json.dumps(measure(arguments.measure, ROWS[arguments.rows[0]], arguments.steps)))
+        dtype = "bfloat16" if arguments.bfloat16 else "float32"
+        row = ROWS[arguments.rows[0]]._replace(dtype=dtype)
+        print(json.dumps(measure(arguments.measure, row, arguments.steps)))
         return
     heads = ["row", "ours, ms", *(f"{peer}, ms: times ours" for peer in arguments.peers)]
     print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
     results = {}
     for row in arguments.rows:
-        results[row] = compare(row, arguments.peers, arguments.rounds, arguments.steps)
+        results[row] = compare(
+            row,
+            arguments.peers,
+            arguments.rounds,
+            arguments.steps,
+            bfloat16=arguments.bfloat16,
+        )
         print(line(row, results[row], arguments.peers), flush=True)
     if arguments.json:
         machine = {"machine": platform.machine(), "cores": os.cpu_count()}
