@@ -8,7 +8,8 @@
 All sides do the same work: embedding, recurrent layers, output layer, cross-entropy, gradient, clip
 by global norm, SGD. A process compiles, takes some steps untimed, then reports the median of the
 others. Two never run at once, and ratios are taken round by round, so that a machine whose speed
-drifts favours nobody. The last line is for a GPU, where torch.nn.LSTM is cuDNN's. Peers but flax come with `pip install '.[benchmarks]'`.
+drifts favours nobody. The last line is for a GPU, where torch.nn.LSTM is cuDNN's. Peers but flax
+come with `pip install '.[benchmarks]'`.
 """
 
 import argparse
