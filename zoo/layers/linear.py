@@ -5,6 +5,8 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
+from zoo.layers.lookup import Lookup, take_rows
+
 
 def product(x: jax.Array, kernel: jax.Array, dtype: str | None = None) -> jax.Array:
     """x @ kernel, with the operands rounded to `dtype` and the sum kept in x's own precision.
@@ -51,14 +53,16 @@ def _rounded_product_backward(
 _rounded_product.defvjp(_rounded_product_keeping, _rounded_product_backward)
 
 
-def affine(x: jax.Array, kernel: jax.Array, bias: jax.Array, dtype: str | None = None) -> jax.Array:
+def affine(
+    x: jax.Array | Lookup, kernel: jax.Array, bias: jax.Array, dtype: str | None = None
+) -> jax.Array:
     """x @ kernel + bias over the last axis of x, as one product over all leading axes.
 
     Flattening first matters: the product over [B*T, D] is a third faster on a CPU than the same
     product over [B, T, D].
 
     Args:
-        x: [..., D].
+        x: [..., D]; of a `Lookup` the table is multiplied, and then looked up.
         kernel: [D, H].
         bias: [H].
         dtype: as in `product`.
@@ -70,5 +74,8 @@ def affine(x: jax.Array, kernel: jax.Array, bias: jax.Array, dtype: str | None =
         >>> affine(jnp.ones((2, 3, 4)), jnp.ones((4, 5)), jnp.zeros(5)).shape
         (2, 3, 5)
     """
-    flat = product(x.reshape((-1, x.shape[-1])), kernel, dtype) + bias[None, :]
+    if isinstance(x, Lookup):
+        flat = take_rows(product(x.table, kernel, dtype) + bias[None, :], x.rows.reshape(-1))
+    else:
+        flat = product(x.reshape((-1, x.shape[-1])), kernel, dtype) + bias[None, :]
     return flat.reshape((*x.shape[:-1], kernel.shape[-1]))

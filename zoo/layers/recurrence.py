@@ -16,7 +16,7 @@ truncated pass has no loop over time: k sweeps, each over all steps at once.
 """
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +24,7 @@ from jax import lax
 
 from zoo.layers.cells import Carry, Cell
 from zoo.layers.linear import affine, product
+from zoo.layers.lookup import Lookup
 
 Array = jax.Array
 
@@ -59,7 +60,7 @@ class Recurrence(NamedTuple):
 
 def recurrence(
     cell: Cell,
-    inputs: Array,
+    inputs: Array | Lookup,
     weights: Weights,
     carry: Carry | None = None,
     *,
@@ -74,7 +75,7 @@ def recurrence(
 
     Args:
         cell: one time step, from `zoo.layers.cells`.
-        inputs: [B, T, D].
+        inputs: [B, T, D], or embeddings that are not looked up yet.
         weights: the layer's parameters.
         carry: arrays [B, H], the state before the first step; None for `initial`.
         initial: arrays [B, H], the state that a reset returns to; None for zeros.
@@ -130,11 +131,11 @@ def recurrence(
     return Recurrence(outputs, final)
 
 
-def reverse_sequences(x: Array, lengths: Array | None) -> Array:
+def reverse_sequences(x: Any, lengths: Array | None) -> Any:
     """Reverses the first lengths[b] steps of each row b and leaves its padding where it is.
 
     Args:
-        x: [B, T, ...].
+        x: [B, T, ...], or a `Lookup`, of which the rows are reversed.
         lengths: int32[B]; None for T.
 
     Returns:
@@ -144,6 +145,8 @@ def reverse_sequences(x: Array, lengths: Array | None) -> Array:
         >>> reverse_sequences(jnp.array([[1, 2, 3, 0], [4, 5, 6, 7]]), jnp.array([3, 4])).tolist()
         [[3, 2, 1, 0], [7, 6, 5, 4]]
     """
+    if isinstance(x, Lookup):
+        return x.replace(rows=reverse_sequences(x.rows, lengths))
     if lengths is None:
         return x[:, ::-1]
     steps = jnp.arange(x.shape[1])[None, :]

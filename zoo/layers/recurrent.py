@@ -10,6 +10,7 @@ from zoo.layers.cells import Carry, get_cell
 from zoo.layers.dropout import dropout
 from zoo.layers.linear import affine
 from zoo.layers.linear_recurrence import LINEAR_CELLS, get_linear_cell, linear_recurrence
+from zoo.layers.lookup import Lookup
 from zoo.layers.recurrence import (
     Recurrence,
     Weights,
@@ -64,7 +65,7 @@ class RecurrentLayer(nn.Module):
     @nn.compact
     def __call__(
         self,
-        inputs: Array,
+        inputs: Array | Lookup,
         carry: Carry | None = None,
         *,
         lengths: Array | None = None,
@@ -152,7 +153,7 @@ class LinearRecurrentLayer(nn.Module):
     @nn.compact
     def __call__(
         self,
-        inputs: Array,
+        inputs: Array | Lookup,
         carry: Carry | None = None,
         *,
         lengths: Array | None = None,
@@ -177,7 +178,7 @@ class LinearRecurrentLayer(nn.Module):
             reverse_sequences(outputs, lengths) if self.reverse else outputs, (final,)
         )
 
-    def _coefficients(self, inputs: Array) -> tuple[Array, Array]:
+    def _coefficients(self, inputs: Array | Lookup) -> tuple[Array, Array]:
         """a_t and b_t of every step."""
         cell, size = get_linear_cell(self.cell), self.size
         init = uniform(self.init_scale) if self.init_scale else nn.initializers.glorot_uniform()
@@ -288,7 +289,7 @@ class RecurrentStack(nn.Module):
 
     def __call__(
         self,
-        inputs: Array,
+        inputs: Array | Lookup,
         carry: tuple[Carry, ...] | None = None,
         *,
         lengths: Array | None = None,
@@ -297,7 +298,7 @@ class RecurrentStack(nn.Module):
     ) -> tuple[Array, tuple[Carry, ...]]:
         """Outputs of the top layer [B, T, H] (or [B, T, 2H]) and each layer's final carry."""
         finals: list[Carry] = []
-        hidden = inputs
+        hidden: Any = inputs
         for index in range(len(self.sizes)):
             if index:
                 hidden = self._dropout(hidden, deterministic)
@@ -309,7 +310,7 @@ class RecurrentStack(nn.Module):
         return hidden, tuple(finals)
 
     def _run_layer(
-        self, index: int, inputs: Array, carry: Carry | None, **options: Any
+        self, index: int, inputs: Array | Lookup, carry: Carry | None, **options: Any
     ) -> tuple[Array, Carry]:
         num_states = num_states_of(self.cell)
         forward_carry = None if carry is None else carry[:num_states]

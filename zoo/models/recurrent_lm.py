@@ -19,6 +19,7 @@ from zoo.layers.cells import CELLS, Carry
 from zoo.layers.dropout import dropout
 from zoo.layers.linear import affine
 from zoo.layers.linear_recurrence import LINEAR_CELLS
+from zoo.layers.lookup import Lookup, embed
 from zoo.layers.recurrent import RecurrentStack, num_states_of, uniform
 from zoo.layers.softmax_loss import SoftmaxInputs
 from zoo.models.output import LMOutput
@@ -169,13 +170,19 @@ class RecurrentLM(nn.Module):
             Logits and the state after the last real token.
         """
         config = self.config
-        hidden = self._dropout(self.embedding[tokens], config.embedding_dropout_rate, deterministic)
+        hidden = self._embed(tokens, deterministic)
         hidden, carry = self.stack(
             hidden, carry, lengths=lengths, resets=resets, deterministic=deterministic
         )
         hidden = self._dropout(hidden, config.output_dropout_rate, deterministic)
         softmax = SoftmaxInputs(hidden, self._kernel, self.output_bias, self._matmul_dtype)
         return LMOutput(self.read_out(hidden), carry, softmax)
+
+    def _embed(self, tokens: Array, deterministic: bool) -> Array | Lookup:
+        rate = self.config.embedding_dropout_rate
+        if deterministic or not rate:
+            return embed(self.embedding, tokens)
+        return self._dropout(self.embedding[tokens], rate, deterministic)
 
     @property
     def _kernel(self) -> Array:

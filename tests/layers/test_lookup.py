@@ -1,0 +1,74 @@
+"""Embeddings multiplied before they are looked up are embeddings multiplied after."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from zoo.layers.lookup import Lookup, embed, take_rows
+from zoo.layers.recurrent import RecurrentStack
+
+B, T, V, D = 3, 6, 5, 4
+RNG = np.random.default_rng(0)
+TABLE = RNG.normal(size=(V, D)).astype(np.float32)
+TOKENS = RNG.integers(V - 1, size=(B, T)).astype(np.int32)  # the last row is never asked for
+LENGTHS = np.array([6, 1, 4], np.int32)
+
+
+def test_rows_and_their_gradient():
+    rows = TOKENS.reshape(-1)
+    weights = RNG.normal(size=(B * T, D)).astype(np.float32)
+    np.testing.assert_array_equal(take_rows(jnp.asarray(TABLE), rows), TABLE[rows])
+    found = jax.grad(lambda table: (take_rows(table, rows) * weights).sum())(jnp.asarray(TABLE))
+    expected = np.zeros_like(TABLE)
+    for row, weight in zip(rows, weights, strict=True):
+        expected[row] += weight
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    assert not expected[-1].any()
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "elman", "min_gru"])
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_a_stack_over_a_lookup_is_one_over_the_embeddings(cell, bidirectional):
+    stack = RecurrentStack(cell=cell, sizes=(3, 2), bidirectional=bidirectional)
+    params = stack.init(jax.random.key(1), jnp.asarray(TABLE[TOKENS]))
+
+    @jax.jit
+    def looked_up(params, table):
+        return stack.apply(params, table[TOKENS], lengths=LENGTHS)[0]
+
+    @jax.jit
+    def not_yet(params, table):
+        return stack.apply(params, Lookup(table, jnp.asarray(TOKENS)), lengths=LENGTHS)[0]
+
+    table = jnp.asarray(TABLE)
+    np.testing.assert_allclose(
+        not_yet(params, table), looked_up(params, table), rtol=1e-5, atol=1e-6
+    )
+    found, expected = (
+        jax.grad(lambda *args, f=f: jnp.square(f(*args)).sum(), argnums=(0, 1))(params, table)
+        for f in (not_yet, looked_up)
+    )
+    jax.tree.map(
+        lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5),
+        found,
+        expected,
+    )
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "width", "tokens", "is_lookup"),
+    [
+        (64, 256, 4096, True),
+        (105, 64, 4096, False),
+        (90, 64, 4096, True),
+        (300, 64, 4096, False),  # a gradient of 300 x N where the products have 3 x 64 x N
+        (64, 256, 100, False),
+        (10_000, 200, 700, False),
+    ],
+)
+def test_it_is_chosen_where_it_halves_the_work(vocabulary, width, tokens, is_lookup):
+    table, rows = jnp.zeros((vocabulary, width)), jnp.zeros((1, tokens), jnp.int32)
+    found = embed(table, rows)
+    assert isinstance(found, Lookup) == is_lookup
+    assert (found.shape, found.dtype) == ((1, tokens, width), table.dtype)
