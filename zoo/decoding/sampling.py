@@ -51,8 +51,19 @@ def sample(
     greedy = jnp.asarray(temperature) < jnp.finfo(logits.dtype).tiny
     scaled = scale_by_temperature(logits, jnp.where(greedy, 1.0, temperature))
     restricted = keep_top_p(keep_top_k(scaled, top_k), top_p)
-    drawn = jax.random.categorical(key, restricted, axis=-1)
-    return jnp.where(greedy, most_probable, drawn).astype(jnp.int32)
+    return jnp.where(greedy, most_probable, _draw(key, restricted)).astype(jnp.int32)
+
+
+def _draw(key: Array, logits: Array) -> Array:
+    """The first token whose cumulative probability exceeds a number that is uniform in [0, 1).
+
+    One random number a distribution; `jax.random.categorical` makes one a token, which for 10,000
+    tokens takes five times as long as all of this.
+    """
+    weights = jnp.exp(logits - jnp.max(logits, axis=-1, keepdims=True))
+    cumulative = jnp.cumsum(weights, axis=-1)
+    number = jax.random.uniform(key, logits.shape[:-1], logits.dtype) * cumulative[..., -1]
+    return (cumulative <= number[..., None]).sum(axis=-1)
 
 
 def forbid_special(logits: Array, *, allow_unknown: ArrayLike = False) -> Array:
