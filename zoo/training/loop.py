@@ -123,7 +123,7 @@ def _report(
     if best_step != int(state.step):
         state = run.restore_arrays(best_step, state)
     params = hosts.on_one_host(state.params)
-    scores = workload.evaluate(params)
+    scores = progress.best_scores or workload.evaluate(params)
     log(f"best step {best_step}, validation: {workload.describe(scores)}")
     if config.evaluation.report:
         run.write_report(best_step, scores, workload.figures(params))
@@ -263,7 +263,7 @@ class _Loop:
         improved = progress.best_score is None or score < progress.best_score
         progress.validation = scores
         if improved:
-            progress.best_step, progress.best_score = step, score
+            progress.best_step, progress.best_score, progress.best_scores = step, score, scores
             progress.stalled = progress.stalled_at_rate = 0
         else:
             progress.stalled += 1

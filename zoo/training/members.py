@@ -245,7 +245,7 @@ def _write_member(
     own.optimizer.learning_rate = config.optimizer.learning_rate * member.rate_factor
     of_member = ("params", "optimizer_state", "carry", "key")
     step = int(state.step)
-    progress = Progress(step, score[workload.criterion], validation=score)
+    progress = Progress(step, score[workload.criterion], score, validation=score)
     target = Run(str(run.directory / member.name), own, allow_config_change=True)
     target.write_config()
     target.save(

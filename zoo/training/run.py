@@ -32,6 +32,7 @@ class Progress:
     Attributes:
         best_step: the step with the lowest score on validation, None before the first evaluation.
         best_score: that score.
+        best_scores: all scores of that step.
         stalled: evaluations since the best one.
         stalled_at_rate: the same since the learning rate was last lowered.
         sums: the metrics' sums since the last line of progress.
@@ -40,6 +41,7 @@ class Progress:
 
     best_step: int | None = None
     best_score: float | None = None
+    best_scores: dict[str, float] = dataclasses.field(default_factory=dict)
     stalled: int = 0
     stalled_at_rate: int = 0
     sums: dict[str, float] = dataclasses.field(default_factory=dict)
