@@ -27,7 +27,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
-from benchmarks.rows import ROWS, Row
+from benchmarks.rows import ROWS, Row, language_model_operations
 
 STEPS_PER_CALL = 5  # of ours, and the untimed steps of all
 PEERS = ("torch", "flax", "haiku", "keras")
@@ -65,13 +65,34 @@ def measure(side: str, row: Row, num_steps: int) -> dict[str, float]:
         loss = call()
         if index >= STEPS_PER_CALL:
             times.append((time.perf_counter() - before) / steps_a_call)
-    return {
+    found = {
         "import_seconds": imported - started,
         "first_call_seconds": first - imported,
         "milliseconds": 1e3 * statistics.median(times),
         "peak_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
         "loss_nats": loss,
     }
+    if side == "ours" and row.kind == "language_model":
+        rate = language_model_operations(row) / statistics.median(times)
+        found["share_of_peak"] = rate / peak_operations()
+    return found
+
+
+def peak_operations() -> float:
+    """Operations a second of a large matrix product in this process, by jax."""
+    import jax
+    import jax.numpy as jnp
+
+    size = 2048
+    matrix = jnp.ones((size, size))
+    multiply = jax.jit(jnp.matmul)
+    multiply(matrix, matrix).block_until_ready()
+    times = []
+    for _ in range(10):
+        before = time.perf_counter()
+        multiply(matrix, matrix).block_until_ready()
+        times.append(time.perf_counter() - before)
+    return 2 * size**3 / statistics.median(times)
 
 
 def measure_apart(side: str, row: str, num_steps: int, bfloat16: bool) -> dict[str, float]:
@@ -100,9 +121,14 @@ def compare(
 
 
 def line(name: str, found: dict[str, list], peers: list[str]) -> str:
-    """A row of the table: our milliseconds; of each peer the same, and how much slower it is."""
+    """A row of the table: our milliseconds; of each peer the same, and how much slower it is.
+
+    Of a language model also the share of the machine's matrix products that its own amount to.
+    """
     own = [record["milliseconds"] for record in found["ours"]]
-    cells = [name, f"{statistics.median(own):.1f}"]
+    shares = [record["share_of_peak"] for record in found["ours"] if "share_of_peak" in record]
+    share = f"{statistics.median(shares):.0%}" if shares else ""
+    cells = [name, f"{statistics.median(own):.1f}", share]
     for peer in peers:
         if peer not in found:
             cells.append("")
@@ -133,7 +159,8 @@ def main() -> None:
         row = ROWS[arguments.rows[0]]._replace(dtype=dtype)
         print(json.dumps(measure(arguments.measure, row, arguments.steps)))
         return
-    heads = ["row", "ours, ms", *(f"{peer}, ms: times ours" for peer in arguments.peers)]
+    theirs = [f"{peer}, ms: times ours" for peer in arguments.peers]
+    heads = ["row", "ours, ms", "of the peak", *theirs]
     print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
     results = {}
     for row in arguments.rows:

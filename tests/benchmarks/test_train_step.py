@@ -5,7 +5,7 @@ import math
 import pytest
 
 from benchmarks import train_step
-from benchmarks.rows import NUM_LABELS, Row
+from benchmarks.rows import NUM_LABELS, Row, language_model_operations
 
 TINY = {
     "language_model": Row("language_model", "lstm", 2, 16, 50, 8, 4),
@@ -42,4 +42,11 @@ def test_the_table_has_medians_of_ratios_round_by_round():
         "flax": [{"milliseconds": value} for value in (15.0, 40.0, 40.0)],
     }
     line = train_step.line("a row", found, ["torch", "flax"])
-    assert line == "| a row | 20.0 |  | 40.0: x 1.50 (1.00-2.00) |"
+    assert line == "| a row | 20.0 |  |  | 40.0: x 1.50 (1.00-2.00) |"
+
+
+def test_operations_are_those_of_every_product_three_times():
+    row = Row("language_model", "lstm", 2, 8, 50, 5, 3)
+    products = [(15, 8, 32)] * 4 + [(15, 8, 50)]  # two layers' inputs and states, and the softmax
+    expected = 3 * sum(2 * n * d * h for n, d, h in products)
+    assert language_model_operations(row) == expected
