@@ -91,6 +91,7 @@ def score_cell(run: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.smoke:
         pairs = ParallelTexts(pairs.sources[:64], pairs.targets[:64], pairs.alignments[:64])
     score = zoo.evaluate_translator(checkpoint, pairs, beam_size=1)
+    jax.clear_caches()  # of fifty models
     settings = checkpoint.config["model"]
     sizes = (np.size(leaf) for leaf in jax.tree.leaves(checkpoint.params))
     return {

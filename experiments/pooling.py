@@ -17,7 +17,6 @@ import importlib.util
 import json
 import statistics
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from ml_collections import ConfigDict
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for a checkout that is not installed
 
+from experiments.timed_runs import train_timed
 from zoo.data.labeled_batching import LabeledBatch
 from zoo.data.labeled_corpora import LabeledDataConfig
 from zoo.diagnostics.pictures import COLOURS, picture, tidy
@@ -34,10 +34,12 @@ from zoo.layers.pooling import POOLINGS
 from zoo.models.classifier import NO_CELL
 from zoo.tasks.classification import build_workload, encode_labeled_corpus, score_split
 from zoo.tasks.workload import Workload
+from zoo.training import checkpoints
 from zoo.training.loop import train_workload
 
 CELLS = (NO_CELL, "elman", "gru", "lstm")
 TRAP = "last, read from padding"
+CLOCKS = "*/minutes.json"  # see train_timed
 DEFAULT_CONFIG = Path(__file__).parents[1] / "configs" / "python_docs_topics_classifier.py"
 
 
@@ -46,7 +48,6 @@ def main() -> None:
     arguments = parse_arguments()
     arguments.workdir.mkdir(parents=True, exist_ok=True)
     results: dict[str, dict[str, list[float]]] = {}
-    started = time.monotonic()
     for cell in CELLS:
         for pooling in POOLINGS:
             scores = [
@@ -61,7 +62,7 @@ def main() -> None:
             ]
             results[cell][TRAP] = scores
             print(f"{cell:6} {TRAP} {spread(scores)}", flush=True)
-    minutes = (time.monotonic() - started) / 60
+    minutes = sum(json.loads(path.read_text()) for path in arguments.workdir.glob(CLOCKS))
     print(write_report(arguments, results, minutes))
 
 
@@ -106,15 +107,17 @@ def accuracy(
     config.training.seed = seed
     # One direction only, so that the last state is the one that has read everything.
     config.model.bidirectional = False
-    name = f"{cell}_{pooling}{'_trap' if trap else ''}_seed{seed}"
-    workload = build_workload(config)
-    if trap:
-        workload = into_the_trap(workload, config)
-    progress = train_workload(
-        config, workload, str(arguments.workdir / name), log=lambda line: None
-    )
-    assert progress.best_score is not None
-    return 1 - progress.best_score
+    run = arguments.workdir / f"{cell}_{pooling}{'_trap' if trap else ''}_seed{seed}"
+
+    def train_run(config: ConfigDict, workdir: str) -> None:
+        workload = build_workload(config)
+        if trap:
+            workload = into_the_trap(workload, config)
+        train_workload(config, workload, workdir, log=lambda line: None)
+
+    train_timed(config, run, run.name, train_run)
+    last = checkpoints.step_directory(run, config.training.num_steps)
+    return 1 - checkpoints.read_json(last / checkpoints.PROGRESS)["best_score"]
 
 
 @dataclasses.dataclass(frozen=True)
