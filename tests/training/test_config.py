@@ -29,6 +29,7 @@ from zoo.training.config import (
 )
 from zoo.training.devices import MeshConfig
 from zoo.training.optimizers import OptimizerConfig, make_optimizer
+from zoo.training.release import without_paths
 from zoo.training.state import create_state
 
 RECORDS = {
@@ -269,3 +270,10 @@ def test_every_config_says_how_to_run_it(path):
     docstring = path.read_text("utf-8").split('"""')[1]
     assert f"python train.py --config=configs/{path.name}" in docstring
     assert " --workdir=" in docstring
+
+
+def test_a_released_config_describes_its_corpus_without_the_vectors_of_its_training():
+    config = base_config("classifier")
+    config.data.word_vectors, config.data.keep_word_vectors = "/home/me/vectors.txt", True
+    released = without_paths(config.to_dict())
+    assert LabeledDataConfig(**released["data"]) == LabeledDataConfig()

@@ -10,7 +10,8 @@ from etils import epath
 from zoo.errors import UserError
 from zoo.training import checkpoints, checksums
 
-_PATHS = ("directory", "cache_directory", "word_vectors")  # fields of a config's data section
+# Fields of a config's data section that name a place, and those that say what to do with it.
+_WITHOUT = {"directory": "", "cache_directory": "", "word_vectors": "", "keep_word_vectors": False}
 
 
 def release(
@@ -61,9 +62,7 @@ def without_paths(config: Mapping[str, Any]) -> dict[str, Any]:
     """
     plain = dict(config)
     if "data" in plain:
-        plain["data"] = {
-            name: "" if name in _PATHS else value for name, value in plain["data"].items()
-        }
+        plain["data"] = {name: _WITHOUT.get(name, value) for name, value in plain["data"].items()}
     return plain
 
 
