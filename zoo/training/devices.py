@@ -12,13 +12,16 @@ axis that does not divide by its mesh axis stays whole. One device is the mesh 1
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
-from jax.sharding import AbstractMesh, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from zoo.errors import UserError
+
+if TYPE_CHECKING:
+    from jax.sharding import AbstractMesh
 
 DATA, MODEL = "data", "model"
 
@@ -80,7 +83,7 @@ def make_mesh(config: MeshConfig, num_rows: int) -> Mesh:
     return Mesh(chosen, (DATA, MODEL))
 
 
-def shardings(state: Any, mesh: Mesh | AbstractMesh, num_members: int = 1) -> Any:
+def shardings(state: Any, mesh: "Mesh | AbstractMesh", num_members: int = 1) -> Any:
     """Where each array of a training state lives.
 
     Args:
