@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import export
 
 from zoo.layers.lookup import Lookup, embed, take_rows
 from zoo.layers.recurrent import RecurrentStack
@@ -54,6 +55,13 @@ def test_a_stack_over_a_lookup_is_one_over_the_embeddings(cell, bidirectional):
         found,
         expected,
     )
+
+
+def test_in_a_program_for_any_number_of_rows_it_is_not_chosen():
+    rows = jax.ShapeDtypeStruct(export.symbolic_shape("b, 4096"), jnp.int32)
+    table = jax.ShapeDtypeStruct((64, 256), jnp.float32)
+    found = jax.eval_shape(embed, table, rows)
+    assert not isinstance(found, Lookup)
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,8 @@ def embed(table: Array, rows: Array) -> Array | Lookup:
         (8, 16, 64)
     """
     (vocabulary, width), tokens = table.shape, rows.size
+    if not isinstance(tokens, int):  # symbolic, in a program for batches of any size
+        return table[rows]
     # Multiplications for each column of W: three products over V or N, and that of `take_rows`.
     with_lookup, without = 3 * vocabulary * width + tokens * vocabulary, 3 * tokens * width
     return Lookup(table, rows) if 2 * with_lookup < without else table[rows]
