@@ -30,6 +30,36 @@ def token_losses(logits: Array, targets: Array) -> Array:
     return _losses(flat, jnp.reshape(targets, (-1,))).reshape(targets.shape)
 
 
+def weighted_losses(
+    logits: Array, targets: Array, weights: Array, smoothing: float = 0.0
+) -> tuple[Array, Array]:
+    """The weighted sum of the targets' losses, and each one.
+
+    sum_n w_n (1 - e) nats_n + w_n e (log sum_v exp(logit_nv) - (1/V) sum_v logit_nv)
+
+    Args:
+        logits: [B, T, V], unnormalised.
+        targets: int32[B, T].
+        weights: [B, T], w.
+        smoothing: e, how much of a target's probability is spread over all V (Szegedy et al. 2016).
+
+    Returns:
+        A scalar, and `token_losses`, [B, T], without smoothing.
+
+    Example:
+        >>> weights = jnp.array([[2.0, 0.0]])
+        >>> total, nats = weighted_losses(jnp.zeros((1, 2, 4)), jnp.array([[3, 0]]), weights)
+        >>> round(total.item(), 4), nats.shape
+        (2.7726, (1, 2))
+    """
+    nats = token_losses(logits, targets)
+    losses = nats
+    if smoothing:
+        everywhere = jax.nn.logsumexp(logits, axis=-1) - logits.mean(axis=-1)
+        losses = (1 - smoothing) * nats + smoothing * everywhere
+    return (weights * losses).sum(), nats
+
+
 @jax.custom_vjp
 def _losses(logits: Array, targets: Array) -> Array:
     """Losses [N] of logits [N, V] and targets [N]."""

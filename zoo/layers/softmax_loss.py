@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from flax import struct
 from jax import lax
 
-from zoo.layers.linear import product
+from zoo.layers.linear import affine, product
 
 Array = jax.Array
 
@@ -40,6 +40,10 @@ class SoftmaxInputs(struct.PyTreeNode):
     kernel: Array
     bias: Array
     dtype: str | None = struct.field(pytree_node=False, default=None)
+
+    def logits(self) -> Array:
+        """z, [B, T, V]."""
+        return affine(self.hidden, self.kernel, self.bias, self.dtype)
 
 
 class _Static(NamedTuple):

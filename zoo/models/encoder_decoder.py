@@ -22,7 +22,6 @@ import jax
 from zoo.errors import UserError
 from zoo.layers.attention import SCORES
 from zoo.layers.dropout import drop
-from zoo.layers.linear import affine
 from zoo.layers.recurrent import uniform
 from zoo.layers.softmax_loss import SoftmaxInputs
 from zoo.models.decoders import FeedForwardDecoder, RecurrentDecoder
@@ -243,9 +242,8 @@ class EncoderDecoder(nn.Module):
         decoded = self.decoder(embedded, memory, state, deterministic)
         hidden = drop(self, decoded.hidden, config.output_dropout_rate, deterministic)
         kernel = self.target_embedding.T if config.tie_embeddings else self.output_kernel
-        logits = affine(hidden, kernel, self.output_bias)
         softmax = SoftmaxInputs(hidden, kernel, self.output_bias)
-        return TranslationOutput(logits, decoded.weights, decoded.state, softmax)
+        return TranslationOutput(softmax.logits(), decoded.weights, decoded.state, softmax)
 
     def _embed(self, table: Array, tokens: Array, deterministic: bool) -> Array:
         """Embeddings; where positions are added, as large as these."""

@@ -17,7 +17,6 @@ import jax.numpy as jnp
 from zoo.errors import UserError
 from zoo.layers.cells import CELLS, Carry
 from zoo.layers.dropout import dropout
-from zoo.layers.linear import affine
 from zoo.layers.linear_recurrence import LINEAR_CELLS
 from zoo.layers.lookup import Lookup, embed
 from zoo.layers.recurrent import RecurrentStack, num_states_of, uniform
@@ -175,8 +174,8 @@ class RecurrentLM(nn.Module):
             hidden, carry, lengths=lengths, resets=resets, deterministic=deterministic
         )
         hidden = self._dropout(hidden, config.output_dropout_rate, deterministic)
-        softmax = SoftmaxInputs(hidden, self._kernel, self.output_bias, self._matmul_dtype)
-        return LMOutput(self.read_out(hidden), carry, softmax)
+        softmax = self._softmax(hidden)
+        return LMOutput(softmax.logits(), carry, softmax)
 
     def _embed(self, tokens: Array, deterministic: bool) -> Array | Lookup:
         rate = self.config.embedding_dropout_rate
@@ -184,13 +183,13 @@ class RecurrentLM(nn.Module):
             return embed(self.embedding, tokens)
         return self._dropout(self.embedding[tokens], rate, deterministic)
 
-    @property
-    def _kernel(self) -> Array:
-        return self.embedding.T if self.config.tie_embeddings else self.output_kernel
+    def _softmax(self, hidden: Array) -> SoftmaxInputs:
+        kernel = self.embedding.T if self.config.tie_embeddings else self.output_kernel
+        return SoftmaxInputs(hidden, kernel, self.output_bias, self._matmul_dtype)
 
     def read_out(self, hidden: Array) -> Array:
         """Logits [..., V] from outputs of the top layer [..., H]."""
-        return affine(hidden, self._kernel, self.output_bias, self._matmul_dtype)
+        return self._softmax(hidden).logits()
 
     def zero_carry(self, batch_size: int) -> tuple[Carry, ...]:
         """A carry of zeros, to start a loop with; needs no parameters.

@@ -17,6 +17,7 @@ from zoo.data.corpora import DataConfig
 from zoo.diagnostics.figures import gradient_figure
 from zoo.diagnostics.gradient_flow import cut_rows, gradient_flow
 from zoo.errors import UserError
+from zoo.layers.pooling import real_steps
 from zoo.models.mixture import MixtureLM
 from zoo.models.recurrent_lm import RecurrentLM
 from zoo.models.registry import build
@@ -66,9 +67,9 @@ class LanguageModeling:
             deterministic=False,
             rngs={"dropout": key},
         )
-        real = jnp.arange(batch.targets.shape[1])[None, :] < batch.lengths[:, None]
-        weights = real.astype(output.logits.dtype)
-        total, _ = output_losses(output, jnp.asarray(batch.targets), weights)
+        targets = jnp.asarray(batch.targets)
+        weights = real_steps(targets, jnp.asarray(batch.lengths)).astype(output.logits.dtype)
+        total, _ = output_losses(output, targets, weights)
         count = batch.lengths.sum().astype(total.dtype)
         metrics = {"loss_nats": total, "num_targets": count, "num_tokens": count}
         return total / count, (output.carry, metrics)

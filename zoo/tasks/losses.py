@@ -4,7 +4,7 @@ from typing import Any
 
 import jax
 
-from zoo.layers.cross_entropy import token_losses
+from zoo.layers.cross_entropy import weighted_losses
 from zoo.layers.softmax_loss import count_parts, softmax_losses
 
 Array = jax.Array
@@ -27,9 +27,4 @@ def output_losses(
     """
     if output.softmax is not None and count_parts(output.softmax) > 1:
         return softmax_losses(output.softmax, targets, weights, smoothing)
-    nats = token_losses(output.logits, targets)
-    losses = nats
-    if smoothing:
-        everywhere = jax.nn.logsumexp(output.logits, axis=-1) - output.logits.mean(axis=-1)
-        losses = (1 - smoothing) * nats + smoothing * everywhere
-    return (weights * losses).sum(), nats
+    return weighted_losses(output.logits, targets, weights, smoothing)
