@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Small programs, each run a few times: compiling costs more than running. Processes inherit it.
@@ -31,6 +32,14 @@ def float64(strict_arrays: None) -> Iterator[None]:
     """Arrays made in this test are float64; the setting ends with the test."""
     with jax.enable_x64(True) if hasattr(jax, "enable_x64") else jax.experimental.enable_x64():
         yield
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small text, of a module's own; a module with labelled or paired texts has another."""
+    from tiny_run import write_corpus
+
+    return write_corpus(tmp_path_factory.mktemp("corpus"))
 
 
 @pytest.fixture

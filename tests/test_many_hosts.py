@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import jax
 import numpy as np
 import pytest
-from tiny_run import metrics_of, tiny_config, tiny_flags, write_corpus
+from tiny_run import metrics_of, tiny_config, tiny_flags
 from train_process import TrainProcess, run_train
 
 from zoo.training import checkpoints
@@ -27,11 +27,6 @@ SETTINGS = {
     "training.checkpoint_every_steps": 10,
     "evaluation.every_steps": 20,
 }
-
-
-@pytest.fixture
-def corpus(tmp_path):
-    return write_corpus(tmp_path)
 
 
 def free_port():

@@ -9,7 +9,7 @@ import signal
 import time
 
 import pytest
-from tiny_run import metrics_of, read_metrics, saved_bits, tiny_config, tiny_flags, write_corpus
+from tiny_run import metrics_of, read_metrics, saved_bits, tiny_config, tiny_flags
 from train_process import TrainProcess
 
 from zoo.training import checkpoints
@@ -32,11 +32,6 @@ SETTINGS = {
     "training.checkpoint_every_steps": 20,
     "evaluation.every_steps": 30,
 }
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory):
-    return write_corpus(tmp_path_factory.mktemp("corpus"))
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import sys
 import pytest
 from absl import flags
 from tiny_regression import regression_workload
-from tiny_run import CONFIG_FILE, ROOT, saved_bits, tiny_flags, write_corpus
+from tiny_run import CONFIG_FILE, ROOT, saved_bits, tiny_flags
 from train_process import TrainProcess, run_train
 
 from zoo.training import checkpoints, loop
@@ -18,11 +18,6 @@ pytestmark = [
     pytest.mark.usefixtures("optax_dtypes"),
     pytest.mark.filterwarnings(r"ignore:the load_module\(\) method"),  # of ml_collections
 ]
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory):
-    return write_corpus(tmp_path_factory.mktemp("corpus"))
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import random
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,15 @@ def write_corpus(directory: Path, num_lines: int = 80, name: str = "corpus.txt")
     path = directory / name
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def environment_with(devices: int) -> dict[str, str]:
+    """The environment of a Python process that finds our modules and so many CPU devices."""
+    return os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "JAX_PLATFORMS": "cpu",
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+    }
 
 
 def read_config(path: Path) -> ConfigDict:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tiny_run import tiny_config, write_corpus
+from tiny_run import tiny_config
 
 from zoo.data.batching import SentenceBatches, StreamBatches
 from zoo.errors import UserError
@@ -16,11 +16,6 @@ from zoo.tasks.registry import build_workload
 from zoo.training.config import base_config
 
 KEY = jax.random.key(0)
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory):
-    return write_corpus(tmp_path_factory.mktemp("corpus"))
 
 
 def first_batch(workload):

@@ -14,12 +14,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from tiny_run import environment_with
 
 from zoo.errors import UserError
 from zoo.training import checkpoints
 from zoo.training.checkpoints import DamagedCheckpoint
-
-ROOT = Path(__file__).parents[2]
 
 
 def arrays(seed):
@@ -261,14 +260,8 @@ def test_keep_deletes_all_but_the_latest_and_the_best(tmp_path, best, kept):
 
 def run_python(program, *arguments, devices=1):
     """Start a program of ours in a process of its own, with a number of CPU devices."""
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "JAX_PLATFORMS": "cpu",
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
-    }
     command = [sys.executable, "-W", "error", "-c", program, *map(str, arguments)]
-    return subprocess.Popen(command, env=environment)
+    return subprocess.Popen(command, env=environment_with(devices))
 
 
 ON_EIGHT_DEVICES = """

@@ -1,7 +1,6 @@
 """Where arrays live, and that it changes no result."""
 
 import json
-import os
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -10,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 from jax.sharding import Mesh, PartitionSpec
-from tiny_run import ROOT
+from tiny_run import ROOT, environment_with
 
 from zoo.errors import UserError
 from zoo.training import devices
@@ -30,13 +29,11 @@ PROGRAM = ROOT / "tests/training/on_eight_devices.py"
     ],
 )
 def test_every_mesh_and_microbatches_train_as_one_device_does(name):
-    environment = os.environ | {
-        "PYTHONPATH": str(ROOT),
-        "JAX_PLATFORMS": "cpu",
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
-    }
     done = subprocess.run(
-        [sys.executable, PROGRAM, name], env=environment, capture_output=True, text=True
+        [sys.executable, PROGRAM, name],
+        env=environment_with(devices=8),
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     apart = json.loads(done.stdout)

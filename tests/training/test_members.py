@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 import pytest
-from tiny_run import array_bits, metrics_of, tiny_config, write_corpus
+from tiny_run import array_bits, metrics_of, tiny_config
 
 import zoo
 from zoo.data.corpora import load_corpus
@@ -26,19 +26,14 @@ SETTINGS = {
     "training__seed": 3,
     "evaluation__num_streams": 1,
 }
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory):
-    return write_corpus(tmp_path_factory.mktemp("corpus"))
+SEVERAL = {"training__num_seeds": 2, "training__learning_rate_factors": (0.5, 1.0)}
 
 
 @pytest.fixture(scope="module")
 def together(corpus, tmp_path_factory):
     """Two seeds by two learning rates, trained together: the workdir and what was logged."""
     workdir, log = tmp_path_factory.mktemp("together"), []
-    several = {"training__num_seeds": 2, "training__learning_rate_factors": (0.5, 1.0)}
-    train(tiny_config(corpus, **SETTINGS, **several), str(workdir), log=log.append)
+    train(tiny_config(corpus, **SETTINGS, **SEVERAL), str(workdir), log=log.append)
     return workdir, log
 
 
@@ -97,8 +92,7 @@ def test_what_holds_several_is_not_loaded_as_one(together):
 
 def test_a_stopped_run_of_several_goes_on(corpus, together, tmp_path):
     workdir, _ = together
-    several = {"training__num_seeds": 2, "training__learning_rate_factors": (0.5, 1.0)}
-    config = tiny_config(corpus, **SETTINGS, **several)
+    config = tiny_config(corpus, **SETTINGS, **SEVERAL)
 
     def stop(line):
         if line.startswith("step 8/"):

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from tiny_run import metrics_of, read_metrics, tiny_config, write_corpus
+from tiny_run import metrics_of, read_metrics, tiny_config
 
 import zoo
 from zoo.training import checkpoints
@@ -21,11 +21,6 @@ SETTINGS = {
     "training.checkpoint_every_steps": 45,
     "evaluation.every_steps": 45,
 }
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory):
-    return write_corpus(tmp_path_factory.mktemp("corpus"))
 
 
 @pytest.fixture(scope="module")
