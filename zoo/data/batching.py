@@ -5,7 +5,7 @@ Axes: B batch rows, T time steps, N tokens of a stream.
 
 import copy
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -142,7 +142,24 @@ class StreamBatches:
         return other
 
 
-class SentenceBatches:
+class BucketedBatches:
+    """What all batches have that a `BucketPlan`, their `_plan`, makes."""
+
+    _plan: "BucketPlan"
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """How many batches an epoch has."""
+        return self._plan.batches_per_epoch
+
+    def with_seed(self, seed: int) -> Self:
+        """Return the same batches in the order of another seed."""
+        other = copy.copy(self)
+        other._plan = self._plan.with_seed(seed)
+        return other
+
+
+class SentenceBatches(BucketedBatches):
     """Separate sentences, padded to the smallest bucket that holds them; every row is fresh.
 
     Sentences and batches come in another random order in every epoch. What is left of a bucket
@@ -178,19 +195,12 @@ class SentenceBatches:
         self._tokens = np.asarray(tokens, dtype=np.int32)
         self._starts, self._lengths = _find_sentences(self._tokens)
         self._plan = BucketPlan(self._lengths, bucket_lengths, batch_size, seed, "sentences")
-        self.batches_per_epoch = self._plan.batches_per_epoch
         self.bucket_lengths = self._plan.bucket_lengths
 
     def batch(self, epoch: int, index: int) -> Batch:
         """Return batch number `index` of an epoch; `batches_per_epoch` says how many there are."""
         num_steps, rows = self._plan.batch(epoch, index)
         return _gather(self._tokens, self._starts[rows], self._lengths[rows], num_steps)
-
-    def with_seed(self, seed: int) -> "SentenceBatches":
-        """Return the same batches in the order of another seed."""
-        other = copy.copy(self)
-        other._plan = self._plan.with_seed(seed)
-        return other
 
 
 class BucketPlan:

@@ -3,13 +3,12 @@
 Axes: B batch rows, T time steps, C labels.
 """
 
-import copy
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from zoo.data.batching import BucketPlan
+from zoo.data.batching import BucketedBatches, BucketPlan
 from zoo.data.vocabulary import Vocabulary
 from zoo.special_tokens import END_ID
 
@@ -77,7 +76,7 @@ def pad(rows: Sequence[np.ndarray], num_steps: int) -> tuple[np.ndarray, np.ndar
     return tokens, np.array([len(row) for row in rows], np.int32)
 
 
-class LabeledBatches:
+class LabeledBatches(BucketedBatches):
     """Texts with their labels, in buckets of similar length, see `BucketPlan`.
 
     An epoch uses every text once, except up to B - 1 that would make no full batch.
@@ -111,16 +110,9 @@ class LabeledBatches:
         self._rows, self._targets = rows, targets
         lengths = np.array([len(row) for row in rows])
         self._plan = BucketPlan(lengths, bucket_lengths, batch_size, seed, "texts")
-        self.batches_per_epoch = self._plan.batches_per_epoch
 
     def batch(self, epoch: int, index: int) -> LabeledBatch:
         """Return batch number `index` of an epoch."""
         num_steps, chosen = self._plan.batch(epoch, index)
         tokens, lengths = pad([self._rows[row] for row in chosen], num_steps)
         return LabeledBatch(tokens, lengths, self._targets[chosen])
-
-    def with_seed(self, seed: int) -> "LabeledBatches":
-        """Return the same batches in the order of another seed."""
-        other = copy.copy(self)
-        other._plan = self._plan.with_seed(seed)
-        return other

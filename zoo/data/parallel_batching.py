@@ -3,13 +3,12 @@
 Axes: B batch rows, S source steps, T target steps.
 """
 
-import copy
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from zoo.data.batching import BucketPlan, shift_targets
+from zoo.data.batching import BucketedBatches, BucketPlan, shift_targets
 from zoo.data.labeled_batching import pad
 from zoo.errors import UserError
 
@@ -79,7 +78,7 @@ def keep_short(
     return [source for source, _ in pairs], [target for _, target in pairs]
 
 
-class ParallelBatches:
+class ParallelBatches(BucketedBatches):
     """Sentence pairs in buckets of similar length, see `BucketPlan`.
 
     The longer side of a pair decides its bucket, and both sides are padded to it: so there is one
@@ -115,7 +114,6 @@ class ParallelBatches:
         pairs = zip(source_rows, target_rows, strict=True)
         lengths = np.array([max(map(len, pair)) for pair in pairs])
         self._plan = BucketPlan(lengths, bucket_lengths, batch_size, seed, "pairs")
-        self.batches_per_epoch = self._plan.batches_per_epoch
 
     def batch(self, epoch: int, index: int) -> ParallelBatch:
         """Return batch number `index` of an epoch."""
@@ -123,9 +121,3 @@ class ParallelBatches:
         sources = [self._source_rows[row] for row in chosen]
         targets = [self._target_rows[row] for row in chosen]
         return make_parallel_batch(sources, targets, num_steps)
-
-    def with_seed(self, seed: int) -> "ParallelBatches":
-        """Return the same batches in the order of another seed."""
-        other = copy.copy(self)
-        other._plan = self._plan.with_seed(seed)
-        return other

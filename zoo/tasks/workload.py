@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from zoo.data.batching import SeededBatches
+from zoo.data.batching import Batches
 
 
 class Workload(NamedTuple):
@@ -16,7 +16,7 @@ class Workload(NamedTuple):
         task: the loss, see `zoo.training.state.Task`.
         init_params: random key -> parameters before training.
         carry: the recurrent state before the first batch.
-        batches: the training batches.
+        batches: the training batches; `SeededBatches` where several seeds may train at once.
         vocabulary: what `Vocabulary.to_json` gave; saved with every checkpoint.
         evaluate: parameters -> scores on the validation split.
         criterion: the name of the score that training is to lower.
@@ -33,7 +33,7 @@ class Workload(NamedTuple):
     task: Any
     init_params: Callable[[jax.Array], Any]
     carry: Any
-    batches: SeededBatches
+    batches: Batches
     vocabulary: dict[str, Any]
     evaluate: Callable[[Any], dict[str, float]]
     criterion: str

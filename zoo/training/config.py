@@ -225,21 +225,17 @@ def section(config: ConfigDict, name: str) -> Any:
 
 def check(config: ConfigDict) -> None:
     """Raises UserError, one line, for the first value that can't be."""
-    if task_of(config.model.architecture) != "ngram_counting":
-        _check_microbatches(config.data.batch_size, config.training.num_microbatches)
     for name, defaults in base_config(config.model.architecture).items():
         if name in _RECORDS:
             section(config, name)
         for field, default in defaults.items():
             if isinstance(default, tuple):
                 _check_elements(f"{name}.{field}", config[name][field], default)
-
-
-def _check_microbatches(batch_size: int, num_microbatches: int) -> None:
-    if num_microbatches > 0 and batch_size % num_microbatches:
+    parts = config.training.get("num_microbatches", 1)  # what is counted has no batches
+    if parts > 1 and config.data.batch_size % parts:
         raise UserError(
-            f"training.num_microbatches={num_microbatches} does not divide "
-            f"data.batch_size={batch_size}; change one of them"
+            f"training.num_microbatches={parts} does not divide "
+            f"data.batch_size={config.data.batch_size}; change one of them"
         )
 
 

@@ -105,10 +105,12 @@ def shardings(state: Any, mesh: "Mesh | AbstractMesh", num_members: int = 1) -> 
 
     def place(path: tuple[Any, ...], leaf: Any) -> NamedSharding:
         names = [str(getattr(key, "name", getattr(key, "key", ""))) for key in path]
-        axes = _axes(names, leaf.ndim) if num_members == 1 else [DATA, *[None] * (leaf.ndim - 1)]
+        axes = ([DATA] + [None] * leaf.ndim)[: leaf.ndim]
+        if num_members == 1:
+            axes = _axes(names, leaf.ndim)
         spec = [
             axis if axis and size % mesh.shape[axis] == 0 else None
-            for axis, size in zip(axes, leaf.shape, strict=leaf.ndim > 0)
+            for axis, size in zip(axes, leaf.shape, strict=True)
         ]
         return NamedSharding(mesh, PartitionSpec(*spec))
 

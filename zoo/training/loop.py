@@ -292,7 +292,8 @@ class _Loop:
 
     def _save(self, state: TrainState, progress: Progress) -> None:
         started = time.monotonic()
-        for array in jax.tree.leaves(hosts.gather(state.params)):
+        state = state.replace(params=hosts.gather(state.params))  # once, to look at and to write
+        for array in jax.tree.leaves(state.params):
             if not np.isfinite(array).all():
                 value = float(array[~np.isfinite(array)][0])
                 raise UserError(self._not_finite("a parameter", value, int(state.step)))

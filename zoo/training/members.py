@@ -12,7 +12,7 @@ Members are shared out over the mesh axis `data`.
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ import numpy as np
 import optax
 from ml_collections import ConfigDict
 
-from zoo.data.batching import SeededBatches
+from zoo.data.batching import Batches, SeededBatches
 from zoo.special_tokens import END_ID
 from zoo.tasks.workload import Workload
 from zoo.training import hosts
@@ -112,19 +112,13 @@ class MemberBatches:
         batches: of each member.
     """
 
-    def __init__(self, batches: Sequence[SeededBatches]):
+    def __init__(self, batches: Sequence[Batches]):
         self._batches = batches
         self.batches_per_epoch = batches[0].batches_per_epoch
 
     def batch(self, epoch: int, index: int) -> Any:
         """Return batch number `index` of an epoch, of every member."""
         return jax.tree.map(_stack, *(one.batch(epoch, index) for one in self._batches))
-
-    def with_seed(self, seed: int) -> "MemberBatches":
-        """Return the same batches in the orders of seeds from this one on."""
-        return MemberBatches(
-            [one.with_seed(seed + number) for number, one in enumerate(self._batches)]
-        )
 
 
 def _stack(*arrays: np.ndarray) -> np.ndarray:
@@ -153,11 +147,12 @@ def combine(workload: Workload, members: Sequence[Member]) -> Workload:
         own = {member.name: score[workload.criterion] for member, score in scores.items()}
         return mean | own
 
+    batches = cast(SeededBatches, workload.batches)
     return workload._replace(
         task=SumOfLosses(workload.task),
         init_params=jax.vmap(workload.init_params),
         carry=jax.tree.map(lambda array: jnp.stack([array] * len(members)), workload.carry),
-        batches=MemberBatches([workload.batches.with_seed(member.seed) for member in members]),
+        batches=MemberBatches([batches.with_seed(member.seed) for member in members]),
         evaluate=evaluate,
         describe=lambda scores: f"mean over seeds {workload.describe(scores)}",
         sample=lambda params, seed: workload.sample(take(params, 0), seed),

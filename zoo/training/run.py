@@ -105,8 +105,7 @@ class Run:
             self._check_vocabulary(restored, vocabulary)
             progress = Progress(**restored.progress)
         self.write_config()
-        if hosts.is_first():
-            self._truncate(int(state.step))
+        self._truncate(int(state.step))
         return state, progress
 
     def _latest_sound(self, log: Callable[[str], None]) -> Any:
@@ -123,7 +122,7 @@ class Run:
         Raises:
             UserError: the checkpoint's vocabulary is not that of this config.
         """
-        directory = checkpoints.latest_sound(self.directory, log=log, set_aside=True)
+        directory = self._latest_sound(log)
         self.write_config()
         if directory is None:
             self._truncate(0)
@@ -173,16 +172,13 @@ class Run:
         """Write a checkpoint; then keep the best and the latest only."""
         params, others = hosts.gather(_split(state))
         step = int(state.step)
-        if hosts.is_first():
-            self._write_step(step, params, others, vocabulary, progress)
-            checkpoints.keep(self.directory, best=progress.best_step)
-        hosts.wait_for_all("the checkpoint is written")
+        self._write_step(step, params, others, vocabulary, progress)
         return Path(checkpoints.step_directory(self.directory, step))
 
     def _write_step(
         self, step: int, params: Any, state: Any, vocabulary: dict[str, Any], progress: Progress
-    ) -> Path:
-        return Path(
+    ) -> None:
+        if hosts.is_first():
             checkpoints.save(
                 self.directory,
                 step=step,
@@ -192,7 +188,8 @@ class Run:
                 vocabulary=vocabulary,
                 progress=dataclasses.asdict(progress),
             )
-        )
+            checkpoints.keep(self.directory, best=progress.best_step)
+        hosts.wait_for_all("the checkpoint is written")
 
     def append(self, name: str) -> TextIO:
         """One of the run's files of JSON lines, METRICS or SAMPLES, to append to."""
@@ -211,6 +208,8 @@ class Run:
 
     def _truncate(self, step: int) -> None:
         """Drops what metrics and samples say of later steps."""
+        if not hosts.is_first():
+            return
         for path in (self.directory / METRICS, self.directory / SAMPLES):
             if path.exists():
                 lines = path.read_text("utf-8").splitlines()
