@@ -25,6 +25,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from zoo.errors import UserError
+from zoo.layers.pooling import real_steps
 from zoo.layers.recurrence import widen_resets
 
 Array = jax.Array
@@ -125,7 +126,7 @@ def linear_recurrence(
         reset = widen_resets(resets, steps)[..., None]
         b = jnp.where(reset, a * start[:, None] + b, b)
         a = jnp.where(reset, 0, a)
-    real = None if lengths is None else (jnp.arange(steps)[None] < lengths[:, None])[..., None]
+    real = None if lengths is None else real_steps(b, lengths)[..., None]
     if real is not None:  # padding hands the state on
         a, b = jnp.where(real, a, 1), jnp.where(real, b, 0)
     b = b.at[:, 0].add(a[:, 0] * carry)

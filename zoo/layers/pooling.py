@@ -38,6 +38,7 @@ class Pooled(NamedTuple):
 
 def real_steps(states: Array, lengths: Array) -> Array:
     """bool[B, T], True where a step is no padding."""
+    lengths = jnp.asarray(lengths)  # NumPy's int64 is int32 here
     return jnp.arange(states.shape[1], dtype=lengths.dtype)[None, :] < lengths[:, None]
 
 

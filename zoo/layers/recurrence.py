@@ -25,6 +25,7 @@ from jax import lax
 from zoo.layers.cells import Carry, Cell
 from zoo.layers.linear import affine, product
 from zoo.layers.lookup import Lookup
+from zoo.layers.pooling import real_steps
 
 Array = jax.Array
 
@@ -119,16 +120,18 @@ def recurrence(
         initial,
         resets,
     )
+    outputs, final = _real_part(states, lengths)
+    return Recurrence(reverse_sequences(outputs, lengths) if reverse else outputs, final)
+
+
+def _real_part(states: Carry, lengths: Array | None) -> tuple[Array, Carry]:
+    """Of states [T, B, H] the outputs [B, T, H], zero at padding, and the last real states."""
+    outputs = states[0].swapaxes(0, 1)
     if lengths is None:
-        final = tuple(state[-1] for state in states)
-        outputs = states[0].swapaxes(0, 1)
-    else:
-        final = tuple(state[lengths - 1, jnp.arange(batch)] for state in states)
-        real = jnp.arange(steps)[None, :] < lengths[:, None]
-        outputs = jnp.where(real[:, :, None], states[0].swapaxes(0, 1), 0)
-    if reverse:
-        outputs = reverse_sequences(outputs, lengths)
-    return Recurrence(outputs, final)
+        return outputs, tuple(state[-1] for state in states)
+    real = real_steps(outputs, lengths)[..., None]
+    final = tuple(state[lengths - 1, jnp.arange(len(lengths))] for state in states)
+    return jnp.where(real, outputs, 0), final
 
 
 def reverse_sequences(x: Any, lengths: Array | None) -> Any:
