@@ -11,14 +11,13 @@ benchmarks.
 import argparse
 import json
 import statistics
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.processes import median_seconds, run_apart
 from benchmarks.rows import ROWS, Row
 
 CASES = tuple((row, batch) for row in ("lstm_2x200", "lstm_1x256") for batch in (1, 64))
@@ -29,21 +28,14 @@ def ours(row: Row, batch: int) -> Callable[[], int]:
     """A call that draws NUM_TOKENS tokens for each row of a batch; gives how many."""
     from types import SimpleNamespace
 
-    import jax
-    import jax.numpy as jnp
-
+    from benchmarks.ours import language_model
     from zoo.data.vocabulary import build_vocabulary
     from zoo.decoding.generation import generate
-    from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
 
     words = [" ".join(f"w{number}" for number in range(row.vocabulary - 3))]
     vocabulary = build_vocabulary("word", words)
-    config = RecurrentLMConfig(
-        cell=row.cell, embedding_size=row.size, hidden_sizes=(row.size,) * row.layers
-    )
-    model = RecurrentLM(config, len(vocabulary))
-    params = jax.jit(model.init)(jax.random.key(0), jnp.ones((1, 1), jnp.int32))["params"]
-    checkpoint = SimpleNamespace(model=model, params=params, vocabulary=vocabulary)
+    task, params, _, _ = language_model(row)
+    checkpoint = SimpleNamespace(model=task.model, params=params, vocabulary=vocabulary)
 
     def call() -> int:
         texts = generate(checkpoint, [""] * batch, max_tokens=NUM_TOKENS, stop="length")
@@ -83,24 +75,13 @@ SIDES = {"ours": ours, "torch": torch_loop}
 def measure(side: str, row: str, batch: int, rounds: int) -> float:
     """Tokens a second in this process, the median of some texts."""
     call = SIDES[side](ROWS[row], batch)
-    call()
-    rates = []
-    for _ in range(rounds):
-        started = time.perf_counter()
-        rates.append(call() / (time.perf_counter() - started))
-    return statistics.median(rates)
+    num_tokens = call()
+    return num_tokens / median_seconds(call, rounds)
 
 
 def measure_apart(side: str, row: str, batch: int, rounds: int) -> float:
     """`measure` in a process of its own."""
-    command = [sys.executable, __file__, "--measure", side, row, str(batch)]
-    result = subprocess.run(
-        [*command, f"--rounds={rounds}"], capture_output=True, text=True, check=False
-    )
-    if result.returncode:
-        told = result.stderr.strip().splitlines()[-1:]
-        raise SystemExit(f"error: {side} can't run {row}: {' '.join(told)}")
-    return float(result.stdout.splitlines()[-1])
+    return run_apart(__file__, f"--rounds={rounds}", "--measure", side, row, str(batch))
 
 
 def main() -> None:

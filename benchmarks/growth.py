@@ -11,15 +11,13 @@ and a picture for each axis.
 
 import argparse
 import json
-import statistics
-import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.processes import median_seconds, peak_megabytes, run_apart
 from benchmarks.rows import Row
 from zoo.diagnostics.pictures import COLOURS, MARKERS, picture, tidy
 
@@ -50,29 +48,17 @@ def points(axis: str) -> list[Row]:
 
 def measure(row: Row, num_steps: int) -> dict[str, float]:
     """In this process: milliseconds a step and the peak of memory."""
-    import resource
-
     from benchmarks.ours import build
 
     call = build(row, 1)
     call()
-    times = []
-    for _ in range(num_steps):
-        before = time.perf_counter()
-        call()
-        times.append(1e3 * (time.perf_counter() - before))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    return {"milliseconds": statistics.median(times), "peak_megabytes": peak}
+    seconds = median_seconds(call, num_steps)
+    return {"milliseconds": 1e3 * seconds, "peak_megabytes": peak_megabytes()}
 
 
 def measure_apart(row: Row, num_steps: int) -> dict[str, float]:
     """`measure` in a process of its own."""
-    command = [sys.executable, __file__, "--measure", json.dumps(row), f"--num_steps={num_steps}"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    if result.returncode:
-        told = result.stderr.strip().splitlines()[-1:]
-        raise SystemExit(f"error: {row} can't be run: {' '.join(told)}")
-    return json.loads(result.stdout.splitlines()[-1])
+    return run_apart(__file__, f"--num_steps={num_steps}", "--measure", json.dumps(row))
 
 
 def draw(directory: Path, axis: str, found: list[dict[str, Any]]) -> None:

@@ -16,9 +16,7 @@ import argparse
 import json
 import os
 import platform
-import resource
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -27,6 +25,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
+from benchmarks.processes import median_seconds, peak_megabytes, run_apart
 from benchmarks.rows import ROWS, Row, language_model_operations
 
 STEPS_PER_CALL = 5  # of ours, and the untimed steps of all
@@ -59,22 +58,18 @@ def measure(side: str, row: Row, num_steps: int) -> dict[str, float]:
     call = build(row, steps_a_call)
     call()
     first = time.perf_counter()
-    times = []
-    for index in range(0, STEPS_PER_CALL + num_steps, steps_a_call):
-        before = time.perf_counter()
-        loss = call()
-        if index >= STEPS_PER_CALL:
-            times.append((time.perf_counter() - before) / steps_a_call)
+    for _ in range(STEPS_PER_CALL // steps_a_call):
+        call()
+    seconds = median_seconds(call, -(-num_steps // steps_a_call)) / steps_a_call
     found = {
         "import_seconds": imported - started,
         "first_call_seconds": first - imported,
-        "milliseconds": 1e3 * statistics.median(times),
-        "peak_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
-        "loss_nats": loss,
+        "milliseconds": 1e3 * seconds,
+        "peak_megabytes": peak_megabytes(),
+        "loss_nats": call(),
     }
     if side == "ours" and row.kind == "language_model":
-        rate = language_model_operations(row) / statistics.median(times)
-        found["share_of_peak"] = rate / peak_operations()
+        found["share_of_peak"] = language_model_operations(row) / seconds / peak_operations()
     return found
 
 
@@ -87,24 +82,13 @@ def peak_operations() -> float:
     matrix = jnp.ones((size, size))
     multiply = jax.jit(jnp.matmul)
     multiply(matrix, matrix).block_until_ready()
-    times = []
-    for _ in range(10):
-        before = time.perf_counter()
-        multiply(matrix, matrix).block_until_ready()
-        times.append(time.perf_counter() - before)
-    return 2 * size**3 / statistics.median(times)
+    return 2 * size**3 / median_seconds(lambda: multiply(matrix, matrix).block_until_ready(), 10)
 
 
 def measure_apart(side: str, row: str, num_steps: int, bfloat16: bool) -> dict[str, float]:
     """`measure` in a process of its own."""
-    command = [sys.executable, __file__, "--measure", side, "--rows", row, f"--steps={num_steps}"]
-    if bfloat16:
-        command.append("--bfloat16")
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    if result.returncode:
-        told = result.stderr.strip().splitlines()[-1:]
-        raise SystemExit(f"error: {side} can't run {row}: {' '.join(told)}")
-    return json.loads(result.stdout.splitlines()[-1])
+    rounded = ["--bfloat16"] if bfloat16 else []
+    return run_apart(__file__, "--measure", side, "--rows", row, f"--steps={num_steps}", *rounded)
 
 
 def compare(

@@ -18,7 +18,7 @@ import json
 import statistics
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from ml_collections import ConfigDict
@@ -39,7 +39,6 @@ from zoo.training.loop import train_workload
 
 CELLS = (NO_CELL, "elman", "gru", "lstm")
 TRAP = "last, read from padding"
-CLOCKS = "*/minutes.json"  # see train_timed
 DEFAULT_CONFIG = Path(__file__).parents[1] / "configs" / "python_docs_topics_classifier.py"
 
 
@@ -48,21 +47,13 @@ def main() -> None:
     arguments = parse_arguments()
     arguments.workdir.mkdir(parents=True, exist_ok=True)
     results: dict[str, dict[str, list[float]]] = {}
+    minutes = 0.0
     for cell in CELLS:
-        for pooling in POOLINGS:
-            scores = [
-                accuracy(arguments, cell, pooling, seed) for seed in range(arguments.num_seeds)
-            ]
-            results.setdefault(cell, {})[pooling] = scores
-            print(f"{cell:6} {pooling:10} {spread(scores)}", flush=True)
-        if cell != NO_CELL:
-            scores = [
-                accuracy(arguments, cell, "last", seed, trap=True)
-                for seed in range(arguments.num_seeds)
-            ]
-            results[cell][TRAP] = scores
-            print(f"{cell:6} {TRAP} {spread(scores)}", flush=True)
-    minutes = sum(json.loads(path.read_text()) for path in arguments.workdir.glob(CLOCKS))
+        for column in (*POOLINGS, TRAP) if cell != NO_CELL else POOLINGS:
+            runs = [train_one(arguments, cell, column, seed) for seed in range(arguments.num_seeds)]
+            results.setdefault(cell, {})[column] = [run.accuracy for run in runs]
+            minutes += sum(run.minutes for run in runs)
+            print(f"{cell:6} {column:10} {spread(results[cell][column])}", flush=True)
     print(write_report(arguments, results, minutes))
 
 
@@ -98,10 +89,17 @@ def read_config(arguments: argparse.Namespace) -> ConfigDict:
     return config
 
 
-def accuracy(
-    arguments: argparse.Namespace, cell: str, pooling: str, seed: int, *, trap: bool = False
-) -> float:
-    """The best validation accuracy of one run, trained or gone on with."""
+class Trained(NamedTuple):
+    """The best validation accuracy of a run, and how long it was trained."""
+
+    accuracy: float
+    minutes: float
+
+
+def train_one(arguments: argparse.Namespace, cell: str, column: str, seed: int) -> Trained:
+    """One run, trained or gone on with; the column is its pooling, or the trap."""
+    trap = column == TRAP
+    pooling = "last" if trap else column
     config = read_config(arguments)
     config.model.cell, config.model.pooling = cell, pooling
     config.training.seed = seed
@@ -115,9 +113,10 @@ def accuracy(
             workload = into_the_trap(workload, config)
         train_workload(config, workload, workdir, log=lambda line: None)
 
-    train_timed(config, run, run.name, train_run)
+    minutes = train_timed(config, run, run.name, train_run)
     last = checkpoints.step_directory(run, config.training.num_steps)
-    return 1 - checkpoints.read_json(last / checkpoints.PROGRESS)["best_score"]
+    error = checkpoints.read_json(last / checkpoints.PROGRESS)["best_score"]
+    return Trained(1 - error, minutes)
 
 
 @dataclasses.dataclass(frozen=True)
