@@ -130,7 +130,7 @@ def _real_part(states: Carry, lengths: Array | None) -> tuple[Array, Carry]:
     if lengths is None:
         return outputs, tuple(state[-1] for state in states)
     real = real_steps(outputs, lengths)[..., None]
-    final = tuple(state[lengths - 1, jnp.arange(len(lengths))] for state in states)
+    final = tuple(state[lengths - 1, jnp.arange(lengths.shape[0])] for state in states)
     return jnp.where(real, outputs, 0), final
 
 
