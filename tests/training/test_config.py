@@ -231,7 +231,7 @@ def test_every_language_model_in_configs_builds_its_model(path, monkeypatch):
         assert type(config.model[field]) is type(default), field
     line = " ".join(f"w{number}" for number in range(50))
     lines = {"train": [line] * 2000, "validation": [line], "test": [line]}
-    monkeypatch.setattr(encoded_text, "load_corpus", lambda data: lines)
+    monkeypatch.setattr(encoded_text, "open_corpus", lambda data: lines)
     workload = build_workload(config)
     if task_of(config.model.architecture) == "ngram_counting":
         params, _ = workload.estimate()

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
+from zoo.data.token_file import Tokens, pieces_of
 from zoo.errors import UserError
 from zoo.special_tokens import END_ID, START_ID
 
@@ -77,7 +78,8 @@ class StreamBatches:
     is left out: N // B // T chunks are used.
 
     Args:
-      tokens: int32[N] token stream, as `encode_lines` makes it.
+      tokens: int32[N] token stream, as `encode_lines` makes it; of a `TokenFile` every batch reads
+        its own tokens and no others.
       batch_size: B, number of streams.
       sequence_length: T, steps of a chunk.
       seed: of the random offset.
@@ -96,7 +98,7 @@ class StreamBatches:
 
     def __init__(
         self,
-        tokens: np.ndarray,
+        tokens: Tokens,
         *,
         batch_size: int,
         sequence_length: int,
@@ -104,20 +106,13 @@ class StreamBatches:
         random_offset: bool = False,
     ):
         self.batch_size, self.sequence_length = batch_size, sequence_length
-        self._num_tokens = len(tokens)
+        self._tokens, self._num_tokens = tokens, len(tokens)
         self._seed, self._random_offset = seed, random_offset
         _check_positive(batch_size=batch_size, sequence_length=sequence_length)
         self._stream_length = self._num_tokens // batch_size
         self.batches_per_epoch = self._stream_length // sequence_length
         if not self.batches_per_epoch:
             raise _too_small(self._num_tokens, batch_size, sequence_length)
-        targets = np.asarray(tokens, dtype=np.int32)
-        inputs = shift_targets(targets)
-        if random_offset:  # twice in a row, so that a rotated text is a slice
-            targets, inputs = np.tile(targets, 2), np.tile(inputs, 2)
-        self._targets, self._inputs = targets.view(), inputs.view()
-        for array in (self._targets, self._inputs):
-            array.flags.writeable = False  # batches are views of it
         self._lengths = np.full(batch_size, sequence_length, dtype=np.int32)
 
     def batch(self, epoch: int, index: int) -> Batch:
@@ -126,14 +121,23 @@ class StreamBatches:
         offset = 0
         if self._random_offset:
             offset = int(np.random.default_rng([self._seed, epoch]).integers(self._num_tokens))
-        text = slice(offset, offset + self.batch_size * self._stream_length)
-        steps = slice(index * self.sequence_length, (index + 1) * self.sequence_length)
+        first = offset + index * self.sequence_length
+        starts = first + np.arange(self.batch_size) * self._stream_length
+        rows = np.stack([self._read(start) for start in (starts % self._num_tokens).tolist()])
+        previous = rows[:, :-1]
         return Batch(
-            inputs=self._inputs[text].reshape(self.batch_size, -1)[:, steps],
-            targets=self._targets[text].reshape(self.batch_size, -1)[:, steps],
+            inputs=np.where(previous == END_ID, np.int32(START_ID), previous),
+            targets=rows[:, 1:],
             lengths=self._lengths,
             fresh=np.full(self.batch_size, index == 0),
         )
+
+    def _read(self, start: int) -> np.ndarray:
+        """int32[T + 1] tokens from the one before `start`; behind the last comes the first."""
+        stop = start + self.sequence_length
+        before = self._tokens[start - 1 : start] if start else np.array([END_ID], np.int32)
+        parts = [before, self._tokens[start:stop], self._tokens[: max(stop - self._num_tokens, 0)]]
+        return np.concatenate(parts, dtype=np.int32)
 
     def with_seed(self, seed: int) -> "StreamBatches":
         """Return the same batches with the random offsets of another seed."""
@@ -167,7 +171,8 @@ class SentenceBatches(BucketedBatches):
     except up to B - 1, which would make no full batch.
 
     Args:
-      tokens: int32[N] token stream, as `encode_lines` makes it; a sentence ends with `END_ID`.
+      tokens: int32[N] token stream, as `encode_lines` makes it; a sentence ends with `END_ID`. Of a
+        `TokenFile` every batch reads its own sentences and no others.
       batch_size: B, number of sentences.
       bucket_lengths: the T that batches may have; if the longest sentence fits into none, a bucket
         for it is added, a multiple of the longest one given.
@@ -184,7 +189,7 @@ class SentenceBatches(BucketedBatches):
 
     def __init__(
         self,
-        tokens: np.ndarray,
+        tokens: Tokens,
         *,
         batch_size: int,
         bucket_lengths: Sequence[int],
@@ -192,8 +197,8 @@ class SentenceBatches(BucketedBatches):
     ):
         _check_any(tokens)
         self.batch_size = batch_size
-        self._tokens = np.asarray(tokens, dtype=np.int32)
-        self._starts, self._lengths = _find_sentences(self._tokens)
+        self._tokens = tokens
+        self._starts, self._lengths = _find_sentences(tokens)
         self._plan = BucketPlan(self._lengths, bucket_lengths, batch_size, seed, "sentences")
         self.bucket_lengths = self._plan.bucket_lengths
 
@@ -267,16 +272,16 @@ class BucketPlan:
 
 
 def _gather(
-    tokens: np.ndarray,
+    tokens: Tokens,
     starts: np.ndarray,
     lengths: np.ndarray,
     num_steps: int,
 ) -> Batch:
     """Return the rows tokens[start : start + length], padded to [B, num_steps]."""
-    steps = np.arange(num_steps)
-    real = steps < lengths[:, None]
-    positions = np.where(real, starts[:, None] + steps, 0)
-    targets = np.where(real, tokens[positions], np.int32(END_ID))
+    targets = np.full((len(starts), num_steps), END_ID, np.int32)
+    for row, start, length in zip(targets, starts.tolist(), lengths.tolist(), strict=True):
+        row[:length] = tokens[start : start + length]
+    real = np.arange(num_steps) < lengths[:, None]
     return Batch(
         inputs=np.where(real, shift_targets(targets), np.int32(END_ID)),
         targets=targets,
@@ -285,9 +290,13 @@ def _gather(
     )
 
 
-def _find_sentences(tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _find_sentences(tokens: Tokens) -> tuple[np.ndarray, np.ndarray]:
     """Return int[S] starts and int32[S] lengths, ends included, of the S sentences of a stream."""
-    ends = np.flatnonzero(tokens == END_ID) + 1
+    found, num_read = [], 0
+    for piece in pieces_of(tokens):
+        found.append(num_read + np.flatnonzero(piece == END_ID) + 1)
+        num_read += len(piece)
+    ends = np.concatenate(found)
     if not len(ends) or ends[-1] < len(tokens):
         ends = np.append(ends, len(tokens))  # a last sentence without its end
     starts = np.concatenate([[0], ends[:-1]])
@@ -302,7 +311,7 @@ def make_buckets(bucket_lengths: Sequence[int], longest: int) -> tuple[int, ...]
     return tuple(buckets)
 
 
-def _check_any(tokens: np.ndarray) -> None:
+def _check_any(tokens: Tokens) -> None:
     if not len(tokens):
         raise UserError("the text has no tokens; use a text of at least one character")
 

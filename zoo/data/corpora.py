@@ -1,7 +1,7 @@
 """Corpora by name: prepared once by TFDS, read in bulk, returned as lines of text."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,12 @@ def list_corpora() -> list[str]:
 
 
 def load_corpus(config: DataConfig) -> dict[str, list[str]]:
-    """Return the lines of a corpus.
+    """Return the lines of a corpus; see `open_corpus`, which needs no memory for them."""
+    return {split: list(lines) for split, lines in open_corpus(config).items()}
+
+
+def open_corpus(config: DataConfig) -> dict[str, Iterable[str]]:
+    """Return the lines of a corpus, read anew by each loop over them.
 
     The first call prepares the dataset; later ones read it, unless a file's content changed.
 
@@ -90,7 +95,7 @@ def load_corpus(config: DataConfig) -> dict[str, list[str]]:
         splits = _open_own(config)
     else:
         raise unknown_corpus(config.corpus, SOURCES)
-    return {split: _read_lines(splits[split]) for split in SPLITS}
+    return {split: _Lines(splits[split]) for split in SPLITS}
 
 
 def _open_own(config: DataConfig) -> dict[str, Sequence[Any]]:
@@ -112,10 +117,13 @@ def _open_own(config: DataConfig) -> dict[str, Sequence[Any]]:
     return open_own(f"zoo_{config.corpus}", config.cache_directory, source_files if files else None)
 
 
-def _read_lines(source: Sequence[Any]) -> list[str]:
-    """Return the lines of all examples; only a newline ends a line."""
-    lines: list[str] = []
-    for example in read_examples(source):
-        pieces = example["text"].split("\n")
-        lines.extend(pieces[:-1] if pieces[-1] == "" else pieces)
-    return lines
+@dataclasses.dataclass(frozen=True)
+class _Lines:
+    """The lines of all examples; only a newline ends a line."""
+
+    source: Sequence[Any]
+
+    def __iter__(self) -> Iterator[str]:
+        for example in read_examples(self.source):
+            pieces = example["text"].split("\n")
+            yield from pieces[:-1] if pieces[-1] == "" else pieces

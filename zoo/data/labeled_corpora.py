@@ -148,7 +148,7 @@ def _read_own(config: LabeledDataConfig) -> LabeledCorpus:
         sources = open_own("zoo_labeled_files", config.cache_directory, labeled_files)
     splits = {}
     for split, source in sources.items():
-        examples = read_examples(source)
+        examples = list(read_examples(source))
         labels = [tuple(filter(None, example["labels"].split("\n"))) for example in examples]
         splits[split] = LabeledTexts([example["text"] for example in examples], labels)
     multiple = LABELED_SOURCES[config.corpus].multiple or bool(config.label_separator)
@@ -169,7 +169,7 @@ def _read_prepared(config: LabeledDataConfig) -> LabeledCorpus:
     names = (feature.feature if multiple else feature).names
     splits = {}
     for split, source in sources.items():
-        examples = read_examples(source)
+        examples = list(read_examples(source))
         numbers = [np.ravel(example[config.label_column]).tolist() for example in examples]
         if min(map(min, filter(None, numbers)), default=0) < 0:
             continue  # a split whose labels are kept secret

@@ -171,7 +171,7 @@ def _read_own(
 ) -> dict[str, ParallelTexts]:
     splits = {}
     for split, source in open_own(name, config.cache_directory, make_config).items():
-        examples = read_examples(source)
+        examples = list(read_examples(source))
         splits[split] = ParallelTexts(
             [example["source"] for example in examples],
             [example["target"] for example in examples],
@@ -203,7 +203,7 @@ def _read_prepared(config: ParallelDataConfig) -> dict[str, ParallelTexts]:
             )
     splits = {}
     for split, source in sources.items():
-        examples = read_examples(source)
+        examples = list(read_examples(source))
         rows = [example["translation"] for example in examples] if nested else examples
         texts = [[_plain(row[language]) for language in pair] for row in rows]
         kept = [(first, second) for first, second in texts if first and second]

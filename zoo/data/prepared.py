@@ -13,6 +13,7 @@ from typing import Any
 from zoo.errors import UserError
 
 TFDS_PREFIX = "tfds:"
+_EXAMPLES_AT_A_TIME = 128
 
 
 def unknown_corpus(name: str, known: Collection[str]) -> UserError:
@@ -118,18 +119,23 @@ def open_prepared(
             ) from error
 
 
-def read_examples(source: Sequence[Any]) -> list[dict[str, Any]]:
-    """Return all examples of a split, texts as `str`.
+def read_examples(source: Sequence[Any]) -> Iterator[dict[str, Any]]:
+    """Yield all examples of a split, texts as `str`; a few at a time are in memory.
 
     Raises:
       UserError: the dataset is damaged.
     """
-    try:
-        examples = source.__getitems__(range(len(source)))  # type: ignore[attr-defined]
-    except RuntimeError as error:
-        directory = source.dataset_info.data_dir  # type: ignore[attr-defined]
-        raise UserError(f"the dataset in {directory} is damaged; delete this directory") from error
-    return [{name: _decode(value) for name, value in example.items()} for example in examples]
+    for start in range(0, len(source), _EXAMPLES_AT_A_TIME):
+        numbers = range(start, min(start + _EXAMPLES_AT_A_TIME, len(source)))
+        try:
+            examples = source.__getitems__(numbers)  # type: ignore[attr-defined]
+        except RuntimeError as error:
+            directory = source.dataset_info.data_dir  # type: ignore[attr-defined]
+            raise UserError(
+                f"the dataset in {directory} is damaged; delete this directory"
+            ) from error
+        for example in examples:
+            yield {name: _decode(value) for name, value in example.items()}
 
 
 def _decode(value: Any) -> Any:

@@ -1,9 +1,10 @@
 """The texts that corpora are made of: the user's files, found, checked and read."""
 
+import contextlib
 import dataclasses
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from zoo.errors import UserError
@@ -104,10 +105,15 @@ def fingerprint(files: Mapping[str, Path], fractions: Sequence[float]) -> str:
     """
     digest = hashlib.sha256()
     for _, path in sorted(files.items()):
-        digest.update(hashlib.sha256(read_bytes(path)).digest())
+        digest.update(_checksum(path))
     if WHOLE in files:
         digest.update(repr(tuple(map(float, fractions))).encode())
     return digest.hexdigest()[:16]
+
+
+def _checksum(path: Path) -> bytes:
+    with readable(path), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 def read_text(path: Path) -> str:
@@ -168,7 +174,14 @@ def split_text(text: str, fractions: Sequence[float]) -> dict[str, str]:
 
 def read_bytes(path: Path) -> bytes:
     """Return a file's content, or raise a UserError that says why it cannot be read."""
-    try:
+    with readable(path):
         return path.read_bytes()
+
+
+@contextlib.contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Where a file is read: a UserError says why it cannot be."""
+    try:
+        yield
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}; make it a readable file") from error

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from zoo.data.token_file import Tokens, pieces_of
 from zoo.data.vocabulary import Vocabulary
 from zoo.errors import UserError
 
@@ -37,7 +38,7 @@ class WordVectors(NamedTuple):
     report: str
 
 
-def load_word_vectors(path: str, vocabulary: Vocabulary, tokens: np.ndarray) -> WordVectors:
+def load_word_vectors(path: str, vocabulary: Vocabulary, tokens: Tokens) -> WordVectors:
     """Reads the vectors of the words that a vocabulary has.
 
     Args:
@@ -87,8 +88,9 @@ def _entries(path: str) -> Iterator[tuple[str, np.ndarray]]:
         raise UserError(f"cannot read {path}: {reason}; give --config.data.word_vectors") from error
 
 
-def _report(path: str, matrix: np.ndarray, found: np.ndarray, tokens: np.ndarray) -> str:
-    share = 100 * found[tokens].mean() if len(tokens) else 0.0
+def _report(path: str, matrix: np.ndarray, found: np.ndarray, tokens: Tokens) -> str:
+    num_found = sum(int(found[piece].sum()) for piece in pieces_of(tokens))
+    share = 100 * num_found / max(len(tokens), 1)
     return (
         f"{Path(path).name}: {found.sum():,} of {len(found):,} tokens have a vector of "
         f"{matrix.shape[1]} numbers, {share:.1f} % of the training text; "

@@ -4,7 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from zoo.data.corpora import DataConfig, load_corpus
+from zoo.data.corpora import DataConfig, open_corpus
+from zoo.data.token_file import TokenFile, encode_to_file
 from zoo.data.vocabulary import Vocabulary, build_vocabulary, encode_lines
 from zoo.decoding.generation import generate
 from zoo.evaluation.perplexity import score_tokens
@@ -15,13 +16,13 @@ class EncodedText(NamedTuple):
 
     Attributes:
         vocabulary: made from the training split.
-        train: int32[N] token stream.
-        validation: the same of the validation split.
+        train: int32[N] token stream, on disk.
+        validation: the same of the validation split, in memory.
         num_characters: of the validation split, newlines included.
     """
 
     vocabulary: Vocabulary
-    train: np.ndarray
+    train: TokenFile
     validation: np.ndarray
     num_characters: int
 
@@ -58,15 +59,16 @@ def encode_corpus(data: DataConfig) -> EncodedText:
     Raises:
         UserError: for a corpus that can't be read, or a vocabulary that can't be made.
     """
-    lines = load_corpus(data)
+    lines = open_corpus(data)
+    validation = list(lines["validation"])
     vocabulary = build_vocabulary(
         data.vocabulary, lines["train"], max_size=data.vocabulary_size, min_count=data.min_count
     )
     return EncodedText(
         vocabulary,
-        encode_lines(vocabulary, lines["train"]),
-        encode_lines(vocabulary, lines["validation"]),
-        sum(len(line) + 1 for line in lines["validation"]),
+        encode_to_file(vocabulary, lines["train"]),
+        encode_lines(vocabulary, validation),
+        sum(len(line) + 1 for line in validation),
     )
 
 

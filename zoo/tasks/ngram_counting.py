@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from ml_collections import ConfigDict
 
 from zoo.data.corpora import DataConfig
@@ -31,7 +32,7 @@ def build_workload(config: ConfigDict) -> CountingWorkload:
 
     def estimate() -> tuple[Any, list[str]]:
         params, num_ngrams, notes = _ESTIMATORS[model.config.estimator](
-            text.train, model.config, model.vocabulary_size
+            np.asarray(text.train), model.config, model.vocabulary_size
         )
         counts = [f"{count:,} of order {index + 1}" for index, count in enumerate(num_ngrams)]
         return params, [f"n-grams: {', '.join(counts)}", *(f"note: {note}" for note in notes)]

@@ -6,13 +6,14 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
+from zoo.data.token_file import Tokens
 from zoo.data.vocabulary import Vocabulary
 from zoo.data.word_vectors import WordVectors, load_word_vectors
 from zoo.errors import UserError
 
 
 def starting_vectors(
-    config: ConfigDict, vocabulary: Vocabulary, tokens: np.ndarray
+    config: ConfigDict, vocabulary: Vocabulary, tokens: Tokens
 ) -> WordVectors | None:
     """The vectors of `data.word_vectors`; None for none.
 

@@ -1,0 +1,114 @@
+"""Tokens on disk: the batches of those in memory, in the same memory however long the text."""
+
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import pytest
+
+from zoo.data import token_file
+from zoo.data.batching import SentenceBatches, StreamBatches
+from zoo.data.token_file import TokenFile, encode_to_file, pieces_of
+from zoo.data.vocabulary import build_vocabulary, encode_lines
+from zoo.errors import UserError
+from zoo.special_tokens import END_ID
+
+
+@pytest.fixture
+def tokens():
+    generator = np.random.default_rng(3)
+    stream = generator.integers(3, 50, 997).astype(np.int32)
+    stream[generator.integers(0, 996, 90)] = END_ID
+    stream[-1] = END_ID
+    return stream
+
+
+@pytest.fixture
+def on_disk(tokens):
+    return TokenFile(np.split(tokens, [1, 1, 400, 996]))
+
+
+def test_a_part_is_read_as_from_an_array(tokens, on_disk):
+    assert len(on_disk) == len(tokens)
+    for start, stop in ((0, 997), (5, 9), (9, 5), (990, 2000), (-4, -1), (None, 3)):
+        part = on_disk[start:stop]
+        assert part.dtype == np.int32
+        np.testing.assert_array_equal(part, tokens[start:stop])
+    np.testing.assert_array_equal(np.asarray(on_disk), tokens)
+    with pytest.raises(IndexError, match="step -1"):
+        on_disk[::-1]
+
+
+def test_pieces_make_the_text(tokens, on_disk, monkeypatch):
+    monkeypatch.setattr(token_file, "_PIECE", 100)
+    pieces = list(pieces_of(on_disk))
+    assert [len(piece) for piece in pieces] == [100] * 9 + [97]
+    np.testing.assert_array_equal(np.concatenate(pieces), tokens)
+
+
+@pytest.mark.parametrize("random_offset", [False, True])
+def test_streams_from_disk_are_those_from_memory(tokens, on_disk, random_offset):
+    options = {"batch_size": 3, "sequence_length": 7, "seed": 1, "random_offset": random_offset}
+    assert_same_batches(StreamBatches(on_disk, **options), StreamBatches(tokens, **options))
+
+
+def test_sentences_from_disk_are_those_from_memory(tokens, on_disk, monkeypatch):
+    options = {"batch_size": 4, "bucket_lengths": (8, 16), "seed": 2}
+    expected = SentenceBatches(tokens, **options)
+    monkeypatch.setattr(token_file, "_PIECE", 10)
+    assert_same_batches(SentenceBatches(on_disk, **options), expected)
+
+
+def assert_same_batches(found, expected):
+    assert found.batches_per_epoch == expected.batches_per_epoch
+    for epoch in (0, 5):
+        for index in range(found.batches_per_epoch):
+            for left, right in zip(
+                found.batch(epoch, index), expected.batch(epoch, index), strict=True
+            ):
+                assert left.dtype == right.dtype
+                np.testing.assert_array_equal(left, right)
+
+
+@pytest.mark.parametrize("kind", ["character", "word"])
+def test_lines_are_encoded_as_in_memory(kind, monkeypatch):
+    lines = ["ab c", "", "c", "é ab", "c d e"]
+    vocabulary = build_vocabulary(kind, lines[:3])
+    monkeypatch.setattr(token_file, "_LINES_AT_A_TIME", 2)
+    found = encode_to_file(vocabulary, iter(lines))
+    np.testing.assert_array_equal(np.asarray(found), encode_lines(vocabulary, lines))
+    assert len(encode_to_file(vocabulary, [])) == 0
+
+
+def test_no_room_is_told_with_the_directory(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with pytest.raises(UserError, match=r"missing: No such file.*TMPDIR"):
+        TokenFile([np.arange(3)])
+
+
+MEASURE = """
+import resource, sys
+import numpy as np
+from zoo.data.batching import StreamBatches
+from zoo.data.token_file import encode_to_file
+from zoo.data.vocabulary import build_vocabulary
+
+line = "the quick brown fox jumps over the lazy dog"
+vocabulary = build_vocabulary("character", [line])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+tokens = encode_to_file(vocabulary, (line for _ in range(int(sys.argv[1]))))
+batches = StreamBatches(tokens, batch_size=64, sequence_length=128, seed=0, random_offset=True)
+for index in range(0, batches.batches_per_epoch, 50):
+    batches.batch(0, index)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_a_longer_text_takes_no_more_memory():
+    """20 million tokens on disk, where an array of them takes 80 MB."""
+    short, long = (
+        int(subprocess.check_output([sys.executable, "-c", MEASURE, str(num_lines)], timeout=300))
+        for num_lines in (20_000, 450_000)
+    )
+    assert long - short < 8_000, "kilobytes"
