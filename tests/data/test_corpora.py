@@ -1,16 +1,18 @@
 """Corpora: their lines, and what the cache does."""
 
+import itertools
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
 from zoo.data import builders
 from zoo.data.corpora import DataConfig, load_corpus
-from zoo.data.sources import split_text
+from zoo.data.sources import split_lines
 from zoo.data.vocabulary import build_vocabulary, encode_lines
 
 REPOSITORY = Path(__file__).parents[2]
@@ -153,9 +155,11 @@ def test_one_text_file_is_split_at_character_positions(tmp_path):
 )
 def test_fractions_round_down_and_lose_no_character(num_characters, fractions, sizes):
     text = "".join(chr(0x100 + index % 5000) for index in range(num_characters))
-    parts = split_text(text, fractions)
-    assert "".join(parts.values()) == text
-    assert [len(part) for part in parts.values()] == sizes
+    cuts = np.sort(np.random.default_rng(0).integers(0, num_characters, 50))
+    lines = [text[start:stop] for start, stop in itertools.pairwise([0, *cuts, num_characters])]
+    parts = ["".join(part) for part in split_lines(lines, fractions).values()]
+    assert "".join(parts) == text
+    assert [len(part) for part in parts] == sizes
 
 
 # The cache

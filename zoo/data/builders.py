@@ -11,13 +11,13 @@ import hashlib
 import io
 import itertools
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import requests
 import tensorflow_datasets as tfds
 
-from zoo.data.sources import SPLITS, STANDARD_FRACTIONS, WHOLE, read_text, split_text
+from zoo.data.sources import SPLITS, STANDARD_FRACTIONS, WHOLE, read_lines, split_lines
 from zoo.errors import UserError
 
 _LINES_PER_EXAMPLE = 1000  # reading costs 30 us an example, whatever its size
@@ -55,29 +55,48 @@ class _TextBuilder(
     def _split_generators(
         self, dl_manager: tfds.download.DownloadManager
     ) -> dict[str, Iterator[tuple[int, dict[str, str]]]]:
-        texts = self._read_splits(dl_manager)
-        for split in SPLITS:
-            if not texts[split].strip():
-                raise UserError(
-                    f"split {split} of the corpus is empty ({len(texts[split])} characters); "
-                    "use a longer text or other --config.data.fractions"
-                )
-        return {split: self._generate_examples(texts[split]) for split in SPLITS}
+        return {
+            split: self._generate_examples(split, lines)
+            for split, lines in self._read_splits(dl_manager).items()
+        }
 
-    def _generate_examples(self, text: str) -> Iterator[tuple[int, dict[str, str]]]:
-        for key, piece in enumerate(self._cut(text)):
+    def _generate_examples(
+        self, split: str, lines: Iterable[str]
+    ) -> Iterator[tuple[int, dict[str, str]]]:
+        num_characters, blank = 0, True
+        for key, piece in enumerate(self._cut(lines)):
+            num_characters, blank = num_characters + len(piece), blank and not piece.strip()
             yield key, {"text": piece}
+        if blank:
+            raise UserError(
+                f"split {split} of the corpus is empty ({num_characters} characters); "
+                "use a longer text or other --config.data.fractions"
+            )
 
-    def _read_splits(self, dl_manager: tfds.download.DownloadManager) -> dict[str, str]:
+    def _read_splits(
+        self, dl_manager: tfds.download.DownloadManager
+    ) -> Mapping[str, Iterable[str]]:
+        """The lines of each split, a few in memory at a time; only a newline ends a line."""
         files = self.builder_config.files
         if WHOLE in files:
-            return split_text(read_text(files[WHOLE]), self.builder_config.fractions)
-        return {split: read_text(files[split]) for split in SPLITS}
+            return split_lines(_FileLines(files[WHOLE]), self.builder_config.fractions)
+        return {split: _FileLines(files[split]) for split in SPLITS}
 
-    def _cut(self, text: str) -> Iterable[str]:
-        lines = io.StringIO(text, newline="\n")  # other line ends are characters of the text
-        while piece := "".join(itertools.islice(lines, _LINES_PER_EXAMPLE)):
+    def _cut(self, lines: Iterable[str]) -> Iterator[str]:
+        """The pieces of a split's lines that become its examples."""
+        remaining = iter(lines)
+        while piece := "".join(itertools.islice(remaining, _LINES_PER_EXAMPLE)):
             yield piece
+
+
+@dataclasses.dataclass(frozen=True)
+class _FileLines:
+    """The lines of a file, read anew by each loop over them."""
+
+    path: Path
+
+    def __iter__(self) -> Iterator[str]:
+        return read_lines(self.path)
 
 
 class ZooPythonDocs(_TextBuilder):
@@ -85,7 +104,9 @@ class ZooPythonDocs(_TextBuilder):
 
     VERSION = tfds.core.Version(".".join(map(str, sys.version_info[:3])))  # its text differs
 
-    def _read_splits(self, dl_manager: tfds.download.DownloadManager) -> dict[str, str]:
+    def _read_splits(
+        self, dl_manager: tfds.download.DownloadManager
+    ) -> Mapping[str, Iterable[str]]:
         try:
             from pydoc_data.topics import topics
         except ImportError as error:
@@ -93,7 +114,9 @@ class ZooPythonDocs(_TextBuilder):
                 "this Python came without pydoc_data, which corpus python_docs is made of; "
                 "use a Python from python.org, or another --config.data.corpus"
             ) from error
-        return split_text("\n\n".join(topics[key] for key in sorted(topics)), STANDARD_FRACTIONS)
+        text = "\n\n".join(topics[key] for key in sorted(topics))
+        lines = list(io.StringIO(text, newline="\n"))
+        return split_lines(lines, STANDARD_FRACTIONS)
 
 
 class ZooTextFile(_TextBuilder):
@@ -103,16 +126,15 @@ class ZooTextFile(_TextBuilder):
 class ZooPennTreebank(_TextBuilder):
     """Penn Treebank as prepared by Mikolov et al. 2010: a sentence a line."""
 
-    def _cut(self, text: str) -> Iterable[str]:
-        lines = (line.strip() for line in text.split("\n"))
-        return super()._cut("\n".join(filter(None, lines)))
+    def _cut(self, lines: Iterable[str]) -> Iterator[str]:
+        return super()._cut(line.strip() + "\n" for line in lines if line.strip())
 
 
 class ZooWikitext(_TextBuilder):
     """WikiText (Merity et al. 2016); its blank lines stay, since published figures score them."""
 
-    def _cut(self, text: str) -> Iterable[str]:
-        return super()._cut("\n".join(line.strip() for line in text.split("\n")))
+    def _cut(self, lines: Iterable[str]) -> Iterator[str]:
+        return super()._cut(line.strip() + "\n" for line in lines)
 
 
 class ZooTinyShakespeare(_TextBuilder):
@@ -123,7 +145,9 @@ class ZooTinyShakespeare(_TextBuilder):
     )
     SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
 
-    def _read_splits(self, dl_manager: tfds.download.DownloadManager) -> dict[str, str]:
+    def _read_splits(
+        self, dl_manager: tfds.download.DownloadManager
+    ) -> Mapping[str, Iterable[str]]:
         if self.builder_config:
             return super()._read_splits(dl_manager)
         advice = "put it into a directory as input.txt and use --config.data.directory=DIR"
@@ -136,4 +160,4 @@ class ZooTinyShakespeare(_TextBuilder):
             raise UserError(f"cannot download {self.URL} ({reason}); {advice}") from error
         if hashlib.sha256(path.read_bytes()).hexdigest() != self.SHA256:
             raise UserError(f"{self.URL} is not the file it was (another checksum); {advice}")
-        return split_text(read_text(path), STANDARD_FRACTIONS)
+        return split_lines(_FileLines(path), STANDARD_FRACTIONS)

@@ -3,8 +3,9 @@
 import contextlib
 import dataclasses
 import hashlib
+import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from zoo.errors import UserError
@@ -127,14 +128,38 @@ def read_text(path: Path) -> str:
     """
     content = read_bytes(path)
     if not content.strip():
-        raise UserError(f"{path} is empty; put the text into it")
+        raise _empty(path)
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise UserError(
-            f"{path} is not UTF-8: byte {content[error.start]:#04x} at offset {error.start}; "
-            "save it as UTF-8"
-        ) from error
+        raise _not_utf8(path, content[error.start], error.start) from error
+
+
+def read_lines(path: Path) -> Iterator[str]:
+    """Yield a file's lines with the newlines that end them, one in memory at a time.
+
+    Raises:
+      UserError: as `read_text`, at the line where it shows.
+    """
+    num_bytes, blank = 0, True
+    with readable(path), path.open("rb") as file:
+        for line in file:
+            try:
+                yield line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise _not_utf8(path, line[error.start], num_bytes + error.start) from error
+            num_bytes += len(line)
+            blank = blank and not line.strip()
+    if blank:
+        raise _empty(path)
+
+
+def _empty(path: Path) -> UserError:
+    return UserError(f"{path} is empty; put the text into it")
+
+
+def _not_utf8(path: Path, byte: int, offset: int) -> UserError:
+    return UserError(f"{path} is not UTF-8: byte {byte:#04x} at offset {offset}; save it as UTF-8")
 
 
 def check_fractions(fractions: Sequence[float]) -> None:
@@ -151,25 +176,40 @@ def check_fractions(fractions: Sequence[float]) -> None:
         )
 
 
-def split_text(text: str, fractions: Sequence[float]) -> dict[str, str]:
+def split_lines(lines: Iterable[str], fractions: Sequence[float]) -> dict[str, Iterator[str]]:
     """Divide a text of N characters at floor(f N), with f summed up from the fractions.
 
     Args:
-      text: the text.
+      lines: the text, in any pieces; it is gone through once for its length, and for each part.
       fractions: parts for training, validation and test.
 
     Returns:
-      Split to text; all together are the text.
+      Split to pieces of text; all together are the text.
 
-    >>> split_text("abcdefghij", (0.5, 0.3, 0.2))
-    {'train': 'abcde', 'validation': 'fgh', 'test': 'ij'}
+    >>> parts = split_lines(["abc", "defghij"], (0.5, 0.3, 0.2))
+    >>> {split: "|".join(pieces) for split, pieces in parts.items()}
+    {'train': 'abc|de', 'validation': 'fgh', 'test': 'ij'}
     """
     first, second, _ = fractions
-    train_end = int(first * len(text))
+    length = sum(map(len, lines))
     # 0.7 + 0.2 is 0.8999999999999999: of ten characters, the border would come after eight.
-    validation_end = int(round(first + second, 12) * len(text))
-    parts = (text[:train_end], text[train_end:validation_end], text[validation_end:])
-    return dict(zip(SPLITS, parts, strict=True))
+    borders = (0, int(first * length), int(round(first + second, 12) * length), length)
+    return {
+        split: _part(lines, start, stop)
+        for split, (start, stop) in zip(SPLITS, itertools.pairwise(borders), strict=True)
+    }
+
+
+def _part(lines: Iterable[str], start: int, stop: int) -> Iterator[str]:
+    """The characters from `start` to `stop`."""
+    position = 0
+    for line in lines:
+        if position >= stop:
+            return
+        part = line[max(start - position, 0) : stop - position]
+        position += len(line)
+        if part:
+            yield part
 
 
 def read_bytes(path: Path) -> bytes:
