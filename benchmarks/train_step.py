@@ -126,8 +126,24 @@ def line(name: str, found: dict[str, list], peers: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def start_table(results: dict[str, dict[str, list]], sides: list[str]) -> str:
+    """What else a row costs on each side: imports, the first call with its compilation, memory."""
+    heads = ["row", *(f"{side}: import + first call, s; peak, MB" for side in sides)]
+    lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
+    for name, found in results.items():
+        cells = [_start_cell(found[side]) if side in found else "" for side in sides]
+        lines.append(f"| {' | '.join([name, *cells])} |")
+    return "\n".join(lines)
+
+
+def _start_cell(records: list[dict[str, float]]) -> str:
+    names = ("import_seconds", "first_call_seconds", "peak_megabytes")
+    medians = [statistics.median(record[name] for record in records) for name in names]
+    return "{:.1f} + {:.1f}; {:,.0f}".format(*medians)
+
+
 def main() -> None:
-    """Prints the table, or with --measure one side's figures."""
+    """Prints the tables, or with --measure one side's figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     usual = [name for name in ROWS if name != FOR_A_GPU]
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=usual)
@@ -156,6 +172,7 @@ def main() -> None:
             bfloat16=arguments.bfloat16,
         )
         print(line(row, results[row], arguments.peers), flush=True)
+    print(f"\n{start_table(results, ['ours', *arguments.peers])}")
     if arguments.json:
         machine = {"machine": platform.machine(), "cores": os.cpu_count()}
         arguments.json.write_text(json.dumps({**machine, "rows": results}, indent=1) + "\n")

@@ -45,6 +45,15 @@ def test_the_table_has_medians_of_ratios_round_by_round():
     assert line == "| a row | 20.0 |  |  | 40.0: x 1.50 (1.00-2.00) |"
 
 
+def test_the_second_table_has_medians_of_what_a_start_costs():
+    records = [
+        {"import_seconds": value, "first_call_seconds": 2 * value, "peak_megabytes": 1000 * value}
+        for value in (1.0, 2.0, 4.0)
+    ]
+    table = train_step.start_table({"a row": {"ours": records}}, ["ours", "torch"])
+    assert table.splitlines()[-1] == "| a row | 2.0 + 4.0; 2,000 |  |"
+
+
 def test_operations_are_those_of_every_product_three_times():
     row = Row("language_model", "lstm", 2, 8, 50, 5, 3)
     products = [(15, 8, 32)] * 4 + [(15, 8, 50)]  # two layers' inputs and states, and the softmax
