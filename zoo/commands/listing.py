@@ -35,7 +35,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _print_section(title: str, summaries: dict[str, str]) -> None:
     print(f"{title}:")
+    width = max(map(len, summaries), default=0)
     for name, summary in summaries.items():
-        print(f"  {name:20}  {summary}")
+        print(f"  {name:{width}}  {summary}")
     if not summaries:
         print("  (none)")
