@@ -232,11 +232,12 @@ def test_recurrent_ones_equal_a_plain_loop(settings):
             close(output.weights[row, :, :length], weights)
 
 
-def sinusoids(steps):
-    table = np.zeros((steps, D))
+def sinusoids(steps, size=D):
+    table = np.zeros((steps, size))
     for t in range(steps):
-        for i in range(0, D, 2):
-            table[t, i], table[t, i + 1] = np.sin(t / 1e4 ** (i / D)), np.cos(t / 1e4 ** (i / D))
+        for i in range(0, size, 2):
+            angle = t / 1e4 ** (i / size)
+            table[t, i], table[t, i + 1] = np.sin(angle), np.cos(angle)
     return table
 
 
@@ -258,9 +259,10 @@ def plain_feedforward(config, params, source, inputs):
     for t in range(len(inputs)):
         joined = np.concatenate([y[t : t + n].ravel(), states.mean(axis=0)])
         hidden = np.tanh(joined @ decoder["kernel"] + decoder["bias"])
-        weights = softmax(states @ hidden)
+        placed = states + sinusoids(len(source), states.shape[1])
+        weights = softmax(placed @ hidden)
         look = decoder["look"]
-        context = np.concatenate([weights @ states, hidden])
+        context = np.concatenate([weights @ placed, hidden])
         hidden = np.tanh(context @ look["kernel"] + look["bias"])
         logits.append(hidden @ params["output_kernel"] + params["output_bias"])
     return np.array(logits)
@@ -409,6 +411,7 @@ def test_dropout_changes_training_only(name, kind):
         ({"encoder": "transformer", "hidden_size": 6}, "a transformer needs them to be equal"),
         ({"decoder": "transformer", "num_heads": 3}, "model.num_heads 3 does not divide"),
         ({"encoder": "feedforward", "embedding_size": 3}, "positions need an even one"),
+        ({"decoder": "feedforward", "hidden_size": 3, "bidirectional": False}, "an even one"),
         ({"hidden_size": 5}, "a bidirectional encoder halves it"),
         ({"decoder": "feedforward", "input_feeding": True}, "is for a recurrent decoder"),
         ({"context": "vector", "input_feeding": True}, "needs model.context=attention"),

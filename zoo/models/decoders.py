@@ -9,9 +9,11 @@ z is the source's vector. The first two look at the source's states, where they 
     c_t  = attend(h_t, source states)
     h~_t = tanh(W_c [c_t; h_t] + b_c)           (Luong et al. 2015, eq. 5)
 
-and without give h~_t = h_t. With input feeding a recurrent decoder reads [y_t; h~_{t-1}] rather
-than y_t (ibid., section 3.3), so that it knows what it has looked at. With `reads_vector` it reads
-[y_t; z] (Cho et al. 2014). A Transformer without attention to the source's states looks at z.
+and without give h~_t = h_t. A feed-forward decoder looks at states to which their positions are
+added, since its own are all it knows of where it stands. With input feeding a recurrent decoder
+reads [y_t; h~_{t-1}] rather than y_t (ibid., section 3.3), so that it knows what it has looked at.
+With `reads_vector` it reads [y_t; z] (Cho et al. 2014). A Transformer without attention to the
+source's states looks at z.
 
 All have one interface: `begin(encoded, room)` gives what stays the same through a sentence
 (memory) and what changes (state: arrays [B, ...], or scalars that all rows share); a call takes the
@@ -137,11 +139,13 @@ class FeedForwardDecoder(nn.Module):
         self.bias = self.param("bias", nn.initializers.zeros, (self.size,))
 
     def begin(self, encoded: Encoded, room: int) -> tuple[Memory, WindowState]:
-        """The source, and a window of nothing."""
+        """The source with its positions, and a window of nothing."""
         del room
         shape = (encoded.vector.shape[0], self.window - 1, self.embedding_size)
         past = jnp.zeros(shape, encoded.vector.dtype)
-        return self.look.prepare(encoded), WindowState(past, jnp.zeros((), jnp.int32))
+        placed = encoded.states + positions(0, *encoded.states.shape[1:])[None]
+        memory = self.look.prepare(encoded._replace(states=placed))
+        return memory, WindowState(past, jnp.zeros((), jnp.int32))
 
     def __call__(
         self, embedded: Array, memory: Memory, state: WindowState, deterministic: bool = True

@@ -134,6 +134,8 @@ def _check_fit(config: EncoderDecoderConfig) -> None:
         )
     if {"transformer", "feedforward"} & set(kinds) and embedding % 2:
         raise UserError(f"model.embedding_size is {embedding}; positions need an even one")
+    if config.decoder == "feedforward" and config.context == "attention" and width % 2:
+        raise UserError(f"model.hidden_size is {width}; positions need an even one")
     if config.bidirectional and config.encoder in CELL_KINDS and width % 2:
         raise UserError(f"model.hidden_size is {width}; a bidirectional encoder halves it: even")
     for name in ("input_feeding", "reads_vector"):
