@@ -53,6 +53,30 @@ def _rounded_product_backward(
 _rounded_product.defvjp(_rounded_product_keeping, _rounded_product_backward)
 
 
+def sum_of_products(x: jax.Array, y: jax.Array, dtype: str | None = None) -> jax.Array:
+    """sum_{t,b} x_{tb} y_{tb}': what a kernel's gradient is, over steps and rows.
+
+    The axes are not flattened into one: devices that share out the rows would have to send each
+    other all of x and y first.
+
+    Args:
+        x: [T, B, D].
+        y: [T, B, H].
+        dtype: as in `product`.
+
+    Returns:
+        [D, H] in the dtype of x.
+
+    Example:
+        >>> sum_of_products(jnp.ones((2, 3, 1)), jnp.ones((2, 3, 2))).tolist()
+        [[6.0, 6.0]]
+    """
+    rounded = dtype or x.dtype
+    return jnp.einsum(
+        "tbd,tbh->dh", x.astype(rounded), y.astype(rounded), preferred_element_type=x.dtype
+    )
+
+
 def affine(
     x: jax.Array | Lookup, kernel: jax.Array, bias: jax.Array, dtype: str | None = None
 ) -> jax.Array:

@@ -23,7 +23,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from zoo.layers.cells import Carry, Cell
-from zoo.layers.linear import affine, product
+from zoo.layers.linear import affine, product, sum_of_products
 from zoo.layers.lookup import Lookup
 from zoo.layers.pooling import real_steps
 
@@ -232,10 +232,8 @@ def _run_backward(static: _Static, kept: tuple, grad_states: Carry) -> tuple:
     walk = _walk_back if static.window == 0 else _sweep_back
     steps = _Steps(previous, states, residuals, resets, grad_states)
     grad_projected, grad_recurrent, grad_carry, grad_initial = walk(static, kernel, steps)
-    hidden, width = kernel.shape
-    flat = grad_recurrent.reshape((-1, width))
-    grad_kernel = product(previous[0].reshape((-1, hidden)).T, flat, static.dtype)
-    grad_bias = None if recurrent_bias is None else flat.sum(axis=0)
+    grad_kernel = sum_of_products(previous[0], grad_recurrent, static.dtype)
+    grad_bias = None if recurrent_bias is None else grad_recurrent.sum(axis=(0, 1))
     return grad_projected, grad_kernel, grad_bias, grad_carry, grad_initial, None
 
 
