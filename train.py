@@ -34,9 +34,13 @@ def _parse_flags(argv: list[str]) -> list[str]:
         _ = _CONFIG.value.training  # where the file could not be read, this says so
     except (AttributeError, KeyError) as error:  # ml_collections may wrap the one in the other
         told = error.args[0]
+        if "'get_config'" in str(told):
+            fail("--config names a file without a function get_config; take one as in configs/")
         fail(f"no such setting: {told.args[0] if isinstance(told, KeyError) else told}")
     except OSError as error:
         fail(f"--config can't be read: {str(error).splitlines()[-1]}")
+    except (ImportError, SyntaxError) as error:
+        fail(f"--config is no Python file that can be run: {error}")
     except (flags.Error, TypeError, ValueError) as error:
         fail(str(error))
     return rest

@@ -48,7 +48,10 @@ def estimate(text: Path, arpa: Path) -> None:
 def timed(command: list[str]) -> Took:
     """Runs a command to its end; its mistake ends this process, in one line."""
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise SystemExit(f"error: {command[0]} can't be started: {error.strerror}") from error
     elapsed, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
     if result.returncode:
         told = result.stderr.strip().splitlines()[-1:]

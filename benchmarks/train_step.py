@@ -69,17 +69,19 @@ def measure(side: str, row: Row, num_steps: int) -> dict[str, float]:
         "loss_nats": call(),
     }
     if side == "ours" and row.kind == "language_model":
-        found["share_of_peak"] = language_model_operations(row) / seconds / peak_operations()
+        found["share_of_peak"] = (
+            language_model_operations(row) / seconds / peak_operations(row.dtype)
+        )
     return found
 
 
-def peak_operations() -> float:
+def peak_operations(dtype: str) -> float:
     """Operations a second of a large matrix product in this process, by jax."""
     import jax
     import jax.numpy as jnp
 
     size = 2048
-    matrix = jnp.ones((size, size))
+    matrix = jnp.ones((size, size), dtype)
     multiply = jax.jit(jnp.matmul)
     multiply(matrix, matrix).block_until_ready()
     return 2 * size**3 / median_seconds(lambda: multiply(matrix, matrix).block_until_ready(), 10)

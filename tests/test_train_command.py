@@ -14,6 +14,10 @@ from train_process import TrainProcess, run_train
 
 from zoo.training import checkpoints, loop
 
+OWN_FLAGS = (
+    *("config", "workdir", "allow_config_change"),
+    *("distributed", "coordinator", "num_processes", "process_id"),
+)
 pytestmark = [
     pytest.mark.usefixtures("optax_dtypes"),
     pytest.mark.filterwarnings(r"ignore:the load_module\(\) method"),  # of ml_collections
@@ -35,7 +39,7 @@ def command(monkeypatch, capsys):
             code = end.code
         finally:
             for name in list(flags.FLAGS):  # absl's own are defined once and have to stay
-                if name.split(".")[0] in ("config", "workdir", "allow_config_change"):
+                if name.split(".")[0] in OWN_FLAGS:
                     delattr(flags.FLAGS, name)
             flags.FLAGS.unparse_flags()
         return code or 0, *capsys.readouterr()
@@ -130,6 +134,12 @@ def test_a_config_file_that_can_not_be_read(refused, tmp_path, more):
     assert f"No such file or directory: '{path}'" in refused(f"--config={path}", *more)
     assert f"Is a directory: '{tmp_path}'" in refused(f"--config={tmp_path}", *more)
     assert "empty" in refused("--config=", *more)
+    path.write_text("def get_config(:\n")
+    assert "no Python file that can be run: invalid syntax" in refused(f"--config={path}", *more)
+    path.write_text("import nothing_of_the_kind\n")
+    assert "No module named 'nothing_of_the_kind'" in refused(f"--config={path}", *more)
+    path.write_text("globals().pop('get_config', None)  # of a file that was loaded before\n")
+    assert "without a function get_config" in refused(f"--config={path}", *more)
 
 
 def test_an_unknown_field_in_a_config_file(refused, tmp_path):

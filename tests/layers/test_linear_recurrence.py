@@ -116,6 +116,18 @@ def test_min_lstm_is_finite_where_both_gates_are_shut():
     assert (a.item(), b.item()) == (0.5, 0.5)
 
 
+def test_rg_lru_has_finite_gradients_where_a_gate_is_shut():
+    cell = get_linear_cell("rg_lru")
+
+    def total(r):
+        a, b = cell.coefficients([r, jnp.ones((1, 3)), jnp.ones((1, 3))], jnp.ones(3))
+        return (a + b).sum()
+
+    grads = jax.grad(total)(jnp.array([[-200.0, -30.0, 0.5]]))
+    assert np.isfinite(grads).all()
+    assert grads[0, 2] != 0
+
+
 @pytest.mark.parametrize("cell", LINEAR_CELLS)
 def test_a_language_model_of_two_calls_is_that_of_one(cell):
     model = RecurrentLM(RecurrentLMConfig(cell=cell, embedding_size=4, hidden_sizes=(3, 5)), 7)

@@ -132,6 +132,7 @@ BAD_VALUES = [
         for value in (0, -3)
     ),
     *(("training.seed", value) for value in (-1, 2**32)),
+    *(("training.learning_rate_factors", value) for value in ((), (0.5,), (1.0, 1.0), (-1.0, 1.0))),
     *(
         (f"evaluation.{name}", value)
         for name in ("every_steps", "num_streams")

@@ -77,6 +77,8 @@ def test_maximum_likelihood_may_score_infinity_and_saves_all_the_same(config, tm
     progress, lines = run(config, tmp_path / "run")
     assert any(line.startswith("validation: perplexity inf") for line in lines)
     assert progress.validation == {}
+    again, _ = run(config, tmp_path / "run")
+    assert again.validation == {}
     checkpoint = zoo.load(tmp_path / "run")
     lines = load_corpus(DataConfig(**config.data))
     assert math.isfinite(zoo.perplexity(checkpoint, lines["train"]))

@@ -73,7 +73,7 @@ def test_the_mesh_takes_as_many_devices_as_divide_the_rows(monkeypatch, config, 
     [
         (MeshConfig(data=16), 32, 1, "need 16 devices, and there are 8"),
         (MeshConfig(model=16), 32, 1, "need 16 devices, and there are 8"),
-        (MeshConfig(data=8), 20, 1, "20 rows of a batch can't be shared out over mesh.data=8"),
+        (MeshConfig(data=8), 20, 1, "mesh.data=8 does not divide the 20 rows"),
         (MeshConfig(), 20, 2, "the mesh 5 x 1 leaves out some of the 8 devices of 2 processes"),
     ],
 )

@@ -77,6 +77,13 @@ def test_progress_is_told_in_lines(train, tmp_path):
     assert log[-1] == f"for the test split: python -m zoo evaluate {tmp_path} --split=test"
 
 
+def test_there_is_no_rate_before_a_step_was_timed(train, tmp_path):
+    log = train(tmp_path, training__log_every_steps=4, training__steps_per_call=4)
+    first = metrics_of(tmp_path, "train")[0]
+    assert log.having("step 4/12  ")[0] == f"step 4/12  loss {first['loss_nats']:.4f} nats"
+    assert [line.split("  ")[0] for line in log.having("tokens/s")] == ["step 8/12", "step 12/12"]
+
+
 @pytest.mark.parametrize("steps_per_call", [1, 5, 100])
 def test_how_many_steps_a_call_takes_changes_nothing_but_the_calls(train, tmp_path, steps_per_call):
     for name, per_call in (("reference", 3), ("other", steps_per_call)):

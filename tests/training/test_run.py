@@ -53,6 +53,13 @@ def start(workdir, seed=None):
     return run
 
 
+def test_an_address_is_no_workdir(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="gs://bucket/run is no directory"):
+        open_run("gs://bucket/run")
+    assert not list(tmp_path.iterdir())
+
+
 def write_metrics(workdir, *steps, tail=""):
     lines = [json.dumps({"step": step, "split": "train", "loss_nats": 0.5}) for step in steps]
     (workdir / "metrics.jsonl").write_text("".join(line + "\n" for line in lines) + tail)

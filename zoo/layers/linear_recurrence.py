@@ -30,6 +30,7 @@ from zoo.layers.recurrence import widen_resets
 
 Array = jax.Array
 
+_SMALLEST = 1e-12
 _SHARPNESS = 8.0  # c in De et al.: how far a gate can pull the decay
 
 
@@ -65,7 +66,8 @@ def _rg_lru(blocks: list[Array], decay: Array | None) -> tuple[Array, Array]:
     assert decay is not None
     rate = _SHARPNESS * jax.nn.softplus(decay)
     log_a = -r * rate[(None,) * (r.ndim - 1)]
-    return jnp.exp(log_a), jnp.sqrt(-jnp.expm1(2 * log_a)) * i * n
+    left = jnp.maximum(-jnp.expm1(2 * log_a), _SMALLEST)  # where r is 0 the root has no slope
+    return jnp.exp(log_a), jnp.sqrt(left) * i * n
 
 
 LINEAR_CELLS = {

@@ -82,6 +82,11 @@ class TrainingConfig:
                 f"training.learning_rate_factors is {factors}; use different numbers above 0, "
                 "as in (0.5, 1.0, 2.0)"
             )
+        if len(factors) == 1 and factors[0] != 1:
+            raise UserError(
+                f"training.learning_rate_factors is {factors}; use several, or set "
+                "optimizer.learning_rate"
+            )
         if self.num_seeds * len(factors) > 1 and self.num_microbatches > 1:
             raise UserError(
                 "training.num_microbatches and several members (training.num_seeds, "

@@ -3,11 +3,19 @@
 import math
 import time
 from collections.abc import Callable
+from typing import Any
 
 from zoo.report.records import REPORT
 from zoo.tasks.workload import CountingWorkload
 from zoo.training.metrics import MetricsWriter
 from zoo.training.run import Progress, Run
+
+
+def _score(workload: CountingWorkload, params: Any) -> tuple[dict[str, float], Progress]:
+    """The scores, and the progress that they are; infinite ones are no JSON."""
+    scores = workload.evaluate(params)
+    finite = {name: value for name, value in scores.items() if math.isfinite(value)}
+    return scores, Progress(best_step=1, validation=finite)
 
 
 def count(
@@ -37,16 +45,13 @@ def count(
         log(f"counted in {time.monotonic() - started:.1f} s")
         for line in lines:
             log(line)
-        scores = workload.evaluate(params)
-        finite = {name: value for name, value in scores.items() if math.isfinite(value)}
-        progress = Progress(best_step=1, validation=finite)
+        scores, progress = _score(workload, params)
         with MetricsWriter(run, tensorboard=False) as writer:
-            writer.write(1, "validation", finite)
+            writer.write(1, "validation", progress.validation)
         run.save_counted(params, workload.vocabulary, progress)
     else:
         log("counted before")
-        scores = workload.evaluate(params)
-        progress = Progress(best_step=1, validation=scores)
+        scores, progress = _score(workload, params)
     log(f"validation: {workload.describe(scores)}")
     if report:
         run.write_report(1, progress.validation, [])

@@ -70,14 +70,15 @@ def make_mesh(config: MeshConfig, num_rows: int) -> Mesh:
         )
     if num_rows % data:
         raise UserError(
-            f"{num_rows} rows of a batch can't be shared out over mesh.data={data}; change "
-            "--config.data.batch_size, --config.training.num_microbatches or --config.mesh.data"
+            f"mesh.data={data} does not divide the {num_rows} rows (of a batch or microbatch) or "
+            "members that are worked through at once; change --config.mesh.data, or "
+            "--config.data.batch_size, --config.training.num_microbatches or num_seeds"
         )
     if jax.process_count() > 1 and data * config.model < len(devices):
         raise UserError(
             f"the mesh {data} x {config.model} leaves out some of the {len(devices)} devices of "
-            f"{jax.process_count()} processes; use a --config.data.batch_size that "
-            f"{len(devices) // config.model} divides"
+            f"{jax.process_count()} processes; {len(devices) // config.model} has to divide the "
+            f"{num_rows} rows (of a batch or microbatch) or members that are worked through at once"
         )
     chosen = np.asarray(devices[: data * config.model]).reshape(data, config.model)
     return Mesh(chosen, (DATA, MODEL))

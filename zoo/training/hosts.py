@@ -28,6 +28,8 @@ def connect(coordinator: str | None, num_processes: int | None, process_id: int 
     given = [value for value in (coordinator, num_processes, process_id) if value is not None]
     if len(given) not in (0, 3):
         raise UserError("--coordinator, --num_processes and --process_id go together: give all")
+    if given and num_processes < 1:  # type: ignore[operator]
+        raise UserError(f"--num_processes is {num_processes}; use at least 1")
     if given and not 0 <= process_id < num_processes:  # type: ignore[operator]
         raise UserError(f"--process_id is {process_id}; use 0 to {num_processes - 1}")  # type: ignore[operator]
     try:

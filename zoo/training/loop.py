@@ -237,7 +237,7 @@ class _Loop:
         sums, progress.sums = progress.sums, {}
         now = time.monotonic()
         assert self.clock_step is not None
-        steps_a_second = max(step - self.clock_step, 1) / max(now - self.clock, 1e-3)
+        timed, seconds = step - self.clock_step, max(now - self.clock, 1e-3)
         tokens_a_step = sums["num_tokens"] / sums["steps"]
         self.clock_step, self.clock = step, now
         record = {
@@ -245,10 +245,11 @@ class _Loop:
             "gradient_norm": sums["gradient_norm"] / sums["steps"],
             "learning_rate": float(self.schedule(step - 1)) * float(state.learning_rate_scale),
         }
-        rates: dict[str, float] = {"tokens_per_second": round(steps_a_second * tokens_a_step)}
-        self.writer.write(step, "train", record | rates)
-        seconds_left = (self.training.num_steps - step) / steps_a_second
-        self.log(progress_line(step, self.training.num_steps, record, rates, seconds_left))
+        if timed:  # none yet where the first call, which compiles, ended here
+            record["tokens_per_second"] = round(timed / seconds * tokens_a_step)
+        self.writer.write(step, "train", record)
+        seconds_left = (self.training.num_steps - step) * seconds / timed if timed else None
+        self.log(progress_line(step, self.training.num_steps, record, seconds_left))
 
     def _evaluate(self, state: TrainState, progress: Progress, step: int) -> bool:
         """Scores the validation split; says whether it is the best score so far."""

@@ -5,7 +5,9 @@ sum of theirs, each of its own parameters and its own batch:
 
     d (L_1 + ... + L_M) / d params_m = d L_m / d params_m
 
-So the one train step trains them all, and each ends as it would have ended alone, up to rounding.
+So the one train step trains them all, and each takes the steps it would have taken alone, up to
+rounding. What looks at validation looks at the mean of the best learning rate: which step is the
+best, and when patience ends or a plateau lowers the rate. A loss that is no number ends all.
 Members are shared out over the mesh axis `data`.
 """
 

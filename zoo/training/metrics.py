@@ -60,18 +60,19 @@ def progress_line(
     step: int,
     num_steps: int,
     record: dict[str, float],
-    rates: dict[str, float],
-    seconds_left: float,
+    seconds_left: float | None,
 ) -> str:
-    """What a person watches while a model trains.
+    """What a person watches while a model trains; without rate and time while there are none.
 
     Example:
-        >>> progress_line(50, 100, {"loss_nats": 1.5}, {"tokens_per_second": 12345}, 61.0)
+        >>> progress_line(50, 100, {"loss_nats": 1.5, "tokens_per_second": 12345}, 61.0)
         'step 50/100  loss 1.5000 nats  12,345 tokens/s  1 min 1 s left'
+        >>> progress_line(10, 100, {"loss_nats": 1.5}, None)
+        'step 10/100  loss 1.5000 nats'
     """
+    line = f"step {step}/{num_steps}  loss {record['loss_nats']:.4f} nats"
+    if seconds_left is None:
+        return line
     left = max(0, math.ceil(seconds_left))
     minutes = f"{left // 60} min " if left >= 60 else ""
-    return (
-        f"step {step}/{num_steps}  loss {record['loss_nats']:.4f} nats  "
-        f"{rates['tokens_per_second']:,} tokens/s  {minutes}{left % 60} s left"
-    )
+    return f"{line}  {record['tokens_per_second']:,} tokens/s  {minutes}{left % 60} s left"

@@ -61,6 +61,11 @@ class Run:
     """
 
     def __init__(self, workdir: str, config: ConfigDict, *, allow_config_change: bool = False):
+        if "://" in workdir:
+            raise UserError(
+                f"workdir {workdir} is no directory; use one that all processes see, such as a "
+                "mounted bucket: --workdir=DIR"
+            )
         self.directory = Path(workdir).expanduser().absolute()
         self.config = _plain(config)
         try:
