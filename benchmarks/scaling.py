@@ -7,7 +7,8 @@ one billion parameters. Each row of the table is one mesh, with 32 rows of 128 t
 of the axis `data`. Memory of parameters, gradient and Adam's moments comes from the arrays' own
 shardings (`zoo.training.devices`); the rest from what a step keeps and sends:
 
-    activations   of each layer a_t and its residuals (4H + 4H), h and c, and the logits twice
+    activations   of each layer a_t and its residuals (4H + 4H), h and c, and of one part of the
+                  softmax (`zoo.layers.softmax_loss`) the logits and their gradient
     over data     the gradient's sum, 2 (d - 1) / d of what a device holds, once a step
     over model    h and its gradient of every step and layer, 2 (m - 1) / m, and the output layer's
 """
@@ -23,6 +24,7 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import AbstractMesh
 
+from zoo.layers.softmax_loss import MOST_CELLS
 from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
 from zoo.training.devices import DATA, MODEL, shardings
 
@@ -83,11 +85,12 @@ def needs(state: Any, data: int, model: int) -> Needs:
     """What a step needs on a mesh of data x model devices."""
     own = bytes_on_a_device(state["params"], data, model)
     tokens = ROWS * STEPS
-    kept = LAYERS * (2 * 4 + 2) * HIDDEN + 2 * VOCABULARY
+    kept = tokens * LAYERS * (2 * 4 + 2) * HIDDEN
+    logits = 2 * min(tokens * VOCABULARY, MOST_CELLS // data)
     states = 2 * (LAYERS + 1) * HIDDEN
     return Needs(
         state=(own + bytes_on_a_device(state, data, model)) / GB,
-        activations=tokens * kept * BYTES / model / GB,
+        activations=(kept + logits) * BYTES / model / GB,
         over_data=2 * (data - 1) / data * own / GB,
         over_model=2 * (model - 1) / model * tokens * states * BYTES / GB,
     )

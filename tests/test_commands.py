@@ -219,7 +219,8 @@ def test_help_has_an_example(name, capsys):
         (["generate", "x", "--seed=-1"], "seed is -1"),
         (["generate", "x", "--num_samples=0"], "num_samples is 0"),
         (["generate", "x", "--prompt=\udcff"], "the prompt is not UTF-8"),
-        (["generate", "x", "--max_token=3"], "unrecognized arguments: --max_token=3"),
+        (["generate", "x", "--max_token=3"], "--max_token=3; see python -m zoo generate --help"),
+        (["evaluate", "x", "--picture=no/such/a.png"], "there is no directory no/such"),
         (["mix", "x", "y"], "--tune"),
         (["mix", "x", "y", "--tune=README.md"], "nothing to show; give --text=FILE or --sentence"),
         (

@@ -15,6 +15,7 @@ from zoo.data.parallel_corpora import ParallelTexts
 from zoo.decoding.translation import MAX_SOURCE_TOKENS
 from zoo.diagnostics.alignment import draw_alignment
 from zoo.errors import UserError
+from zoo.evaluation import translating
 from zoo.tasks.translation import build_workload
 from zoo.training.config import base_config
 from zoo.training.loop import train
@@ -195,10 +196,14 @@ def test_the_command_evaluates(run, capsys, tmp_path):
     [
         (["evaluate", "RUN", "--source=a"], "give both"),
         (["evaluate", "RUN", "--text=a.txt"], "use --source and --target"),
-        (["evaluate", "RUN", "--mode=stream"], "not for a translator"),
+        (["evaluate", "RUN", "--mode=stream"], "--mode is for a language model; leave it out"),
+        (["evaluate", "RUN", "--beam_size=0"], "beam_size is 0; use 1 to 1000"),
         (["generate", "RUN"], "this is a translator, no language model; use translate"),
         (["classify", "RUN", "a"], "this is a translator, no classifier; use translate"),
-        (["translate", "RUN", "a", "--beam_size=0"], "beam_size 0; use a beam of at least 1"),
+        (["translate", "RUN", "a", "--beam_size=0"], "beam_size is 0; use 1 to 1000"),
+        (["translate", "RUN", "a", "--beam_size=1001"], "beam_size is 1001; use 1 to 1000"),
+        (["translate", "RUN", "a", "--picture=a.gif"], "a.gif is no name for a picture"),
+        (["translate", "RUN", "caf\udce9"], "text 'caf\\udce9' is not UTF-8"),
         (["translate", "RUN", "a", "--n_best=2"], "--n_best needs --json"),
         (["translate", "RUN", "a", "--json", "--n_best=9"], "n_best is 9 and beam_size 5"),
         (["translate", "RUN", "a", "--temperature=-1"], "temperature is -1.0"),
@@ -215,6 +220,33 @@ def test_one_clear_line(run, capsys, flags, message, tmp_path, monkeypatch):
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_what_editors_put_into_a_file_is_no_text(run, capsys, tmp_path):
+    plain, other = tmp_path / "plain.de", tmp_path / "other.de"
+    plain.write_bytes(b"eins zwei\ndrei\n")
+    other.write_bytes(b"\xef\xbb\xbfeins zwei\r\ndrei\r\n")
+    records = []
+    for file in (plain, other):
+        assert main(["translate", str(run[0]), f"--file={file}", "--json"]) == 0
+        records.append(capsys.readouterr().out)
+    assert records[0] == records[1]
+
+
+def test_long_pairs_are_scored_in_small_batches():
+    lengths = np.array([3, 600, 5, 130, 64, 64])
+    plan = translating._plan(lengths)
+    assert sorted(int(row) for chosen, _, _ in plan for row in chosen) == list(range(len(lengths)))
+    for chosen, num_rows, num_steps in plan:
+        assert len(chosen) <= num_rows
+        assert lengths[chosen].max() <= num_steps
+        assert num_rows == 1 or num_rows * num_steps**2 <= translating.MOST_CELLS
+
+
+def test_sources_that_are_cut_are_told(checkpoint):
+    pairs = ParallelTexts(["eins " * 300, "eins"], ["one", "one"], [(), ()])
+    with pytest.warns(UserWarning, match="1 sources have more than 255 tokens"):
+        zoo.evaluate_translator(checkpoint, pairs, beam_size=1)
 
 
 def test_the_picture_of_forty_words_and_none_without_attention(checkpoint, tmp_path):

@@ -1,6 +1,7 @@
 """The command line: `python -m zoo COMMAND`."""
 
 import argparse
+import io
 import os
 import sys
 import warnings
@@ -57,10 +58,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, 2 for a mistake of the user's, told in one line, or 130 after Ctrl-C.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what a terminal can't show is told by number
+            stream.reconfigure(errors="backslashreplace")
     with warnings.catch_warnings():
         warnings.showwarning = _print_note
         try:
-            parsed = _parser().parse_args(arguments)
+            parsed, rest = _parser().parse_known_args(arguments)
+            if rest:
+                raise UserError(
+                    f"unrecognized arguments: {' '.join(rest)}; "
+                    f"see python -m zoo {parsed.command} --help"
+                )
             COMMANDS[parsed.command].run(parsed)
             sys.stdout.flush()
         except UserError as error:

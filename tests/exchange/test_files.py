@@ -121,7 +121,7 @@ def test_a_safetensors_file_is_the_whole_checkpoint(checkpoint, tmp_path):
 def test_a_program_gives_what_the_model_gives(checkpoint, tmp_path):
     path = tmp_path / "model.stablehlo"
     write_stablehlo(path, checkpoint.loaded)
-    described = json.loads((tmp_path / "model.json").read_text())
+    described = json.loads((tmp_path / "model.stablehlo.json").read_text())
     program = export.deserialize(path.read_bytes())
     assert program.platforms == ("cpu", "cuda", "tpu")
     known = {

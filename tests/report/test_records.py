@@ -27,6 +27,10 @@ def test_a_run_that_just_began_has_a_record(tmp_path):
 def test_what_is_no_run_or_damaged_is_told(tmp_path):
     with pytest.raises(UserError, match=r"is no run: it has no config\.json"):
         read_record(tmp_path)
+    (tmp_path / "step" / "params").mkdir(parents=True)
+    (tmp_path / "step" / "config.json").write_text("{}")
+    with pytest.raises(UserError, match="step is a checkpoint, no run"):
+        read_record(tmp_path / "step")
     run = write_run(tmp_path / "run", tail='garbage\n{"step": 1, "split": "train"}\n')
     with pytest.raises(UserError, match=r"metrics\.jsonl is damaged at line 1"):
         read_record(run)

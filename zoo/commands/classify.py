@@ -21,14 +21,14 @@ examples:
 Texts are the arguments, or the lines of a file, or those of standard input; an empty one is
 labelled too. With --tokens each object holds the tokens that were read and how much of the pooled
 vector comes from each. CHECKPOINT is a released name (see `python -m zoo list`), a run's
-directory, whose best step it then is, or one step's directory.
+directory, whose best step it then is, one step's directory, or a file that `export` wrote.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of this command."""
     add = parser.add_argument
-    add("checkpoint", metavar="CHECKPOINT", help="a released name or a directory")
+    add("checkpoint", metavar="CHECKPOINT", help="a released name, a directory or a file")
     add("texts", metavar="TEXT", nargs="*", help="a text to label")
     add("--file", metavar="FILE", help="label the lines of a UTF-8 file")
     add("--tokens", action="store_true", help="add the tokens and their weights")
@@ -45,6 +45,10 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError("there are texts and --file; give one of them")
     if arguments.picture and not arguments.texts:
         raise UserError("--picture draws the texts of the command line; give one or more")
+    if arguments.picture:
+        from zoo.diagnostics.pictures import check_path
+
+        check_path(arguments.picture)
     import zoo
 
     checkpoint = zoo.load(arguments.checkpoint)

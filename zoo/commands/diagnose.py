@@ -2,10 +2,9 @@
 
 import argparse
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.data.sources import read_text
+from zoo.commands.lines import read_plain
 from zoo.errors import UserError
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError(f"--steps is {arguments.steps}; use at least 1, such as 50")
     import zoo
 
-    text = read_text(Path(arguments.text)).split("\n") if arguments.text is not None else None
+    text = read_plain(arguments.text).split("\n") if arguments.text is not None else None
     panels: dict[str, dict[str, GradientFlow]] = {}
     for name in arguments.checkpoints:
         checkpoint = zoo.load(name)

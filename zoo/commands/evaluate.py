@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.data.sources import SPLITS, read_text
+from zoo.commands.lines import read_plain
+from zoo.data.sources import SPLITS
 from zoo.errors import UserError
 from zoo.evaluation.modes import MODES
 
@@ -30,13 +31,15 @@ examples:
 
 Of a language model every token is scored, each sentence's end among them, and none twice.
 CHECKPOINT is a released name (see `python -m zoo list`), a run's directory, whose best step it
-then is, or one step's directory.
+then is, one step's directory, or a file that `export` wrote.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of this command."""
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a released name or a directory")
+    parser.add_argument(
+        "checkpoint", metavar="CHECKPOINT", help="a released name, a directory or a file"
+    )
     source = parser.add_mutually_exclusive_group()
     source.add_argument(
         "--split",
@@ -78,6 +81,10 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         UserError: the checkpoint, the corpus or the text file is missing or damaged.
     """
+    if arguments.picture:
+        from zoo.diagnostics.pictures import check_path
+
+        check_path(arguments.picture)
     record = measure(arguments)
     if arguments.json:
         print(json.dumps(record, ensure_ascii=False))
@@ -101,7 +108,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     if (arguments.source is None) != (arguments.target is None):
         raise UserError("--source and --target are two files that belong together; give both")
     if arguments.text is not None and not Path(arguments.text).is_file():
-        read_text(Path(arguments.text))  # which says why it can't be read, before anything slow
+        read_plain(arguments.text)  # which says why it can't be read, before anything slow
     import zoo
 
     checkpoint = zoo.load(arguments.checkpoint)
@@ -126,7 +133,7 @@ def _measure_language_model(
     lines: str | list[str] = (
         corpus_lines(checkpoint, arguments.split, arguments.data_directory)
         if arguments.text is None
-        else read_text(Path(arguments.text))
+        else read_plain(arguments.text)
     )
     mode = arguments.mode or MODES[0]
     score = zoo.evaluate(checkpoint, lines, mode=mode)
@@ -168,9 +175,10 @@ def _measure_classifier(checkpoint: "Checkpoint", arguments: argparse.Namespace)
 def _measure_translator(checkpoint: "Checkpoint", arguments: argparse.Namespace) -> dict[str, Any]:
     import zoo
 
-    for flag, value in (("text", arguments.text), ("mode", arguments.mode)):
-        if value is not None:
-            raise UserError(f"--{flag} is not for a translator; use --source and --target")
+    if arguments.text is not None:
+        raise UserError("--text is not for a translator; use --source and --target")
+    if arguments.mode is not None:
+        raise UserError("--mode is for a language model; leave it out")
     if arguments.picture:
         raise UserError("--picture is of a classifier's confusions; use translate --picture")
     beam_size = 5 if arguments.beam_size is None else arguments.beam_size

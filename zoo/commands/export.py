@@ -46,9 +46,10 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.file.endswith(SAFETENSORS_SUFFIX):
         _write_safetensors(arguments.file, checkpoint)
     elif arguments.file.endswith(STABLEHLO_SUFFIX):
-        from zoo.exchange.stablehlo import write_stablehlo
+        from zoo.exchange.stablehlo import describing, write_stablehlo
 
         write_stablehlo(arguments.file, checkpoint)
+        print(f"{describing(Path(arguments.file))}: its inputs, outputs and vocabulary")
     else:
         _write_arpa(arguments.file, checkpoint)
     size = Path(arguments.file).expanduser().stat().st_size

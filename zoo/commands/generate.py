@@ -16,14 +16,14 @@ examples:
 
 The same seed gives the same text. In a shell a prompt of two lines is $'one\\ntwo'.
 CHECKPOINT is a released name (see `python -m zoo list`), a run's directory, whose best step it
-then is, or one step's directory.
+then is, one step's directory, or a file that `export` wrote.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of this command."""
     add = parser.add_argument
-    add("checkpoint", metavar="CHECKPOINT", help="a released name or a directory")
+    add("checkpoint", metavar="CHECKPOINT", help="a released name, a directory or a file")
     add("--prompt", default="", metavar="TEXT", help="how the text begins (default: not at all)")
     add("--greedy", action="store_true", help="the same as --temperature=0")
     _add_settings(parser)

@@ -21,16 +21,36 @@ def given_lines(texts: Sequence[str], file: str | None) -> Iterator[list[str]]:
         UserError: there is no text, or it is not UTF-8.
     """
     if texts:
+        for text in texts:
+            _check_encoding(text, f"text {text!a}")
         yield list(texts)
         return
     if file:
-        lines = read_text(Path(file)).removesuffix("\n").split("\n")
+        lines = read_plain(file).removesuffix("\n").split("\n")
         yield from (lines[at : at + LINES_A_CALL] for at in range(0, len(lines), LINES_A_CALL))
         return
     if sys.stdin.isatty():
         raise UserError("there is no text; give one, or --file=FILE, or pipe lines in")
     try:
         for line in sys.stdin:
-            yield [line.removesuffix("\n")]
+            _check_encoding(line, "standard input")
+            yield [line.removesuffix("\n").removesuffix("\r")]
     except UnicodeDecodeError as error:
         raise UserError(f"standard input is not UTF-8 ({error.reason}); convert it") from error
+
+
+def read_plain(file: str) -> str:
+    """The text of a file without what editors put there: a mark before it, \\r before each newline.
+
+    Raises:
+        UserError: as `read_text`.
+    """
+    return read_text(Path(file)).removeprefix("\ufeff").replace("\r\n", "\n")
+
+
+def _check_encoding(text: str, what: str) -> None:
+    """Bytes that are no UTF-8 come in as halves of characters, which can't be written again."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise UserError(f"{what} is not UTF-8; convert it") from error

@@ -2,10 +2,9 @@
 
 import argparse
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.data.sources import read_text
+from zoo.commands.lines import read_plain
 from zoo.errors import UserError
 from zoo.evaluation.modes import MODES
 
@@ -50,8 +49,8 @@ def run(arguments: argparse.Namespace) -> None:
     names = arguments.checkpoints
     if twice := [name for name in names if names.count(name) > 1]:
         raise UserError(f"{twice[0]} is given twice; give each model once")
-    tune = read_text(Path(arguments.tune))
-    text = None if arguments.text is None else read_text(Path(arguments.text))
+    tune = read_plain(arguments.tune)
+    text = None if arguments.text is None else read_plain(arguments.text)
     import zoo
 
     mixture = zoo.mix([zoo.load(name) for name in names], tune, mode=arguments.mode)

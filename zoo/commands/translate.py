@@ -21,14 +21,15 @@ examples:
 
 Texts are the arguments, or the lines of a file, or those of standard input; translations come a
 line each, in the same order, and an empty line is one too. CHECKPOINT is a released name (see
-`python -m zoo list`), a run's directory, whose best step it then is, or one step's directory.
+`python -m zoo list`), a run's directory, whose best step it then is, one step's directory, or a
+file that `export` wrote.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of this command."""
     add = parser.add_argument
-    add("checkpoint", metavar="CHECKPOINT", help="a released name or a directory")
+    add("checkpoint", metavar="CHECKPOINT", help="a released name, a directory or a file")
     add("texts", metavar="TEXT", nargs="*", help="a text to translate")
     add("--file", metavar="FILE", help="translate the lines of a UTF-8 file")
     add("--beam_size", type=int, help="width of the search; 1 is greedy (default: 5)")
@@ -56,6 +57,10 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError("there are texts and --file; give one of them")
     if arguments.n_best > 1 and not arguments.json:
         raise UserError("--n_best needs --json, since a text has one line otherwise")
+    if arguments.picture:
+        from zoo.diagnostics.pictures import check_path
+
+        check_path(arguments.picture)
     import zoo
 
     checkpoint = zoo.load(arguments.checkpoint)

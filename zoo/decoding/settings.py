@@ -44,7 +44,7 @@ class GenerationSettings:
     allow_unknown: bool = False
 
     def __post_init__(self) -> None:
-        if self.max_tokens < 1:
+        if not isinstance(self.max_tokens, int) or self.max_tokens < 1:
             raise UserError(f"max_tokens is {self.max_tokens}; use at least 1, such as 200")
         if not 0 <= self.temperature < math.inf:
             raise UserError(

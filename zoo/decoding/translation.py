@@ -23,6 +23,7 @@ from zoo.special_tokens import END, END_ID
 BATCH_SIZE = 64
 BUCKET_LENGTHS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 MAX_SOURCE_TOKENS = BUCKET_LENGTHS[-1] - 1  # besides the end
+MAX_BEAM_SIZE = 1000  # its memory grows with it
 LENGTH_PENALTY = 1.0
 
 
@@ -72,10 +73,12 @@ class SearchSettings:
     n_best: int = 1
 
     def __post_init__(self) -> None:
+        if not 1 <= self.beam_size <= MAX_BEAM_SIZE:
+            raise UserError(f"beam_size is {self.beam_size}; use 1 to {MAX_BEAM_SIZE}, such as 5")
         if not 1 <= self.n_best <= self.beam_size:
             raise UserError(
-                f"n_best is {self.n_best} and beam_size {self.beam_size}; use a beam of at least "
-                "1, and at most as many translations as it is wide"
+                f"n_best is {self.n_best} and beam_size {self.beam_size}; use at least 1, and at "
+                "most as many translations as the beam is wide"
             )
         for name in ("length_penalty", "temperature"):
             if not 0 <= getattr(self, name) < float("inf"):

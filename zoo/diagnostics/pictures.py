@@ -29,9 +29,7 @@ def picture(
     Raises:
         UserError: matplotlib is not installed, or the file can't be written.
     """
-    target = Path(path).expanduser()
-    if target.suffix not in SUFFIXES:
-        raise UserError(f"{path} is no name for a picture; end it with {', '.join(SUFFIXES)}")
+    target = check_path(path)
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -43,6 +41,20 @@ def picture(
     yield figure, figure.subplots(**subplots)
     with whole_file(target) as incomplete:
         figure.savefig(incomplete, dpi=144)
+
+
+def check_path(path: os.PathLike[str] | str) -> Path:
+    """Where a picture is to go; to be asked before the work that makes it.
+
+    Raises:
+        UserError: the name has no suffix of a picture, or there is no such directory.
+    """
+    target = Path(path).expanduser()
+    if target.suffix not in SUFFIXES:
+        raise UserError(f"{path} is no name for a picture; end it with {', '.join(SUFFIXES)}")
+    if not target.parent.is_dir():
+        raise UserError(f"there is no directory {target.parent} for the picture {path}; make it")
+    return target
 
 
 def tidy(axes: Any) -> None:

@@ -6,6 +6,7 @@ known, the attention of the teacher-forced pass is held against them.
 """
 
 import dataclasses
+import warnings
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from zoo.data.batching import make_buckets
 from zoo.data.labeled_batching import encode_texts
 from zoo.data.parallel_batching import ParallelBatch, make_parallel_batch
 from zoo.data.parallel_corpora import ParallelTexts
-from zoo.decoding.translation import BATCH_SIZE, BUCKET_LENGTHS, translate
+from zoo.decoding.translation import BATCH_SIZE, BUCKET_LENGTHS, MAX_SOURCE_TOKENS, translate
 from zoo.errors import UserError
 from zoo.evaluation.alignment import alignment_error_rate, links_of
 from zoo.evaluation.bleu import score_texts
@@ -27,6 +28,8 @@ from zoo.models.trained import TrainedTranslator, require_translator
 from zoo.progress import track
 
 Array = jax.Array
+
+MOST_CELLS = 2**18  # of attention weights in a batch: 64 pairs of 64 words
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,9 +86,13 @@ def evaluate_translator(
             f"there are {len(pairs.sources)} sources and {len(pairs.targets)} targets; give as "
             "many of both, at least one"
         )
-    translations = tuple(
-        one.text for one in translate(checkpoint, pairs.sources, beam_size=beam_size)
-    )
+    written = translate(checkpoint, pairs.sources, beam_size=beam_size)
+    if num_cut := sum(one.is_cut for one in written):
+        warnings.warn(
+            f"{num_cut} sources have more than {MAX_SOURCE_TOKENS} tokens; their ends were cut",
+            stacklevel=2,
+        )
+    translations = tuple(one.text for one in written)
     texts = score_texts(translations, pairs.targets)
     forced = force_targets(checkpoint, pairs)
     nats = forced.nats / forced.num_tokens
@@ -117,21 +124,20 @@ class Forced(NamedTuple):
 
 
 def force_targets(checkpoint: TrainedTranslator, pairs: ParallelTexts) -> Forced:
-    """Reads the true targets of all pairs, in batches of similar length."""
+    """Reads the true targets of all pairs, in batches of similar length, long ones in small ones.
+
+    Sources are cut as `translate` cuts them.
+    """
     sources, targets = pairs.sources, pairs.targets
     if checkpoint.lowercase:
         sources, targets = ([text.lower() for text in side] for side in (sources, targets))
-    source_rows = encode_texts(checkpoint.source_vocabulary, sources)
+    source_rows = encode_texts(checkpoint.source_vocabulary, sources, MAX_SOURCE_TOKENS)
     target_rows = encode_texts(checkpoint.vocabulary, targets)
     lengths = np.array([max(map(len, pair)) for pair in zip(source_rows, target_rows, strict=True)])
-    buckets = make_buckets(BUCKET_LENGTHS, int(lengths.max()))
-    order = np.argsort(lengths, kind="stable")
     nats = 0.0
-    weights: list[np.ndarray] = [np.empty(0)] * len(order)
-    for start in track(range(0, len(order), BATCH_SIZE), "scoring"):
-        chosen = order[start : start + BATCH_SIZE]
-        num_steps = buckets[int(np.searchsorted(buckets, lengths[chosen[-1]]))]
-        filled = [*chosen, *[chosen[0]] * (BATCH_SIZE - len(chosen))]  # one shape a bucket
+    weights: list[np.ndarray] = [np.empty(0)] * len(lengths)
+    for chosen, num_rows, num_steps in track(_plan(lengths), "scoring"):
+        filled = [*chosen, *[chosen[0]] * (num_rows - len(chosen))]  # one shape a bucket
         batch = make_parallel_batch(
             [source_rows[row] for row in filled], [target_rows[row] for row in filled], num_steps
         )
@@ -141,6 +147,19 @@ def force_targets(checkpoint: TrainedTranslator, pairs: ParallelTexts) -> Forced
             if found is not None:
                 weights[row] = found[place, : batch.lengths[place], : batch.source_lengths[place]]
     return Forced(nats, sum(map(len, target_rows)), weights)
+
+
+def _plan(lengths: np.ndarray) -> list[tuple[np.ndarray, int, int]]:
+    """Which pairs make a batch, its rows, and its steps: attention has rows * steps^2 cells."""
+    buckets = make_buckets(BUCKET_LENGTHS, int(lengths.max()))
+    bucket_of = np.searchsorted(buckets, lengths)
+    plan = []
+    for number, num_steps in enumerate(buckets):
+        num_rows = max(1, min(BATCH_SIZE, MOST_CELLS // num_steps**2))
+        chosen = np.flatnonzero(bucket_of == number)
+        parts = range(0, len(chosen), num_rows)
+        plan += [(chosen[at : at + num_rows], num_rows, num_steps) for at in parts]
+    return plan
 
 
 @partial(jax.jit, static_argnums=0)

@@ -68,7 +68,7 @@ def write_stablehlo(path: os.PathLike[str] | str, checkpoint: TrainedModel) -> N
     """Writes a checkpoint's program, and its description beside it; replaces what was there.
 
     Args:
-        path: the program's file; the description has its name, but ends with .json.
+        path: the program's file; the description has its name and .json behind it.
         checkpoint: what `zoo.load` gives.
 
     Raises:
@@ -92,10 +92,19 @@ def write_stablehlo(path: os.PathLike[str] | str, checkpoint: TrainedModel) -> N
     }
     target = Path(path).expanduser()
     text = json.dumps(description, ensure_ascii=False, indent=1) + "\n"
-    with whole_file(target.with_suffix(".json")) as incomplete:
-        incomplete.write_text(text, encoding="utf-8")
-    with whole_file(target) as incomplete:
+    with whole_file(describing(target)) as beside, whole_file(target) as incomplete:
+        beside.write_text(text, encoding="utf-8")
         incomplete.write_bytes(content)
+
+
+def describing(path: Path) -> Path:
+    """The file that describes a program.
+
+    Example:
+        >>> describing(Path("lm.stablehlo")).name
+        'lm.stablehlo.json'
+    """
+    return path.with_name(path.name + ".json")
 
 
 def _describe(spec: Any) -> dict[str, Any]:

@@ -51,6 +51,8 @@ def read_record(workdir: Path) -> Record:
         raise UserError(
             f"{workdir} is no run: it has no {CONFIG}; give the --workdir of a training"
         )
+    if (workdir / "params").exists():
+        raise UserError(f"{workdir} is a checkpoint, no run; give the --workdir of a training")
     curves: dict[tuple[str, str], Curve] = {}
     for line in _read_lines(workdir / METRICS):
         for name, value in line.items():

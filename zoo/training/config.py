@@ -77,7 +77,7 @@ class TrainingConfig:
         if not 0 <= self.seed <= 2**32 - self.num_seeds:
             raise UserError(f"training.seed is {self.seed}; use 0 to {2**32 - self.num_seeds}")
         factors = self.learning_rate_factors
-        if not factors or min(factors) <= 0 or len(set(factors)) < len(factors):
+        if not factors or not min(factors) > 0 or len(set(factors)) < len(factors):
             raise UserError(
                 f"training.learning_rate_factors is {factors}; use different numbers above 0, "
                 "as in (0.5, 1.0, 2.0)"
@@ -231,11 +231,11 @@ def section(config: ConfigDict, name: str) -> Any:
 def check(config: ConfigDict) -> None:
     """Raises UserError, one line, for the first value that can't be."""
     for name, defaults in base_config(config.model.architecture).items():
-        if name in _RECORDS:
-            section(config, name)
         for field, default in defaults.items():
             if isinstance(default, tuple):
                 _check_elements(f"{name}.{field}", config[name][field], default)
+        if name in _RECORDS:
+            section(config, name)
     parts = config.training.get("num_microbatches", 1)  # what is counted has no batches
     if parts > 1 and config.data.batch_size % parts:
         raise UserError(

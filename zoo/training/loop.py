@@ -79,10 +79,9 @@ def train_workload(
     """Trains a workload that is not, or not only, what its config describes; else as `train`."""
     if not hosts.is_first():
         log = _say_nothing
-    run = Run(workdir, config, allow_config_change=allow_config_change)
     if isinstance(workload, CountingWorkload):
         return count(
-            run,
+            Run(workdir, config, allow_config_change=allow_config_change),
             workload,
             seed=config.training.seed,
             log=log,
@@ -95,6 +94,7 @@ def train_workload(
     if len(members) > 1:
         workload, num_rows = combine(of_one, members), len(members)
     mesh = make_mesh(configs.section(config, "mesh"), num_rows)
+    run = Run(workdir, config, allow_config_change=allow_config_change)
     state, progress = run.resume(initial_state(config, workload, mesh), workload.vocabulary, log)
     if described := describe_mesh(mesh, state.params):
         log(described)

@@ -61,6 +61,8 @@ class Run:
     """
 
     def __init__(self, workdir: str, config: ConfigDict, *, allow_config_change: bool = False):
+        if not workdir:
+            raise UserError("workdir is empty; name a directory with --workdir=DIR")
         if "://" in workdir:
             raise UserError(
                 f"workdir {workdir} is no directory; use one that all processes see, such as a "
