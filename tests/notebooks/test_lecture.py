@@ -11,14 +11,13 @@ ROOT = Path(__file__).parents[2]
 NOTEBOOK = ROOT / "notebooks" / "lecture.ipynb"
 
 
-@pytest.mark.slow
 def test_it_runs_from_start_to_end(tmp_path, monkeypatch):
     monkeypatch.setenv("ZOO_SHORT", "1")
     monkeypatch.setenv("ZOO_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     client = nbclient.NotebookClient(
-        notebook, timeout=300, resources={"metadata": {"path": str(ROOT)}}
+        notebook, timeout=600, resources={"metadata": {"path": str(ROOT)}}
     )
     client.execute()
     pictures = {path.name for path in (tmp_path / "runs").glob("*.png")}
