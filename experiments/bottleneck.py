@@ -5,9 +5,9 @@
     python experiments/bottleneck.py --workdir=runs/smoke --smoke
 
 Trains every encoder with every decoder, through one vector and with attention, from the config of
-toy_german_attention, for six or ten epochs. Prints BLEU on the test split (greedy), the alignment error
-rate, parameters and minutes, and draws BLEU against the length of the source, with and without
-attention (the figure of Bahdanau et al. 2015). Writes bottleneck.md, bottleneck.json and
+toy_german_attention, for six or ten epochs. Prints BLEU on the test split (greedy), the alignment
+error rate, parameters and minutes, and draws BLEU against the length of the source, with and
+without attention (the figure of Bahdanau et al. 2015). Writes bottleneck.md, bottleneck.json and
 bottleneck.png to the workdir; started again, it goes on where it was stopped.
 """
 
