@@ -53,7 +53,7 @@ def check_path(path: os.PathLike[str] | str) -> Path:
     if target.suffix not in SUFFIXES:
         raise UserError(f"{path} is no name for a picture; end it with {', '.join(SUFFIXES)}")
     if not target.parent.is_dir():
-        raise UserError(f"there is no directory {target.parent} for the picture {path}; make it")
+        raise UserError(f"cannot write {path}: there is no directory {target.parent}; make it")
     return target
 
 
