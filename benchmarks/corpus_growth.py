@@ -101,7 +101,7 @@ def draw(path: Path, found: list[dict[str, Any]]) -> None:
                 marker=MARKERS[number],
             )
         axes.set_xscale("log", base=2)
-        axes.set_ylim(0)
+        axes.set_ylim(0, 1.1 * max(record["prepare_megabytes"] for record in found))
         axes.set_xlabel("training text, MB")
         axes.set_ylabel("peak memory, MB")
         axes.legend()
