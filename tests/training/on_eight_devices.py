@@ -110,11 +110,11 @@ def train(task, params, carry, batches, data, model, num_microbatches):
     )
     places = shardings(state, mesh)
     state = jax.device_put(state, places)
+    stacked = place_batches(batches, mesh)
     if (data, model, num_microbatches) == (8, 1, 1):
-        stacked = place_batches(batches, mesh)
         text = train_steps.lower(state, stacked, len(batches)).compile().as_text()
         assert "all-gather" not in text, "rows of other devices are sent for"
-    state, _ = train_steps(state, place_batches(batches, mesh), len(batches))
+    state, _ = train_steps(state, stacked, len(batches))
     stayed = jax.tree.map(
         lambda array, place: array.sharding.is_equivalent_to(place, array.ndim), state, places
     )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from zoo.data.sources import SPLITS, WHOLE, read_bytes
+from zoo.data.sources import SPLITS, WHOLE, checksum, read_bytes
 from zoo.errors import UserError
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl")
@@ -304,5 +304,5 @@ def labeled_fingerprint(files: Mapping[str, Path], columns: Columns) -> str:
     """16 hexadecimal digits that change when a file's content or the columns change."""
     digest = hashlib.sha256(repr(dataclasses.astuple(columns)).encode())
     for split, path in sorted(files.items()):
-        digest.update(split.encode() + hashlib.sha256(read_bytes(path)).digest())
+        digest.update(split.encode() + checksum(path))
     return digest.hexdigest()[:16]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from zoo.data.sources import SPLITS, WHOLE, read_bytes, read_text
+from zoo.data.sources import SPLITS, WHOLE, checksum, read_text
 from zoo.errors import UserError
 
 
@@ -199,5 +199,5 @@ def parallel_fingerprint(files: Mapping[str, PairFiles]) -> str:
     for split, (source, target, swapped) in sorted(files.items()):
         digest.update(f"{split} {swapped}".encode())
         for path in filter(None, (source, target)):
-            digest.update(hashlib.sha256(read_bytes(path)).digest())
+            digest.update(checksum(path))
     return digest.hexdigest()[:16]

@@ -106,13 +106,14 @@ def fingerprint(files: Mapping[str, Path], fractions: Sequence[float]) -> str:
     """
     digest = hashlib.sha256()
     for _, path in sorted(files.items()):
-        digest.update(_checksum(path))
+        digest.update(checksum(path))
     if WHOLE in files:
         digest.update(repr(tuple(map(float, fractions))).encode())
     return digest.hexdigest()[:16]
 
 
-def _checksum(path: Path) -> bytes:
+def checksum(path: Path) -> bytes:
+    """Return the SHA-256 of a file's content, which is not in memory as a whole."""
     with readable(path), path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").digest()
 
