@@ -22,6 +22,7 @@ from zoo.commands import (
     translate,
     verify,
 )
+from zoo.commands.picture_flag import check_picture
 from zoo.errors import UserError
 
 COMMANDS = {
@@ -70,6 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     f"unrecognized arguments: {' '.join(rest)}; "
                     f"see python -m zoo {parsed.command} --help"
                 )
+            check_picture(parsed)
             COMMANDS[parsed.command].run(parsed)
             sys.stdout.flush()
         except UserError as error:

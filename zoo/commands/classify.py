@@ -45,10 +45,6 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError("there are texts and --file; give one of them")
     if arguments.picture and not arguments.texts:
         raise UserError("--picture draws the texts of the command line; give one or more")
-    if arguments.picture:
-        from zoo.diagnostics.pictures import check_path
-
-        check_path(arguments.picture)
     import zoo
 
     checkpoint = zoo.load(arguments.checkpoint)

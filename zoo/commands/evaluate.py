@@ -81,10 +81,6 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         UserError: the checkpoint, the corpus or the text file is missing or damaged.
     """
-    if arguments.picture:
-        from zoo.diagnostics.pictures import check_path
-
-        check_path(arguments.picture)
     record = measure(arguments)
     if arguments.json:
         print(json.dumps(record, ensure_ascii=False))

@@ -57,10 +57,6 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError("there are texts and --file; give one of them")
     if arguments.n_best > 1 and not arguments.json:
         raise UserError("--n_best needs --json, since a text has one line otherwise")
-    if arguments.picture:
-        from zoo.diagnostics.pictures import check_path
-
-        check_path(arguments.picture)
     import zoo
 
     checkpoint = zoo.load(arguments.checkpoint)
