@@ -8,7 +8,7 @@ Trains every encoder with every decoder, through one vector and with attention, 
 toy_german_attention. Prints BLEU on the test split (greedy), the alignment error rate, parameters
 and minutes, and draws BLEU against the length of the source, with and without attention (the figure
 of Bahdanau et al. 2015). Writes bottleneck.md, bottleneck.json and bottleneck.png to the workdir;
-started again, it goes on where it was stopped.
+started again, it goes on where it was stopped, and scores nothing twice.
 """
 
 import argparse
@@ -45,7 +45,7 @@ def main() -> None:
         for decoder in arguments.decoders:
             for context in CONTEXTS:
                 run, minutes = train_cell(arguments, encoder, decoder, context)
-                rows.append(score_cell(run, arguments) | {"minutes": minutes})
+                rows.append(score_once(run, arguments) | {"minutes": minutes})
                 print(line(rows[-1]), flush=True)
     print(write_report(arguments.workdir, rows))
 
@@ -83,6 +83,14 @@ def train_cell(
         config.optimizer.warmup_steps = 2
     run = arguments.workdir / f"{encoder}_{decoder}_{context}"
     return run, train_timed(config, run, f"{encoder} to {decoder} by {context}")
+
+
+def score_once(run: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    """The row of a cell, from its directory where it has been scored before."""
+    stored = run / "row.json"
+    if not stored.exists():
+        stored.write_text(json.dumps(score_cell(run, arguments)), encoding="utf-8")
+    return json.loads(stored.read_text(encoding="utf-8"))
 
 
 def score_cell(run: Path, arguments: argparse.Namespace) -> dict[str, Any]:
