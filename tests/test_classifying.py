@@ -115,6 +115,11 @@ def test_classify_labels_arguments_files_and_pipes(run, tmp_path, capsys, monkey
             assert got["probabilities"] == pytest.approx(wanted["probabilities"], abs=1e-5)
 
 
+def test_words_that_the_model_does_not_know_are_told(run, capsys):
+    assert main(["classify", str(run[0]), "it was lovely", "it was qwertz"]) == 0
+    assert "note: 1 of the tokens read are not" in capsys.readouterr().err
+
+
 def test_the_deciding_tokens_are_told_and_drawn(run, tmp_path, capsys):
     picture = tmp_path / "tokens.svg"
     command = ["classify", str(run[0]), "it was lovely", "--tokens", f"--picture={picture}"]

@@ -222,6 +222,15 @@ def test_one_clear_line(run, capsys, flags, message, tmp_path, monkeypatch):
     assert error.count("\n") == 1
 
 
+def test_words_that_the_model_does_not_know_are_told(run, capsys):
+    assert main(["translate", str(run[0]), "eins", "zwei elf drei zehn", "neun"]) == 0
+    error = capsys.readouterr().err
+    assert error.startswith("note: 3 of the tokens read are not in the model's vocabulary (<unk>)")
+    assert error.endswith(", the first in text 2\n")
+    assert main(["translate", str(run[0]), "eins"]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_what_editors_put_into_a_file_is_no_text(run, capsys, tmp_path):
     plain, other = tmp_path / "plain.de", tmp_path / "other.de"
     plain.write_bytes(b"eins zwei\ndrei\n")

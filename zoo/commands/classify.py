@@ -4,8 +4,9 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from zoo.commands.lines import given_lines
+from zoo.commands.lines import given_lines, tell_unknown
 from zoo.errors import UserError
+from zoo.special_tokens import UNKNOWN
 
 if TYPE_CHECKING:
     from zoo.evaluation.classifying import Classification
@@ -48,14 +49,19 @@ def run(arguments: argparse.Namespace) -> None:
     import zoo
 
     checkpoint = zoo.load(arguments.checkpoint)
+    number, unknown = 0, {}
     for texts in given_lines(arguments.texts, arguments.file):
         results = zoo.classify(checkpoint, texts)
         for result in results:
+            number += 1
+            if count := result.tokens.count(UNKNOWN):
+                unknown[number] = count
             print(json.dumps(_record(result, arguments.tokens), ensure_ascii=False), flush=True)
         if arguments.picture:
             from zoo.diagnostics.deciding_tokens import draw_deciding_tokens
 
             draw_deciding_tokens(arguments.picture, results)
+    tell_unknown(unknown)
 
 
 def _record(result: "Classification", with_tokens: bool) -> dict[str, object]:

@@ -1,11 +1,12 @@
 """The texts that a command is given: its arguments, the lines of a file, or standard input."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from zoo.data.sources import read_text
 from zoo.errors import UserError
+from zoo.special_tokens import UNKNOWN
 
 LINES_A_CALL = 1024  # so that a long file is worked on, and shown, piece by piece
 
@@ -37,6 +38,20 @@ def given_lines(texts: Sequence[str], file: str | None) -> Iterator[list[str]]:
             yield [line.removesuffix("\n").removesuffix("\r")]
     except UnicodeDecodeError as error:
         raise UserError(f"standard input is not UTF-8 ({error.reason}); convert it") from error
+
+
+def tell_unknown(counts: Mapping[int, int]) -> None:
+    """Says how many tokens a model read as `<unk>`, if any.
+
+    Args:
+        counts: how many, by the number of each text that has one or more.
+    """
+    if counts:
+        print(
+            f"note: {sum(counts.values())} of the tokens read are not in the model's vocabulary "
+            f"({UNKNOWN}), the first in text {min(counts)}",
+            file=sys.stderr,
+        )
 
 
 def read_plain(file: str) -> str:

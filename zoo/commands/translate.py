@@ -5,8 +5,9 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from zoo.commands.lines import given_lines
+from zoo.commands.lines import given_lines, tell_unknown
 from zoo.errors import UserError
+from zoo.special_tokens import UNKNOWN
 
 if TYPE_CHECKING:
     from zoo.decoding.translation import Translation
@@ -67,10 +68,12 @@ def run(arguments: argparse.Namespace) -> None:
         if arguments.beam_size is not None
         else (1 if arguments.temperature else 5)
     )
-    picture, number = arguments.picture, 0
+    picture, number, unknown = arguments.picture, 0, {}
     for texts in given_lines(arguments.texts, arguments.file):
         for result in zoo.translate(checkpoint, texts, **settings):
             number += 1
+            if count := result.source_tokens.count(UNKNOWN):
+                unknown[number] = count
             if result.is_cut:
                 _tell_cut(number, refuse=arguments.too_long == "refuse")
             line = json.dumps(_record(result), ensure_ascii=False) if arguments.json else ""
@@ -80,6 +83,7 @@ def run(arguments: argparse.Namespace) -> None:
 
                 draw_alignment(picture, result)
                 picture = None
+    tell_unknown(unknown)
 
 
 def _tell_cut(number: int, *, refuse: bool) -> None:
