@@ -43,7 +43,7 @@ def main() -> None:
     rows = []
     for encoder in arguments.encoders:
         for decoder in arguments.decoders:
-            for context in CONTEXTS:
+            for context in arguments.contexts:
                 run, minutes = train_cell(arguments, encoder, decoder, context)
                 rows.append(score_once(run, arguments) | {"minutes": minutes})
                 print(line(rows[-1]), flush=True)
@@ -54,16 +54,19 @@ def parse_arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workdir", type=Path, required=True, help="runs, table and picture")
-    for name in ("encoders", "decoders"):
-        parser.add_argument(f"--{name}", default=",".join(KINDS), help="with commas between")
+    choices = {"encoders": KINDS, "decoders": KINDS, "contexts": CONTEXTS}
+    for name, kinds in choices.items():
+        parser.add_argument(f"--{name}", default=",".join(kinds), help="with commas between")
     parser.add_argument("--smoke", action="store_true", help="one encoder and decoder, a few steps")
     arguments = parser.parse_args()
-    for name in ("encoders", "decoders"):
-        chosen = [FIGURE] if arguments.smoke else getattr(arguments, name).split(",")
+    if arguments.smoke:
+        arguments.encoders = arguments.decoders = FIGURE
+    for name, kinds in choices.items():
+        chosen = getattr(arguments, name).split(",")
         setattr(arguments, name, chosen)
         for kind in chosen:
-            if kind not in KINDS:
-                raise UserError(f"--{name} names {kind!r}; use some of {','.join(KINDS)}")
+            if kind not in kinds:
+                raise UserError(f"--{name} names {kind!r}; use some of {','.join(kinds)}")
     return arguments
 
 
@@ -100,7 +103,6 @@ def score_cell(run: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.smoke:
         pairs = ParallelTexts(pairs.sources[:64], pairs.targets[:64], pairs.alignments[:64])
     score = zoo.evaluate_translator(checkpoint, pairs, beam_size=1)
-    jax.clear_caches()  # of fifty models
     settings = checkpoint.config["model"]
     sizes = (np.size(leaf) for leaf in jax.tree.leaves(checkpoint.params))
     return {

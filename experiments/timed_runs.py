@@ -19,8 +19,8 @@ def train_timed(
 ) -> float:
     """Trains a run, goes on with it, or leaves it if it has ended; gives its minutes in all.
 
-    Ends the process, with code 1, where training was stopped before its end. Afterwards the
-    compiled programs are dropped: fifty runs in one process would fill its table of memory maps.
+    Ends the process, with code 1, where training was stopped before its end. First the compiled
+    programs of earlier runs are dropped: fifty in one process would fill its table of memory maps.
 
     Args:
         config: of the run.
@@ -36,8 +36,8 @@ def train_timed(
         return before
     started = time.monotonic()
     print(f"== {title}", flush=True)
-    train_run(config, str(run))
     jax.clear_caches()
+    train_run(config, str(run))
     minutes = before + (time.monotonic() - started) / 60
     clock.write_text(json.dumps(minutes))
     if checkpoints.steps(run)[-1] != num_steps:
