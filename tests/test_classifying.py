@@ -200,6 +200,8 @@ def test_several_labels_from_training_to_the_command(tmp_path, capsys):
         (["classify", "RUN", "a", "--file=T"], "there are texts and --file; give one of them"),
         (["classify", "RUN", "--file=T", "--picture=p.png"], "--picture draws the texts of the"),
         (["classify", "python_docs_lstm", "a"], "this is a language model, no classifier; use"),
+        (["evaluate", "python_docs_lstm", "--data_directory=D"], "python_docs reads no files"),
+        (["evaluate", "python_docs_topics", "--data_directory=D"], "leave --data_directory=D out"),
         (["evaluate", "python_docs_lstm", "--picture=p.png"], "--picture is of a classifier's"),
     ],
 )

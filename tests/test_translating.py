@@ -197,6 +197,10 @@ def test_the_command_evaluates(run, capsys, tmp_path):
         (["evaluate", "RUN", "--source=a"], "give both"),
         (["evaluate", "RUN", "--text=a.txt"], "use --source and --target"),
         (["evaluate", "RUN", "--mode=stream"], "--mode is for a language model; leave it out"),
+        (
+            ["evaluate", "toy_german_attention", "--data_directory=D"],
+            "corpus toy_german reads no files; leave --data_directory=D out",
+        ),
         (["evaluate", "RUN", "--beam_size=0"], "beam_size is 0; use 1 to 1000"),
         (["generate", "RUN"], "this is a translator, no language model; use translate"),
         (["classify", "RUN", "a"], "this is a translator, no classifier; use translate"),

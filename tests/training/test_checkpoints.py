@@ -248,9 +248,9 @@ def test_a_step_comes_back_if_its_replacement_is_killed(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("best", "kept"), [(None, [100]), (9, [9, 100]), (100, [100]), (11, [100])]
+    ("best", "kept"), [(None, [10, 100]), (9, [9, 100]), (100, [10, 100]), (11, [10, 100])]
 )
-def test_keep_deletes_all_but_the_latest_and_the_best(tmp_path, best, kept):
+def test_keep_deletes_all_but_the_latest_and_another(tmp_path, best, kept):
     for step in (8, 9, 10, 100):
         (tmp_path / "checkpoints" / str(step)).mkdir(parents=True)
         (tmp_path / "checkpoints" / str(step) / "file").write_text("")

@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import json
 
+from zoo.commands.lines import check_encoding
 from zoo.decoding.settings import STOPS, GenerationSettings
 from zoo.errors import UserError
 
@@ -109,10 +110,7 @@ def _settings(arguments: argparse.Namespace) -> GenerationSettings:
     """The settings that the flags give, checked before anything slow is done."""
     if arguments.num_samples < 1:
         raise UserError(f"num_samples is {arguments.num_samples}; use at least 1")
-    try:
-        arguments.prompt.encode("utf-8")
-    except UnicodeEncodeError:
-        raise UserError("the prompt is not UTF-8; type it in a UTF-8 terminal") from None
+    check_encoding(arguments.prompt, "the prompt")
     names = [field.name for field in dataclasses.fields(GenerationSettings)]
     values = {name: getattr(arguments, name) for name in names}
     if arguments.greedy:

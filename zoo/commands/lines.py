@@ -23,7 +23,7 @@ def given_lines(texts: Sequence[str], file: str | None) -> Iterator[list[str]]:
     """
     if texts:
         for text in texts:
-            _check_encoding(text, f"text {text!a}")
+            check_encoding(text, f"text {text!a}")
         yield list(texts)
         return
     if file:
@@ -34,7 +34,7 @@ def given_lines(texts: Sequence[str], file: str | None) -> Iterator[list[str]]:
         raise UserError("there is no text; give one, or --file=FILE, or pipe lines in")
     try:
         for line in sys.stdin:
-            _check_encoding(line, "standard input")
+            check_encoding(line, "standard input")
             yield [line.removesuffix("\n").removesuffix("\r")]
     except UnicodeDecodeError as error:
         raise UserError(f"standard input is not UTF-8 ({error.reason}); convert it") from error
@@ -63,8 +63,12 @@ def read_plain(file: str) -> str:
     return read_text(Path(file)).removeprefix("\ufeff").replace("\r\n", "\n")
 
 
-def _check_encoding(text: str, what: str) -> None:
-    """Bytes that are no UTF-8 come in as halves of characters, which can't be written again."""
+def check_encoding(text: str, what: str) -> None:
+    """Refuses text of bytes that are no UTF-8: they come in as halves of characters.
+
+    Raises:
+        UserError: the text can't be written again; `what` it is comes first.
+    """
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:

@@ -5,7 +5,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from zoo.data.prepared import TFDS_PREFIX, open_own, open_prepared, read_examples, unknown_corpus
+from zoo.data.prepared import (
+    TFDS_PREFIX,
+    open_own,
+    open_prepared,
+    read_examples,
+    refuse_directory,
+    unknown_corpus,
+)
 from zoo.data.sources import (
     SOURCES,
     SPLITS,
@@ -104,6 +111,8 @@ def _open_own(config: DataConfig) -> dict[str, Sequence[Any]]:
     downloadable = config.corpus == "tiny_shakespeare" and not config.directory
     if SOURCES[config.corpus].files and not downloadable:
         files = find_files(config.corpus, config.directory)
+    elif not downloadable:
+        refuse_directory(config.corpus, config.directory)
     fractions = STANDARD_FRACTIONS
     if config.corpus == "text_file" and WHOLE in files:
         fractions = config.fractions

@@ -12,7 +12,14 @@ from zoo.data.labeled_sources import (
     find_labeled_files,
     labeled_fingerprint,
 )
-from zoo.data.prepared import TFDS_PREFIX, open_own, open_prepared, read_examples, unknown_corpus
+from zoo.data.prepared import (
+    TFDS_PREFIX,
+    open_own,
+    open_prepared,
+    read_examples,
+    refuse_directory,
+    unknown_corpus,
+)
 from zoo.data.sources import SPLITS
 from zoo.errors import UserError
 
@@ -131,6 +138,7 @@ def _read_own(config: LabeledDataConfig) -> LabeledCorpus:
     """A corpus of ours, prepared if it was not."""
     columns = table_columns(config)
     if config.corpus == "python_docs_topics":
+        refuse_directory(config.corpus, config.directory)
         sources = open_own("zoo_python_docs_topics", config.cache_directory, None)
     else:
         files = find_labeled_files(config.corpus, config.directory)

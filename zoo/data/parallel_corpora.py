@@ -11,7 +11,14 @@ from zoo.data.parallel_sources import (
     find_parallel_files,
     parallel_fingerprint,
 )
-from zoo.data.prepared import TFDS_PREFIX, open_own, open_prepared, read_examples, unknown_corpus
+from zoo.data.prepared import (
+    TFDS_PREFIX,
+    open_own,
+    open_prepared,
+    read_examples,
+    refuse_directory,
+    unknown_corpus,
+)
 from zoo.data.sources import SPLITS
 from zoo.errors import UserError
 
@@ -146,6 +153,7 @@ def _read_files(config: ParallelDataConfig) -> dict[str, ParallelTexts]:
 
 def _read_toy(config: ParallelDataConfig) -> dict[str, ParallelTexts]:
     """A generated corpus, in either direction."""
+    refuse_directory(config.corpus, config.directory)
     source = PARALLEL_SOURCES[config.corpus]
     first, second = source.languages
     direction = (config.source_language, config.target_language)

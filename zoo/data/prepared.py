@@ -25,6 +25,14 @@ def unknown_corpus(name: str, known: Collection[str]) -> UserError:
     )
 
 
+def refuse_directory(corpus: str, directory: str) -> None:
+    """Raises UserError where a directory is given to a corpus that is made or found without one."""
+    if directory:
+        raise UserError(
+            f"corpus {corpus} reads no files; leave --config.data.directory={directory} out"
+        )
+
+
 def open_own(
     name: str, cache_directory: str, make_config: Callable[[], Any] | None
 ) -> dict[str, Sequence[Any]]:

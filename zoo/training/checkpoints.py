@@ -222,15 +222,18 @@ def restore(
 
 
 def keep(workdir: os.PathLike[str] | str, *, best: int | None) -> None:
-    """Delete all steps of a run but its latest and its best.
+    """Delete all steps of a run but two: its latest, and its best or else the one before.
+
+    So there is one to fall back on if the latest is damaged.
 
     Args:
         workdir: the run's directory.
         best: the step with the best score so far; None if no step has a score.
     """
-    present = steps(workdir)
-    for step in present[:-1]:
-        if step != best:
+    *others, latest = steps(workdir)
+    spare = best if best in others else max(others, default=latest)
+    for step in others:
+        if step != spare:
             # Renamed first: a process killed while it deletes leaves no half of a step.
             doomed = step_directory(workdir, step)
             doomed.rename(_aside(doomed, "incomplete")).rmtree()

@@ -2,7 +2,7 @@
 
 config.json, metrics.jsonl, samples.jsonl, summary.json     see zoo/report/records.py
 report.html       the page made of them
-checkpoints/      the best and the latest step, see zoo/training/checkpoints.py
+checkpoints/      the latest step and the best or the one before, see zoo/training/checkpoints.py
 """
 
 import dataclasses
@@ -176,7 +176,7 @@ class Run:
         return state, restored
 
     def save(self, state: TrainState, vocabulary: dict[str, Any], progress: Progress) -> Path:
-        """Write a checkpoint; then keep the best and the latest only."""
+        """Write a checkpoint; then keep this one and another, see `checkpoints.keep`."""
         params, others = hosts.gather(_split(state))
         step = int(state.step)
         self._write_step(step, params, others, vocabulary, progress)
