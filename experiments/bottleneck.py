@@ -167,7 +167,7 @@ def draw(path: Path, rows: list[dict[str, Any]]) -> None:
         axes.set_ylabel("BLEU, test split, greedy")
         axes.set_ylim(0, 102)
         axes.set_title(f"{rows[0]['encoder']} to {rows[0]['decoder']}, toy German to English")
-        axes.legend()
+        axes.legend(loc="center right")  # above the one curve, below the other
         tidy(axes)
 
 
