@@ -31,6 +31,7 @@ from zoo.diagnostics.pictures import COLOURS, MARKERS, picture, tidy
 from zoo.errors import UserError, run_script
 from zoo.evaluation.bleu import score_texts
 from zoo.models.encoder_decoder import CONTEXTS, KINDS
+from zoo.whole_file import whole_file
 
 BIN = 5  # words of source length
 FIGURE = "gru"  # the encoder and decoder of the picture
@@ -92,7 +93,9 @@ def score_once(run: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     """The row of a cell, from its directory where it has been scored before."""
     stored = run / "row.json"
     if not stored.exists():
-        stored.write_text(json.dumps(score_cell(run, arguments)), encoding="utf-8")
+        row = score_cell(run, arguments)
+        with whole_file(stored) as incomplete:
+            incomplete.write_text(json.dumps(row), encoding="utf-8")
     return json.loads(stored.read_text(encoding="utf-8"))
 
 

@@ -28,6 +28,7 @@ def train_timed(
         title: what is printed before it starts.
         train_run: trains a config in a directory.
     """
+    jax.clear_caches()
     num_steps = config.training.get("num_steps", 1)  # what is counted has one
     clock = run / "minutes.json"
     before = json.loads(clock.read_text()) if clock.exists() else 0.0
@@ -36,7 +37,6 @@ def train_timed(
         return before
     started = time.monotonic()
     print(f"== {title}", flush=True)
-    jax.clear_caches()
     train_run(config, str(run))
     minutes = before + (time.monotonic() - started) / 60
     clock.write_text(json.dumps(minutes))

@@ -109,10 +109,10 @@ def _open_own(config: DataConfig) -> dict[str, Sequence[Any]]:
     """Return the data sources of a corpus of ours, prepared if it was not."""
     files: dict[str, Path] = {}
     downloadable = config.corpus == "tiny_shakespeare" and not config.directory
-    if SOURCES[config.corpus].files and not downloadable:
-        files = find_files(config.corpus, config.directory)
-    elif not downloadable:
+    if not SOURCES[config.corpus].files:
         refuse_directory(config.corpus, config.directory)
+    elif not downloadable:
+        files = find_files(config.corpus, config.directory)
     fractions = STANDARD_FRACTIONS
     if config.corpus == "text_file" and WHOLE in files:
         fractions = config.fractions
