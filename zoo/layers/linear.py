@@ -56,8 +56,9 @@ _rounded_product.defvjp(_rounded_product_keeping, _rounded_product_backward)
 def sum_of_products(x: jax.Array, y: jax.Array, dtype: str | None = None) -> jax.Array:
     """sum_{t,b} x_{tb} y_{tb}': what a kernel's gradient is, over steps and rows.
 
-    The axes are not flattened into one: devices that share out the rows would have to send each
-    other all of x and y first.
+    One device flattens the two axes into one, which is all that its matrix product needs. Devices
+    that share out the rows would first have to send each other all of x and y: they keep the axes,
+    add up their own rows, and exchange sums; that costs a copy of x and y in another order.
 
     Args:
         x: [T, B, D].
@@ -71,6 +72,8 @@ def sum_of_products(x: jax.Array, y: jax.Array, dtype: str | None = None) -> jax
         >>> sum_of_products(jnp.ones((2, 3, 1)), jnp.ones((2, 3, 2))).tolist()
         [[6.0, 6.0]]
     """
+    if jax.device_count() == 1:
+        return product(x.reshape((-1, x.shape[-1])).T, y.reshape((-1, y.shape[-1])), dtype)
     rounded = dtype or x.dtype
     return jnp.einsum(
         "tbd,tbh->dh", x.astype(rounded), y.astype(rounded), preferred_element_type=x.dtype
