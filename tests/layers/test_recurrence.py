@@ -53,6 +53,20 @@ def test_values_and_gradients_equal_the_plain_loop(name: str, reverse: bool) -> 
     assert_close(gradient, run_loop(name, problem, grad, *options, reverse=reverse)[1])
 
 
+@pytest.mark.parametrize("steps", [2, 8], ids=["turns and a rest", "no loop is left"])
+def test_steps_that_share_a_turn_of_the_loop_change_nothing(
+    monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    """As on a GPU."""
+    monkeypatch.setattr("zoo.layers.recurrence._steps_a_turn", lambda: steps)
+    jax.clear_caches()
+    problem, grad, options = random_problem("lstm"), random_gradient("lstm"), (LENGTHS, RESETS)
+    result, gradient = run("lstm", problem, grad, *options)
+    jax.clear_caches()
+    assert_close(result, unroll(np, "lstm", problem, *options))
+    assert_close(gradient, run_loop("lstm", problem, grad, *options)[1])
+
+
 @pytest.mark.parametrize(("name", "reverse"), [("gru", False), ("lstm", False), ("lstm", True)])
 def test_without_lengths_and_resets_all_steps_are_real(name: str, reverse: bool) -> None:
     problem, grad = random_problem(name), random_gradient(name)

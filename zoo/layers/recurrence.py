@@ -195,6 +195,11 @@ def _run(
     return _run_keeping(static, projected, kernel, recurrent_bias, carry, initial, resets)[0]
 
 
+def _steps_a_turn() -> int:
+    """Steps that one turn of the loop takes: eight cost a GPU a quarter less, a CPU the same."""
+    return 8 if jax.default_backend() == "gpu" else 1
+
+
 def _run_keeping(
     static: _Static,
     projected: Array,
@@ -216,7 +221,7 @@ def _run_keeping(
         following, residuals = static.cell.forward(projected_now, recurrent, previous)
         return following, (following, residuals)
 
-    _, (states, residuals) = lax.scan(step, carry, (projected, resets))
+    _, (states, residuals) = lax.scan(step, carry, (projected, resets), unroll=_steps_a_turn())
     return states, (kernel, recurrent_bias, carry, initial, resets, states, residuals)
 
 
@@ -283,7 +288,7 @@ def _walk_back(static: _Static, kernel: Array, steps: _Steps) -> tuple[Array, Ar
         return (grad, grad_initial), (projected, None if shared else recurrent)
 
     (grad, grad_initial), (projected, recurrent) = lax.scan(
-        back, (zeros, zeros), steps, reverse=True
+        back, (zeros, zeros), steps, reverse=True, unroll=_steps_a_turn()
     )
     return projected, projected if recurrent is None else recurrent, grad, grad_initial
 
