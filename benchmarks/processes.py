@@ -31,5 +31,11 @@ def median_seconds(call: Callable[[], Any], times: int) -> float:
 
 
 def peak_megabytes() -> float:
-    """The most memory that this process has had."""
+    """The most memory that this process has had: on its GPU, if it has used one, or else here."""
+    if "torch" in sys.modules and sys.modules["torch"].cuda.is_initialized():
+        return sys.modules["torch"].cuda.max_memory_allocated() / 1e6
+    if "jax" in sys.modules:
+        told = sys.modules["jax"].local_devices()[0].memory_stats()  # None on a CPU
+        if told:
+            return told["peak_bytes_in_use"] / 1e6
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
