@@ -14,7 +14,13 @@ import pytest
 jax.config.update("jax_enable_compilation_cache", False)
 
 
+LONGEST = ("test_lecture.py", "test_many_hosts.py", "test_resume.py")  # a minute or more each
 STRICT_ROOMS = ("layers", "models")  # optax, used above them, mixes int32 counts with floats
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first, so that no process works on them alone when all others are done."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.fixture(autouse=True)
