@@ -30,24 +30,23 @@ def test_rows_and_their_gradient():
 
 @pytest.mark.parametrize(
     ("cell", "bidirectional"),
-    [("lstm", False), ("lstm", True), ("gru", False), ("elman", True), ("min_gru", True)],
+    [("lstm", False), ("lstm", True), ("gru", True), ("elman", True), ("min_gru", True)],
 )
 def test_a_stack_over_a_lookup_is_one_over_the_embeddings(cell, bidirectional):
     stack = RecurrentStack(cell=cell, sizes=(3, 2), bidirectional=bidirectional)
     params = jax.jit(stack.init)(jax.random.key(1), jnp.asarray(TABLE[TOKENS]))
 
-    def looked_up(params, table):
-        outputs = stack.apply(params, table[TOKENS], lengths=LENGTHS)[0]
-        return jnp.square(outputs).sum(), outputs
+    def run(embed):
+        def loss(params, table):
+            outputs = stack.apply(params, embed(table), lengths=LENGTHS)[0]
+            return jnp.square(outputs).sum(), outputs
 
-    def not_yet(params, table):
-        outputs = stack.apply(params, Lookup(table, jnp.asarray(TOKENS)), lengths=LENGTHS)[0]
-        return jnp.square(outputs).sum(), outputs
+        step = jax.jit(jax.value_and_grad(loss, argnums=(0, 1), has_aux=True))
+        (_, outputs), gradient = step(params, jnp.asarray(TABLE))
+        return outputs, gradient
 
-    ((_, outputs), gradient), ((_, expected_outputs), expected_gradient) = (
-        jax.jit(jax.value_and_grad(f, argnums=(0, 1), has_aux=True))(params, jnp.asarray(TABLE))
-        for f in (not_yet, looked_up)
-    )
+    outputs, gradient = run(lambda table: Lookup(table, jnp.asarray(TOKENS)))
+    expected_outputs, expected_gradient = run(lambda table: table[TOKENS])
     np.testing.assert_allclose(outputs, expected_outputs, rtol=1e-5, atol=1e-6)
     jax.tree.map(
         lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5),

@@ -59,10 +59,8 @@ def test_steps_that_share_a_turn_of_the_loop_change_nothing(
 ) -> None:
     """As on a GPU."""
     monkeypatch.setattr("zoo.layers.recurrence._steps_a_turn", lambda: steps)
-    jax.clear_caches()
     problem, grad, options = random_problem("lstm"), random_gradient("lstm"), (LENGTHS, RESETS)
     result, gradient = run("lstm", problem, grad, *options)
-    jax.clear_caches()
     assert_close(result, unroll(np, "lstm", problem, *options))
     assert_close(gradient, run_loop("lstm", problem, grad, *options)[1])
 
