@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 
 from zoo.training import checkpoints
 from zoo.training.loop import train
+from zoo.whole_file import whole_file
 
 
 def train_timed(
@@ -39,7 +40,8 @@ def train_timed(
     print(f"== {title}", flush=True)
     train_run(config, str(run))
     minutes = before + (time.monotonic() - started) / 60
-    clock.write_text(json.dumps(minutes))
+    with whole_file(clock) as incomplete:
+        incomplete.write_text(json.dumps(minutes))
     if checkpoints.steps(run)[-1] != num_steps:
         print("stopped; the same command goes on from here")
         sys.exit(1)
