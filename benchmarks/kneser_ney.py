@@ -32,7 +32,7 @@ class Took(NamedTuple):
 
 def estimate(text: Path, arpa: Path) -> None:
     """Ours, in this process."""
-    from zoo.data.sources import read_lines
+    from zoo.data.text_reading import read_lines
     from zoo.data.vocabulary import build_vocabulary, encode_lines
     from zoo.exchange.arpa import write_arpa
     from zoo.models.kneser_ney import estimate as estimate_kneser_ney

@@ -112,13 +112,28 @@ def test_wikitext_keeps_its_blank_lines(tmp_path):
     }
 
 
-def test_text_files_are_kept_as_they_are(tmp_path):
-    train = "  spaces  stay \n\n\nx\x0by\u2028z\x85\r\n\n"
+def test_of_text_files_only_the_line_ends_are_changed(tmp_path):
+    train = "  spaces  stay \n\n\nx\x0by\u2028\rz\x85\r\n\n"
     directory = write_files(tmp_path / "text", TEXT_FILES, [train, "v", "t\n"])
     corpus = load_corpus(DataConfig("text_file", directory))
-    assert corpus["train"] == ["  spaces  stay ", "", "", "x\x0by\u2028z\x85\r", ""]
+    assert corpus["train"] == ["  spaces  stay ", "", "", "x\x0by\u2028\rz\x85", ""]
     assert corpus["validation"] == ["v"]
     assert corpus["test"] == ["t"]
+
+
+def test_one_text_is_divided_alike_whatever_its_line_ends_and_encoding(tmp_path):
+    text = "".join(f"Baum {number}\n" for number in range(40))
+    corpora = []
+    for name, encoding, end in (
+        ("a", "utf-8", "\n"),
+        ("b", "utf-8-sig", "\r\n"),
+        ("c", "utf-16", "\r\n"),
+    ):
+        path = tmp_path / f"{name}.txt"
+        path.write_bytes(text.replace("\n", end).encode(encoding))
+        corpora.append(load_corpus(DataConfig("text_file", str(path))))
+    assert corpora[1] == corpora[2] == corpora[0]
+    assert "".join("".join(lines) for lines in corpora[0].values()) == text.replace("\n", "")
 
 
 def test_text_file_takes_either_name_of_the_validation_file(tmp_path):

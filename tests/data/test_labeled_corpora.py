@@ -56,19 +56,6 @@ def test_a_table_of_every_kind_is_read_and_split(tmp_path, name):
     assert [len(part.texts) for part in fewer.splits.values()] == [12, 8, 20]
 
 
-def test_quotes_newlines_and_named_columns_of_a_csv(tmp_path):
-    rows = [('a "quoted", text\nof two lines', "x"), ("b", "y")] * 10
-    path = write_csv(tmp_path / "texts.csv", rows, ("comment", "mark"))
-    found = list(read_table(path, Columns("comment", "mark")))
-    assert [(text, *labels) for text, labels in found] == rows
-
-
-def test_several_columns_of_text_and_the_mark_of_a_spreadsheet(tmp_path):
-    path = tmp_path / "texts.csv"
-    path.write_text("title,body,label\none,two,x\n", encoding="utf-8-sig")
-    assert list(read_table(path, Columns("title, body"))) == [("one two", ("x",))]
-
-
 def test_a_directory_of_tables_and_a_changed_file(tmp_path):
     write_csv(tmp_path / "train.csv", ROWS[:20], ("text", "label"))
     (tmp_path / "test.jsonl.gz").write_bytes(
@@ -139,34 +126,6 @@ def test_a_line_of_the_wrong_form_names_file_and_line(tmp_path, corpus, line, me
     name = LABELED_SOURCES[corpus].files["train"]
     assert f"{tmp_path / name}, {message}" in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-TABLE_ERRORS = [
-    ("t.csv", "text,mark\na,b\n", "t.csv, line 2: there is no column 'label'; it has text, mark"),
-    ("t.csv", "words,label\na,b\n", "no column 'text'; it has words, label; use --config.data."),
-    ("t.csv", "text,label\na,b\nc\n", "t.csv, line 3: it has not the 2 fields of the header"),
-    ("t.csv", "text,label\na,b,c\n", "t.csv, line 2: it has not the 2 fields of the header"),
-    ("t.csv", 'text,label\n"a,b\n', "t.csv, line 2: unexpected end of data"),
-    ("t.csv", "text,label\na, \n", "t.csv, line 2: the label is ' '; use one label"),
-    ("t.jsonl", '{"text": "a", "label": "b"}\n{"text"\n', "t.jsonl, line 2: it is not JSON"),
-    ("t.jsonl", "[1]\n", "t.jsonl, line 1: it is '[1]'; use an object a line"),
-    ("t.jsonl", '{"text": "a", "label": ["b"]}\n', "line 1: the label is ['b']; use one label"),
-    ("t.txt", "a\n", "t.txt ends with '.txt'; use one of .csv, .tsv, .jsonl"),
-    ("t.csv", " \n", "t.csv is empty"),
-    ("t.csv", b"text,label\n\xff,a\n", "t.csv is not UTF-8"),
-    ("t.csv.gz", b"no gzip", "cannot read"),
-]
-
-
-@pytest.mark.parametrize(("name", "content", "message"), TABLE_ERRORS)
-def test_a_wrong_table_is_one_line_that_says_where(tmp_path, name, content, message):
-    path = tmp_path / name
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(UserError) as caught:
-        load(path)
-    assert message in str(caught.value)
-    assert "\n" not in str(caught.value)
-    assert not list((tmp_path / "cache").glob("**/preparing-*"))
 
 
 @pytest.mark.parametrize(

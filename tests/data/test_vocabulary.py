@@ -189,7 +189,7 @@ def test_settings_that_make_no_vocabulary_are_told():
         build_vocabulary("subword", LINES)
     with pytest.raises(UserError, match="min_count=1"):
         build_vocabulary("subword", LINES, max_size=60, min_count=2)
-    with pytest.raises(UserError, match=r"too high .*vocabulary_size") as caught:
+    with pytest.raises(UserError, match=r"no more than .*vocabulary_size") as caught:
         build_vocabulary("subword", LINES, max_size=5000)
     assert "\n" not in str(caught.value)
     with pytest.raises(UserError, match="the text is empty"):

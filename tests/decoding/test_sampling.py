@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from zoo.decoding.sampling import keep_top_k, keep_top_p, sample, scale_by_temperature
-from zoo.special_tokens import START_ID, UNKNOWN_ID
+from zoo.special_tokens import END_ID, START_ID, UNKNOWN_ID
 
 NUM_DRAWS = 20_000
 
@@ -57,6 +57,16 @@ def test_start_is_never_drawn_and_unknown_only_where_allowed():
     assert forbidding[UNKNOWN_ID] == forbidding[START_ID] == allowing[START_ID] == 0
     assert allowing[UNKNOWN_ID] > 0.9
     assert int(sample(jax.random.key(0), logits, temperature=0.0)) == 3
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("restriction", [{}, {"top_k": 2}, {"top_p": 0.5}])
+def test_where_all_probability_is_forbidden_the_text_ends(temperature, restriction):
+    logits = jnp.log(jnp.array([[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.5, 0.0, 0.0, 0.5]]))
+    options = {"temperature": temperature, **restriction}
+    assert sample(jax.random.key(0), logits, **options).tolist() == [END_ID, END_ID, 3]
+    allowing = sample(jax.random.key(0), logits[:2], allow_unknown=True, **options)
+    assert allowing.tolist() == [UNKNOWN_ID, END_ID]
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1e-45, 1e-38, 1e-30])

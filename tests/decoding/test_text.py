@@ -3,12 +3,18 @@ import warnings
 import numpy as np
 import pytest
 
-from zoo.data.vocabulary import CharacterVocabulary, WordVocabulary, build_vocabulary
+from zoo.data.vocabulary import (
+    CharacterVocabulary,
+    LowercaseWordVocabulary,
+    WordVocabulary,
+    build_vocabulary,
+)
 from zoo.decoding.text import PromptWarning, TextStream, default_stop, prompt_inputs
 from zoo.special_tokens import END_ID, SPECIAL_TOKENS, START_ID, UNKNOWN_ID
 
 CHARACTERS = CharacterVocabulary([*SPECIAL_TOKENS, *"abc "])
 WORDS = WordVocabulary([*SPECIAL_TOKENS, "the", "cat", "sat"])
+LOWERCASE = LowercaseWordVocabulary([*SPECIAL_TOKENS, "the", "cat", "sat"])
 THE, CAT, SAT = 3, 4, 5
 
 
@@ -28,6 +34,8 @@ def test_every_line_of_a_prompt_starts_with_start():
     [
         (CHARACTERS, "aéb\nzé", "'é', 'z' of", [1, 3, 0, 4, 1, 0, 0]),
         (WORDS, "the big big cat", "lacks 'big' of", [1, THE, UNKNOWN_ID, UNKNOWN_ID, CAT]),
+        (LOWERCASE, "The Big BIG cat", "lacks 'Big' of", [1, THE, UNKNOWN_ID, UNKNOWN_ID, CAT]),
+        (LOWERCASE, "Cat! cat\nSit", "lacks '!', 'Sit' of", [1, CAT, 0, CAT, 1, UNKNOWN_ID]),
     ],
 )
 def test_what_the_vocabulary_lacks_is_named_once_and_read_as_unknown(
@@ -51,7 +59,9 @@ def test_unknown_characters_of_subwords_are_named():
         assert UNKNOWN_ID in prompt_inputs(subwords(), "the cat é")
 
 
-@pytest.mark.parametrize("vocabulary", [CHARACTERS, WORDS, subwords()], ids=lambda v: v.kind)
+@pytest.mark.parametrize(
+    "vocabulary", [CHARACTERS, WORDS, LOWERCASE, subwords()], ids=lambda v: v.kind
+)
 @pytest.mark.parametrize("prompt", ["", "the cat", "a\nthe"])
 @pytest.mark.filterwarnings("ignore::zoo.decoding.text.PromptWarning")
 def test_pieces_of_any_size_join_to_the_text_decoded_at_once(vocabulary, prompt):
@@ -77,8 +87,9 @@ def test_pieces_of_any_size_join_to_the_text_decoded_at_once(vocabulary, prompt)
         ("x\n", "cat sat"),
     ],
 )
-def test_one_space_joins_a_prompt_and_the_next_word(prompt, continuation):
-    stream = TextStream(WORDS, prompt, stop="end", max_tokens=5)
+@pytest.mark.parametrize("vocabulary", [WORDS, LOWERCASE], ids=lambda v: v.kind)
+def test_one_space_joins_a_prompt_and_the_next_word(vocabulary, prompt, continuation):
+    stream = TextStream(vocabulary, prompt, stop="end", max_tokens=5)
     assert stream.write([]) == ""
     assert stream.write([CAT, SAT]) == continuation
 

@@ -115,3 +115,165 @@ def test_a_learned_initial_state_is_refused():
     params["layer_0"]["initial_0"] = np.zeros(H)
     with pytest.raises(UserError, match="learned initial state"):
         stack_to_torch(params)
+
+
+class Tensor:
+    """Does what a tensor of torch does: NumPy gets its numbers only on torch's own terms."""
+
+    def __init__(self, values, dtype="torch.float32", grad=False, device="cpu"):
+        self._values, self.dtype, self._grad, self._device = values, Name(dtype), grad, device
+
+    def __array__(self, *arguments, **options):
+        return self.numpy()
+
+    def detach(self):
+        return Tensor(self._values, self.dtype, False, self._device)
+
+    def cpu(self):
+        if self._device == "meta":
+            raise NotImplementedError("Cannot copy out of meta tensor; no data!\nCall to_empty.")
+        return Tensor(self._values, self.dtype, self._grad)
+
+    def float(self):
+        values = self._values.real  # as torch does, with a mere warning
+        return Tensor(values.astype(np.float32), "torch.float32", self._grad, self._device)
+
+    def numpy(self):
+        if self._grad:
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
+        if self._device != "cpu":
+            raise TypeError(f"can't convert {self._device}:0 device type tensor to numpy.")
+        if self.dtype == "torch.bfloat16":
+            raise TypeError("Got unsupported ScalarType BFloat16")
+        return self._values
+
+
+class Name(str):
+    """A dtype of torch: NumPy finds no `type` in it."""
+
+
+class Plain:
+    """A tensor's least: detach, float and numpy."""
+
+    def __init__(self, values):
+        self._values = values
+
+    def detach(self):
+        return self
+
+    float = detach
+
+    def numpy(self):
+        return self._values
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda array: Tensor(array, grad=True),
+        lambda array: Tensor(array.astype(np.float64), "torch.float64"),
+        lambda array: Tensor(array, "torch.bfloat16"),
+        lambda array: Tensor(array, "torch.bfloat16", grad=True, device="cuda"),
+        Plain,
+        lambda array: array.tolist(),
+        jnp.asarray,
+    ],
+    ids=["grad", "float64", "bfloat16", "cuda", "plain", "list", "jax"],
+)
+def test_tensors_of_every_kind_are_read(wrap):
+    state = {name: wrap(array) for name, array in state_dict("lstm").items()}
+    jax.tree.map(
+        np.testing.assert_array_equal, stack_from_torch(state), stack_from_torch(state_dict("lstm"))
+    )
+
+
+def test_bfloat16_arrays_are_read():
+    state = {name: array.astype(jnp.bfloat16) for name, array in state_dict("gru").items()}
+    params = stack_from_torch(state)
+    np.testing.assert_array_equal(
+        params["layer_0"]["input_kernel"], state["weight_ih_l0"].astype(np.float32).T
+    )
+    assert params["layer_0"]["input_kernel"].dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (np.full((8, 3), 1j), "weight_ih_l0 has complex numbers"),
+        (Tensor(np.full((8, 3), 1j), "torch.complex64"), "weight_ih_l0 has complex numbers"),
+        (Tensor(np.ones((8, 3)), device="meta"), "weight_ih_l0 cannot be read.*meta tensor; no"),
+        (np.full((8, 3), np.nan), "weight_ih_l0 has nan; expected finite"),
+        (np.full((8, 3), -1e39), "weight_ih_l0 has -inf; expected finite"),
+        (Tensor(np.full((8, 3), np.inf)), "weight_ih_l0 has inf"),
+        (np.float32(1), r"weight_ih of layer_0 has the shape \(\); expected a matrix"),
+        (np.ones((8, 0)), r"weight_ih of layer_0 has the shape \(8, 0\); expected a matrix"),
+        (np.ones((8, 3, 1)), r"the shape \(8, 3, 1\); expected a matrix"),
+        (np.array([["a"]]), "weight_ih_l0 cannot be read as numbers"),
+        (None, "weight_ih_l0 (cannot be read|has nan)"),
+        ({}, "weight_ih_l0 cannot be read as numbers"),
+    ],
+)
+def test_an_array_that_won_t_do_is_told(value, message):
+    with pytest.raises(UserError, match=message) as told:
+        stack_from_torch({**state_dict("lstm"), "weight_ih_l0": value})
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("kept", "message"),
+    [
+        (
+            ("_l1", "_l1_reverse"),
+            "layer_0 is missing, but there is reverse_layer_1; give the whole",
+        ),
+        (("_l1",), "layer_0 is missing"),
+        (("_l0_reverse",), "layer_0 is missing"),
+        (("_l0", "_l1", "_l1_reverse"), "reverse_layer_0 is missing"),
+        (("_l0", "_l0_reverse", "_l1"), "reverse_layer_1 is missing"),
+    ],
+)
+def test_a_missing_layer_is_told(kept, message):
+    state = {name: array for name, array in state_dict("gru").items() if name.endswith(kept)}
+    with pytest.raises(UserError, match=message):
+        stack_from_torch(state)
+
+
+def test_a_gap_between_layers_is_told():
+    state = state_dict("gru")
+    state = {name.replace("_l1", "_l2"): array for name, array in state.items()}
+    with pytest.raises(UserError, match="layer_1 is missing, but there is reverse_layer_2"):
+        stack_from_torch(state)
+
+
+@pytest.mark.parametrize(
+    ("change", "gone", "message"),
+    [
+        ({}, ("bias_hh_l1",), "layer_1 has no bias_hh"),
+        ({}, ("bias_hh_l1", "bias_ih_l1"), "only one of layer_0 and layer_1 has bias_"),
+        ({"weight_ih_l1": np.ones((8, 3))}, (), "layer_1 takes 3 numbers, but .* below gives 4"),
+        (
+            {
+                "weight_ih_l1": np.ones((6, 4)),
+                "weight_hh_l1": np.ones((6, 2)),
+                "bias_ih_l1": np.ones(6),
+                "bias_hh_l1": np.ones(6),
+            },
+            (),
+            "layer_1 has 3 gates, but layer_0 has 4",
+        ),
+        ({"weight_ih_l00": np.ones((8, 3))}, (), "'weight_ih_l00' is no parameter"),
+    ],
+)
+def test_layers_of_different_networks_are_told(change, gone, message):
+    state = {**state_dict("lstm"), **change}
+    with pytest.raises(UserError, match=message):
+        stack_from_torch({name: array for name, array in state.items() if name not in gone})
+
+
+def test_a_cell_and_a_module_are_told_with_what_to_give():
+    cell = {"weight_ih": np.ones((8, 3)), "weight_hh": np.ones((8, 2))}
+    with pytest.raises(UserError, match=r"parameter of .* or LSTMCell; .* to 'weight_ih_l0'"):
+        stack_from_torch(cell)
+    assert stack_from_torch({f"{name}_l0": array for name, array in cell.items()})
+    with pytest.raises(UserError, match=r"Plain is no state dict; give module\.state_dict\(\)"):
+        stack_from_torch(Plain(None))

@@ -187,7 +187,10 @@ TRANSLATE, GRADIENTS = "/api/translate", "/api/gradients"
         (GENERATE, {"model": "lstm", "prompt": "x" * 2001}, 413, "send 2,000 at most"),
         (GENERATE, {"model": "lstm", "max_tokens": 501}, 400, "max_tokens is 501; use 1 to 500"),
         (GENERATE, {"model": "lstm", "temperature": "hot"}, 400, "has to be a number"),
-        (GENERATE, {"model": "lstm", "top_p": 0}, 400, "top_p is 0.0; use a probability above 0"),
+        *(
+            (GENERATE, {"model": "lstm", "top_p": top_p}, 400, "use a probability above 0 and at")
+            for top_p in (0, -1, 2, 10**400)
+        ),
         (GENERATE, {"model": "lstm", "seed": -1}, 400, "seed is -1"),
         (GENERATE, {"model": "lstm", "top_k": 3}, 400, 'there is no field "top_k" here; use model'),
         (GENERATE, {"mixture": {"lstm": 1}}, 400, "a mixture has two models or more"),
@@ -262,6 +265,128 @@ def test_too_many_requests_are_refused(models):
     assert client.get("/").status_code == 200
 
 
+def test_posts_of_other_sites_use_up_nothing_of_the_users_rate(models):
+    client = Client(make_app(models, rate_limit=RateLimit(burst=1, per_second=0.001)))
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""):
+        headers = {"Content-Type": kind, "Origin": "http://evil.example"}
+        answer = client.post(CLASSIFY, content=b'{"model": "topics", "text": "a"}', headers=headers)
+        assert error(answer)[0] == 415
+    foreign = client.post(CLASSIFY, json={}, headers={"Host": "evil.example"})
+    assert error(foreign)[0] == 400
+    kind = {"Content-Type": "Application/JSON; charset=utf-8"}
+    own = {"content": b'{"model": "topics", "text": "a"}', "headers": kind}
+    assert [client.post(CLASSIFY, **own).status_code for _ in range(2)] == [200, 429]
+
+
+async def ask_and_leave(server, path, record, leave):
+    """Sends a request whose client leaves when the event is set; gives what he was sent."""
+    body = json.dumps(record).encode()
+    headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": "POST",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": headers,
+        "client": ("127.0.0.1", 1),
+    }
+    messages = iter([{"type": "http.request", "body": body}])
+    sent = []
+
+    async def receive():
+        if message := next(messages, None):
+            return message
+        await leave.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message):
+        sent.append(message)
+
+    await server(scope, receive, send)
+    return sent
+
+
+def test_work_of_a_client_who_left_is_not_begun(models, rate_limit, monkeypatch):
+    release, begun = threading.Event(), []
+
+    def work(name):
+        def begin(*arguments, **options):
+            begun.append(name)
+            release.wait(10)
+            return {}
+
+        return begin
+
+    def texts(*arguments):
+        begun.append("generated")
+        yield {"models": ["lstm"]}
+
+    for name in ("classified", "translated", "gradients"):
+        monkeypatch.setattr(answers, name, work(name))
+    monkeypatch.setattr(answers, "generated", texts)
+    server = make_app(models, rate_limit=rate_limit)
+    requests = {
+        GENERATE: {"model": "lstm"},
+        CLASSIFY: {"model": "topics", "text": "a"},
+        TRANSLATE: {"model": "german", "text": "a"},
+        GRADIENTS: {"model": "lstm", "text": "a"},
+    }
+
+    async def everything():
+        stay, leave = asyncio.Event(), asyncio.Event()
+        first = asyncio.create_task(ask_and_leave(server, CLASSIFY, requests[CLASSIFY], stay))
+        while not begun:
+            await asyncio.sleep(0.01)
+        others = [
+            asyncio.create_task(ask_and_leave(server, path, record, leave))
+            for path, record in requests.items()
+            for _ in range(2)
+        ]
+        await asyncio.sleep(0.1)
+        leave.set()
+        await asyncio.wait_for(asyncio.gather(*others), 10)  # though the first is not done
+        assert not first.done()
+        last = asyncio.create_task(ask_and_leave(server, TRANSLATE, requests[TRANSLATE], stay))
+        await asyncio.sleep(0.05)
+        release.set()
+        sent = await asyncio.gather(first, last)
+        assert [messages[0]["status"] for messages in sent] == [200, 200]
+
+    asyncio.run(everything())
+    assert begun == ["classified", "translated"]
+
+
+def test_a_text_stops_when_its_reader_leaves(models, rate_limit, monkeypatch):
+    made = []
+
+    def endless(*arguments):
+        while True:
+            made.append(len(made))
+            yield {"text": "a"}
+
+    monkeypatch.setattr(answers, "generated", endless)
+    monkeypatch.setattr(answers, "classified", lambda *arguments: {"done": len(made)})
+    server = make_app(models, rate_limit=rate_limit)
+
+    async def everything():
+        leave, stay = asyncio.Event(), asyncio.Event()
+        reading = asyncio.create_task(
+            ask_and_leave(server, GENERATE, {"model": "lstm"}, leave),
+        )
+        while not made:
+            await asyncio.sleep(0.01)
+        leave.set()
+        await asyncio.wait_for(reading, 10)
+        record = {"model": "topics", "text": "a"}
+        _, body = await asyncio.wait_for(ask_and_leave(server, CLASSIFY, record, stay), 10)
+        return json.loads(body["body"])["done"]
+
+    assert asyncio.run(everything()) == len(made)
+
+
 def test_few_wait_and_the_others_are_told(models, rate_limit, monkeypatch):
     release = threading.Event()
     monkeypatch.setattr(answers, "classified", lambda *arguments: {"done": release.wait(10)})
@@ -307,3 +432,25 @@ def test_a_fault_in_the_middle_of_a_text_is_its_last_line(client, monkeypatch, c
     *_, last = lines(client.post(GENERATE, json={"model": "lstm"}))
     assert last == {"error": "the server failed; its terminal says why"}
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_text_whose_reader_left_at_once_is_closed():
+    async def rest():
+        yield {"models": ["lstm"]}
+        yield {"text": "a"}
+
+    async def everything():
+        stream = rest()
+        lines = app._Lines(await anext(stream), stream)
+
+        async def leave():
+            return {"type": "http.disconnect"}
+
+        async def send(message):
+            await asyncio.sleep(20)
+
+        await asyncio.wait_for(lines({"type": "http"}, leave, send), 10)
+        with pytest.raises(StopAsyncIteration):
+            await anext(stream)
+
+    asyncio.run(everything())

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import threading
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from zoo.serve import limits
 from zoo.serve.fields import MAX_CHARACTERS, Fields
 from zoo.serve.guard import is_own_host
-from zoo.serve.limits import RateLimit, Refused, Turns
+from zoo.serve.limits import RateLimit, Refused, Turns, while_awaited
 
 
 class Clock:
@@ -84,6 +85,84 @@ def test_a_stream_gives_what_is_made_and_ends_when_its_reader_leaves():
 
     asyncio.run(everything())
     turns.close()
+
+
+def test_who_leaves_the_line_is_not_served_and_gives_his_place_away():
+    turns, release, served = Turns(most_waiting=1), threading.Event(), []
+
+    def texts():
+        served.append("text")
+        yield "text"
+
+    async def everything():
+        working = asyncio.create_task(turns.run(release.wait, 10))
+        for work in (turns.run(served.append, "run"), anext(turns.stream(texts()))):
+            waiting = asyncio.ensure_future(work)
+            await asyncio.sleep(0.02)
+            with pytest.raises(Refused, match="busy"):
+                await turns.run(served.append, "refused")
+            waiting.cancel()
+            await asyncio.wait([waiting])
+        last = asyncio.create_task(turns.run(served.append, "last"))
+        await asyncio.sleep(0)
+        release.set()
+        await asyncio.gather(working, last)
+
+    asyncio.run(everything())
+    turns.close()
+    assert served == ["last"]
+
+
+class Client:
+    """A request whose client goes away when he is told to."""
+
+    def __init__(self):
+        self.gone = asyncio.Event()
+
+    async def receive(self):
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+
+def test_work_is_cancelled_when_its_client_goes_away():
+    ends = []
+
+    async def work(seconds):
+        try:
+            await asyncio.sleep(seconds)
+            ends.append("done")
+            return "answer"
+        except asyncio.CancelledError:
+            ends.append("cancelled")
+            raise
+
+    async def everything():
+        client = Client()
+        assert await while_awaited(client, work(0)) == "answer"
+        asyncio.get_running_loop().call_later(0.02, client.gone.set)
+        with pytest.raises(Refused) as refused:
+            await while_awaited(client, work(20))
+        assert refused.value.status == 499
+        outer = asyncio.create_task(while_awaited(Client(), work(20)))
+        await asyncio.sleep(0.02)
+        outer.cancel()
+        await asyncio.wait([outer])
+        assert outer.cancelled()
+        assert len(asyncio.all_tasks()) == 1
+
+    asyncio.run(everything())
+    assert ends == ["done", "cancelled", "cancelled"]
+
+
+def test_a_fault_in_work_that_is_awaited_comes_out_of_it():
+    async def fail():
+        raise ZeroDivisionError
+
+    async def everything():
+        with pytest.raises(ZeroDivisionError):
+            await while_awaited(Client(), fail())
+
+    asyncio.run(everything())
 
 
 def test_a_fault_in_a_stream_comes_out_of_it():
@@ -170,6 +249,11 @@ def test_what_is_wrong_with_a_field_is_told(body, take, status, reason):
     found = refusal(body, take)
     assert found[0] == status
     assert reason in found[1]
+
+
+def test_a_number_without_bounds_is_what_a_float_can_hold():
+    fields = Fields(b'{"a": 1e999, "b": %s, "c": -%s, "d": 2}' % (b"9" * 400, b"9" * 400))
+    assert [fields.number(name, 0.0) for name in "abcd"] == [math.inf, math.inf, -math.inf, 2.0]
 
 
 def test_weights_are_scaled():

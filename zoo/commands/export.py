@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.errors import UserError
-from zoo.exchange import ARPA_SUFFIXES, SAFETENSORS_SUFFIX, STABLEHLO_SUFFIX
+from zoo.exchange import ARPA_WRITTEN_SUFFIXES, SAFETENSORS_SUFFIX, STABLEHLO_SUFFIX
 
 if TYPE_CHECKING:
     from zoo.hub import Checkpoint
@@ -18,8 +18,9 @@ examples:
   python -m zoo export runs/kneser_ney kn5.arpa.gz    an n-gram model, for KenLM and SRILM
   python -m zoo evaluate kn5.arpa.gz --text=notes.txt
 
-A .safetensors or ARPA file, an ARPA file of another toolkit too, stands for a checkpoint wherever
-one is asked for. A .stablehlo file runs with jax alone: lstm.json says what goes in and comes out.
+A .safetensors or ARPA file, an ARPA file of another toolkit too (.arpa or .lm; plain, .gz or .bz2),
+stands for a checkpoint wherever one is asked for. A .stablehlo file runs with jax alone: lstm.json
+says what goes in and comes out.
 """
 
 
@@ -37,7 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         UserError: the checkpoint can't be written in this form, or the file can't be written.
     """
-    known = (SAFETENSORS_SUFFIX, STABLEHLO_SUFFIX, *ARPA_SUFFIXES)
+    known = (SAFETENSORS_SUFFIX, STABLEHLO_SUFFIX, *ARPA_WRITTEN_SUFFIXES)
     if not arguments.file.endswith(known):
         raise UserError(f"{arguments.file} ends with none of {', '.join(known)}; name it so")
     import zoo

@@ -1,10 +1,12 @@
 """The texts that a command is given: its arguments, the lines of a file, or standard input."""
 
+import io
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
-from zoo.data.sources import read_text
+from zoo.data.text_reading import read_lines, read_text, readable, text_lines
 from zoo.errors import UserError
 from zoo.special_tokens import UNKNOWN
 
@@ -16,7 +18,7 @@ def given_lines(texts: Sequence[str], file: str | None) -> Iterator[list[str]]:
 
     Args:
         texts: the arguments; none for the file or, without one, standard input.
-        file: a UTF-8 text file.
+        file: a text file, which may have blank lines only.
 
     Raises:
         UserError: there is no text, or it is not UTF-8.
@@ -27,17 +29,14 @@ def given_lines(texts: Sequence[str], file: str | None) -> Iterator[list[str]]:
         yield list(texts)
         return
     if file:
-        lines = read_plain(file).removesuffix("\n").split("\n")
+        lines = [line.removesuffix("\n") for line in read_lines(Path(file), blank_is_text=True)]
         yield from (lines[at : at + LINES_A_CALL] for at in range(0, len(lines), LINES_A_CALL))
         return
-    if sys.stdin.isatty():
+    if sys.stdin is None or sys.stdin.isatty():
         raise UserError("there is no text; give one, or --file=FILE, or pipe lines in")
-    try:
-        for line in sys.stdin:
-            check_encoding(line, "standard input")
-            yield [line.removesuffix("\n").removesuffix("\r")]
-    except UnicodeDecodeError as error:
-        raise UserError(f"standard input is not UTF-8 ({error.reason}); convert it") from error
+    with readable("standard input"):
+        for line in text_lines(cast(io.BufferedIOBase, sys.stdin.buffer), "standard input"):
+            yield [line.removesuffix("\n")]
 
 
 def tell_unknown(counts: Mapping[int, int]) -> None:
@@ -55,12 +54,12 @@ def tell_unknown(counts: Mapping[int, int]) -> None:
 
 
 def read_plain(file: str) -> str:
-    """The text of a file without what editors put there: a mark before it, \\r before each newline.
+    """Returns the text of a file by the rule of `zoo.data.text_reading`.
 
     Raises:
-        UserError: as `read_text`.
+        UserError: as `zoo.data.text_reading.read_text`.
     """
-    return read_text(Path(file)).removeprefix("\ufeff").replace("\r\n", "\n")
+    return read_text(Path(file))
 
 
 def check_encoding(text: str, what: str) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib.util
+import ipaddress
 import socket
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -21,14 +22,18 @@ examples:
 Without a name, every released checkpoint is served; see `python -m zoo list`. The page is for this
 computer alone, unless --host says otherwise; there is no password. Ctrl-C ends it.
 """
-MOST_CONNECTIONS = 64
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of this command."""
     add = parser.add_argument
     add("checkpoints", nargs="*", metavar="NAME", help="a released name, a directory or a file")
-    add("--host", default="127.0.0.1", help="the address to bind to (default: %(default)s)")
+    add(
+        "--host",
+        default="127.0.0.1",
+        help="the address to bind to, 0.0.0.0 for every one that this computer has "
+        "(default: %(default)s)",
+    )
     add(
         "--port",
         type=int,
@@ -50,12 +55,20 @@ def run(arguments: argparse.Namespace) -> None:
             raise UserError(
                 f"the page needs the package {package}; type: pip install 'recurrent-zoo[serve]'"
             )
+    if not arguments.host.strip():
+        raise UserError(
+            "--host is empty, which would open the page to every network of this computer; "
+            "use --host=127.0.0.1 for this computer alone, or --host=0.0.0.0 for every network"
+        )
     models = _open_models(arguments.checkpoints)
     listening = _listen(arguments.host, arguments.port)
-    host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
-    address = f"http://{host}:{listening.getsockname()[1]}"
-    print(f"serving {', '.join(models.names)} on {address} until Ctrl-C", flush=True)
-    _serve(models, listening, arguments.host)
+    bound, port = listening.getsockname()[:2]
+    is_everywhere = ipaddress.ip_address(bound).is_unspecified  # --host=0 is 0.0.0.0, too
+    host = bound if is_everywhere else arguments.host
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    whom = ", open to every network of this computer," if is_everywhere else ""
+    print(f"serving {', '.join(models.names)} on {address}{whom} until Ctrl-C", flush=True)
+    _serve(models, listening, host)
 
 
 def _open_models(places: Sequence[str]) -> "ServedModels":
@@ -75,30 +88,23 @@ def _listen(host: str, port: int) -> socket.socket:
     """A socket at that address."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
+        socket.getaddrinfo(host, port, family)
         return socket.create_server((host, port), family=family)
+    except (UnicodeError, TypeError) as error:  # of what can be no name
+        raise UserError(
+            f"--host is {host!r}, which is no name of a computer; use an address such as 127.0.0.1"
+        ) from error
     except OSError as error:
         raise UserError(
             f"cannot listen on port {port} of {host}: {error.strerror}; "
-            "give another with --port, 0 for any that is free"
+            "give another with --port, 0 for any that is free, or another --host"
         ) from error
 
 
 def _serve(models: "ServedModels", listening: socket.socket, host: str) -> None:
     """Answers requests until Ctrl-C, which it raises as KeyboardInterrupt."""
-    import uvicorn
-
     from zoo.serve.app import make_app
+    from zoo.serve.connections import make_server
 
-    config = uvicorn.Config(
-        make_app(models, host=host),
-        log_level="critical",  # the application logs its own faults, one time each
-        access_log=False,
-        lifespan="on",
-        ws="none",
-        proxy_headers=False,  # else a client could say that it is another
-        server_header=False,
-        limit_concurrency=MOST_CONNECTIONS,
-        timeout_graceful_shutdown=1,
-    )
     with listening:
-        uvicorn.Server(config).run(sockets=[listening])
+        make_server(make_app(models, host=host)).run(sockets=[listening])

@@ -17,7 +17,8 @@ from pathlib import Path
 import requests
 import tensorflow_datasets as tfds
 
-from zoo.data.sources import SPLITS, STANDARD_FRACTIONS, WHOLE, read_lines, split_lines
+from zoo.data.sources import SPLITS, STANDARD_FRACTIONS, WHOLE, split_lines
+from zoo.data.text_reading import read_lines
 from zoo.errors import UserError
 
 _LINES_PER_EXAMPLE = 1000  # reading costs 30 us an example, whatever its size
@@ -42,7 +43,7 @@ class _TextBuilder(
 ):
     """Prepares the text of three splits; reads it from `SourceFiles` unless told otherwise."""
 
-    VERSION = tfds.core.Version("1.0.0")  # raise it when the same files make another text
+    VERSION = tfds.core.Version("1.1.0")  # raise it when the same files make another text
 
     def _info(self) -> tfds.core.DatasetInfo:
         return tfds.core.DatasetInfo(

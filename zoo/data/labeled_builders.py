@@ -12,7 +12,8 @@ import tensorflow_datasets as tfds
 
 from zoo.data import topics
 from zoo.data.example_builder import ExampleBuilder
-from zoo.data.labeled_sources import LABELED_SOURCES, Columns, Example
+from zoo.data.labeled_sources import LABELED_SOURCES
+from zoo.data.tables import Columns, Example
 from zoo.errors import UserError
 
 
@@ -48,7 +49,9 @@ class _LabeledBuilder(ExampleBuilder, skip_registration=True):  # type: ignore[c
 
 
 class ZooLabeledFiles(_LabeledBuilder):
-    """Labelled texts of the user."""
+    """Labelled texts of the user, rows to be skipped among them: these have no label."""
+
+    VERSION = tfds.core.Version("1.1.0")  # raise it when the same files make other examples
 
 
 class ZooPythonDocsTopics(_LabeledBuilder):

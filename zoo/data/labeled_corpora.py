@@ -8,9 +8,9 @@ import numpy as np
 
 from zoo.data.labeled_sources import (
     LABELED_SOURCES,
-    Columns,
     find_labeled_files,
     labeled_fingerprint,
+    skip_unlabeled,
 )
 from zoo.data.prepared import (
     TFDS_PREFIX,
@@ -21,6 +21,7 @@ from zoo.data.prepared import (
     unknown_corpus,
 )
 from zoo.data.sources import SPLITS
+from zoo.data.tables import Columns, Example
 from zoo.errors import UserError
 
 _SPLIT_SEED = 0  # not the run's: every run sees the same splits
@@ -43,6 +44,8 @@ class LabeledDataConfig:
       label_column: the column of the label.
       label_separator: of a table_file, what stands between the labels of a text; "" where each
         text has exactly one.
+      skip_unlabeled: of a table_file, leave out the rows without a label, which are counted in a
+        note; otherwise such a row is an error, or with a label_separator a text without labels.
       validation_fraction: the part of the training split that becomes the validation split, where
         a corpus has none.
       test_fraction: the same for the test split.
@@ -64,6 +67,7 @@ class LabeledDataConfig:
     text_column: str = "text"
     label_column: str = "label"
     label_separator: str = ""
+    skip_unlabeled: bool = False
     validation_fraction: float = 0.1
     test_fraction: float = 0.1
     vocabulary: str = "lowercase_word"
@@ -131,7 +135,9 @@ def load_labeled_corpus(config: LabeledDataConfig) -> LabeledCorpus:
 
 def table_columns(config: LabeledDataConfig) -> Columns:
     """Where a user's table holds texts and labels."""
-    return Columns(config.text_column, config.label_column, config.label_separator)
+    return Columns(
+        config.text_column, config.label_column, config.label_separator, config.skip_unlabeled
+    )
 
 
 def _read_own(config: LabeledDataConfig) -> LabeledCorpus:
@@ -156,9 +162,15 @@ def _read_own(config: LabeledDataConfig) -> LabeledCorpus:
         sources = open_own("zoo_labeled_files", config.cache_directory, labeled_files)
     splits = {}
     for split, source in sources.items():
-        examples = list(read_examples(source))
-        labels = [tuple(filter(None, example["labels"].split("\n"))) for example in examples]
-        splits[split] = LabeledTexts([example["text"] for example in examples], labels)
+        examples = [
+            Example(example["text"], tuple(filter(None, example["labels"].split("\n"))))
+            for example in read_examples(source)
+        ]
+        if config.skip_unlabeled:
+            examples = skip_unlabeled(examples, f"{config.directory} ({split})")
+        splits[split] = LabeledTexts(
+            [example.text for example in examples], [example.labels for example in examples]
+        )
     multiple = LABELED_SOURCES[config.corpus].multiple or bool(config.label_separator)
     return LabeledCorpus(splits, multiple)
 

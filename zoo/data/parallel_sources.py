@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from zoo.data.sources import SPLITS, WHOLE, checksum, read_text
+from zoo.data.sources import SPLITS, WHOLE
+from zoo.data.text_reading import checksum, read_text, readable, user_path
 from zoo.errors import UserError
 
 
@@ -81,15 +82,17 @@ def find_parallel_files(
       UserError: if no directory was given or a file is missing.
     """
     languages = (source_language, target_language)
-    folder = Path(directory).expanduser()
     if not directory:
         raise UserError(
             f"corpus {corpus} needs {_wanted(corpus, languages)} but no directory was given; "
             "use --config.data.directory=DIR"
         )
-    if corpus == "parallel_text" and (folder.is_file() or folder.suffix == ".tsv"):
-        return {WHOLE: _table(folder, languages)}
-    return _find_texts(corpus, folder, languages)
+    folder = user_path(directory)
+    with readable(folder):
+        is_file = folder.exists() and not folder.is_dir()
+        if corpus == "parallel_text" and (is_file or folder.suffix == ".tsv"):
+            return {WHOLE: _table(folder, languages)}
+        return _find_texts(corpus, folder, languages)
 
 
 def _wanted(corpus: str, languages: tuple[str, str]) -> str:
@@ -105,12 +108,12 @@ def _find_texts(corpus: str, folder: Path, languages: tuple[str, str]) -> dict[s
     files = {}
     for split, stems in source.stems.items():
         pairs = [[folder / f"{stem}.{language}" for language in languages] for stem in stems]
-        begun = [pair for pair in pairs if any(path.is_file() for path in pair)]
+        begun = [pair for pair in pairs if any(path.exists() for path in pair)]
         if not begun and split not in source.needed:
             continue
         first, second = begun[0] if begun else pairs[0]
         for path in (first, second):
-            if not path.is_file():
+            if not path.exists():
                 raise UserError(
                     f"{path} is missing; put it there, or use --config.data.directory=DIR with "
                     f"{_wanted(corpus, languages)}"
@@ -185,8 +188,7 @@ def _read_lines(files: PairFiles) -> Iterator[tuple[str, str, str]]:
 
 def _split_lines(path: Path) -> list[str]:
     """Lines at newlines only: other marks that Unicode counts as line ends are in sentences."""
-    text = read_text(path).removeprefix("\ufeff")  # which some editors put before a text
-    return text.removesuffix("\n").split("\n")
+    return read_text(path).removesuffix("\n").split("\n")
 
 
 def parallel_fingerprint(files: Mapping[str, PairFiles]) -> str:

@@ -1,6 +1,5 @@
-"""The texts that corpora are made of: the user's files, found, checked and read."""
+"""The texts that corpora are made of: the user's files, found and divided."""
 
-import contextlib
 import dataclasses
 import hashlib
 import itertools
@@ -8,6 +7,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from zoo.data.text_reading import checksum, readable, user_path
 from zoo.errors import UserError
 
 SPLITS = ("train", "validation", "test")
@@ -77,24 +77,30 @@ def find_files(corpus: str, directory: str) -> dict[str, Path]:
             f"corpus {corpus} needs {wanted} ({source.origin}) but no directory was given; "
             "use --config.data.directory=DIR"
         )
-    folder = Path(directory).expanduser()
-    if corpus == "text_file" and folder.is_file():
-        return {WHOLE: folder}
-    if not folder.is_dir():
-        raise UserError(
-            f"{folder} is no directory; corpus {corpus} needs one with {wanted} ({source.origin})"
-        )
-    files = {}
-    for split, names in source.files.items():
-        candidates = [folder / name for name in names]
-        found = [path for path in candidates if path.exists()]
-        if not found:
+    folder = user_path(directory)
+    with readable(folder):
+        if corpus == "text_file" and folder.exists() and not folder.is_dir():
+            return {WHOLE: folder}
+        if not folder.is_dir():
             raise UserError(
-                f"{candidates[0]} is missing; put it there, or use --config.data.directory=DIR "
-                f"with {wanted} ({source.origin})"
+                f"{folder} is no directory; corpus {corpus} needs one with {wanted} "
+                f"({source.origin})"
             )
-        files[split] = found[0]
-    return files
+        return {
+            split: _find(folder, names, source, wanted) for split, names in source.files.items()
+        }
+
+
+def _find(folder: Path, names: Sequence[str], source: Source, wanted: str) -> Path:
+    """Return the first of the files that is there; errors as those of `find_files`."""
+    candidates = [folder / name for name in names]
+    found = [path for path in candidates if path.exists()]
+    if not found:
+        raise UserError(
+            f"{candidates[0]} is missing; put it there, or use --config.data.directory=DIR "
+            f"with {wanted} ({source.origin})"
+        )
+    return found[0]
 
 
 def fingerprint(files: Mapping[str, Path], fractions: Sequence[float]) -> str:
@@ -110,57 +116,6 @@ def fingerprint(files: Mapping[str, Path], fractions: Sequence[float]) -> str:
     if WHOLE in files:
         digest.update(repr(tuple(map(float, fractions))).encode())
     return digest.hexdigest()[:16]
-
-
-def checksum(path: Path) -> bytes:
-    """Return the SHA-256 of a file's content, which is not in memory as a whole."""
-    with readable(path), path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
-
-
-def read_text(path: Path) -> str:
-    """Return a file's text exactly as it stands, line ends included.
-
-    Args:
-      path: a file in UTF-8.
-
-    Raises:
-      UserError: if it cannot be read, is empty or not UTF-8.
-    """
-    content = read_bytes(path)
-    if not content.strip():
-        raise _empty(path)
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise _not_utf8(path, content[error.start], error.start) from error
-
-
-def read_lines(path: Path) -> Iterator[str]:
-    """Yield a file's lines with the newlines that end them, one in memory at a time.
-
-    Raises:
-      UserError: as `read_text`, at the line where it shows.
-    """
-    num_bytes, blank = 0, True
-    with readable(path), path.open("rb") as file:
-        for line in file:
-            try:
-                yield line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                raise _not_utf8(path, line[error.start], num_bytes + error.start) from error
-            num_bytes += len(line)
-            blank = blank and not line.strip()
-    if blank:
-        raise _empty(path)
-
-
-def _empty(path: Path) -> UserError:
-    return UserError(f"{path} is empty; put the text into it")
-
-
-def _not_utf8(path: Path, byte: int, offset: int) -> UserError:
-    return UserError(f"{path} is not UTF-8: byte {byte:#04x} at offset {offset}; save it as UTF-8")
 
 
 def check_fractions(fractions: Sequence[float]) -> None:
@@ -211,18 +166,3 @@ def _part(lines: Iterable[str], start: int, stop: int) -> Iterator[str]:
         position += len(line)
         if part:
             yield part
-
-
-def read_bytes(path: Path) -> bytes:
-    """Return a file's content, or raise a UserError that says why it cannot be read."""
-    with readable(path):
-        return path.read_bytes()
-
-
-@contextlib.contextmanager
-def readable(path: Path) -> Iterator[None]:
-    """Where a file is read: a UserError says why it cannot be."""
-    try:
-        yield
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}; make it a readable file") from error

@@ -1,23 +1,45 @@
 """Learning subwords: byte-pair encoding by sentencepiece, which is an extra."""
 
 import io
+import re
 from collections.abc import Iterable
 from typing import Any
 
 from zoo.errors import UserError
 from zoo.special_tokens import END, END_ID, START, START_ID, UNKNOWN, UNKNOWN_ID
 
+_MOST_SUBWORDS = 2**31 - 1  # that sentencepiece counts
+# What sentencepiece says of a size, the number that it needs, and what we say instead.
+_REASONS = (
+    (
+        re.compile(r"smaller than required_chars\. \d+ vs (\d+)"),
+        "its characters and the special tokens alone are {0}; "
+        "use --config.data.vocabulary_size={0} or more",
+    ),
+    (
+        re.compile(r"Please set it to a value <= (\d+)"),
+        "it has no more than {0}; use --config.data.vocabulary_size={0} or less",
+    ),
+)
+
 
 def train_subwords(lines: Iterable[str], max_size: int) -> bytes:
-    """Learn a model of at most `max_size` pieces, serialized; the same lines give the same model.
+    """Returns a serialized model of at most `max_size` pieces that it learns from lines.
+
+    The same lines give the same model.
 
     Raises:
-      UserError: the lines don't give so many.
+      UserError: the lines do not give so many pieces, or are not valid text.
     """
+    if max_size > _MOST_SUBWORDS:
+        raise UserError(
+            f"vocabulary_size is {max_size}; use at most {_MOST_SUBWORDS}, "
+            "such as --config.data.vocabulary_size=1000"
+        )
     writer = io.BytesIO()
     try:
         import_sentencepiece().SentencePieceTrainer.train(
-            sentence_iterator=iter(lines),
+            sentence_iterator=map(_checked, lines),
             model_writer=writer,
             model_type="bpe",
             vocab_size=max_size,
@@ -38,14 +60,50 @@ def train_subwords(lines: Iterable[str], max_size: int) -> bytes:
             minloglevel=2,  # errors only
         )
     except RuntimeError as error:
-        reason = str(error).rpartition("] ")[2].strip(" .") or "the text is empty"
-        advice = "change --config.data.vocabulary_size"
-        raise UserError(f"no {max_size} subwords: {reason}; {advice}") from error
+        raise UserError(f"no {max_size} subwords of this text: {_reason(str(error))}") from error
     return writer.getvalue()
 
 
+def _checked(line: str) -> str:
+    require_whole_characters(line, "a line of the text")
+    return line
+
+
+def _reason(message: str) -> str:
+    """Returns why there is no model. Of sentencepiece's own advice nothing is kept: we do not have
+    the settings that it names."""
+    for pattern, reason in _REASONS:
+        if match := pattern.search(message):
+            return reason.format(match[1])
+    said = message.rpartition("] ")[2].strip().partition(". ")[0].strip(" .")
+    reason = said or "the text is empty"
+    return f"{reason}; give another text, or another --config.data.vocabulary_size"
+
+
+def require_whole_characters(text: str, what: str) -> None:
+    """Refuses text with half a character: a lone surrogate, which neither UTF-8 nor sentencepiece
+    can write.
+
+    Args:
+      text: the text.
+      what: what it is, for the error.
+
+    >>> require_whole_characters("a\\ud800", "the prompt")
+    Traceback (most recent call last):
+        ...
+    zoo.errors.UserError: the prompt has half a character, '\\ud800' at 2; give text that is Unicode
+    """
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        half = text[error.start]
+        raise UserError(
+            f"{what} has half a character, {half!r} at {error.start + 1}; give text that is Unicode"
+        ) from error
+
+
 def import_sentencepiece() -> Any:
-    """The sentencepiece package; a UserError where it is not installed."""
+    """Returns the sentencepiece package, or raises a UserError if it is not installed."""
     try:
         import sentencepiece
     except ImportError as error:

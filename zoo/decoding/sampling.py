@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from zoo.special_tokens import START_ID, UNKNOWN_ID
+from zoo.special_tokens import END_ID, START_ID, UNKNOWN_ID
 
 
 @jax.jit
@@ -27,7 +27,8 @@ def sample(
     """Draws one token of each distribution, after temperature, top-k and top-p in this order.
 
     `<s>` is never drawn. Neither is `<unk>`, unless allowed: it stands for words that the
-    vocabulary lacks, so it says nothing to a reader.
+    vocabulary lacks, so it says nothing to a reader. Where no other token has a probability, `</s>`
+    is drawn: the text ends.
 
     Args:
         key: one random key for all leading axes.
@@ -69,6 +70,9 @@ def _draw(key: Array, logits: Array) -> Array:
 def forbid_special(logits: Array, *, allow_unknown: ArrayLike = False) -> Array:
     """Gives `<s>`, and `<unk>` unless it is allowed, probability 0.
 
+    Where this leaves no token with a probability, as n-grams of a text without known words do,
+    `</s>` gets all of it.
+
     Args:
         logits: float32[..., V].
         allow_unknown: whether `<unk>` keeps its score.
@@ -79,9 +83,13 @@ def forbid_special(logits: Array, *, allow_unknown: ArrayLike = False) -> Array:
     Example:
         >>> forbid_special(jnp.zeros(4)).tolist()
         [-inf, -inf, 0.0, 0.0]
+        >>> forbid_special(jnp.log(jnp.array([1.0, 0.0, 0.0, 0.0]))).tolist()  # all is <unk>
+        [-inf, -inf, 0.0, -inf]
     """
     unknown = jnp.where(allow_unknown, logits[..., UNKNOWN_ID], -jnp.inf)
-    return logits.at[..., START_ID].set(-jnp.inf).at[..., UNKNOWN_ID].set(unknown)
+    logits = logits.at[..., START_ID].set(-jnp.inf).at[..., UNKNOWN_ID].set(unknown)
+    nothing_left = jnp.max(logits, axis=-1) == -jnp.inf
+    return logits.at[..., END_ID].set(jnp.where(nothing_left, 0.0, logits[..., END_ID]))
 
 
 def scale_by_temperature(logits: Array, temperature: ArrayLike) -> Array:

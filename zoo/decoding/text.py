@@ -1,9 +1,16 @@
 """Between text and tokens: the inputs that a prompt gives, and drawn tokens as text."""
 
+import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from zoo.data.vocabulary import CharacterVocabulary, Vocabulary, WordVocabulary
+from zoo.data.vocabulary import (
+    CharacterVocabulary,
+    LowercaseWordVocabulary,
+    Vocabulary,
+    WordVocabulary,
+    split_lowercase_words,
+)
 from zoo.decoding.settings import Stop
 from zoo.special_tokens import END_ID, START_ID, UNKNOWN, UNKNOWN_ID
 
@@ -39,10 +46,33 @@ def encode_prompt(vocabulary: Vocabulary, prompt: str) -> list[int]:
 
 
 def unknown_parts(vocabulary: Vocabulary, prompt: str) -> list[str]:
-    """The distinct words, or else characters, that become `<unk>`, in the prompt's order."""
-    parts = prompt.split() if vocabulary.kind == WordVocabulary.kind else prompt.replace("\n", "")
-    distinct = dict.fromkeys(parts)
-    return [part for part in distinct if part != UNKNOWN and UNKNOWN_ID in vocabulary.encode(part)]
+    """Returns the distinct words of a prompt that become `<unk>`, or else characters, in its order.
+
+    A word is as the prompt has it, also where the vocabulary holds lower-cased words.
+
+    Example:
+        >>> from zoo.special_tokens import SPECIAL_TOKENS
+        >>> unknown_parts(LowercaseWordVocabulary([*SPECIAL_TOKENS, "do"]), "Don't, don't!")
+        ["n't", ',', '!']
+    """
+    unknown: dict[str, str] = {}  # what the vocabulary lacks, and how the prompt writes it
+    for part, written in _parts(vocabulary, prompt):
+        if part not in unknown and part != UNKNOWN and UNKNOWN_ID in vocabulary.encode(part):
+            unknown[part] = written
+    return list(unknown.values())
+
+
+def _parts(vocabulary: Vocabulary, prompt: str) -> Iterator[tuple[str, str]]:
+    """Yields what a prompt is cut into, each with how the prompt writes it."""
+    if vocabulary.kind == WordVocabulary.kind:
+        yield from ((word, word) for word in prompt.split())
+    elif vocabulary.kind == LowercaseWordVocabulary.kind:
+        for word in prompt.split():
+            for part in split_lowercase_words(word):
+                written = re.search(re.escape(part), word, re.IGNORECASE)
+                yield part, written.group() if written else part
+    else:
+        yield from ((character, character) for character in prompt.replace("\n", ""))
 
 
 def default_stop(vocabulary: Vocabulary) -> Stop:
@@ -81,7 +111,8 @@ class TextStream:
         line = prompt.rpartition("\n")[2]
         self._line = vocabulary.encode(line)
         self._num_written = len(vocabulary.decode(self._line))
-        if vocabulary.kind == WordVocabulary.kind and self._line and line[-1].isspace():
+        joined_by_spaces = isinstance(vocabulary, WordVocabulary)
+        if joined_by_spaces and self._line and line[-1].isspace():
             self._num_written += 1  # the prompt has the space before the next word already
 
     def write(self, tokens: Iterable[int]) -> str:

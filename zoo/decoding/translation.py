@@ -14,6 +14,7 @@ from jax import Array
 
 from zoo.data.batching import shift_targets
 from zoo.data.labeled_batching import cut_rows, encode_texts, pad
+from zoo.data.subwords import require_whole_characters
 from zoo.decoding.beam_search import Hypotheses, beam_search, draw_sequences
 from zoo.errors import UserError
 from zoo.models.trained import TrainedTranslator, require_translator
@@ -106,7 +107,8 @@ def translate(
         A record for each text, in order.
 
     Raises:
-        UserError: the checkpoint is no translator, or a setting is out of its bounds.
+        UserError: the checkpoint is no translator, a setting is out of its bounds, or a text has
+            half a character.
 
     Example:
         >>> from types import SimpleNamespace
@@ -127,6 +129,8 @@ def translate(
     require_translator(checkpoint)
     chosen = SearchSettings(**settings)
     texts = [texts] if isinstance(texts, str) else list(texts)
+    for number, text in enumerate(texts, 1):
+        require_whole_characters(text, f"text {number}")
     given = [" ".join((text.lower() if checkpoint.lowercase else text).split()) for text in texts]
     whole = encode_texts(checkpoint.source_vocabulary, given)
     rows = cut_rows(whole, MAX_SOURCE_TOKENS)

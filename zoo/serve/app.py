@@ -18,13 +18,14 @@
 
 A body is JSON, and says so in its Content-Type, which another site's page can't do unasked. What
 is wrong with a request is {"error": one line} with a status of 4xx; 503 means that too many wait.
+Work for a client who goes away is not begun, or stops at the next token.
 """
 
 import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from zoo import report
 from zoo.decoding.settings import GenerationSettings
@@ -42,7 +43,7 @@ from zoo.errors import UserError
 from zoo.serve import answers
 from zoo.serve.fields import MAX_BODY_BYTES, MAX_CHARACTERS, Fields
 from zoo.serve.guard import Guard
-from zoo.serve.limits import RateLimit, Refused, Turns
+from zoo.serve.limits import RateLimit, Refused, Turns, while_awaited
 from zoo.serve.models import ServedModels
 
 _log = logging.getLogger(__name__)
@@ -151,15 +152,16 @@ class _Handlers:
         default = GenerationSettings
         settings = GenerationSettings(
             temperature=fields.number("temperature", default.temperature, 0, MAX_TEMPERATURE),
-            top_p=fields.number("top_p", default.top_p, 0, 1),
+            top_p=fields.number("top_p", default.top_p),
             max_tokens=fields.whole("max_tokens", default.max_tokens, 1, MAX_TOKENS),
             seed=fields.whole("seed", default.seed, 0, 2**32 - 1),
         )
         fields.finish()
         lines = answers.generated(self._models, weights, prompt, settings)
         stream = self._turns.stream(lines)
-        first = await anext(stream)  # what goes wrong until here still has a status of its own
-        return StreamingResponse(_json_lines(first, stream), media_type="application/x-ndjson")
+        # What goes wrong until the first line still has a status of its own.
+        first = await while_awaited(request, anext(stream))
+        return _Lines(first, stream)
 
     async def classify(self, request: Request) -> Response:
         """POST /api/classify."""
@@ -167,7 +169,7 @@ class _Handlers:
         name, text = fields.text("model"), fields.text("text")
         fields.finish()
         self._models.check(name, "classify")
-        return JSONResponse(await self._turns.run(answers.classified, self._models, name, text))
+        return await self._answer(request, answers.classified, name, text)
 
     async def translate(self, request: Request) -> Response:
         """POST /api/translate."""
@@ -182,15 +184,8 @@ class _Handlers:
         self._models.check(name, "translate")
         if not text.strip():
             raise Refused(400, "text is empty; type a sentence")
-        found = await self._turns.run(
-            answers.translated,
-            self._models,
-            name,
-            text,
-            beam_size=beam_size,
-            length_penalty=length_penalty,
-        )
-        return JSONResponse(found)
+        sizes = {"beam_size": beam_size, "length_penalty": length_penalty}
+        return await self._answer(request, answers.translated, name, text, **sizes)
 
     async def gradients(self, request: Request) -> Response:
         """POST /api/gradients."""
@@ -199,8 +194,34 @@ class _Handlers:
         steps = fields.choice("steps", GRADIENT_STEPS[1], GRADIENT_STEPS)
         fields.finish()
         self._models.check(name, "generate")
-        found = await self._turns.run(answers.gradients, self._models, name, text, steps=steps)
-        return JSONResponse(found)
+        return await self._answer(request, answers.gradients, name, text, steps=steps)
+
+    async def _answer(
+        self, request: Request, function: Callable[..., answers.Record], *args: Any, **options: Any
+    ) -> Response:
+        """What a function of `answers` gives, once it had its turn."""
+        work = self._turns.run(function, self._models, *args, **options)
+        return JSONResponse(await while_awaited(request, work))
+
+
+class _Lines(StreamingResponse):
+    """Records as lines of JSON; when their reader goes away, no more are made.
+
+    Args:
+        first: the first record.
+        rest: the others, which are closed in the end.
+    """
+
+    def __init__(self, first: Any, rest: AsyncGenerator[Any, None]) -> None:
+        super().__init__(_json_lines(first, rest), media_type="application/x-ndjson")
+        self._rest = rest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Sends them."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._rest.aclose()
 
 
 async def _json_lines(first: Any, rest: AsyncIterator[Any]) -> AsyncIterator[str]:
@@ -216,9 +237,6 @@ async def _json_lines(first: Any, rest: AsyncIterator[Any]) -> AsyncIterator[str
 
 async def _read_fields(request: Request) -> Fields:
     """The fields of a body that is JSON, short, and sent without delay."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise Refused(415, "the body has to be JSON; say Content-Type: application/json")
     body = b""
     try:
         async with asyncio.timeout(BODY_SECONDS):

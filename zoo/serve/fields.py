@@ -1,6 +1,7 @@
 """The fields of a request: a JSON object, of which every field is checked before it is used."""
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -23,7 +24,7 @@ class Fields:
 
     Example:
         >>> fields = Fields(b'{"text": "a net", "seed": 3}')
-        >>> fields.text("text"), fields.whole("seed", 0, 0, 9), fields.number("top_p", 1.0, 0, 1)
+        >>> fields.text("text"), fields.whole("seed", 0, 0, 9), fields.number("top_p", 1.0)
         ('a net', 3, 1.0)
         >>> fields.finish()
     """
@@ -54,14 +55,20 @@ class Fields:
             raise Refused(400, f"{name} is no valid Unicode; it has half a character")
         return value
 
-    def number(self, name: str, default: float, low: float, high: float) -> float:
-        """A number from low to high."""
+    def number(
+        self, name: str, default: float, low: float = -math.inf, high: float = math.inf
+    ) -> float:
+        """A number from low to high. Without these, whoever uses it knows its range, and says it;
+        a number that no float can hold is infinite there."""
         value = self._take(name, default)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise Refused(400, f"{name} is {_shown(value)}; it has to be a number")
         if not low <= value <= high:
             raise Refused(400, f"{name} is {_shown(value)}; use {low:g} to {high:g}")
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            return math.inf if value > 0 else -math.inf
 
     def whole(self, name: str, default: int, low: int, high: int) -> int:
         """A whole number from low to high."""

@@ -26,7 +26,9 @@ class Guard:
 
     A request whose Host header has another name than the server's is refused: so a page of
     another site can't reach the server by a name of its own that it lets point here (DNS
-    rebinding). POST requests are limited for each client address.
+    rebinding). A POST whose body is not JSON is refused as well: a page of another site can send
+    no other unasked. The POST requests that are left are limited for each client address, so that
+    other sites use up nothing of what the user may ask.
 
     Args:
         app: the application.
@@ -58,8 +60,16 @@ class Guard:
         if not is_own_host(Headers(scope=scope).get("host", ""), self._host):
             reason = "the Host header names another server; open the address that this one printed"
             return JSONResponse({"error": reason}, 400)
+        return self._refusal_of_post(scope) if scope["method"] == "POST" else None
+
+    def _refusal_of_post(self, scope: Scope) -> JSONResponse | None:
+        """As `_refusal`. Only a request that the page itself might send counts for the limit."""
+        kind = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "application/json":
+            reason = "the body has to be JSON; say Content-Type: application/json"
+            return JSONResponse({"error": reason}, 415)
         client = scope["client"][0] if scope.get("client") else ""
-        if scope["method"] == "POST" and (wait := self._rate_limit.wait_seconds(client)):
+        if wait := self._rate_limit.wait_seconds(client):
             seconds = math.ceil(wait)
             reason = f"too many requests; try again in {seconds} s"
             return JSONResponse({"error": reason}, 429, {"Retry-After": str(seconds)})

@@ -4,9 +4,11 @@ import asyncio
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
+
+from starlette.requests import Request
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
@@ -81,6 +83,9 @@ class Turns:
     ) -> Result:
         """What the function returns, or raises, once it had its turn.
 
+        When this is cancelled before that turn, the function is not called, and the place in line
+        is free again.
+
         Raises:
             Refused: too many wait.
         """
@@ -90,7 +95,7 @@ class Turns:
         future.add_done_callback(lambda _: self._places.release())
         return await asyncio.wrap_future(future)
 
-    async def stream(self, items: Iterator[Result]) -> AsyncIterator[Result]:
+    async def stream(self, items: Iterator[Result]) -> AsyncGenerator[Result, None]:
         """The items as they are made; when their reader goes away, no more are made.
 
         A reader who is slow holds nobody up: what was made waits for him in memory.
@@ -119,7 +124,36 @@ class Turns:
             await making
         finally:
             stopped.set()
+            making.cancel()  # it may be waiting for its turn
 
     def close(self) -> None:
         """Forgets those who wait."""
         self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+async def while_awaited(request: Request, work: Awaitable[Result]) -> Result:
+    """What some work gives; it is cancelled when the client goes away.
+
+    Args:
+        request: the client's, whose body was read.
+        work: what the client waits for.
+
+    Raises:
+        Refused: the client has gone. Nobody reads that.
+    """
+    working = asyncio.ensure_future(work)
+    leaving = asyncio.create_task(_until_gone(request))
+    try:
+        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise Refused(499, "the client has gone")
+        return working.result()
+    finally:
+        for task in (working, leaving):
+            task.cancel()
+        await asyncio.wait((working, leaving))
+
+
+async def _until_gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

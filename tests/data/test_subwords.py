@@ -1,0 +1,46 @@
+"""Why a text gives no subwords, said with settings that there are."""
+
+import re
+
+import pytest
+
+pytest.importorskip("sentencepiece")
+
+from zoo.data.subwords import require_whole_characters, train_subwords
+from zoo.errors import UserError
+
+LINES = ["ab cd ef gh ij", "kl mn op qr st"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "size", "message"),
+    [
+        (LINES, 8, "alone are 24; use --config.data.vocabulary_size=24 or more"),
+        (LINES, 8000, r"no more than \d+; use --config.data.vocabulary_size=\d+ or less"),
+        ([], 8, "the text is empty; give another text"),
+        (LINES, 10**20, "vocabulary_size is 1000+; use at most 2147483647"),
+        (["ab", "a\ud800"], 8, r"a line of the text has half a character, '\\ud800' at 2"),
+    ],
+)
+def test_a_size_that_won_t_do_is_told(lines, size, message):
+    with pytest.raises(UserError, match=message) as told:
+        train_subwords(lines, size)
+    advised = re.findall(r"--\S+", str(told.value))
+    assert [flag.partition("=")[0] for flag in advised] == (
+        ["--config.data.vocabulary_size"] * len(advised)
+    )
+    assert "character_coverage" not in str(told.value)
+
+
+def test_the_advised_sizes_are_the_smallest_and_the_largest():
+    for size, step in ((8, -1), (8000, 1)):
+        with pytest.raises(UserError) as told:
+            train_subwords(LINES, size)
+        advised = int(re.search(r"vocabulary_size=(\d+)", str(told.value))[1])
+        assert train_subwords(LINES, advised)
+        with pytest.raises(UserError):
+            train_subwords(LINES, advised + step)
+
+
+def test_whole_characters_of_any_length_are_let_through():
+    require_whole_characters("a é € 😀 \0", "the text")

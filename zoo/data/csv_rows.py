@@ -1,0 +1,151 @@
+"""The rows of a table with a header whose fields are separated: a .csv or .tsv file.
+
+In a .csv a field may be quoted, and the delimiter is the comma, semicolon or tab under which the
+header has the wanted columns. In a .tsv tabs separate fields, and quotes are ordinary characters.
+Blanks around the names in a header are no part of them. If there is one before every name but the
+first, those before the fields of the rows are dropped too.
+"""
+
+import csv
+import itertools
+import re
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from zoo.data.text_reading import read_lines
+from zoo.errors import UserError
+
+_DELIMITERS = (",", ";", "\t")
+_LONGEST_FIELD = 2**31 - 1  # characters; the csv module's limit is 131,072 unless it is raised
+_TABS: Mapping[str, Any] = {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
+# A table may also end its lines with carriage returns, as Excel for the Mac writes them.
+_LINE = re.compile(r"[^\r]*\r\n?|[^\r]+")
+# The rest of a quoted field behind its first quote: "" stands for a quote.
+_QUOTED_REST = re.compile(r'[^"]*+(?:""[^"]*+)*+"')
+
+
+def csv_rows(
+    path: Path, wanted: Mapping[str, str], *, has_quotes: bool
+) -> Iterator[tuple[dict[str, str], str]]:
+    """Yield the fields of each row by the names in the header, and its place for messages.
+
+    Args:
+      path: the table, which may be packed with .gz.
+      wanted: for each column that must be there, the field of the config that names it.
+      has_quotes: the table is a .csv, otherwise a .tsv.
+
+    Raises:
+      UserError: if the table cannot be read, lacks a column, has a row with another number of
+        fields than the header, or a quote that is not closed.
+    """
+    csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_FIELD))
+    lines = (part for line in read_lines(path) for part in _LINE.findall(line))
+    num_blank = 0
+    for header in lines:
+        if header.strip():
+            break
+        num_blank += 1
+    form = _find_form(header, wanted) if has_quotes else _TABS
+    record: list[str] = []  # the lines of the row that is being read
+    reader = csv.reader(_keep(itertools.chain([header], lines), record), strict=True, **form)
+    names: list[str] = []
+    start = num_blank + 1
+    try:
+        for row in reader:
+            place = f"{path}, line {start}"
+            if not names:
+                names = [name.strip() for name in row]
+                _check_header(names, wanted, place)
+            elif any(field.strip() for field in row):
+                _check_width(row, names, form["delimiter"], place)
+                yield dict(zip(names, row, strict=True)), place
+            record.clear()
+            start = num_blank + reader.line_num + 1
+    except csv.Error as error:
+        raise _wrong_quote(path, start, record, form, error) from error
+
+
+def _keep(lines: Iterator[str], record: list[str]) -> Iterator[str]:
+    """Yield the lines, each also put at the end of the record."""
+    for line in lines:
+        record.append(line)
+        yield line
+
+
+def _find_form(header: str, wanted: Collection[str]) -> Mapping[str, Any]:
+    """Return how a .csv with this header is written, as the csv module's settings."""
+    fields = {
+        delimiter: next(csv.reader([header], delimiter=delimiter)) for delimiter in _DELIMITERS
+    }
+
+    def fit(delimiter: str) -> tuple[int, int]:
+        names = [name.strip() for name in fields[delimiter]]
+        return len(set(wanted).intersection(names)), len(names)
+
+    delimiter = max(_DELIMITERS, key=fit)
+    others = fields[delimiter][1:]
+    has_blanks = bool(others) and all(name.startswith(" ") for name in others)
+    return {"delimiter": delimiter, "skipinitialspace": has_blanks}
+
+
+def _check_header(names: list[str], wanted: Mapping[str, str], place: str) -> None:
+    for name, field in wanted.items():
+        if names.count(name) > 1:
+            raise UserError(f"{place}: the header has several columns {name!r}; rename all but one")
+        if name not in names:
+            raise UserError(
+                f"{place}: the header has no column {name!r}; it has "
+                f"{', '.join(map(repr, names))[:200]}; use --config.data.{field}=NAME, or put a "
+                "line with the names first if the file has none"
+            )
+
+
+def _check_width(row: list[str], names: list[str], delimiter: str, place: str) -> None:
+    if len(row) != len(names):
+        raise UserError(
+            f"{place}: its number of fields is {len(row)}, but that of the header is {len(names)} "
+            f"({', '.join(map(repr, names))[:200]}); correct the row, or in a .csv put quotes "
+            f"around a text with {delimiter!r}"
+        )
+
+
+def _wrong_quote(
+    path: Path, start: int, record: list[str], form: Mapping[str, Any], error: csv.Error
+) -> UserError:
+    """The error of a row that cannot be read.
+
+    Args:
+      path: the table.
+      start: the row's first line.
+      record: the lines of the row, up to the one where it shows.
+      form: the csv module's settings.
+      error: the csv module's error.
+    """
+    opening = _find_open_quote(record, form)
+    if opening is not None:
+        return UserError(
+            f"{path}, line {start + opening}: a quote opens here and is never closed; close it, "
+            'or write "" for a quote inside a quoted text'
+        )
+    end = f", which goes on to line {start + len(record) - 1}" if len(record) > 1 else ""
+    return UserError(
+        f"{path}, line {start}: the row that begins here{end}, cannot be read ({error}); check its "
+        'quotes, and write "" for a quote inside a quoted text'
+    )
+
+
+def _find_open_quote(record: list[str], form: Mapping[str, Any]) -> int | None:
+    """Return which line of a record opens a quote that is not closed, or None if none does."""
+    text = "".join(record)
+    opening = re.compile(' *"' if form.get("skipinitialspace") else '"')
+    position = 0  # where a field begins
+    while position < len(text):
+        if quote := opening.match(text, position):
+            closed = _QUOTED_REST.match(text, quote.end())
+            if closed is None:
+                ends = itertools.accumulate(map(len, record))
+                return next(line for line, end in enumerate(ends) if quote.end() <= end)
+            position = closed.end()
+        position = text.find(form["delimiter"], position) + 1 or len(text)
+    return None

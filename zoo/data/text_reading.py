@@ -1,0 +1,213 @@
+"""How bytes become text: one rule for the files and pipes of all corpora and commands.
+
+* A text is UTF-8, or UTF-16 that begins with a byte-order mark. A mark is no part of the text.
+* A newline ends a line. A carriage return right before a newline belongs to this line end. All
+  other characters stay, also those that Unicode counts as line ends.
+* A file must be a regular file: a directory, a device or a named pipe is refused before it is read.
+* A file whose name ends with .gz is unpacked. It may unpack to `SMALL_FILE_BYTES`, or to
+  `MAX_EXPANSION` times its size on disk if this is more.
+"""
+
+import codecs
+import contextlib
+import gzip
+import hashlib
+import io
+import math
+import stat
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from zoo.errors import UserError
+
+MAX_EXPANSION = 30  # gzip makes prose 3 times smaller, and tables of much the same rows 20 times
+SMALL_FILE_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 18
+_UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_CONVERT = "save it as UTF-8, or convert it, such as with iconv -f CP1252 -t UTF-8 FILE"
+_KINDS = (
+    (stat.S_ISDIR, "a directory"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISSOCK, "a socket"),
+)
+
+
+def user_path(name: str) -> Path:
+    """Return the path that a user typed, with ~ and ~USER replaced by the home directory.
+
+    Raises:
+      UserError: if there is no such user.
+    """
+    try:
+        return Path(name).expanduser()
+    except RuntimeError as error:
+        raise UserError(f"{name} names no home directory; write the whole path") from error
+
+
+@contextlib.contextmanager
+def readable(path: Path | str) -> Iterator[None]:
+    """Turn the errors of reading a file into a UserError that says why it cannot be read.
+
+    Args:
+      path: the file, or what else is read.
+    """
+    try:
+        yield
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"cannot read {path}: {reason}; make it a readable file") from error
+
+
+@contextlib.contextmanager
+def open_regular(path: Path) -> Iterator[io.BufferedReader]:
+    """Open a file for reading, not unpacked.
+
+    Args:
+      path: a regular file, or a link to one.
+
+    Raises:
+      UserError: if it is another kind of file, at once, or cannot be read.
+    """
+    with readable(path):
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            kind = next((name for test, name in _KINDS if test(mode)), "something else")
+            raise UserError(
+                f"cannot read {path}: it is {kind}, not a regular file; give the name of a file "
+                "that holds the text"
+            )
+        with path.open("rb") as file:
+            yield file
+
+
+def checksum(path: Path) -> bytes:
+    """Return the SHA-256 of a file's content, which is not in memory as a whole."""
+    with open_regular(path) as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def read_text(path: Path) -> str:
+    """Return a file's text; its lines end with newlines only.
+
+    Raises:
+      UserError: as `read_lines`.
+    """
+    return "".join(read_lines(path))
+
+
+def read_lines(path: Path, *, blank_is_text: bool = False) -> Iterator[str]:
+    """Yield a file's lines with the newlines that end them, a few in memory at a time.
+
+    Args:
+      path: a text in UTF-8 or UTF-16, which may be packed.
+      blank_is_text: accept a file whose lines are all blank.
+
+    Raises:
+      UserError: if the file is not regular, cannot be read, has no text, is in another encoding,
+        or unpacks to too much. It is raised at the line where this shows.
+    """
+    blank = True
+    for line in _file_lines(path):
+        yield line
+        blank = blank and not blank_is_text and not line.strip()
+    if blank:
+        raise UserError(f"{path} is empty; put the text into it")
+
+
+def numbered_lines(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield the lines of a file that are not blank, without newlines, each with its place.
+
+    Args:
+      path: as in `read_lines`.
+
+    Returns:
+      Lines, and "FILE, line NUMBER" for messages.
+    """
+    for number, line in enumerate(read_lines(path), 1):
+        if line.strip():
+            yield line.removesuffix("\n"), f"{path}, line {number}"
+
+
+def _file_lines(path: Path) -> Iterator[str]:
+    with open_regular(path) as file:
+        if path.suffix != ".gz":
+            yield from text_lines(file, str(path))
+            return
+        _check_expansion(path)
+        with gzip.open(file) as unpacked:
+            yield from text_lines(unpacked, str(path))
+
+
+def _check_expansion(path: Path) -> None:
+    """Unpack a file once without keeping anything, so that one too large is refused at once."""
+    limit = max(SMALL_FILE_BYTES, MAX_EXPANSION * path.stat().st_size)
+    num_bytes = 0
+    with gzip.open(path) as unpacked:
+        while chunk := unpacked.read1(_CHUNK_BYTES):
+            num_bytes += len(chunk)
+            if num_bytes > limit:
+                raise _too_much(str(path), limit)
+
+
+def _too_much(name: str, limit: float) -> UserError:
+    return UserError(
+        f"{name} unpacks to more than {limit:,.0f} bytes, too many for its size; if you trust it, "
+        "unpack it and give the unpacked file"
+    )
+
+
+def text_lines(file: io.BufferedIOBase, name: str, limit: float = math.inf) -> Iterator[str]:
+    r"""Yield the lines of bytes with the newlines that end them, as soon as they have come.
+
+    Args:
+      file: the bytes: an open file, or a pipe.
+      name: of the file, for messages.
+      limit: the largest number of bytes that a packed file may unpack to.
+
+    Raises:
+      UserError: if the bytes are no text, or are more than the limit.
+
+    >>> list(text_lines(io.BytesIO(b"\xef\xbb\xbfred\r\nblue"), "colours.txt"))
+    ['red\n', 'blue']
+    """
+    pending: list[str] = []  # what has come of a line
+    for text in _decoded(file, name, limit):
+        first, *others = text.split("\n")
+        pending.append(first)
+        for part in others:
+            yield "".join(pending).removesuffix("\r") + "\n"
+            pending = [part]
+    if rest := "".join(pending):
+        yield rest
+
+
+def _decoded(file: io.BufferedIOBase, name: str, limit: float) -> Iterator[str]:
+    """Yield a text in pieces, without its byte-order mark."""
+    num_bytes, encoding = 0, ""
+    while True:
+        chunk = file.read1(_CHUNK_BYTES)
+        num_bytes += len(chunk)
+        if num_bytes > limit:
+            raise _too_much(name, limit)
+        if not encoding:
+            encoding = "UTF-16" if chunk.startswith(_UTF16_MARKS) else "UTF-8"
+            decoder = codecs.getincrementaldecoder(encoding.replace("UTF-8", "utf-8-sig"))()
+        try:
+            text = decoder.decode(chunk, final=not chunk)
+        except UnicodeDecodeError as error:
+            offset = num_bytes - len(error.object) + error.start
+            byte = error.object[error.start]
+            raise UserError(
+                f"{name} is not {encoding}: byte {byte:#04x} at offset {offset}; {_CONVERT}"
+            ) from error
+        if "\0" in text:
+            raise UserError(
+                f"{name} is no text: it has zero bytes, as UTF-16 without a mark and programs "
+                "have; save it as UTF-8"
+            )
+        yield text
+        if not chunk:
+            return
