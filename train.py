@@ -4,12 +4,20 @@ Any field of the config can be set: --config.training.num_steps=500. Stopped (Ct
 started again with the same workdir, a run goes on where it was.
 """
 
+import itertools
+import os
+import traceback
+
 from absl import app, flags, logging
 from ml_collections import config_flags
 
 from zoo.errors import UserError, fail
+from zoo.terminal import run_script
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment, a file in configs/.")
+try:
+    _CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment, a file in configs/.")
+except flags.Error as error:  # of a --flagfile, which is read this early
+    fail(str(error))
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run's directory: checkpoints and metrics.")
 _ALLOW_CONFIG_CHANGE = flags.DEFINE_bool(
     "allow_config_change", False, "Go on with a run although its config was another."
@@ -32,18 +40,36 @@ def _parse_flags(argv: list[str]) -> list[str]:
             if flag.value is None:
                 raise UserError(f"--{flag.name} is missing; {__doc__.splitlines()[0]}")
         _ = _CONFIG.value.training  # where the file could not be read, this says so
-    except (AttributeError, KeyError) as error:  # ml_collections may wrap the one in the other
+    except Exception as error:  # the user's own config file may raise anything
+        fail(_told(error, argv))
+    return rest
+
+
+def _told(error: Exception, argv: list[str]) -> str:
+    """A mistake in the flags, or in the file that --config names, in one line."""
+    if line := _line_of_config(error, argv):
+        return f"--config raises {type(error).__name__}: {error} ({line})"
+    if isinstance(error, AttributeError | KeyError):  # ml_collections may wrap one in the other
         told = error.args[0]
         if "'get_config'" in str(told):
-            fail("--config names a file without a function get_config; take one as in configs/")
-        fail(f"no such setting: {told.args[0] if isinstance(told, KeyError) else told}")
-    except OSError as error:
-        fail(f"--config can't be read: {str(error).splitlines()[-1]}")
-    except (ImportError, SyntaxError) as error:
-        fail(f"--config is no Python file that can be run: {error}")
-    except (flags.Error, TypeError, ValueError) as error:
-        fail(str(error))
-    return rest
+            return "--config names a file without a function get_config; take one as in configs/"
+        return f"no such setting: {told.args[0] if isinstance(told, KeyError) else told}"
+    if isinstance(error, OSError):
+        return f"--config can't be read: {str(error).splitlines()[-1]}"
+    if isinstance(error, ImportError | SyntaxError):
+        return f"--config is no Python file that can be run: {error}"
+    return str(error)
+
+
+def _line_of_config(error: Exception, argv: list[str]) -> str:
+    """The file and the line of a config file that an error came from; "" if it did not."""
+    given = [after.removeprefix("--config=") for after in argv if after.startswith("--config=")]
+    given += [after for flag, after in itertools.pairwise(argv) if flag == "--config"]
+    files = {os.path.abspath(path.partition(":")[0]) for path in given}
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if os.path.abspath(frame.filename) in files:
+            return f"{frame.filename}, line {frame.lineno}"
+    return ""
 
 
 def main(argv: list[str]) -> None:
@@ -54,13 +80,10 @@ def main(argv: list[str]) -> None:
     from zoo.training.loop import train
 
     joining = (_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
-    try:
-        if _DISTRIBUTED.value or any(value is not None for value in joining):
-            connect(*joining)
-        train(_CONFIG.value, str(_WORKDIR.value), allow_config_change=_ALLOW_CONFIG_CHANGE.value)
-    except UserError as error:
-        fail(str(error))
+    if _DISTRIBUTED.value or any(value is not None for value in joining):
+        connect(*joining)
+    train(_CONFIG.value, str(_WORKDIR.value), allow_config_change=_ALLOW_CONFIG_CHANGE.value)
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=_parse_flags)
+    run_script(lambda: app.run(main, flags_parser=_parse_flags))

@@ -28,9 +28,10 @@ from configs import toy_german_attention
 from experiments.timed_runs import train_timed
 from zoo.data.parallel_corpora import ParallelDataConfig, ParallelTexts, load_parallel_corpus
 from zoo.diagnostics.pictures import COLOURS, MARKERS, picture, tidy
-from zoo.errors import UserError, run_script
+from zoo.errors import UserError
 from zoo.evaluation.bleu import score_texts
 from zoo.models.encoder_decoder import CONTEXTS, KINDS
+from zoo.terminal import run_script
 from zoo.whole_file import whole_file
 
 BIN = 5  # words of source length

@@ -29,11 +29,12 @@ from experiments.timed_runs import train_timed
 from zoo.data.labeled_batching import LabeledBatch
 from zoo.data.labeled_corpora import LabeledDataConfig
 from zoo.diagnostics.pictures import COLOURS, picture, tidy
-from zoo.errors import UserError, run_script
+from zoo.errors import UserError
 from zoo.layers.pooling import POOLINGS
 from zoo.models.classifier import NO_CELL
 from zoo.tasks.classification import build_workload, encode_labeled_corpus, score_split
 from zoo.tasks.workload import Workload
+from zoo.terminal import run_script
 from zoo.training import checkpoints
 from zoo.training.loop import train_workload
 

@@ -39,9 +39,10 @@ from experiments.table2_report import Entry, write_report
 from experiments.timed_runs import train_timed
 from zoo.data.corpora import DataConfig, load_corpus
 from zoo.data.word_vectors import vector_width
-from zoo.errors import UserError, run_script
+from zoo.errors import UserError
 from zoo.evaluation.interpolation import fit_weights, interpolate, score_parts
 from zoo.evaluation.modes import MODES
+from zoo.terminal import run_script
 from zoo.whole_file import whole_file
 
 KN5 = "KN5"
@@ -63,6 +64,13 @@ class Row(NamedTuple):
     paper: tuple[float | None, float | None] = (None, None)
     vectors: bool = False
 
+
+# Rows that score a trained row again, while it adapts to the text; their settings were chosen on
+# the validation part.
+ADAPTED: dict[str, tuple[str, dict[str, Any]]] = {
+    "LSTM, dynamic": ("LSTM", {"dynamic": zoo.DynamicEvaluation()}),
+    "LSTM, cache": ("LSTM", {"cache": zoo.NeuralCache()}),
+}
 
 ROWS = {
     "KN3": Row(penn_treebank_kneser_ney.get_config, {"model.order": 3}),
@@ -116,6 +124,11 @@ def main() -> None:
         scores[name] = of_seeds[0]
         minutes = sum(run_minutes for _, run_minutes in runs)
         entries.append(make_entry(name, row, of_seeds, scores.get(KN5), minutes))
+        print(entries[-1].line(), flush=True)
+    for name, (trained, settings) in ADAPTED.items():
+        run = run_directory(trained, 0, arguments)
+        scores[name] = score_run(run, corpus, settings)
+        entries.append(make_entry(name, ROWS[trained], [scores[name]], scores.get(KN5), 0.0))
         print(entries[-1].line(), flush=True)
     entries.append(mix_all(scores))
     print(write_report(arguments.workdir, entries, describe_run(arguments, corpus)))
@@ -183,17 +196,32 @@ def train_row(
     name: str, row: Row, seed: int, arguments: argparse.Namespace, corpus: dict[str, Any]
 ) -> tuple[Path, float]:
     """Trains one row with one seed, or goes on with it; gives its directory and minutes."""
-    run = arguments.workdir / f"{name.replace(' ', '_').replace(',', '')}_seed{seed}"
+    run = run_directory(name, seed, arguments)
     config = row_config(row, seed, arguments, corpus)
     return run, train_timed(config, run, f"{name}, seed {seed}")
 
 
-def score_run(run: Path, corpus: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Log-probabilities of every token, by "mode split"; kept, so that they are computed once."""
-    checkpoint = zoo.load(run)
-    kept = run / f"scores_{checkpoint.step}.npz"
+def run_directory(name: str, seed: int, arguments: argparse.Namespace) -> Path:
+    """Where a row's run lies."""
+    return arguments.workdir / f"{name.replace(' ', '_').replace(',', '')}_seed{seed}"
+
+
+def score_run(
+    run: Path, corpus: dict[str, Any], adapting: dict[str, Any] | None = None
+) -> dict[str, np.ndarray]:
+    """Log-probabilities of every token, by "mode split"; kept, so that they are computed once.
+
+    Args:
+        run: the run's directory.
+        corpus: settings of the corpus.
+        adapting: how the model adapts to the text, as in `zoo.adapt`; None for not at all.
+    """
+    checkpoint: Any = zoo.load(run)
+    kept = run / f"scores_{checkpoint.step}{''.join(f'_{name}' for name in adapting or ())}.npz"
     if not kept.exists():
         lines = load_corpus(DataConfig(**corpus))
+        if adapting:
+            checkpoint = zoo.adapt(checkpoint, **adapting, training_text=lines["train"])
         scores = {
             f"{mode} {split}": score_parts([checkpoint], lines[split], mode=mode)[0]
             for mode in MODES

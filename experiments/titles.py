@@ -29,8 +29,8 @@ import zoo
 from configs import toy_german_attention
 from experiments.timed_runs import train_timed
 from zoo.data.parallel_corpora import ParallelTexts
-from zoo.errors import run_script
 from zoo.evaluation.bleu import score_texts
+from zoo.terminal import run_script
 
 NUM_WORDS = 30  # of a paragraph
 SHORTEST = 8  # words of a paragraph

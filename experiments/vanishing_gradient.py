@@ -38,9 +38,9 @@ from zoo.data.vocabulary import encode_lines
 from zoo.diagnostics.gradient_flow import GradientFlow, cut_rows, gradient_flow
 from zoo.diagnostics.gradient_picture import draw_flows
 from zoo.diagnostics.pictures import COLOURS, MARKERS, picture, tidy
-from zoo.errors import run_script
 from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
 from zoo.tasks.recall import Recall, RecallBatches
+from zoo.terminal import run_script
 from zoo.training.loop import stack_batches, train
 from zoo.training.optimizers import OptimizerConfig, make_optimizer
 from zoo.training.state import TrainState, create_state, train_steps

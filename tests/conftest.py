@@ -23,6 +23,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def prepared_corpora(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Corpora are prepared in a cache of this test run, which its processes share."""
+    base = tmp_path_factory.getbasetemp()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ZOO_CACHE", str((base.parent if "gw" in base.name else base) / "zoo_cache"))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def strict_arrays(request: pytest.FixtureRequest) -> Iterator[None]:
     """Arrays of different ranks are never added, nor, where only our code runs, of different

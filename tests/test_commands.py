@@ -79,7 +79,8 @@ def start(*arguments):
 
 @pytest.mark.parametrize("mode", ["stream", "sentence"])
 def test_evaluate_prints_one_json_object_with_what_python_gives(command, run_directory, mode):
-    code, out, err = command("evaluate", run_directory, "--split=test", f"--mode={mode}", "--json")
+    flags = ("--split=test", f"--mode={mode}", f"--data_directory={run_directory.parent}")
+    code, out, err = command("evaluate", run_directory, *flags, "--json")
     assert (code, err, out.count("\n")) == (0, "", 1)
     record = json.loads(out)
     score = zoo.evaluate(zoo.load(run_directory), TEXTS["test"], mode=mode)
@@ -98,7 +99,7 @@ def test_evaluate_prints_one_json_object_with_what_python_gives(command, run_dir
 
 
 def test_evaluate_scores_validation_unless_told_otherwise(command, run_directory):
-    code, out, _ = command("evaluate", run_directory)
+    code, out, _ = command("evaluate", run_directory, f"--data_directory={run_directory.parent}")
     assert code == 0
     values = dict(line.split(maxsplit=1) for line in out.splitlines())
     assert (values["split"], values["mode"], values["step"]) == ("validation", "stream", str(STEP))
@@ -254,6 +255,13 @@ def test_a_text_that_is_none_is_one_line(command, run_directory, tmp_path, conte
     assert message in err
 
 
+def test_a_directory_that_only_the_checkpoint_names_is_not_followed(command, run_directory):
+    for name in ("evaluate", "diagnose"):
+        code, out, err = command(name, run_directory)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert f"if you trust it, type --data_directory={run_directory.parent}\n" in err
+
+
 def test_a_missing_corpus_is_told_with_the_flag_of_this_command(command, run_directory, tmp_path):
     code, _, err = command("evaluate", run_directory, f"--data_directory={tmp_path}/none")
     assert (code, err.count("\n")) == (2, 1)
@@ -277,7 +285,7 @@ def test_text_streams_and_ctrl_c_and_a_closed_pipe_end_it_quietly(run_directory)
         interrupted.stdout.read()
         assert interrupted.wait(deadline - time.monotonic()) == 130
         assert closed.wait(deadline - time.monotonic()) == 0
-        assert interrupted.stderr.read().strip() == ""
+        assert interrupted.stderr.read() == "interrupted\n"
         assert closed.stderr.read() == ""
     finally:
         for process in (interrupted, closed):
@@ -365,7 +373,8 @@ def test_export_writes_what_it_read(command, ngram_file, run_directory, tmp_path
 
 def test_diagnose_prints_norms_before_and_after_training(command, run_directory, tmp_path):
     picture = tmp_path / "gradients.svg"
-    flags = ("--steps=6", "--fresh", f"--picture={picture}")
+    corpus = f"--data_directory={run_directory.parent}"
+    flags = ("--steps=6", "--fresh", f"--picture={picture}", corpus)
     code, out, err = command("diagnose", run_directory, *flags)
     assert (code, err) == (0, "")
     assert [line.split("  ")[0] for line in out.splitlines() if line.startswith(("b", "af"))] == [
@@ -381,7 +390,8 @@ def test_diagnose_prints_norms_before_and_after_training(command, run_directory,
 def test_diagnose_refuses_what_has_no_states(command, ngram_file, run_directory):
     code, _, err = command("diagnose", ngram_file, f"--text={run_directory.parent}/train.txt")
     assert (code, err) == (2, f"error: {ngram_file} is a ngram_lm; give a recurrent_lm\n")
-    code, _, err = command("diagnose", run_directory, "--steps=500")
+    corpus = f"--data_directory={run_directory.parent}"
+    code, _, err = command("diagnose", run_directory, "--steps=500", corpus)
     assert (code, err.count("\n")) == (2, 1)
     assert "too few to go 500 steps back" in err
 

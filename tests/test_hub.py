@@ -204,7 +204,7 @@ def test_a_release_has_no_paths_and_no_optimizer_and_half_the_size(tmp_path):
     config = {**CONFIG, "data": {"corpus": "text_file", "directory": "/my/texts"}}
     step = save(tmp_path / "run", 3, config=config)
     place = release_step(step, tmp_path / "whole")
-    half = release_step(step, tmp_path / "half", half=True)
+    half = release_step(step, tmp_path / "half", precision="half")
     assert load(place).config["data"] == {"corpus": "text_file", "directory": ""}
     assert not (place / "state").exists()
     _, _, params = small_model()
@@ -233,7 +233,7 @@ def test_a_parameter_beyond_half_precision_is_told(tmp_path):
         progress={},
     )
     with pytest.raises(UserError, match="parameter bias has values beyond float16"):
-        release_step(directory, tmp_path / "half", half=True)
+        release_step(directory, tmp_path / "half", precision="half")
     assert not (tmp_path / "half").exists()
 
 

@@ -189,7 +189,8 @@ def test_another_config_is_refused_unless_it_is_allowed(command, corpus, tmp_pat
     settings = {"training__num_steps": 2, "evaluation__every_steps": 2}
     code, printed, message = command(*tiny_flags(corpus, **settings), workdir)
     assert (code, message) == (0, "")
-    assert printed.splitlines()[-1].endswith(f"evaluate {tmp_path} --split=test")
+    last = f"evaluate {tmp_path} --split=test --data_directory={corpus}"
+    assert printed.splitlines()[-1].endswith(last)
     before = saved_bits(tmp_path, 2)
     settings["training__num_steps"] = 4
     code, printed, message = command(*tiny_flags(corpus, **settings), workdir)

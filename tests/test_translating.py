@@ -158,7 +158,9 @@ def test_scores_of_pairs(checkpoint):
 
 
 def test_the_command_translates_lines_in_order(run, capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr("sys.stdin", io.StringIO("eins zwei\n\nvier\n"))
+    monkeypatch.setattr(
+        "sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xef\xbb\xbfeins zwei\r\n\nvier\n"))
+    )
     assert main(["translate", str(run[0]), "--beam_size=2"]) == 0
     assert capsys.readouterr().out == "two one\n\nfour\n"
     file = tmp_path / "source.txt"
@@ -173,8 +175,9 @@ def test_the_command_translates_lines_in_order(run, capsys, monkeypatch, tmp_pat
     assert picture.stat().st_size > 5_000
 
 
-def test_the_command_evaluates(run, capsys, tmp_path):
-    assert main(["evaluate", str(run[0]), "--split=test", "--beam_size=1", "--json"]) == 0
+def test_the_command_evaluates(run, corpus, capsys, tmp_path):
+    flags = ["--split=test", f"--data_directory={corpus}", "--beam_size=1", "--json"]
+    assert main(["evaluate", str(run[0]), *flags]) == 0
     record = json.loads(capsys.readouterr().out)
     assert record["bleu"] >= 70
     assert {"bleu_lowercase", "chrf", "signature", "perplexity", "num_examples"} <= set(record)
@@ -201,7 +204,10 @@ def test_the_command_evaluates(run, capsys, tmp_path):
             ["evaluate", "toy_german_attention", "--data_directory=D"],
             "corpus toy_german reads no files; leave --data_directory=D out",
         ),
-        (["evaluate", "RUN", "--beam_size=0"], "beam_size is 0; use 1 to 1000"),
+        (
+            ["evaluate", "RUN", "--source=a.txt", "--target=a.txt", "--beam_size=0"],
+            "beam_size is 0; use 1 to 1000",
+        ),
         (["generate", "RUN"], "this is a translator, no language model; use translate"),
         (["classify", "RUN", "a"], "this is a translator, no classifier; use translate"),
         (["translate", "RUN", "a", "--beam_size=0"], "beam_size is 0; use 1 to 1000"),

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
+from zoo.tasks.task import Task
 from zoo.tasks.workload import Workload
 from zoo.training.config import base_config
 
@@ -21,7 +22,7 @@ class Points(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Regression:
+class Regression(Task):
     """Least squares, with a carry that counts batches and, if asked, with noise from the key."""
 
     noise: float = 0.0

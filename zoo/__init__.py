@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from zoo.decoding.settings import GenerationSettings
     from zoo.decoding.translation import Translation, translate
     from zoo.errors import UserError
+    from zoo.evaluation.adaptive import AdaptiveCheckpoint, adapt
     from zoo.evaluation.classification import ClassificationScore
     from zoo.evaluation.classifying import Classification, classify, evaluate_classifier
+    from zoo.evaluation.dynamic_evaluation import DynamicEvaluation
     from zoo.evaluation.interpolation import Mixture, mix
+    from zoo.evaluation.neural_cache import NeuralCache
     from zoo.evaluation.perplexity import Score, evaluate, perplexity
     from zoo.evaluation.translating import TranslationScore, evaluate_translator
     from zoo.hub import Checkpoint, list_checkpoints, load
@@ -27,16 +30,20 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "AdaptiveCheckpoint",
     "Checkpoint",
     "Classification",
     "ClassificationScore",
+    "DynamicEvaluation",
     "GenerationSettings",
     "Mixture",
+    "NeuralCache",
     "Score",
     "Translation",
     "TranslationScore",
     "UserError",
     "__version__",
+    "adapt",
     "classify",
     "evaluate",
     "evaluate_classifier",
@@ -52,15 +59,19 @@ __all__ = [
 ]
 
 _MODULE_OF = {
+    "AdaptiveCheckpoint": "zoo.evaluation.adaptive",
     "Checkpoint": "zoo.hub",
     "Classification": "zoo.evaluation.classifying",
     "ClassificationScore": "zoo.evaluation.classification",
+    "DynamicEvaluation": "zoo.evaluation.dynamic_evaluation",
     "GenerationSettings": "zoo.decoding.settings",
     "Mixture": "zoo.evaluation.interpolation",
+    "NeuralCache": "zoo.evaluation.neural_cache",
     "Score": "zoo.evaluation.perplexity",
     "Translation": "zoo.decoding.translation",
     "TranslationScore": "zoo.evaluation.translating",
     "UserError": "zoo.errors",
+    "adapt": "zoo.evaluation.adaptive",
     "classify": "zoo.evaluation.classifying",
     "evaluate": "zoo.evaluation.perplexity",
     "evaluate_classifier": "zoo.evaluation.classifying",

@@ -1,8 +1,6 @@
 """The command line: `python -m zoo COMMAND`."""
 
 import argparse
-import io
-import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -24,6 +22,7 @@ from zoo.commands import (
 )
 from zoo.commands.picture_flag import check_picture
 from zoo.errors import UserError
+from zoo.terminal import plain, run_program
 
 COMMANDS = {
     "list": listing,
@@ -39,8 +38,6 @@ COMMANDS = {
     "release": release,
     "verify": verify,
 }
-EXIT_USER_ERROR = 2
-EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
 class _Parser(argparse.ArgumentParser):
@@ -57,34 +54,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: what stands after `python -m zoo`; None for the process's own.
 
     Returns:
-        The exit code: 0, 2 for a mistake of the user's, told in one line, or 130 after Ctrl-C.
+        The exit code, see `zoo.terminal.run_program`.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # what a terminal can't show is told by number
-            stream.reconfigure(errors="backslashreplace")
+    return run_program(lambda: _run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> None:
     with warnings.catch_warnings():
         warnings.showwarning = _print_note
-        try:
-            parsed, rest = _parser().parse_known_args(arguments)
-            if rest:
-                raise UserError(
-                    f"unrecognized arguments: {' '.join(rest)}; "
-                    f"see python -m zoo {parsed.command} --help"
-                )
-            check_picture(parsed)
-            COMMANDS[parsed.command].run(parsed)
-            sys.stdout.flush()
-        except UserError as error:
-            print(f"error: {error}", file=sys.stderr)
-            return EXIT_USER_ERROR
-        except KeyboardInterrupt:
-            print(file=sys.stderr)
-            return EXIT_INTERRUPTED
-        except BrokenPipeError:
-            # The reader, such as `head`, has all it wants. What is left in the buffer would fail
-            # once more at exit, so it goes nowhere.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+        parsed, rest = _parser().parse_known_args(arguments)
+        if rest:
+            raise UserError(
+                f"unrecognized arguments: {' '.join(rest)}; "
+                f"see python -m zoo {parsed.command} --help"
+            )
+        check_picture(parsed)
+        COMMANDS[parsed.command].run(parsed)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -116,7 +101,7 @@ def _print_note(
     line: str | None = None,
 ) -> None:
     """Prints a warning for people: without the place in the code, which Python would add."""
-    print(f"note: {message}", file=sys.stderr)
+    print(plain(f"note: {message}"), file=sys.stderr)
 
 
 if __name__ == "__main__":

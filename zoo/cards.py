@@ -7,6 +7,7 @@ says the flags of `python -m zoo evaluate` that measure it, so that anyone can m
 
 import dataclasses
 import json
+import re
 import sys
 from typing import Any
 
@@ -15,6 +16,15 @@ from etils import epath
 from zoo.errors import UserError
 
 JSON, MARKDOWN = "card.json", "card.md"
+
+# The flags of `python -m zoo evaluate` that a card may ask for: they choose what is measured, and
+# can neither write nor read anything else.
+_NUMBER = r"[0-9]+(\.[0-9]+)?(e-?[0-9]+)?"
+_FLAGS = re.compile(
+    r"--(split=(train|validation|test)|mode=(stream|sentence)|beam_size=[0-9]{1,3}"
+    r"|dynamic(=(rms|sgd))?|dynamic_window=[0-9]{1,4}|cache=[0-9]{1,6}"
+    rf"|(dynamic_(rate|decay)|cache_(weight|flatness))={_NUMBER})"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,6 +122,12 @@ def _check(card: Card, path: epath.PathLike) -> None:
         if isinstance(kinds, type | tuple) and not isinstance(value, kinds):
             raise UserError(f"{path}: {field.name} is {value!r}, of the wrong kind")
     for score in card.scores:
+        for flag in str(score.flags).split():
+            if not _FLAGS.fullmatch(flag):
+                raise UserError(
+                    f"{path}: score {score.measure} asks for {flag!r}; a card may ask for --split, "
+                    "--mode, --beam_size, --dynamic and --cache with their settings"
+                )
         numbers = (score.value, score.spread)
         if not all(isinstance(number, int | float) for number in numbers) or score.spread < 0:
             raise UserError(f"{path}: score {score.measure} has no number and spread")

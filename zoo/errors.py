@@ -1,7 +1,6 @@
 """The one exception that commands turn into a single line and exit code 2."""
 
 import sys
-from collections.abc import Callable
 from typing import NoReturn
 
 
@@ -16,18 +15,6 @@ class UserError(ValueError):
         ...
     zoo.errors.UserError: --temperature is -1.0; use a number of at least 0, such as 0.8
     """
-
-
-def run_script(main: Callable[[], None]) -> None:
-    """Runs a script; a mistake of the user's ends it with one line and exit code 2.
-
-    Args:
-        main: does all the script's work.
-    """
-    try:
-        main()
-    except UserError as error:
-        fail(str(error))
 
 
 def fail(message: str) -> NoReturn:

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from etils import epath
 
+from zoo import soundness
 from zoo.cards import MARKDOWN
 from zoo.errors import UserError
 from zoo.exchange import ARPA_SUFFIXES, SAFETENSORS_SUFFIX
 from zoo.training import checkpoints
+from zoo.training.compact import widen
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 
     from zoo.data.labels import Labels
     from zoo.data.vocabulary import Vocabulary
-    from zoo.exchange.safetensors_file import StoredModel
 
 _log = logging.getLogger(__name__)
 
@@ -105,8 +106,8 @@ def load(name_or_path: os.PathLike[str] | str) -> Checkpoint:
     Args:
         name_or_path: a released name; or a run's workdir, which stands for its best step (its
             newest where no step has a score); or one step's directory; or a file: .safetensors as
-            `zoo export` writes it, or .arpa or .arpa.gz, an n-gram model of any toolkit. The path
-            of a directory may be gs://...
+            `zoo export` writes it, or .arpa or .lm, plain, .gz or .bz2, an n-gram model of any
+            toolkit. The path of a directory may be gs://...
 
     Raises:
         UserError: there is no such checkpoint, or it is damaged, or this version cannot build it.
@@ -117,20 +118,35 @@ def load(name_or_path: os.PathLike[str] | str) -> Checkpoint:
             ...
         zoo.errors.UserError: there is no checkpoint 'no such checkpoint'; ...
     """
-    import jax
-
     name = os.fspath(name_or_path)
-    if name.endswith(ARPA_SUFFIXES):
+    if name.endswith(ARPA_SUFFIXES) and not os.path.isdir(os.path.expanduser(name)):
         return _load_arpa(name)
-    directory, restored = _read(name)
+    try:
+        return _make(name, _open(name))
+    except checkpoints.DamagedCheckpoint as error:
+        raise UserError(f"{error}; copy it again, or load another step of its run") from error
+
+
+def _make(name: str, stored: soundness.Stored) -> Checkpoint:
+    """A checkpoint from what is stored, whose arrays are read once their shapes fit the model."""
+    import jax
+    import jax.numpy as jnp
+
+    soundness.check_config(stored.config, name)
+    _refuse_several(name, stored.config)
+    built = _build(name, stored)
+    architecture = stored.config["model"]["architecture"]
+    soundness.check_shapes(built["model"], architecture, stored.shapes, name)
+    params = widen(stored.read())
+    soundness.check_values(built["model"], params, name)
     return Checkpoint(
         name=name,
-        directory=directory,
-        step=restored.step,
-        params=jax.tree.map(_widen, restored.params),
-        config=restored.config,
-        progress=restored.progress,
-        **_build(name, restored),
+        directory=stored.directory,
+        step=stored.step,
+        params=jax.tree.map(jnp.asarray, params),
+        config=stored.config,
+        progress=stored.progress,
+        **built,
     )
 
 
@@ -148,34 +164,33 @@ def describe(name_or_path: os.PathLike[str] | str) -> dict[str, Any]:
     """
     directory = _find(os.fspath(name_or_path))
     return {
-        "config": checkpoints.read_json(directory / checkpoints.CONFIG),
-        "vocabulary": checkpoints.read_json(directory / checkpoints.VOCABULARY),
+        name: soundness.read_record(directory / file, directory.name)
+        for name, file in (("config", checkpoints.CONFIG), ("vocabulary", checkpoints.VOCABULARY))
     }
 
 
-def _read(name: str) -> tuple[epath.Path, "checkpoints.Restored | StoredModel"]:
-    """The place of a model, and what it holds."""
-    if name.endswith(SAFETENSORS_SUFFIX):
-        from zoo.exchange.safetensors_file import read_safetensors
+def _open(name: str) -> soundness.Stored:
+    """What is stored under a name."""
+    if not name.endswith(SAFETENSORS_SUFFIX):
+        return soundness.open_step(_find(name), name)
+    from zoo.exchange.safetensors_file import read_safetensors
 
-        return epath.Path(name), read_safetensors(name)
-    directory = _find(name)
-    restored = checkpoints.restore(directory)
-    training = restored.config.get("training", {})
-    if training.get("num_seeds", 1) * len(training.get("learning_rate_factors", [1.0])) > 1:
+    model = read_safetensors(name)
+    records = (model.config, model.vocabulary, model.progress)
+    return soundness.Stored(
+        epath.Path(name), model.step, *records, model.params, lambda: model.params
+    )
+
+
+def _refuse_several(name: str, config: dict[str, Any]) -> None:
+    """Raises UserError for the checkpoint of a run of several members."""
+    training = config.get("training", {})
+    rates = training.get("learning_rate_factors", [1.0])
+    if training.get("num_seeds", 1) != 1 or (isinstance(rates, list) and len(rates) > 1):
         raise UserError(
             f"{name} holds several models, trained together; "
             f"give one of the directories {name}/seed_*"
         )
-    return directory, restored
-
-
-def _widen(leaf: Any) -> Any:
-    """An array on the device; what was stored in half precision is computed with in float32."""
-    import jax.numpy as jnp
-
-    array = jnp.asarray(leaf)
-    return array.astype(jnp.float32) if array.dtype == jnp.float16 else array
 
 
 def _load_arpa(name: str) -> Checkpoint:
@@ -231,8 +246,11 @@ def _released() -> dict[str, epath.Path]:
 def _summary(directory: epath.Path) -> str:
     """The first line of the card, without the marks of a heading; empty if there is no card."""
     card = directory / MARKDOWN
-    lines = card.read_text().splitlines() if card.exists() else []
-    return lines[0].lstrip("# ") if lines else ""
+    try:
+        lines = card.read_text().splitlines() if card.exists() else []
+    except (OSError, ValueError):
+        return "(its card is damaged)"
+    return lines[0].lstrip("# ")[:200] if lines else ""
 
 
 def _find(name: str) -> epath.Path:
@@ -271,9 +289,9 @@ def _step_of_run(workdir: epath.Path) -> epath.Path:
             f"{workdir} is no checkpoint: it has neither {checkpoints.PARAMS}/, as one step's "
             "directory has, nor steps under checkpoints/, as a run's workdir has"
         )
-    best_step = checkpoints.read_json(newest / checkpoints.PROGRESS).get("best_step")
+    best_step = soundness.read_record(newest / checkpoints.PROGRESS, str(newest)).get("best_step")
     chosen = newest
-    if best_step is not None and best_step != int(newest.name):
+    if type(best_step) is int and best_step != int(newest.name):
         best = checkpoints.step_directory(workdir, best_step)
         try:
             checkpoints.verify(best)
@@ -285,13 +303,26 @@ def _step_of_run(workdir: epath.Path) -> epath.Path:
     return chosen
 
 
-def _build(name: str, restored: "checkpoints.Restored | StoredModel") -> dict[str, Any]:
-    """The fields of a `Checkpoint` that are built: model, vocabularies, labels."""
+def _build(name: str, stored: soundness.Stored) -> dict[str, Any]:
+    """The fields of a `Checkpoint` that are built: model, vocabularies, labels.
+
+    Raises:
+        UserError: they can't be built from what is stored.
+    """
+    try:
+        return _build_from(stored.config["model"], stored.vocabulary)
+    except soundness.WRONG_FORM as error:
+        raise UserError(
+            f"the model of {name} cannot be built: {error}; where it is from a newer version, "
+            "type: pip install --upgrade recurrent-zoo"
+        ) from error
+
+
+def _build_from(model_config: dict[str, Any], record: Any) -> dict[str, Any]:
     from zoo.data.labels import labels_from_json
     from zoo.data.vocabulary import vocabulary_from_json
     from zoo.models import registry
 
-    record: Any = restored.vocabulary
     beside: dict[str, Any] = {}
     sizes: dict[str, int] = {}
     if isinstance(record, dict) and "labels" in record:
@@ -302,11 +333,5 @@ def _build(name: str, restored: "checkpoints.Restored | StoredModel") -> dict[st
         beside["source_vocabulary"] = source
         sizes["source_vocabulary_size"] = len(source)
     vocabulary = vocabulary_from_json(record)
-    try:
-        model = registry.build(restored.config["model"], len(vocabulary), **sizes)
-        return {"model": model, "vocabulary": vocabulary, **beside}
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f"the model of {name} cannot be built: {error}; where it is from a newer version, "
-            "type: pip install --upgrade recurrent-zoo"
-        ) from error
+    model = registry.build(model_config, len(vocabulary), **sizes)
+    return {"model": model, "vocabulary": vocabulary, **beside}

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from zoo.data.batching import (
     SentenceBatches,
-    StreamBatches,
     shift_targets,
 )
+from zoo.data.streams import StreamBatches
 from zoo.errors import UserError
 from zoo.special_tokens import END_ID, START_ID
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 
 import pytest
 import requests
@@ -9,6 +10,8 @@ import tensorflow_datasets as tfds
 
 from zoo.data import builders
 from zoo.data.corpora import DataConfig, list_corpora, load_corpus
+from zoo.data.labeled_corpora import LabeledDataConfig, load_labeled_corpus
+from zoo.data.parallel_corpora import ParallelDataConfig, load_parallel_corpus
 from zoo.errors import UserError
 
 PENN_TREEBANK_FILES = ("ptb.train.txt", "ptb.valid.txt", "ptb.test.txt")
@@ -92,7 +95,58 @@ def test_unreadable_file_is_named(tmp_path):
     directory = write_files(tmp_path / "text", TEXT_FILES, "abc")
     (tmp_path / "text" / "train.txt").unlink()
     (tmp_path / "text" / "train.txt").mkdir()
-    expect_error(DataConfig("text_file", directory), "cannot read", tmp_path / "text" / "train.txt")
+    path = tmp_path / "text" / "train.txt"
+    expect_error(DataConfig("text_file", directory), f"cannot read {path}: it is a directory")
+
+
+@pytest.mark.parametrize("corpus", ["text_file", "table_file", "trec", "parallel_text"])
+def test_devices_and_pipes_are_refused_at_once(tmp_path, corpus):
+    names = {
+        "text_file": TEXT_FILES,
+        "table_file": ("train.csv", "test.csv"),
+        "trec": ("train.txt", "test.txt"),
+        "parallel_text": ("train.de", "train.en"),
+    }[corpus]
+    load = {"text_file": load_corpus, "parallel_text": load_parallel_corpus}.get(
+        corpus, load_labeled_corpus
+    )
+    record = {"text_file": DataConfig, "parallel_text": ParallelDataConfig}.get(
+        corpus, LabeledDataConfig
+    )
+    for name in names:
+        (tmp_path / name).symlink_to("/dev/zero")
+    with pytest.raises(UserError, match=r"cannot read .*: it is a device, not a regular file"):
+        load(record(corpus, str(tmp_path)))
+    for name in names:
+        (tmp_path / name).unlink()
+        os.mkfifo(tmp_path / name)
+    with pytest.raises(UserError, match=r"cannot read .*: it is a named pipe, not a regular file"):
+        load(record(corpus, str(tmp_path)))
+
+
+@pytest.mark.parametrize("record", [DataConfig, LabeledDataConfig])
+def test_a_device_in_place_of_the_only_file(record):
+    corpus, load = (
+        ("text_file", load_corpus) if record is DataConfig else ("table_file", load_labeled_corpus)
+    )
+    with pytest.raises(UserError, match="cannot read /dev/zero: it is a device"):
+        load(record(corpus, "/dev/zero"))
+
+
+@pytest.mark.parametrize(
+    ("load", "config"),
+    [
+        (load_corpus, DataConfig("text_file", "~nosuchuser/texts")),
+        (load_labeled_corpus, LabeledDataConfig("table_file", "~nosuchuser/texts")),
+        (load_parallel_corpus, ParallelDataConfig("parallel_text", "~nosuchuser/texts")),
+        (load_corpus, DataConfig("text_file", "/tmp/" + 300 * "x")),
+        (load_labeled_corpus, LabeledDataConfig("table_file", "/tmp/" + 300 * "x")),
+        (load_parallel_corpus, ParallelDataConfig("parallel_text", "/tmp/" + 300 * "x")),
+    ],
+)
+def test_a_directory_whose_name_cannot_be_is_told(load, config):
+    with pytest.raises(UserError, match=r"names no home directory|xxx: File name too long"):
+        load(config)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +177,7 @@ def test_a_damaged_cache_is_named(tmp_path, cache):
     config = DataConfig("text_file", write_files(tmp_path / "text", TEXT_FILES, "abc"))
     load_corpus(config)
     (path,) = cache.rglob("*-test.array_record*")
-    path.unlink()
+    path.write_bytes(bytes(path.stat().st_size))  # as large as it was
     expect_error(config, "is damaged; delete this directory", path.parent)
 
 

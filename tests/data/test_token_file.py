@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from zoo.data import token_file
-from zoo.data.batching import SentenceBatches, StreamBatches
+from zoo.data.batching import SentenceBatches
+from zoo.data.streams import StreamBatches
 from zoo.data.token_file import TokenFile, encode_to_file, pieces_of
 from zoo.data.vocabulary import build_vocabulary, encode_lines
 from zoo.errors import UserError
@@ -90,7 +91,7 @@ def test_no_room_is_told_with_the_directory(monkeypatch, tmp_path):
 MEASURE = """
 import resource, sys
 import numpy as np
-from zoo.data.batching import StreamBatches
+from zoo.data.streams import StreamBatches
 from zoo.data.token_file import encode_to_file
 from zoo.data.vocabulary import build_vocabulary
 

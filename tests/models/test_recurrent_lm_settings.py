@@ -29,6 +29,10 @@ def outputs_in_training(model: RecurrentLM) -> Any:
     return apply(model, random_params(model), TOKENS, key=jax.random.key(5)).logits
 
 
+def penalty_in_training(model: RecurrentLM) -> Any:
+    return apply(model, random_params(model), TOKENS, key=jax.random.key(5)).penalty
+
+
 def gradients(model: RecurrentLM) -> Any:
     def loss(params: Any) -> jax.Array:
         return (model.apply({"params": params}, TOKENS).logits ** 2).sum()
@@ -56,10 +60,15 @@ SETTINGS = [
     ("embedding_dropout_rate", 0.5, outputs_in_training, outputs, {}),
     ("layer_dropout_rate", 0.5, outputs_in_training, outputs, {}),
     ("output_dropout_rate", 0.5, outputs_in_training, outputs, {}),
+    ("word_dropout_rate", 0.5, outputs_in_training, outputs, {}),
     ("weight_dropout_rate", 0.5, outputs_in_training, outputs, {}),
     ("dropout_shares_steps", True, outputs_in_training, None, {"embedding_dropout_rate": 0.5}),
     ("dropout_shares_steps", True, outputs_in_training, None, {"layer_dropout_rate": 0.5}),
     ("dropout_shares_steps", True, outputs_in_training, None, {"output_dropout_rate": 0.5}),
+    ("activation_penalty", 2.0, penalty_in_training, outputs_in_training, {}),
+    ("activation_penalty", 3.0, penalty_in_training, outputs, {"temporal_penalty": 1.0}),
+    ("temporal_penalty", 2.0, penalty_in_training, outputs_in_training, {}),
+    ("temporal_penalty", 3.0, penalty_in_training, outputs, {"activation_penalty": 1.0}),
     ("init_scale", 0.1, initial_values, outputs, {}),
     ("forget_bias", 2.0, initial_values, outputs, {"name": "lstm"}),
     ("matmul_dtype", "bfloat16", outputs, shapes, {}),
@@ -104,6 +113,12 @@ def test_logits_and_carry_are_float32_after_bfloat16_products() -> None:
         ("layer_dropout_rate", -0.1),
         ("output_dropout_rate", 1.5),
         ("weight_dropout_rate", float("nan")),
+        ("word_dropout_rate", 1.0),
+        ("word_dropout_rate", -0.2),
+        ("activation_penalty", -1.0),
+        ("activation_penalty", float("inf")),
+        ("temporal_penalty", -0.5),
+        ("temporal_penalty", float("nan")),
         ("matmul_dtype", "float16"),
     ],
 )

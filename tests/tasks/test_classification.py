@@ -97,7 +97,7 @@ DATA_CHANGES = {
 def test_every_setting_of_the_data_reaches_the_workload(corpus, field):
     fields = set(base_config("classifier").data.keys())
     elsewhere = {"corpus", "directory", "cache_directory", "word_vectors", "keep_word_vectors"}
-    elsewhere |= {"cut"}
+    elsewhere |= {"cut", "skip_unlabeled"}
     assert fields == DATA_CHANGES.keys() | elsewhere
     value, observe = DATA_CHANGES[field]
     before = observe(build_workload(tiny_config(corpus)))

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from tiny_run import tiny_config
 
-from zoo.data.batching import SentenceBatches, StreamBatches
+from zoo.data.batching import SentenceBatches
+from zoo.data.streams import StreamBatches
 from zoo.errors import UserError
 from zoo.models.registry import ARCHITECTURES, task_of
 from zoo.special_tokens import END_ID, START_ID
@@ -82,6 +83,7 @@ DATA_CHANGES = {
     "batch_size": (3, {}, lambda w: (first_batch(w).inputs.shape, w.carry[0][0].shape)),
     "sequence_length": (5, {}, lambda w: first_batch(w).inputs.shape),
     "random_offset": (False, {}, lambda w: first_batch(w).inputs.tolist()),
+    "random_length": (True, {}, shapes),
     "bucket_lengths": ((7,), {"data.batching": "sentence"}, shapes),
 }
 
@@ -134,7 +136,10 @@ RECURRENT_CHANGES = {
     "embedding_dropout_rate": (0.5, {}),
     "layer_dropout_rate": (0.5, {"model.hidden_sizes": (5, 5)}),
     "output_dropout_rate": (0.5, {}),
+    "word_dropout_rate": (0.5, {}),
     "weight_dropout_rate": (0.5, {}),
+    "activation_penalty": (2.0, {}),
+    "temporal_penalty": (1.0, {}),
     "dropout_shares_steps": (True, {}),
     "init_scale": (0.3, {}),
     "forget_bias": (2.0, {"model.cell": "lstm"}),

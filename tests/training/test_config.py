@@ -10,10 +10,11 @@ import jax.numpy as jnp
 import pytest
 from tiny_run import ROOT, read_config
 
-from zoo.data.batching import SentenceBatches, StreamBatches
+from zoo.data.batching import SentenceBatches
 from zoo.data.corpora import DataConfig
 from zoo.data.labeled_corpora import LabeledCorpus, LabeledDataConfig, LabeledTexts
 from zoo.data.parallel_corpora import ParallelDataConfig, ParallelTexts
+from zoo.data.streams import StreamBatches
 from zoo.data.vocabulary import build_vocabulary
 from zoo.errors import UserError
 from zoo.models.recurrent_lm import RecurrentLMConfig

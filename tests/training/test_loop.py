@@ -271,12 +271,21 @@ CHANGES = {
     "training.steps_per_call": (2, lambda train, workdir, log: train.calls),
     "training.log_every_steps": (3, lambda train, workdir, log: log.having("tokens/s")),
     "training.checkpoint_every_steps": (5, lambda train, workdir, log: train.saves),
+    "training.averaging": (
+        "first_step",
+        lambda train, workdir, log: saved_bits(workdir, 12)["params"],
+    ),
     "training.tensorboard": (True, lambda train, workdir, log: len(list(workdir.iterdir()))),
     "evaluation.every_steps": (4, lambda train, workdir, log: len(log.having(": validation"))),
     "evaluation.report": (True, lambda train, workdir, log: (workdir / "report.html").exists()),
     "evaluation.patience": (1, lambda train, workdir, log: train.calls[-1]),
 }
-ELSEWHERE = {  # see tests/tasks, test_word_vectors.py, test_devices.py
+# See tests/tasks, test_averaged_runs.py, test_devices.py, test_init_from.py,
+# test_word_vectors.py.
+ELSEWHERE = {
+    "init_from",
+    "averaging_decay",
+    "averaging_patience",
     "num_microbatches",
     "num_seeds",
     "learning_rate_factors",

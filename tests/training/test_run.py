@@ -197,7 +197,7 @@ def test_a_damaged_latest_step_is_named_and_the_one_before_is_used(tmp_path):
     assert checkpoints.steps(tmp_path) == [2]
 
 
-@pytest.mark.parametrize("tail", ["", '{"step": 3, "spl', '{"step": 2, "loss": 1}garbage\n'])
+@pytest.mark.parametrize("tail", ["", '{"step": 3, "spl'])
 def test_metrics_after_the_checkpoint_and_half_lines_are_dropped(tmp_path, tail):
     open_run(tmp_path).save(make_state(step=4), VOCABULARY, PROGRESS)
     write_metrics(tmp_path, 2, 4, *([5, 6] if not tail else []), tail=tail)
@@ -206,6 +206,17 @@ def test_metrics_after_the_checkpoint_and_half_lines_are_dropped(tmp_path, tail)
     with run.append(METRICS) as file:
         file.write(json.dumps({"step": 5}) + "\n")
     assert metric_steps(tmp_path) == [2, 4, 5]
+
+
+@pytest.mark.parametrize("damage", ["garbage", "[]", "{}", '{"step": 2}x', "[" * 9999, "\udcff"])
+def test_a_damaged_line_of_the_metrics_is_told_and_the_others_stay(tmp_path, damage):
+    open_run(tmp_path).save(make_state(step=4), VOCABULARY, PROGRESS)
+    lines = ['{"step": 1}', damage, '{"step": 3}', '{"step": 5}', ""]
+    (tmp_path / METRICS).write_text("\n".join(lines), encoding="utf-8", errors="surrogateescape")
+    told = []
+    open_run(tmp_path).resume(make_state(), VOCABULARY, told.append)
+    assert told == [f"{tmp_path / METRICS}: line 2 is damaged and left out"]
+    assert metric_steps(tmp_path) == [1, 3]
 
 
 def test_metrics_of_a_run_without_a_checkpoint_are_dropped(tmp_path):

@@ -70,7 +70,7 @@ def _flows(
     import jax
     import jax.numpy as jnp
 
-    from zoo.commands.evaluate import corpus_lines
+    from zoo.commands.own_corpus import corpus_lines
     from zoo.data.vocabulary import encode_lines
     from zoo.diagnostics.gradient_flow import cut_rows, gradient_flow
     from zoo.models.recurrent_lm import RecurrentLM

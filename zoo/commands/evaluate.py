@@ -3,12 +3,18 @@
 import argparse
 import dataclasses
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.commands.adapting import (
+    adapt_as_asked,
+    add_adapting_arguments,
+    check_adapting,
+    is_asked,
+    reads_corpus,
+)
 from zoo.commands.lines import read_plain
+from zoo.commands.own_corpus import corpus_lines, flags_of_commands, own_data_config
 from zoo.data.sources import SPLITS
 from zoo.errors import UserError
 from zoo.evaluation.modes import MODES
@@ -61,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data_directory",
         metavar="DIR",
-        help="where the corpus lies (default: where it lay in training)",
+        help="where the corpus of a --split lies; needed if it is read from files",
     )
     parser.add_argument(
         "--mode",
@@ -72,6 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--picture", metavar="FILE", help="draw a classifier's confusions: .png, .svg or .pdf"
     )
+    add_adapting_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -89,6 +96,8 @@ def run(arguments: argparse.Namespace) -> None:
     for name, value in record.items():
         if name != "confusion":
             text = f"{value:.4f}" if isinstance(value, float) else str(value)
+            if name.startswith(("dynamic_", "cache_")):
+                text = f"{value:g}"  # settings, to be typed again
             print(f"{name:18}  {text}")
     if by_label:
         from zoo.evaluation.classification import LabelScore, label_table
@@ -99,7 +108,8 @@ def run(arguments: argparse.Namespace) -> None:
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """The scores by name, of what the arguments say; errors as those of `run`."""
     own = arguments.text or arguments.source
-    if own is not None and arguments.data_directory is not None:
+    check_adapting(arguments)
+    if own is not None and arguments.data_directory is not None and not reads_corpus(arguments):
         raise UserError("--data_directory is where a --split lies; leave it out with a file")
     if (arguments.source is None) != (arguments.target is None):
         raise UserError("--source and --target are two files that belong together; give both")
@@ -114,6 +124,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         scores = _measure_classifier if checkpoint.labels else _measure_language_model
         if arguments.source is not None or arguments.beam_size is not None:
             raise UserError("--source, --target and --beam_size are for a translator; use --text")
+    if scores is not _measure_language_model and is_asked(arguments):
+        raise UserError("--dynamic and --cache are for a language model; leave them out")
     source = {"split": arguments.split} if own is None else {"text": own}
     head = {"checkpoint": str(checkpoint.directory), "step": checkpoint.step, **source}
     return head | scores(checkpoint, arguments)
@@ -132,9 +144,11 @@ def _measure_language_model(
         else read_plain(arguments.text)
     )
     mode = arguments.mode or MODES[0]
-    score = zoo.evaluate(checkpoint, lines, mode=mode)
+    adapted, settings = adapt_as_asked(checkpoint, arguments, mode)
+    score = zoo.evaluate(adapted, lines, mode=mode)
     return {
         "mode": mode,
+        **settings,
         "perplexity": score.perplexity,
         "nats_per_token": score.nats_per_token,
         "bits_per_character": score.bits_per_character,
@@ -198,11 +212,9 @@ def _sentence_pairs(checkpoint: "Checkpoint", arguments: argparse.Namespace) -> 
         found = read_pairs(PairFiles(Path(arguments.source), Path(arguments.target)))
         sources, targets = zip(*found, strict=True)
         return ParallelTexts(list(sources), list(targets), [()] * len(found))
-    config = ParallelDataConfig(**checkpoint.config["data"])
+    config = own_data_config(checkpoint, ParallelDataConfig, arguments.data_directory)
     config = dataclasses.replace(config, lowercase=False)  # references keep their capitals
-    if arguments.data_directory is not None:
-        config = dataclasses.replace(config, directory=arguments.data_directory)
-    with _own_flags():
+    with flags_of_commands():
         return load_parallel_corpus(config)[arguments.split]
 
 
@@ -216,44 +228,10 @@ def _labeled_texts(checkpoint: "Checkpoint", arguments: argparse.Namespace) -> "
     )
     from zoo.data.labeled_sources import read_table
 
-    config = LabeledDataConfig(**checkpoint.config["data"])
+    directory = "" if arguments.text is not None else arguments.data_directory
+    config = own_data_config(checkpoint, LabeledDataConfig, directory)
     if arguments.text is not None:
         examples = list(read_table(Path(arguments.text), table_columns(config)))
         return LabeledTexts([one.text for one in examples], [one.labels for one in examples])
-    if arguments.data_directory is not None:
-        config = dataclasses.replace(config, directory=arguments.data_directory)
-    with _own_flags():
+    with flags_of_commands():
         return load_labeled_corpus(config).splits[arguments.split]
-
-
-@contextmanager
-def _own_flags() -> Iterator[None]:
-    """Errors of a corpus name the flags of train.py; here they are to name this command's."""
-    try:
-        yield
-    except UserError as error:
-        raise UserError(
-            str(error).replace("--config.data.directory", "--data_directory")
-        ) from error
-
-
-def corpus_lines(checkpoint: "Checkpoint", split: str, directory: str | None) -> list[str]:
-    """The lines of a split of the corpus that a checkpoint was trained on.
-
-    Args:
-        checkpoint: what `zoo.load` gives.
-        split: train, validation or test.
-        directory: where the corpus lies; None for where it lay in training.
-
-    Raises:
-        UserError: it isn't there, or the checkpoint knows none.
-    """
-    from zoo.data.corpora import DataConfig, load_corpus
-
-    if "data" not in checkpoint.config:
-        raise UserError(f"{checkpoint.name} knows no corpus; give a text with --text=FILE")
-    config = DataConfig(**checkpoint.config["data"])
-    if directory is not None:
-        config = dataclasses.replace(config, directory=directory)
-    with _own_flags():
-        return load_corpus(config)[split]

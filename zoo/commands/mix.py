@@ -4,6 +4,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
+from zoo.commands.adapting import adapt_each, add_adapting_arguments, check_adapting
 from zoo.commands.lines import read_plain
 from zoo.errors import UserError
 from zoo.evaluation.modes import MODES
@@ -19,8 +20,11 @@ examples:
   python -m zoo mix runs/lstm runs/kn5 --tune=valid.txt --sentence="the plane is late"
   python -m zoo mix runs/lstm runs/kn5 --tune=valid.txt --sentence="..." --picture=winners.png
 
-The weights are those that give the text of --tune the highest probability. All models must be over
-the same tokens.
+  python -m zoo mix runs/lstm runs/kn5 --cache=500 --dynamic=sgd --tune=valid.txt --text=test.txt
+
+With --dynamic and --cache every neural model takes part as it is, and once more for each of the
+two, adapting to the text. The weights are those that give the text of --tune the highest
+probability. All models must be over the same tokens.
 """
 
 
@@ -33,6 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--sentence", metavar="TEXT", help="show which model predicts each token best")
     add("--picture", metavar="FILE", help="draw that: .png, .svg or .pdf")
     add("--mode", choices=MODES, default=MODES[0], help="as in evaluate (default: %(default)s)")
+    add("--data_directory", metavar="DIR", help="where the corpus of --dynamic lies")
+    add_adapting_arguments(parser, with_tune=False)
     add("--json", action="store_true", help="print one JSON object")
 
 
@@ -49,11 +55,14 @@ def run(arguments: argparse.Namespace) -> None:
     names = arguments.checkpoints
     if twice := [name for name in names if names.count(name) > 1]:
         raise UserError(f"{twice[0]} is given twice; give each model once")
+    check_adapting(arguments)
     tune = read_plain(arguments.tune)
     text = None if arguments.text is None else read_plain(arguments.text)
     import zoo
 
-    mixture = zoo.mix([zoo.load(name) for name in names], tune, mode=arguments.mode)
+    parts = adapt_each([zoo.load(name) for name in names], arguments)
+    names = arguments.checkpoints = list(parts)
+    mixture = zoo.mix(list(parts.values()), tune, mode=arguments.mode)
     record: dict[str, Any] = {"mode": arguments.mode}
     record["weights"] = dict(zip(names, mixture.weights.tolist(), strict=True))
     if text is not None:

@@ -3,10 +3,11 @@
 import argparse
 from pathlib import Path
 
-SUMMARY = "copy a checkpoint for others: without optimizer and paths, in half precision if wanted"
+SUMMARY = "copy a checkpoint for others: without optimizer and paths, in fewer bytes if wanted"
 EXAMPLES = """\
 example:
   python -m zoo release runs/lstm checkpoints/my_lstm --half --card=my_card.json
+  python -m zoo release runs/large checkpoints/my_large --int8
 
 The card says what the model is, its corpus, its command and its scores: checkpoints/*/card.json are
 examples, zoo/cards.py has the fields. card.json and card.md are written beside the weights. A model
@@ -18,7 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of this command."""
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a run's or a step's directory")
     parser.add_argument("directory", metavar="DIR", help="the directory to make")
-    parser.add_argument("--half", action="store_true", help="store float32 as float16")
+    precision = parser.add_mutually_exclusive_group()
+    precision.add_argument("--half", action="store_true", help="store 16 bits a weight")
+    precision.add_argument(
+        "--int8", action="store_true", help="store 8 bits a weight and a scale for each row"
+    )
     parser.add_argument("--card", metavar="FILE", help="the card, as JSON")
 
 
@@ -32,13 +37,16 @@ def run(arguments: argparse.Namespace) -> None:
 
     import zoo
     from zoo.cards import read_card, write_card
+    from zoo.training.checksums import write_sums
     from zoo.training.release import release
 
     card = None if arguments.card is None else read_card(arguments.card)
     checkpoint = zoo.load(arguments.checkpoint)
-    place = release(checkpoint.directory, arguments.directory, half=arguments.half)
+    precision = "int8" if arguments.int8 else "half" if arguments.half else "float32"
+    place = release(checkpoint.directory, arguments.directory, precision=precision)
     size = sum(path.stat().st_size for path in Path(place).rglob("*") if path.is_file())
     if card is not None:
         num_parameters = sum(leaf.size for leaf in jax.tree.leaves(checkpoint.params))
         write_card(place, card, num_parameters, size)
+        write_sums(place)
     print(f"{place}: {size / 1e6:.1f} MB")

@@ -91,6 +91,8 @@ def _verify(name: str, directory: str, places: list[str]) -> list[dict[str, Any]
             if score.flags not in measured:
                 own = places if card.needs_directory else []
                 measured[score.flags] = _measure_where_it_lies(directory, score.flags, own)
+            if score.measure not in measured[score.flags]:
+                raise UserError(f"{name} states {score.measure!r}, which is not measured")
             value = measured[score.flags][score.measure]
             close = abs(value - score.value) <= score.spread
             result |= {"measured": value, "verdict": "agrees" if close else "differs"}

@@ -70,82 +70,6 @@ def shift_targets(targets: np.ndarray) -> np.ndarray:
     return inputs
 
 
-class StreamBatches:
-    """One long text as B parallel streams, cut into chunks of T steps.
-
-    Row b of the batches of an epoch, one after the other, is the b-th part of the text, so that
-    the state is carried from batch to batch; only batch 0 is fresh. What does not fill a chunk
-    is left out: N // B // T chunks are used.
-
-    Args:
-      tokens: int32[N] token stream, as `encode_lines` makes it; of a `TokenFile` every batch reads
-        its own tokens and no others.
-      batch_size: B, number of streams.
-      sequence_length: T, steps of a chunk.
-      seed: of the random offset.
-      random_offset: rotate the text by another random number of tokens in every epoch, so that
-        the borders of chunks and streams move.
-
-    Raises:
-      UserError: if the text is too short for one chunk.
-
-    >>> tokens = np.array([3, 4, 2, 5, 6, 2])
-    >>> batches = StreamBatches(tokens, batch_size=2, sequence_length=3, seed=0)
-    >>> batches.batch(epoch=0, index=0).inputs
-    array([[1, 3, 4],
-           [1, 5, 6]], dtype=int32)
-    """
-
-    def __init__(
-        self,
-        tokens: Tokens,
-        *,
-        batch_size: int,
-        sequence_length: int,
-        seed: int,
-        random_offset: bool = False,
-    ):
-        self.batch_size, self.sequence_length = batch_size, sequence_length
-        self._tokens, self._num_tokens = tokens, len(tokens)
-        self._seed, self._random_offset = seed, random_offset
-        _check_positive(batch_size=batch_size, sequence_length=sequence_length)
-        self._stream_length = self._num_tokens // batch_size
-        self.batches_per_epoch = self._stream_length // sequence_length
-        if not self.batches_per_epoch:
-            raise _too_small(self._num_tokens, batch_size, sequence_length)
-        self._lengths = np.full(batch_size, sequence_length, dtype=np.int32)
-
-    def batch(self, epoch: int, index: int) -> Batch:
-        """Return batch number `index` of an epoch; `batches_per_epoch` says how many there are."""
-        _check_index(index, self.batches_per_epoch)
-        offset = 0
-        if self._random_offset:
-            offset = int(np.random.default_rng([self._seed, epoch]).integers(self._num_tokens))
-        first = offset + index * self.sequence_length
-        starts = first + np.arange(self.batch_size) * self._stream_length
-        rows = np.stack([self._read(start) for start in (starts % self._num_tokens).tolist()])
-        previous = rows[:, :-1]
-        return Batch(
-            inputs=np.where(previous == END_ID, np.int32(START_ID), previous),
-            targets=rows[:, 1:],
-            lengths=self._lengths,
-            fresh=np.full(self.batch_size, index == 0),
-        )
-
-    def _read(self, start: int) -> np.ndarray:
-        """int32[T + 1] tokens from the one before `start`; behind the last comes the first."""
-        stop = start + self.sequence_length
-        before = self._tokens[start - 1 : start] if start else np.array([END_ID], np.int32)
-        parts = [before, self._tokens[start:stop], self._tokens[: max(stop - self._num_tokens, 0)]]
-        return np.concatenate(parts, dtype=np.int32)
-
-    def with_seed(self, seed: int) -> "StreamBatches":
-        """Return the same batches with the random offsets of another seed."""
-        other = copy.copy(self)
-        other._seed = seed
-        return other
-
-
 class BucketedBatches:
     """What all batches have that a `BucketPlan`, their `_plan`, makes."""
 
@@ -233,7 +157,7 @@ class BucketPlan:
         seed: int,
         kind: str,
     ):
-        _check_positive(batch_size=batch_size, bucket_lengths=min(bucket_lengths, default=0))
+        check_positive(batch_size=batch_size, bucket_lengths=min(bucket_lengths, default=0))
         self.batches_per_epoch = len(lengths) // batch_size
         if not self.batches_per_epoch:
             raise UserError(
@@ -247,7 +171,7 @@ class BucketPlan:
 
     def batch(self, epoch: int, index: int) -> tuple[int, np.ndarray]:
         """Return (T, sequence numbers) of a batch; the plan of the last epoch asked for is kept."""
-        _check_index(index, self.batches_per_epoch)
+        check_index(index, self.batches_per_epoch)
         if self._kept is None or self._kept[0] != epoch:
             self._kept = (epoch, self._make(epoch))
         return self._kept[1][index]
@@ -316,23 +240,14 @@ def _check_any(tokens: Tokens) -> None:
         raise UserError("the text has no tokens; use a text of at least one character")
 
 
-def _check_positive(**sizes: int) -> None:
+def check_positive(**sizes: int) -> None:
+    """Raises UserError, one line, for the first size below 1."""
     for name, size in sizes.items():
         if size < 1:
             raise UserError(f"{name} is {size}; use at least 1")
 
 
-def _check_index(index: int, batches_per_epoch: int) -> None:
+def check_index(index: int, batches_per_epoch: int) -> None:
+    """Raises IndexError for a batch that an epoch does not have."""
     if not 0 <= index < batches_per_epoch:
         raise IndexError(f"batch {index} of an epoch that has {batches_per_epoch}")
-
-
-def _too_small(num_tokens: int, batch_size: int, sequence_length: int) -> UserError:
-    largest = num_tokens // sequence_length
-    advice = f"use --config.data.batch_size={largest} or less"
-    if not largest:
-        advice = f"use --config.data.batch_size=1 --config.data.sequence_length={num_tokens}"
-    return UserError(
-        f"the corpus has {num_tokens} tokens, too few for batch_size={batch_size} x "
-        f"sequence_length={sequence_length}; {advice}"
-    )

@@ -45,6 +45,8 @@ class DataConfig:
       batch_size: rows of a batch.
       sequence_length: steps of a stream's chunk.
       random_offset: move the borders of a stream's chunks in every epoch.
+      random_length: draw the length of each of a stream's chunks around sequence_length, and now
+        and then around half of it; the learning rate follows the length.
       bucket_lengths: steps that batches of sentences are padded to.
     """
 
@@ -60,6 +62,7 @@ class DataConfig:
     batch_size: int = 64
     sequence_length: int = 128
     random_offset: bool = False
+    random_length: bool = False
     bucket_lengths: tuple[int, ...] = (16, 32, 64, 128)
 
 

@@ -3,8 +3,11 @@
 import contextlib
 import difflib
 import io
+import json
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +17,9 @@ from zoo.errors import UserError
 
 TFDS_PREFIX = "tfds:"
 _EXAMPLES_AT_A_TIME = 128
+_SIZES = "sizes.json"  # of the files of a dataset that we prepared
+_LEFTOVER_SECONDS = 24 * 3600  # no preparation takes longer
+_CLASS_KEYS = ("pythonClassName", "python_class_name", "type")  # of a features.json
 
 
 def unknown_corpus(name: str, known: Collection[str]) -> UserError:
@@ -66,16 +72,21 @@ def _prepare(tfds: ModuleType, name: str, cache: Path, builder_kwargs: dict[str,
     """Prepare a dataset in the cache unless it is there.
 
     It is made in a directory of its own and moved when it is whole, so that neither an interrupted
-    preparation nor one that runs at the same time leaves a half dataset.
+    preparation nor one that runs at the same time leaves a half dataset. A dataset that is damaged
+    is made again.
     """
-    final = Path(tfds.builder(name, data_dir=cache, **builder_kwargs).data_path)
-    if final.exists():
+    elsewhere = cache / "nothing-is-here"  # a builder reads what is there, which may be damaged
+    place = Path(tfds.builder(name, data_dir=elsewhere, **builder_kwargs).data_path)
+    final = cache / place.relative_to(elsewhere)
+    if _is_whole(final):
         return
     try:
+        _clear(final, cache)
         final.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="preparing-", dir=cache) as staging:
             builder = tfds.builder(name, data_dir=staging, **builder_kwargs)
             builder.download_and_prepare()
+            _write_sizes(Path(builder.data_path))
             try:
                 os.rename(builder.data_path, final)
             except OSError:
@@ -86,6 +97,34 @@ def _prepare(tfds: ModuleType, name: str, cache: Path, builder_kwargs: dict[str,
             f"cannot write the prepared corpus to {cache}: {error.strerror or error}; use "
             "--config.data.cache_directory=DIR or the environment variable ZOO_CACHE"
         ) from error
+
+
+def _sizes(dataset: Path) -> dict[str, int]:
+    """The size of every file of a prepared dataset."""
+    paths = (path for path in dataset.iterdir() if path.name != _SIZES)
+    return {path.name: path.stat().st_size for path in paths}
+
+
+def _write_sizes(dataset: Path) -> None:
+    (dataset / _SIZES).write_text(json.dumps(_sizes(dataset)), encoding="utf-8")
+
+
+def _is_whole(dataset: Path) -> bool:
+    """Whether a dataset is there, and its files have the sizes that they had when it was made."""
+    try:
+        return json.loads((dataset / _SIZES).read_bytes()) == _sizes(dataset)
+    except (OSError, ValueError, RecursionError):
+        return False
+
+
+def _clear(dataset: Path, cache: Path) -> None:
+    """Removes a dataset that is not whole, and what preparations left that were killed."""
+    if dataset.exists() and not _is_whole(dataset):
+        shutil.rmtree(dataset)
+    for leftover in cache.glob("preparing-*"):
+        with contextlib.suppress(OSError):
+            if time.time() - leftover.stat().st_mtime > _LEFTOVER_SECONDS:
+                shutil.rmtree(leftover)
 
 
 def open_prepared(
@@ -110,6 +149,7 @@ def open_prepared(
         raise UserError(
             f"{len(found)} datasets under {root}, need one; {choice}, --config.data.directory=DIR"
         )
+    _refuse_foreign_classes(found[0])
     with quiet_tfds() as tfds:
         builder = tfds.builder_from_directory(found[0])
         missing = [split for split in splits if split not in builder.info.splits]
@@ -125,6 +165,37 @@ def open_prepared(
                 f"{found[0]} is not in array_record format; prepare it with "
                 "file_format='array_record'"
             ) from error
+
+
+def _refuse_foreign_classes(dataset: Path) -> None:
+    """Raises UserError for a dataset whose features name a class outside TFDS.
+
+    TFDS imports the module of every class that `features.json` names, so that a dataset could
+    choose which code runs.
+    """
+    path = dataset / "features.json"
+    try:
+        named = list(_named_classes(json.loads(path.read_bytes())))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path} can't be read ({error}); prepare the dataset again") from error
+    for name in named:
+        if not (isinstance(name, str) and name.startswith("tensorflow_datasets.core.features.")):
+            raise UserError(
+                f"{path} names the class {name!r}, which is no feature of TFDS, and reading it "
+                "could run any code; prepare the dataset again with features of TFDS alone"
+            )
+
+
+def _named_classes(record: Any) -> Iterator[Any]:
+    """Every class that a features.json names, at any depth."""
+    if isinstance(record, list):
+        for element in record:
+            yield from _named_classes(element)
+    if isinstance(record, dict):
+        for key, value in record.items():
+            if key in _CLASS_KEYS:
+                yield value
+            yield from _named_classes(value)
 
 
 def read_examples(source: Sequence[Any]) -> Iterator[dict[str, Any]]:

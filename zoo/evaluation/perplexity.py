@@ -27,7 +27,7 @@ from zoo.evaluation.modes import MODES, Mode
 from zoo.layers.cross_entropy import token_losses
 from zoo.models.trained import TrainedModel, require_language_model
 from zoo.progress import track
-from zoo.special_tokens import END_ID, START_ID
+from zoo.special_tokens import END_ID, START_ID, UNKNOWN_ID
 
 # Cells [B, T] of one call. The logits are the memory: 10 MB with 10,000 words.
 CALL_CELLS = 256
@@ -120,12 +120,35 @@ def evaluate(
         mode=mode,
     )
     if not math.isfinite(score.nats):
-        raise UserError(
-            f"the model's log-probabilities add up to {-score.nats}, which is not finite: either "
-            "it gives a token probability 0, as n-grams by maximum_likelihood do with what they "
-            "have not seen, or its training diverged; use another checkpoint"
-        )
+        raise UserError(_not_finite(checkpoint, lines, mode))
     return score
+
+
+def _not_finite(checkpoint: TrainedModel, lines: list[str], mode: Mode) -> str:
+    """Returns an error that names the first token without a finite log-probability."""
+    model, vocabulary = checkpoint.model, checkpoint.vocabulary
+    tokens = encode_lines(vocabulary, lines)
+    log_probabilities = token_log_probabilities(model, checkpoint.params, tokens, mode=mode)
+    place = int(np.flatnonzero(~np.isfinite(log_probabilities))[0])
+    number = int(np.count_nonzero(tokens[:place] == END_ID))
+    num_before = len(encode_lines(vocabulary, lines[:number])) if number else 0
+    position, num_tokens = place - num_before, len(vocabulary.encode(lines[number]))
+    # Unknown tokens are named as the text writes them, where its words or characters are tokens.
+    written = vocabulary.tokens[tokens[place]]
+    for parts in (lines[number].split(), lines[number]):
+        if len(parts) == num_tokens and position < num_tokens:
+            written = parts[position]
+            break
+    start = f"{getattr(checkpoint, 'name', 'the model')} gives {written!r} in line {number + 1}"
+    value = float(log_probabilities[place])
+    if value != -math.inf:
+        return f"{start} log-probability {value}, so its training diverged; use another checkpoint"
+    if tokens[place] == UNKNOWN_ID:
+        return f"{start}, which it lacks, probability 0, as it has no <unk>; use another checkpoint"
+    return (
+        f"{start} probability 0, as n-grams by maximum_likelihood do with what they have not "
+        "seen; use another checkpoint"
+    )
 
 
 def text_lines(text: str | Sequence[str]) -> list[str]:
@@ -173,7 +196,7 @@ def score_tokens(
         num_tokens=len(tokens),
         num_characters=num_characters,
         num_unknown=count_unknown(tokens),
-        nats=-float(log_probabilities.sum(dtype=np.float64)),
+        nats=0.0 - float(log_probabilities.sum(dtype=np.float64)),  # no -0.0 for a sum of 0
     )
 
 
@@ -209,8 +232,8 @@ def token_log_probabilities(
     if not len(tokens):
         raise UserError("there are no tokens to score; give a text of at least one line")
     inputs = shift_targets(tokens)
-    if hasattr(model, "token_log_probabilities"):  # n-grams: both modes are one, see NGramLM
-        return model.token_log_probabilities(params, inputs, tokens)
+    if hasattr(model, "token_log_probabilities"):  # n-grams, and models that adapt
+        return model.token_log_probabilities(params, inputs, tokens, mode=mode)
     if mode == "stream":
         num_rows = min(num_streams, len(tokens))
         cuts = np.arange(num_rows + 1) * len(tokens) // num_rows

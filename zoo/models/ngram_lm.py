@@ -142,7 +142,7 @@ class NGramLM:
         return jnp.full((batch_size, self.config.order - 1), ABSENT, jnp.int32)
 
     def token_log_probabilities(
-        self, params: Params, inputs: np.ndarray, targets: np.ndarray
+        self, params: Params, inputs: np.ndarray, targets: np.ndarray, *, mode: str = "stream"
     ) -> np.ndarray:
         """The log-probability of each target, without the rest of its distribution.
 
@@ -150,10 +150,12 @@ class NGramLM:
             params: the tables, as NumPy arrays or what turns into them at no cost.
             inputs: int32[N], the token before each target, `<s>` before a sentence's first.
             targets: int32[N].
+            mode: has no effect: an n-gram model reads no further back than its sentence.
 
         Returns:
             float32[N], natural logarithms.
         """
+        del mode
         params = jax.tree.map(np.asarray, params)
         history, total = inputs, params["order_1"]["log_prob"][targets]
         for index in range(1, len(params)):

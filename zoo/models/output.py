@@ -16,8 +16,11 @@ class LMOutput(NamedTuple):
             back with the tokens that follow, it makes two calls equal to one.
         softmax: what the logits are made of, for a loss that does without them; None where the
             model does not say.
+        penalty: a scalar that the loss in training adds to the mean loss of a token; None where
+            the model asks for none.
     """
 
     logits: jax.Array
     carry: Any
     softmax: SoftmaxInputs | None = None
+    penalty: jax.Array | None = None

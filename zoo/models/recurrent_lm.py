@@ -8,6 +8,7 @@ line (see zoo/layers/cells.py), and several layers may stand on top of each othe
 are tied, U is the embedding matrix itself (Press and Wolf 2017; Inan et al. 2017).
 """
 
+import math
 from dataclasses import dataclass
 
 import flax.linen as nn
@@ -42,8 +43,14 @@ class RecurrentLMConfig:
         embedding_dropout_rate: fraction of c_t dropped in training.
         layer_dropout_rate: the same of what goes from one layer to the next.
         output_dropout_rate: the same of what goes into U.
+        word_dropout_rate: fraction of the words of the vocabulary whose embedding is zero while a
+            chunk is read, one mask for all of its rows and steps (Gal and Ghahramani 2016).
         weight_dropout_rate: fraction of the recurrent weights dropped, one mask a batch.
         dropout_shares_steps: one dropout mask for all steps of a chunk instead of one a step.
+        activation_penalty: alpha, what the loss in training adds for large outputs of the top
+            layer: alpha times the mean square of h_t after dropout (AR; Merity et al. 2017).
+        temporal_penalty: beta, the same for fast ones: beta times the mean square of
+            h_{t+1} - h_t before dropout (TAR; Merity et al. 2017).
         init_scale: weights start uniform in +-init_scale; 0 for Glorot and orthogonal starts.
         forget_bias: start of the forget gates' bias of an LSTM.
         matmul_dtype: float32, or bfloat16 to round the operands of every matrix product.
@@ -58,8 +65,11 @@ class RecurrentLMConfig:
     embedding_dropout_rate: float = 0.0
     layer_dropout_rate: float = 0.0
     output_dropout_rate: float = 0.0
+    word_dropout_rate: float = 0.0
     weight_dropout_rate: float = 0.0
     dropout_shares_steps: bool = False
+    activation_penalty: float = 0.0
+    temporal_penalty: float = 0.0
     init_scale: float = 0.0
     forget_bias: float = 1.0
     matmul_dtype: str = "float32"
@@ -94,12 +104,35 @@ def _check(config: RecurrentLMConfig) -> None:
         raise UserError(f"model.matmul_dtype is {config.matmul_dtype!r}; use float32 or bfloat16")
     if config.truncation < 0:
         raise UserError(f"model.truncation is {config.truncation}; use 0 for none, or steps")
-    for name in ("embedding", "layer", "output", "weight"):
+    for name in ("activation_penalty", "temporal_penalty"):
+        if not 0 <= getattr(config, name) < math.inf:
+            raise UserError(f"model.{name} is {getattr(config, name)}; use 0 or more")
+    for name in ("embedding", "layer", "output", "word", "weight"):
         rate = getattr(config, f"{name}_dropout_rate")
         if not 0 <= rate < 1:
             raise UserError(
                 f"model.{name}_dropout_rate is {rate}; use a fraction from 0 to below 1"
             )
+
+
+def mean_square(x: Array, lengths: Array | None, fewer: int = 0) -> Array:
+    """Returns the mean square over the elements of real steps.
+
+    Args:
+        x: [B, T, H].
+        lengths: int32[B], the number of real steps of each row; None if all T are real.
+        fewer: how many steps fewer than its length a row of x has.
+
+    Example:
+        >>> x = jnp.array([[[1.0], [3.0], [9.0]]])
+        >>> mean_square(x, jnp.array([2])).item()
+        5.0
+    """
+    if lengths is None:
+        return jnp.square(x).mean() if x.size else jnp.zeros(())
+    real = jnp.arange(x.shape[1])[None, :] < (lengths - fewer)[:, None]
+    total = jnp.where(real[..., None], jnp.square(x), 0).sum()
+    return total / jnp.maximum(real.sum() * x.shape[2], 1).astype(total.dtype)
 
 
 class RecurrentLM(nn.Module):
@@ -173,15 +206,24 @@ class RecurrentLM(nn.Module):
         hidden, carry = self.stack(
             hidden, carry, lengths=lengths, resets=resets, deterministic=deterministic
         )
-        hidden = self._dropout(hidden, config.output_dropout_rate, deterministic)
-        softmax = self._softmax(hidden)
-        return LMOutput(softmax.logits(), carry, softmax)
+        dropped = self._dropout(hidden, config.output_dropout_rate, deterministic)
+        penalty = None
+        if not deterministic and (config.activation_penalty or config.temporal_penalty):
+            penalty = config.activation_penalty * mean_square(dropped, lengths)
+            penalty += config.temporal_penalty * mean_square(jnp.diff(hidden, axis=1), lengths, 1)
+        softmax = self._softmax(dropped)
+        return LMOutput(softmax.logits(), carry, softmax, penalty)
 
     def _embed(self, tokens: Array, deterministic: bool) -> Array | Lookup:
-        rate = self.config.embedding_dropout_rate
-        if deterministic or not rate:
+        config = self.config
+        if deterministic or not (config.embedding_dropout_rate or config.word_dropout_rate):
             return embed(self.embedding, tokens)
-        return self._dropout(self.embedding[tokens], rate, deterministic)
+        embedded = self.embedding[tokens]
+        if config.word_dropout_rate:
+            every_word = jnp.ones(self.vocabulary_size, embedded.dtype)
+            kept = dropout(self.make_rng("dropout"), every_word, config.word_dropout_rate)
+            embedded = embedded * kept[tokens][..., None]
+        return self._dropout(embedded, config.embedding_dropout_rate, deterministic)
 
     def _softmax(self, hidden: Array) -> SoftmaxInputs:
         kernel = self.embedding.T if self.config.tie_embeddings else self.output_kernel

@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import importlib
+from functools import partial
 from typing import Any, NamedTuple
 
 from zoo.errors import UserError
@@ -115,6 +116,29 @@ def default_config(name: str) -> dict[str, Any]:
         'lstm'
     """
     return {"architecture": name, **dataclasses.asdict(_classes(name)[0]())}
+
+
+def parameter_shapes(model: Any, architecture: str) -> Any:
+    """Returns the shapes of a model's parameters; None where they follow from the corpus.
+
+    Args:
+        model: as `build` makes it.
+        architecture: its name.
+    """
+    import jax
+    import jax.numpy as jnp
+
+    task = task_of(architecture)
+    tokens, lengths = jnp.zeros((1, 1), jnp.int32), jnp.ones(1, jnp.int32)
+    if task == "ngram_counting":
+        return None
+    if task == "classification":
+        init = partial(model.init, tokens=tokens, lengths=lengths)
+    elif task == "translation":
+        init = partial(model.init, sources=tokens, source_lengths=lengths, inputs=tokens)
+    else:
+        init = partial(model.init, tokens=tokens)
+    return jax.eval_shape(init, jax.random.key(0))["params"]
 
 
 def build(

@@ -7,6 +7,8 @@ summary.json      written at the end: best step, its scores on validation, figur
 """
 
 import json
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,17 +56,20 @@ def read_record(workdir: Path) -> Record:
     if (workdir / "params").exists():
         raise UserError(f"{workdir} is a checkpoint, no run; give the --workdir of a training")
     curves: dict[tuple[str, str], Curve] = {}
-    for line in _read_lines(workdir / METRICS):
+    for line in read_lines(workdir / METRICS, warnings.warn):
         for name, value in line.items():
-            if name not in ("step", "split"):
-                curve = curves.setdefault((line["split"], name), Curve([], []))
+            if name not in ("step", "split") and isinstance(value, int | float):
+                curve = curves.setdefault((str(line.get("split")), name), Curve([], []))
                 curve.steps.append(line["step"])
                 curve.values.append(value)
     return Record(
         name=workdir.resolve().name,
         config=_read_json(workdir / CONFIG),
         curves=curves,
-        samples=[(line["step"], line["sample"]) for line in _read_lines(workdir / SAMPLES)],
+        samples=[
+            (line["step"], str(line.get("sample", "")))
+            for line in read_lines(workdir / SAMPLES, warnings.warn)
+        ],
         summary=_read_json(workdir / SUMMARY) if (workdir / SUMMARY).exists() else {},
     )
 
@@ -78,18 +83,31 @@ def _read_json(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def _read_lines(path: Path) -> list[dict[str, Any]]:
-    """A file of JSON lines; a last one that a killed process did not finish is left out."""
+def read_lines(path: Path, log: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Returns the records of a file of JSON lines.
+
+    A line that is damaged is told and left out; but a last line without its end is what a killed
+    process did not finish, and is left out without a word.
+
+    Args:
+        path: the file; there may be none.
+        log: takes a line for each line that is damaged.
+    """
     if not path.exists():
         return []
-    lines = path.read_text("utf-8").splitlines()
+    lines = path.read_bytes().split(b"\n")
+    unfinished = lines.pop()
+    del unfinished
     records = []
     for number, line in enumerate(lines, start=1):
         try:
-            records.append(json.loads(line))
-        except ValueError as error:
-            if number < len(lines):
-                raise UserError(f"{path} is damaged at line {number}: {error}") from error
+            record = json.loads(line)
+        except (ValueError, RecursionError):
+            record = None
+        if isinstance(record, dict) and "step" in record:
+            records.append(record)
+        else:
+            log(f"{path}: line {number} is damaged and left out")
     return records
 
 

@@ -33,6 +33,7 @@ from zoo.evaluation.classification import (
 )
 from zoo.evaluation.classifying import predict
 from zoo.models.registry import build
+from zoo.tasks.task import Task
 from zoo.tasks.word_vectors import frozen_vectors, start_from, starting_vectors
 from zoo.tasks.workload import Workload
 
@@ -42,7 +43,7 @@ _HIGHEST_WEIGHT = 10.0  # of having one of several labels; a rarer one would dro
 
 
 @dataclass(frozen=True)
-class Classification:
+class Classification(Task):
     """The task of a classifier.
 
     Attributes:

@@ -12,8 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from zoo.data.batching import Batch, SeededBatches, SentenceBatches, StreamBatches
+from zoo.data.batching import Batch, SeededBatches, SentenceBatches
 from zoo.data.corpora import DataConfig
+from zoo.data.streams import StreamBatches
 from zoo.diagnostics.figures import gradient_figure
 from zoo.diagnostics.gradient_flow import cut_rows, gradient_flow
 from zoo.errors import UserError
@@ -24,6 +25,7 @@ from zoo.models.registry import build
 from zoo.special_tokens import START_ID
 from zoo.tasks.encoded_text import describe, encode_corpus
 from zoo.tasks.losses import output_losses
+from zoo.tasks.task import Task
 from zoo.tasks.word_vectors import frozen_vectors, start_from, starting_vectors
 from zoo.tasks.workload import Workload
 
@@ -33,22 +35,31 @@ _MOST_STEPS_BACK = 50
 
 
 @dataclass(frozen=True)
-class LanguageModeling:
+class LanguageModeling(Task):
     """The task of a language model.
 
     Attributes:
         model: a module that maps tokens and a carry to an LMOutput.
         reset_at_sentences: put the state back to the initial one at every `<s>`; otherwise it is
             carried over sentences.
+        has_padding: rows may end before the batch does, as those of sentences and of chunks of
+            random length do.
+        usual_length: of chunks of random length, the length whose learning rate is the
+            optimizer's; a chunk of other length has its rate times length / usual_length. 0 for
+            chunks of one length.
     """
 
     model: nn.Module
     reset_at_sentences: bool = False
+    has_padding: bool = False
+    usual_length: int = 0
 
     def loss(
         self, params: Any, carry: Any, batch: Batch, key: Array
     ) -> tuple[Array, tuple[Any, dict[str, Array]]]:
         """Mean loss in nats per real token, the next carry, and the sums behind the mean.
+
+        The model's own penalty, see `LMOutput`, is in the mean, and not in the sums.
 
         Args:
             params: the model's parameters.
@@ -64,6 +75,7 @@ class LanguageModeling:
             batch.inputs,
             carry,
             resets=resets,
+            lengths=jnp.asarray(batch.lengths) if self.has_padding else None,
             deterministic=False,
             rngs={"dropout": key},
         )
@@ -72,7 +84,16 @@ class LanguageModeling:
         total, _ = output_losses(output, targets, weights)
         count = batch.lengths.sum().astype(total.dtype)
         metrics = {"loss_nats": total, "num_targets": count, "num_tokens": count}
-        return total / count, (output.carry, metrics)
+        mean = total / count
+        if output.penalty is not None:
+            mean = mean + output.penalty
+        return mean, (output.carry, metrics)
+
+    def rate_factor(self, batch: Batch) -> Array | float:
+        """What the learning rate is multiplied by for a batch."""
+        if not self.usual_length:
+            return 1.0
+        return jnp.asarray(batch.lengths)[0] / jnp.float32(self.usual_length)
 
 
 def build_workload(config: ConfigDict) -> Workload:
@@ -95,7 +116,12 @@ def build_workload(config: ConfigDict) -> Workload:
         return start_from(vectors, params)
 
     return Workload(
-        task=LanguageModeling(model, config.training.reset_at_sentences),
+        task=LanguageModeling(
+            model,
+            config.training.reset_at_sentences,
+            has_padding=data.random_length or data.batching == "sentence",
+            usual_length=data.sequence_length if data.random_length else 0,
+        ),
         init_params=init_params,
         carry=model.zero_carry(data.batch_size),
         batches=_batches(data, text.train, config.training.seed),
@@ -129,6 +155,11 @@ def figures(model: Any, params: Any, tokens: np.ndarray) -> list[dict[str, Any]]
 
 def _batches(data: DataConfig, tokens: Any, seed: int) -> SeededBatches:
     if data.batching == "sentence":
+        if data.random_length:
+            raise UserError(
+                "data.random_length is of streams; use --config.data.batching=stream, or "
+                "--noconfig.data.random_length"
+            )
         return SentenceBatches(
             tokens, batch_size=data.batch_size, bucket_lengths=data.bucket_lengths, seed=seed
         )
@@ -140,4 +171,5 @@ def _batches(data: DataConfig, tokens: Any, seed: int) -> SeededBatches:
         sequence_length=data.sequence_length,
         seed=seed,
         random_offset=data.random_offset,
+        random_length=data.random_length,
     )

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from zoo.layers.cross_entropy import token_losses
+from zoo.tasks.task import Task
 
 Array = jax.Array
 
@@ -62,7 +63,7 @@ class RecallBatches:
 
 
 @dataclass(frozen=True)
-class Recall:
+class Recall(Task):
     """The task of a language model over the symbols, asked only after the last step.
 
     Attributes:

@@ -33,6 +33,7 @@ from zoo.evaluation.translating import evaluate_translator
 from zoo.layers.pooling import real_steps
 from zoo.models.registry import build
 from zoo.tasks.losses import output_losses
+from zoo.tasks.task import Task
 from zoo.tasks.workload import Workload
 
 Array = jax.Array
@@ -41,7 +42,7 @@ _NUM_SHOWN = 3
 
 
 @dataclass(frozen=True)
-class Translating:
+class Translating(Task):
     """The task of an encoder-decoder.
 
     Attributes:

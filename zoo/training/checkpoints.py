@@ -8,7 +8,7 @@ A run keeps its steps in `<workdir>/checkpoints/<step>/`:
     vocabulary.json  what `Vocabulary.to_json()` gave
     progress.json    the step, the data position, running sums, scores: plain JSON
     checksums.json   SHA-256 of every other file, by its path relative to the directory
-    card.json, .md   optional, of a released checkpoint, not in checksums.json; see zoo.cards
+    card.json, .md   optional, of a released checkpoint; see zoo.cards
 
 Arrays are stored as NumPy arrays, so a step written on any number of devices of any kind is read
 on any other. A step is written as `.<step>.incomplete`, its checksums last, and then renamed: a
@@ -16,6 +16,7 @@ process that is killed leaves the whole step, or a leftover that the next save c
 One process writes a run's steps; any number may read them.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -28,6 +29,7 @@ from etils import epath
 
 from zoo.errors import UserError
 from zoo.training import checksums
+from zoo.training.arrays import named_leaves, read_arrays, write_arrays
 from zoo.training.checksums import DamagedCheckpoint
 
 PARAMS, STATE = "params", "state"
@@ -90,20 +92,36 @@ def save(
     complete.parent.mkdir(parents=True, exist_ok=True)
     _clear_leftovers(complete.parent)
     incomplete = _aside(complete, "incomplete")
-    incomplete.mkdir()
-    write_arrays(incomplete / PARAMS, params)
-    write_arrays(incomplete / STATE, _named_leaves(state))
-    write_json(incomplete / CONFIG, config)
-    write_json(incomplete / VOCABULARY, vocabulary)
-    write_json(incomplete / PROGRESS, {**progress, "step": step})
-    write_json(incomplete / checksums.FILE, checksums.compute(incomplete))
-    _sync(incomplete)
+    records = {CONFIG: config, VOCABULARY: vocabulary, PROGRESS: {**progress, "step": step}}
+    try:
+        incomplete.mkdir()
+        write_arrays(incomplete / PARAMS, params)
+        write_arrays(incomplete / STATE, named_leaves(state))
+        for name, record in records.items():
+            write_json(incomplete / name, record)
+        write_json(incomplete / checksums.FILE, checksums.compute(incomplete))
+        _sync(incomplete)
+    except Exception as error:  # Orbax and TensorStore raise errors of many kinds for a full disk
+        with contextlib.suppress(OSError):
+            incomplete.rmtree(missing_ok=True)
+        raise _not_written(workdir, step, error) from error
     if complete.exists():
         complete.rename(_aside(complete, "replaced"))
     incomplete.rename(complete)
     _sync(complete.parent)
     _clear_leftovers(complete.parent)
     return complete
+
+
+def _not_written(workdir: os.PathLike[str] | str, step: int, error: Exception) -> UserError:
+    """The error that a step can't be written, and from which one the run can go on."""
+    reason = getattr(error, "strerror", None) or str(error).partition("\n")[0][:200]
+    kept = steps(workdir)[-1:]
+    on = f"the run can go on from step {kept[0]}" if kept else "the run has no checkpoint yet"
+    return UserError(
+        f"step {step} can't be written to {os.fspath(workdir)} ({reason}); {on}: make room or mend "
+        "the place, and type the same command"
+    )
 
 
 def steps(workdir: os.PathLike[str] | str) -> list[int]:
@@ -205,11 +223,11 @@ def restore(
         UserError: a leaf is missing, is too much, or has another shape or dtype than its template.
     """
     root = _absolute(directory)
-    params, state = _read_arrays(root / PARAMS), None
+    params, state = read_arrays(root / PARAMS), None
     if params_template is not None:
-        params = _fill(params_template, _named_leaves(params), f"{PARAMS} of {root}")
+        params = _fill(params_template, named_leaves(params), f"{PARAMS} of {root}")
     if state_template is not None:
-        state = _fill(state_template, _read_arrays(root / STATE), f"{STATE} of {root}")
+        state = _fill(state_template, read_arrays(root / STATE), f"{STATE} of {root}")
     progress = read_json(root / PROGRESS)
     return Restored(
         step=progress.pop("step"),
@@ -252,45 +270,11 @@ def write_json(path: epath.Path, record: Mapping[str, Any]) -> None:
     _sync(path)
 
 
-def write_arrays(directory: epath.Path, tree: Any) -> None:
-    """Write a tree of arrays by Orbax."""
-    import jax
-
-    arrays = jax.tree.map(np.asarray, jax.device_get(tree))
-    with _checkpointer() as checkpointer:
-        checkpointer.save(directory, arrays)
-
-
-def _read_arrays(directory: epath.Path) -> dict[str, Any]:
-    with _checkpointer() as checkpointer:
-        return checkpointer.restore(directory)
-
-
-def _checkpointer() -> Any:
-    """Orbax for this process alone; by itself it would wait for every other process."""
-    import jax
-    import orbax.checkpoint as ocp
-
-    me = jax.process_index()
-    alone = ocp.options.MultiprocessingOptions(primary_host=me, active_processes={me})
-    # Trained weights hardly compress; without it saving takes half the time.
-    handler = ocp.PyTreeCheckpointHandler(use_compression=False, multiprocessing_options=alone)
-    return ocp.Checkpointer(handler, multiprocessing_options=alone)
-
-
-def _named_leaves(tree: Any) -> dict[str, Any]:
-    """Leaves by their path, such as `['optimizer'][0].mu['bias']`: no structure is needed."""
-    import jax
-
-    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
-    return {jax.tree_util.keystr(path): leaf for path, leaf in leaves}
-
-
 def _fill(template: Any, stored: Mapping[str, np.ndarray], where: str) -> Any:
     """Stored leaves in the template's structure, checked against it and placed as it says."""
     import jax
 
-    wanted = _named_leaves(template)
+    wanted = named_leaves(template)
     for name in [*wanted, *stored]:
         found, expected = (_describe(leaves.get(name)) for leaves in (stored, wanted))
         if found != expected:

@@ -7,11 +7,13 @@ SHA-256 in hexadecimal digits.
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterable, Iterator
 
 from etils import epath
 
 FILE = "checksums.json"
+ARRAYS = ("params/", "state/")  # directories in which every file has to be listed
 
 
 class DamagedCheckpoint(Exception):
@@ -28,21 +30,30 @@ def compute(directory: epath.Path) -> dict[str, str]:
         ...     compute(epath.Path(name))["empty.txt"][:8]
         'e3b0c442'
     """
-    return {name: _sha256(directory / name) for name in sorted(_files(directory))}
+    return {name: _sha256(directory / name) for name in sorted(list_files(directory))}
+
+
+def write_sums(directory: epath.Path) -> None:
+    """Writes checksums.json anew, over all files that are there."""
+    sums = {name: total for name, total in compute(directory).items() if name != FILE}
+    text = json.dumps(sums, indent=1, ensure_ascii=False)
+    (directory / FILE).write_bytes(text.encode("utf-8", errors="backslashreplace"))
 
 
 def verify(directory: epath.Path, *, required: Iterable[str]) -> None:
     """Check that a directory's files are those whose sums were written.
 
-    A file that checksums.json does not list is ignored. But no path, listed or not, may lead out
-    of the directory: neither an absolute one, nor one with `..`, nor a symbolic link.
+    A file that checksums.json does not list is ignored, but not among the arrays (below params/ or
+    state/), where a library might prefer it to what is listed. No path, listed or not, may lead
+    out of the directory: neither an absolute one, nor one with `..`, nor a symbolic link.
 
     Args:
         directory: where checksums.json and the files are.
         required: paths that checksums.json must list.
 
     Raises:
-        DamagedCheckpoint: a file is missing, differs, or leads out of the directory.
+        DamagedCheckpoint: a file is missing, differs, is not listed among the arrays, is no regular
+            file, or leads out of the directory.
 
     Example:
         >>> verify(epath.Path("/nowhere"), required=())
@@ -68,11 +79,15 @@ def _fault(directory: epath.Path, required: Iterable[str]) -> str | None:
     for name in required:
         if name not in expected:
             return f"{FILE} does not list {name}"
-    for name in sorted({*expected, *_files(directory)}):
+    for name in sorted({*expected, *list_files(directory)}):
         if _leads_outside(directory, name):
             return f"{name} leads out of the directory"
+        if name not in expected and name.startswith(ARRAYS):
+            return f"{name} is not listed in {FILE}"
         if name in expected and not (directory / name).exists():
             return f"{name} is missing"
+        if name in expected and not _is_regular(directory / name):
+            return f"{name} is no regular file"
         if name in expected and _sha256(directory / name) != expected[name]:
             return f"{name} differs from its checksum"
     return None
@@ -85,13 +100,20 @@ def _leads_outside(directory: epath.Path, name: str) -> bool:
     return os.path.commonpath([root, os.path.realpath(directory / name)]) != root
 
 
-def _files(directory: epath.Path, prefix: str = "") -> Iterator[str]:
-    """Paths of all files under a directory, relative to it."""
+def list_files(directory: epath.Path, prefix: str = "") -> Iterator[str]:
+    """Yields the paths of all files under a directory, relative to it."""
     for entry in directory.iterdir():
         if entry.is_dir():
-            yield from _files(entry, f"{prefix}{entry.name}/")
+            yield from list_files(entry, f"{prefix}{entry.name}/")
         else:
             yield f"{prefix}{entry.name}"
+
+
+def _is_regular(path: epath.Path) -> bool:
+    """Whether a path is a file with an end: no directory, device or pipe."""
+    if "://" in os.fspath(path):
+        return path.is_file()
+    return stat.S_ISREG(os.stat(path).st_mode)
 
 
 def _sha256(path: epath.Path) -> str:

@@ -1,6 +1,7 @@
 """A run's config: sections, each with the fields and defaults of one record."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +13,12 @@ from zoo.data.parallel_corpora import ParallelDataConfig
 from zoo.errors import UserError
 from zoo.evaluation.modes import MODES
 from zoo.models.registry import default_config, task_of
+from zoo.training.averaging import STARTS
 from zoo.training.devices import MeshConfig
 from zoo.training.optimizers import OptimizerConfig
 
 CLASS_WEIGHTS = ("equal", "balanced")
+_LARGEST = 2**32 - 1
 _AT_LEAST_ONE = (
     "num_steps",
     "num_seeds",
@@ -23,6 +26,7 @@ _AT_LEAST_ONE = (
     "steps_per_call",
     "log_every_steps",
     "checkpoint_every_steps",
+    "averaging_patience",
 )
 
 
@@ -41,6 +45,14 @@ class TrainingConfig:
         steps_per_call: train steps between two looks at signals and clocks; changes no result.
         log_every_steps: a line of progress and of metrics each so many steps.
         checkpoint_every_steps: a checkpoint each so many steps, and at the end.
+        init_from: start from the parameters of this trained model: a released name, a run, or a
+            file that `export` wrote; "" to start at random.
+        averaging: evaluate, save and use an average of the parameters instead of the last ones
+            (see `zoo.training.averaging`): never; from the first_step on; or from a stall of
+            validation on (NT-ASGD).
+        averaging_decay: decay of the exponential moving average; 1 for the mean of all steps.
+        averaging_patience: a stall is a score worse than the best of all but this many evaluations
+            before it.
         reset_at_sentences: put the recurrent state back at every `<s>`; otherwise it is carried
             over sentences.
         freeze_word_vectors: leave the embeddings that data.word_vectors gave as they are; words
@@ -63,6 +75,10 @@ class TrainingConfig:
     steps_per_call: int = 10
     log_every_steps: int = 100
     checkpoint_every_steps: int = 1000
+    init_from: str = ""
+    averaging: str = "never"
+    averaging_decay: float = 1.0
+    averaging_patience: int = 5
     reset_at_sentences: bool = False
     freeze_word_vectors: bool = False
     class_weights: str = "equal"
@@ -91,6 +107,14 @@ class TrainingConfig:
             raise UserError(
                 "training.num_microbatches and several members (training.num_seeds, "
                 "training.learning_rate_factors) can't be had together; set one of them to 1"
+            )
+        if self.averaging not in STARTS:
+            raise UserError(
+                f"training.averaging is {self.averaging!r}; choose one of {', '.join(STARTS)}"
+            )
+        if not 0 <= self.averaging_decay <= 1:
+            raise UserError(
+                f"training.averaging_decay is {self.averaging_decay}; use 0 to 1, such as 0.999"
             )
         for name in ("label_smoothing", "scheduled_sampling_rate"):
             if not 0 <= getattr(self, name) < 1:
@@ -236,12 +260,23 @@ def check(config: ConfigDict) -> None:
                 _check_elements(f"{name}.{field}", config[name][field], default)
         if name in _RECORDS:
             section(config, name)
+        for field in defaults:
+            _check_numbers(f"{name}.{field}", config[name][field])
     parts = config.training.get("num_microbatches", 1)  # what is counted has no batches
     if parts > 1 and config.data.batch_size % parts:
         raise UserError(
             f"training.num_microbatches={parts} does not divide "
             f"data.batch_size={config.data.batch_size}; change one of them"
         )
+
+
+def _check_numbers(name: str, value: Any) -> None:
+    """Raises UserError for a number that no field can have: negative, absurd or no number."""
+    for number in value if isinstance(value, tuple) else (value,):
+        if type(number) is int and not 0 <= number <= _LARGEST:
+            raise UserError(f"{name} is {value}; use 0 to {_LARGEST}")
+        if type(number) is float and not math.isfinite(number):
+            raise UserError(f"{name} is {value}; use a finite number")
 
 
 def _check_elements(name: str, value: tuple[Any, ...], default: tuple[Any, ...]) -> None:

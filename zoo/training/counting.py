@@ -58,5 +58,5 @@ def count(
         log(f"report: {run.directory / REPORT}")
     if sample := workload.sample(params, seed):
         log(f"sample:\n{sample}")
-    log(f"for the test split: python -m zoo evaluate {run.directory} --split=test")
+    log(f"for the test split: {run.test_command()}")
     return progress

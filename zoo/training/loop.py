@@ -3,33 +3,39 @@
 import math
 import time
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from zoo.data.batching import Batches
 from zoo.errors import UserError
 from zoo.report.records import REPORT
 from zoo.tasks.registry import build_workload
+from zoo.tasks.task import PyTree
 from zoo.tasks.workload import CountingWorkload, Workload
+from zoo.terminal import drop_output
 from zoo.training import checkpoints, hosts
 from zoo.training import config as configs
+from zoo.training.averaging import is_stalled
 from zoo.training.counting import count
-from zoo.training.devices import describe_mesh, make_mesh, place_batches
+from zoo.training.devices import describe_mesh, make_mesh
+from zoo.training.init_from import has_sound_step, load_start, start_from
 from zoo.training.members import combine, list_members, write_members
 from zoo.training.metrics import MetricsWriter, progress_line
 from zoo.training.optimizers import make_schedule
 from zoo.training.run import Progress, Run
 from zoo.training.signals import stop_signals
+from zoo.training.stacking import stack_batches
 from zoo.training.start import initial_state
 from zoo.training.state import TrainState, train_steps
 
 
 def _print(line: str) -> None:
-    print(line, flush=True)
+    """Prints a line; a closed or full standard output ends no run."""
+    try:
+        print(line, flush=True)
+    except OSError:
+        drop_output()
 
 
 def _say_nothing(line: str) -> None:
@@ -79,23 +85,37 @@ def train_workload(
     """Trains a workload that is not, or not only, what its config describes; else as `train`."""
     if not hosts.is_first():
         log = _say_nothing
-    if isinstance(workload, CountingWorkload):
-        return count(
-            Run(workdir, config, allow_config_change=allow_config_change),
-            workload,
-            seed=config.training.seed,
-            log=log,
-            report=config.evaluation.report,
-        )
-    for note in workload.notes:
-        log(note)
+    start = None
+    if isinstance(workload, Workload):
+        for note in workload.notes:
+            log(note)
+        if config.training.init_from and not has_sound_step(workdir):
+            start = load_start(config.training.init_from, workload)
+    run = Run(workdir, config, allow_config_change=allow_config_change)
+    with run.locked(log):
+        if isinstance(workload, Workload):
+            return _train(config, run, workload, start, log)
+        seed, report = config.training.seed, config.evaluation.report
+        return count(run, workload, seed=seed, log=log, report=report)
+
+
+def _train(
+    config: ConfigDict,
+    run: Run,
+    of_one: Workload,
+    start: PyTree,
+    log: Callable[[str], None],
+) -> Progress:
+    """The steps of a run in its directory, from the parameters `start` where there are any."""
     members = list_members(configs.section(config, "training"))
-    of_one, num_rows = workload, config.data.batch_size // config.training.num_microbatches
+    workload, num_rows = of_one, config.data.batch_size // config.training.num_microbatches
     if len(members) > 1:
         workload, num_rows = combine(of_one, members), len(members)
     mesh = make_mesh(configs.section(config, "mesh"), num_rows)
-    run = Run(workdir, config, allow_config_change=allow_config_change)
-    state, progress = run.resume(initial_state(config, workload, mesh), workload.vocabulary, log)
+    state = initial_state(config, workload, mesh)
+    if start is not None:
+        state = start_from(state, start)
+    state, progress = run.resume(state, workload.vocabulary, log)
     if described := describe_mesh(mesh, state.params):
         log(described)
     with MetricsWriter(run, tensorboard=config.training.tensorboard) as writer:
@@ -106,7 +126,7 @@ def train_workload(
         if len(members) > 1:
             write_members(run, config, of_one, best, log)
         else:
-            log(f"for the test split: python -m zoo evaluate {run.directory} --split=test")
+            log(f"for the test split: {run.test_command()}")
     return progress
 
 
@@ -122,7 +142,7 @@ def _report(
     best_step = int(state.step) if progress.best_step is None else progress.best_step
     if best_step != int(state.step):
         state = run.restore_arrays(best_step, state)
-    params = hosts.on_one_host(state.params)
+    params = hosts.on_one_host(state.used_params)
     scores = progress.best_scores or workload.evaluate(params)
     log(f"best step {best_step}, validation: {workload.describe(scores)}")
     if config.evaluation.report:
@@ -227,6 +247,7 @@ class _Loop:
             improved = self._evaluate(state, progress, step)
             if not improved:
                 state = self._after_stall(state, progress)
+            state = self._begin_averaging(state, progress)
         due = step % self.training.checkpoint_every_steps == 0
         save = improved or due or self.finished(step, progress)
         if save:
@@ -254,7 +275,7 @@ class _Loop:
     def _evaluate(self, state: TrainState, progress: Progress, step: int) -> bool:
         """Scores the validation split; says whether it is the best score so far."""
         started = time.monotonic()
-        params = hosts.on_one_host(state.params)
+        params = hosts.on_one_host(state.used_params)
         scores = self.workload.evaluate(params)
         score = scores[self.workload.criterion]
         if not math.isfinite(score):
@@ -263,6 +284,7 @@ class _Loop:
         self.writer.write_sample(step, self.workload.sample(params, self.training.seed))
         improved = progress.best_score is None or score < progress.best_score
         progress.validation = scores
+        progress.scores.append(score)
         if improved:
             progress.best_step, progress.best_score, progress.best_scores = step, score, scores
             progress.stalled = progress.stalled_at_rate = 0
@@ -288,8 +310,21 @@ class _Loop:
             f"on from step {progress.best_step}'s parameters"
         )
         return state.replace(
-            params=best.params, optimizer_state=best.optimizer_state, learning_rate_scale=scale
+            params=best.params,
+            average=best.average,
+            optimizer_state=best.optimizer_state,
+            learning_rate_scale=scale,
         )
+
+    def _begin_averaging(self, state: TrainState, progress: Progress) -> TrainState:
+        """Lets averaging begin where the config waits for a stall, and this is one."""
+        average = state.average
+        if average is None or average.count >= 0:
+            return state
+        if not is_stalled(progress.scores, self.training.averaging_patience):
+            return state
+        self.log("validation stalled: from here on the average of the parameters is evaluated")
+        return state.replace(average=average.begin())
 
     def _save(self, state: TrainState, progress: Progress) -> None:
         started = time.monotonic()
@@ -300,34 +335,3 @@ class _Loop:
                 raise UserError(self._not_finite("a parameter", value, int(state.step)))
         self.directory.save(state, self.workload.vocabulary, progress)
         self.clock += time.monotonic() - started
-
-
-def stack_batches(
-    batches: Batches, step: int, *, most: int, capacity: int, mesh: Mesh | None = None
-) -> tuple[Any, int]:
-    """The batches of the steps from `step` on, to be trained on in one call.
-
-    The data position is the step: it tells the epoch and the index in it.
-
-    Args:
-        batches: the training batches.
-        step: the first one's step.
-        most: how many are wanted; there are fewer where a batch has another shape than the first.
-        capacity: K, the size of the stack; the places that are left over repeat the last batch.
-        mesh: the devices that they go to; None to leave them in the host's memory.
-
-    Returns:
-        Arrays [K, ...], and how many of the K places are to be trained on.
-    """
-    chosen: list[Any] = []
-    for position in range(step, step + min(most, capacity)):
-        batch = batches.batch(*divmod(position, batches.batches_per_epoch))
-        if chosen and _shapes(batch) != _shapes(chosen[0]):
-            break
-        chosen.append(batch)
-    padded = chosen + [chosen[-1]] * (capacity - len(chosen))
-    return place_batches(padded, mesh), len(chosen)
-
-
-def _shapes(batch: Any) -> list[tuple[int, ...]]:
-    return [array.shape for array in jax.tree.leaves(batch)]

@@ -24,11 +24,12 @@ from ml_collections import ConfigDict
 
 from zoo.data.batching import Batches, SeededBatches
 from zoo.special_tokens import END_ID
+from zoo.tasks.task import Task
 from zoo.tasks.workload import Workload
 from zoo.training import hosts
 from zoo.training.config import TrainingConfig, section
 from zoo.training.run import Progress, Run
-from zoo.training.state import Array, Metrics, PyTree, Task, TrainState
+from zoo.training.state import Array, Metrics, PyTree, TrainState
 
 
 class Member(NamedTuple):
@@ -63,7 +64,7 @@ def list_members(training: TrainingConfig) -> list[Member]:
 
 
 @dataclass(frozen=True)
-class SumOfLosses:
+class SumOfLosses(Task):
     """The task of M members: arrays [M, ...], and the sum of a task's losses.
 
     Attributes:
@@ -78,6 +79,11 @@ class SumOfLosses:
         """The sum of the losses, the carries, and the sums of the metrics."""
         losses, (carry, metrics) = jax.vmap(self.task.loss)(params, carry, batch, key)
         return losses.sum(), (carry, {name: values.sum() for name, values in metrics.items()})
+
+    def rate_factor(self, batch: PyTree) -> Array:
+        """Returns the factor of each member, [M]."""
+        factors = jax.vmap(lambda own: jnp.asarray(self.task.rate_factor(own)))
+        return factors(batch)
 
 
 def optimize_each(
@@ -210,7 +216,7 @@ def write_members(
         log: takes a line for each member, their mean and spread, and the score of the ensemble.
     """
     members = list_members(section(config, "training"))
-    params = hosts.on_one_host(state.params)
+    params = hosts.on_one_host(state.used_params)
     scores = score_each(workload, params, members)
     for number, (member, score) in enumerate(scores.items()):
         _write_member(run, config, workload, member, number, state, score)
@@ -243,10 +249,16 @@ def _write_member(
     of_member = ("params", "optimizer_state", "carry", "key")
     step = int(state.step)
     progress = Progress(step, score[workload.criterion], score, validation=score)
+    average = state.average
+    if average is not None:
+        average = average.replace(params=take(average.params, number))
     target = Run(str(run.directory / member.name), own, allow_config_change=True)
     target.write_config()
     target.save(
-        state.replace(**{name: take(getattr(state, name), number) for name in of_member}),
+        state.replace(
+            **{name: take(getattr(state, name), number) for name in of_member},
+            average=average,
+        ),
         workload.vocabulary,
         progress,
     )

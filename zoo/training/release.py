@@ -4,25 +4,27 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from etils import epath
 
 from zoo.errors import UserError
 from zoo.training import checkpoints, checksums
+from zoo.training.arrays import write_arrays
+from zoo.training.compact import compact, widen
 
 # Fields of a config's data section that name a place, and those that say what to do with it.
 _WITHOUT = {"directory": "", "cache_directory": "", "word_vectors": "", "keep_word_vectors": False}
 
 
 def release(
-    step: os.PathLike[str] | str, target: os.PathLike[str] | str, *, half: bool = False
+    step: os.PathLike[str] | str, target: os.PathLike[str] | str, *, precision: str = "float32"
 ) -> epath.Path:
     """Write a copy of one step that has what using the model needs, and no more.
 
     Args:
         step: one step's directory; verified first.
         target: the directory to make; it must not be there.
-        half: store float32 parameters as float16, half the size; `zoo.load` widens them again.
+        precision: how float32 parameters are stored, see `zoo.training.compact`; `zoo.load` widens
+            them again.
 
     Returns:
         The target, absolute.
@@ -37,11 +39,11 @@ def release(
         raise UserError(f"{source} is no step of a run; give a run, or one step's directory")
     checkpoints.verify(source)
     restored = checkpoints.restore(source)
-    params = _halve(restored.params) if half else restored.params
+    params = compact(widen(restored.params), precision)
     incomplete = place.with_name(f".{place.name}.incomplete")
     incomplete.rmtree(missing_ok=True)
     incomplete.mkdir(parents=True)
-    checkpoints.write_arrays(incomplete / checkpoints.PARAMS, params)
+    write_arrays(incomplete / checkpoints.PARAMS, params)
     # Orbax leaves the name of the directory that it wrote to, which is nobody else's business.
     (incomplete / checkpoints.PARAMS / "commit_success.txt").unlink(missing_ok=True)
     checkpoints.write_json(incomplete / checkpoints.CONFIG, without_paths(restored.config))
@@ -64,17 +66,3 @@ def without_paths(config: Mapping[str, Any]) -> dict[str, Any]:
     if "data" in plain:
         plain["data"] = {name: _WITHOUT.get(name, value) for name, value in plain["data"].items()}
     return plain
-
-
-def _halve(params: dict) -> dict:
-    halved = {}
-    for name, leaf in params.items():
-        if isinstance(leaf, dict):
-            halved[name] = _halve(leaf)
-        elif leaf.dtype != np.float32:
-            halved[name] = leaf
-        elif np.abs(leaf).max() > np.finfo(np.float16).max:
-            raise UserError(f"parameter {name} has values beyond float16; release it without half")
-        else:
-            halved[name] = leaf.astype(np.float16)
-    return halved

@@ -8,7 +8,9 @@ checkpoints/      the latest step and the best or the one before, see zoo/traini
 import dataclasses
 import json
 import os
+import shlex
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -18,9 +20,18 @@ from ml_collections import ConfigDict
 
 from zoo.errors import UserError
 from zoo.report.page import write_report
-from zoo.report.records import CONFIG, METRICS, SAMPLES, SUMMARY, differing_fields
-from zoo.training import checkpoints, hosts
+from zoo.report.records import (
+    CONFIG,
+    METRICS,
+    SAMPLES,
+    SUMMARY,
+    differing_fields,
+    flatten,
+    read_lines,
+)
+from zoo.training import checkpoints, hosts, lock
 from zoo.training.checksums import DamagedCheckpoint
+from zoo.training.config import base_config
 from zoo.training.state import TrainState
 from zoo.whole_file import whole_file
 
@@ -35,6 +46,7 @@ class Progress:
         best_scores: all scores of that step.
         stalled: evaluations since the best one.
         stalled_at_rate: the same since the learning rate was last lowered.
+        scores: the score of every evaluation so far.
         sums: the metrics' sums since the last line of progress.
         validation: the scores of the last evaluation.
     """
@@ -44,6 +56,7 @@ class Progress:
     best_scores: dict[str, float] = dataclasses.field(default_factory=dict)
     stalled: int = 0
     stalled_at_rate: int = 0
+    scores: list[float] = dataclasses.field(default_factory=list)
     sums: dict[str, float] = dataclasses.field(default_factory=dict)
     validation: dict[str, float] = dataclasses.field(default_factory=dict)
 
@@ -87,13 +100,26 @@ class Run:
             before = json.loads((self.directory / CONFIG).read_text("utf-8"))
         except (OSError, ValueError):
             return  # lost or damaged; restoring checks the arrays against the config anyway
-        if differing := differing_fields([before, self.config]):
+        defaults = flatten(_plain(base_config(self.config["model"]["architecture"])))
+        known = flatten(before)
+        differing = {
+            name: values
+            for name, values in differing_fields([before, self.config]).items()
+            if name in known or values[1] != defaults.get(name)  # a field newer than the run
+        }
+        if differing:
             told = (f"{name}: {old!r} -> {new!r}" for name, (old, new) in differing.items())
             raise UserError(
                 f"workdir {self.directory} holds a run with another config "
                 f"({'; '.join(told)}); choose another --workdir, or go on with "
                 "--allow_config_change"
             )
+
+    @contextmanager
+    def locked(self, log: Callable[[str], None]) -> Iterator[None]:
+        """Inside, no other process uses the directory; see `zoo.training.lock`."""
+        with lock.locked(self.directory, log) if hosts.is_first() else nullcontext():
+            yield
 
     def resume(
         self, template: TrainState, vocabulary: dict[str, Any], log: Callable[[str], None]
@@ -112,7 +138,7 @@ class Run:
             self._check_vocabulary(restored, vocabulary)
             progress = Progress(**restored.progress)
         self.write_config()
-        self._truncate(int(state.step))
+        self._truncate(int(state.step), log)
         return state, progress
 
     def _latest_sound(self, log: Callable[[str], None]) -> Any:
@@ -132,7 +158,7 @@ class Run:
         directory = self._latest_sound(log)
         self.write_config()
         if directory is None:
-            self._truncate(0)
+            self._truncate(0, log)
             return None
         restored = checkpoints.restore(directory)
         self._check_vocabulary(restored, vocabulary)
@@ -148,6 +174,12 @@ class Run:
                 f"the corpus has another vocabulary than when {self.directory} was started; "
                 "give the corpus it was started with, or choose another --workdir"
             )
+
+    def test_command(self) -> str:
+        """What to type for the score on the test split."""
+        place = self.config["data"]["directory"]
+        where = f" --data_directory={shlex.quote(place)}" if place else ""
+        return f"python -m zoo evaluate {shlex.quote(str(self.directory))} --split=test{where}"
 
     def write_config(self) -> None:
         """Write config.json."""
@@ -169,11 +201,7 @@ class Run:
     ) -> tuple[TrainState, checkpoints.Restored]:
         params, others = _split(template)
         restored = checkpoints.restore(directory, params_template=params, state_template=others)
-        state = template.replace(
-            params=restored.params,
-            **{**restored.state, "key": jax.random.wrap_key_data(restored.state["key"])},
-        )
-        return state, restored
+        return _join(template, restored.params, restored.state), restored
 
     def save(self, state: TrainState, vocabulary: dict[str, Any], progress: Progress) -> Path:
         """Write a checkpoint; then keep this one and another, see `checkpoints.keep`."""
@@ -213,30 +241,23 @@ class Run:
         _replace_text(self.directory / SUMMARY, json.dumps(summary) + "\n")
         write_report([self.directory])
 
-    def _truncate(self, step: int) -> None:
-        """Drops what metrics and samples say of later steps."""
+    def _truncate(self, step: int, log: Callable[[str], None]) -> None:
+        """Drops what metrics and samples say of later steps, and lines that are damaged."""
         if not hosts.is_first():
             return
         for path in (self.directory / METRICS, self.directory / SAMPLES):
             if path.exists():
-                lines = path.read_text("utf-8").splitlines()
-                _replace_text(path, "".join(_until(step, lines)))
-
-
-def _until(step: int, lines: list[str]) -> Iterator[str]:
-    """The JSON lines up to a step."""
-    for line in lines:
-        try:
-            record = json.loads(line)
-        except ValueError:
-            return  # the line that a killed process did not finish
-        if record["step"] > step:
-            return
-        yield line + "\n"
+                kept = [
+                    record
+                    for record in read_lines(path, log)
+                    if isinstance(record["step"], int) and record["step"] <= step
+                ]
+                lines = (json.dumps(record, ensure_ascii=False) + "\n" for record in kept)
+                _replace_text(path, "".join(lines))
 
 
 def _split(state: TrainState) -> tuple[Any, dict[str, Any]]:
-    """The parameters, and every other array as plain data."""
+    """The parameters that are used, and every other array as plain data."""
     others = {
         "step": state.step,
         "optimizer_state": state.optimizer_state,
@@ -244,7 +265,18 @@ def _split(state: TrainState) -> tuple[Any, dict[str, Any]]:
         "key": jax.random.key_data(state.key),
         "learning_rate_scale": state.learning_rate_scale,
     }
-    return state.params, others
+    if state.average is not None:
+        others |= {"params": state.params, "average_count": state.average.count}
+    return state.used_params, others
+
+
+def _join(template: TrainState, used_params: Any, others: dict[str, Any]) -> TrainState:
+    """The state that `_split` took apart."""
+    fields = {"params": used_params, **others, "key": jax.random.wrap_key_data(others["key"])}
+    if template.average is not None:
+        count = fields.pop("average_count")
+        fields["average"] = template.average.replace(params=used_params, count=count)
+    return template.replace(**fields)
 
 
 def _plain(config: ConfigDict) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from zoo.tasks.workload import Workload
+from zoo.training.averaging import AveragingConfig
 from zoo.training.config import section
 from zoo.training.devices import shardings
 from zoo.training.members import list_members, optimize_each
@@ -26,7 +27,9 @@ def initial_state(config: ConfigDict, workload: Workload, mesh: Mesh) -> TrainSt
     optimizer = make_optimizer(
         section(config, "optimizer"), config.training.num_steps, workload.frozen
     )
-    members = list_members(section(config, "training"))
+    training = section(config, "training")
+    averaging = AveragingConfig(training.averaging, training.averaging_decay)
+    members = list_members(training)
     split: Callable[..., jax.Array] = jax.random.split
     key = jax.random.key(config.training.seed)
     if len(members) > 1:
@@ -44,6 +47,7 @@ def initial_state(config: ConfigDict, workload: Workload, mesh: Mesh) -> TrainSt
             num_microbatches=config.training.num_microbatches,
             num_members=len(members),
             mesh=mesh,
+            averaging=averaging,
         )
 
     places = shardings(jax.eval_shape(create, key), mesh, len(members))

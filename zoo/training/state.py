@@ -1,7 +1,7 @@
 """The training state and the one train step that every neural model of the zoo is trained by."""
 
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,24 +9,11 @@ import optax
 from flax import struct
 from jax.sharding import Mesh
 
+from zoo.tasks.task import Metrics, PyTree, Task
+from zoo.training.averaging import Average, AveragingConfig, start_average
 from zoo.training.devices import shardings
 
 Array = jax.Array
-PyTree = Any
-Metrics = dict[str, Array]
-
-
-class Task(Protocol):
-    """What a model is trained for; hashable, since it is part of the compiled program."""
-
-    def loss(
-        self, params: PyTree, carry: PyTree, batch: PyTree, key: Array
-    ) -> tuple[Array, tuple[PyTree, Metrics]]:
-        """The scalar to minimise, the carry for the next batch, and metrics that are sums.
-
-        The scalar is a mean over metrics["num_targets"] targets.
-        """
-        ...
 
 
 class TrainState(struct.PyTreeNode):
@@ -39,6 +26,8 @@ class TrainState(struct.PyTreeNode):
         carry: the recurrent state handed from batch to batch.
         key: the run's random key; step n draws from fold_in(key, n).
         learning_rate_scale: float32, factor on every update, lowered when validation stalls.
+        average: of the parameters over the steps, see `zoo.training.averaging`; None where there
+            is none.
         task: the loss.
         optimizer: the update rule.
         num_microbatches: the parts that a batch is worked through in.
@@ -53,11 +42,17 @@ class TrainState(struct.PyTreeNode):
     carry: PyTree
     key: Array
     learning_rate_scale: Array
+    average: Average | None
     task: Task = struct.field(pytree_node=False)
     optimizer: optax.GradientTransformation = struct.field(pytree_node=False)
     num_microbatches: int = struct.field(pytree_node=False, default=1)
     num_members: int = struct.field(pytree_node=False, default=1)
     mesh: Mesh | None = struct.field(pytree_node=False, default=None)
+
+    @property
+    def used_params(self) -> PyTree:
+        """The parameters that are evaluated and used: the average, where there is one."""
+        return self.params if self.average is None else self.average.params
 
 
 def create_state(
@@ -66,9 +61,21 @@ def create_state(
     params: PyTree,
     carry: PyTree,
     key: Array,
+    *,
+    averaging: AveragingConfig | None = None,
     **static: Any,
 ) -> TrainState:
-    """The state of a run before its first step; `static` are the last fields of TrainState."""
+    """Returns the state of a run before its first step.
+
+    Args:
+        task: the loss.
+        optimizer: the update rule.
+        params: the parameters to start from.
+        carry: the recurrent state before the first batch.
+        key: the run's random key.
+        averaging: how the parameters are averaged; None for not at all.
+        static: the last fields of TrainState.
+    """
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         params=params,
@@ -76,6 +83,7 @@ def create_state(
         carry=carry,
         key=key,
         learning_rate_scale=jnp.ones(()),
+        average=start_average(averaging or AveragingConfig(), params),
         task=task,
         optimizer=optimizer,
         **static,
@@ -97,14 +105,22 @@ def train_step(state: TrainState, batch: PyTree) -> tuple[TrainState, Metrics]:
     differentiate = _gradient if state.num_microbatches == 1 else _accumulated_gradient
     grads, (carry, metrics) = differentiate(state, batch, key)
     updates, optimizer_state = state.optimizer.update(grads, state.optimizer_state, state.params)
-    updates = jax.tree.map(lambda update: update * state.learning_rate_scale, updates)
+    factor = state.learning_rate_scale * state.task.rate_factor(batch)
+    updates = jax.tree.map(lambda update: update * _like(factor, update), updates)
+    params = optax.apply_updates(state.params, updates)
     state = state.replace(
         step=state.step + 1,
-        params=optax.apply_updates(state.params, updates),
+        params=params,
         optimizer_state=optimizer_state,
         carry=carry,
+        average=None if state.average is None else state.average.follow(params),
     )
     return state, metrics | {"gradient_norm": _norm(grads)}
+
+
+def _like(factor: Array, array: Array) -> Array:
+    """A factor [], or [M] for each of several members, with as many axes as an array."""
+    return factor.reshape((*factor.shape, *(1,) * (array.ndim - factor.ndim)))
 
 
 def _fold_in(key: Array, step: Array) -> Array:

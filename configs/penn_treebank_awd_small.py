@@ -1,0 +1,32 @@
+"""A small AWD-LSTM on the Penn Treebank: 9.8 million parameters, for four hours on 2 cores.
+
+    python train.py --config=configs/penn_treebank_awd_small.py \
+        --config.data.directory=DIR --workdir=runs/penn_treebank_awd_small
+
+DIR holds ptb.train.txt, ptb.valid.txt and ptb.test.txt.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import penn_treebank_awd
+
+STEPS_PER_EPOCH = 331  # 929,589 tokens in 40 streams, in chunks of 70
+NUM_EPOCHS = 40
+
+
+def get_config() -> ConfigDict:
+    """Layers of 800 and 400 units, and less dropout than 24 million parameters need."""
+    config = penn_treebank_awd.get_config()
+    config.data.batch_size = 40
+    config.model.hidden_sizes = (800, 400)
+    config.model.embedding_dropout_rate = 0.3
+    config.model.layer_dropout_rate = 0.2
+    config.model.output_dropout_rate = 0.3
+    config.model.word_dropout_rate = 0.05
+    config.model.weight_dropout_rate = 0.3
+    config.training.num_steps = NUM_EPOCHS * STEPS_PER_EPOCH
+    config.training.checkpoint_every_steps = STEPS_PER_EPOCH
+    config.training.log_every_steps = STEPS_PER_EPOCH
+    config.training.steps_per_call = 10
+    config.evaluation.every_steps = STEPS_PER_EPOCH
+    return config

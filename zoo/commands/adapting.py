@@ -1,0 +1,187 @@
+"""Flags of dynamic evaluation and the neural cache, which several commands have."""
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import UserError
+from zoo.evaluation.modes import Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zoo.evaluation.adaptive import AdaptiveCheckpoint
+    from zoo.hub import Checkpoint
+    from zoo.models.trained import TrainedModel
+
+_SETTINGS = {"dynamic": ("rate", "decay", "window"), "cache": ("weight", "flatness")}
+
+
+def add_adapting_arguments(parser: argparse.ArgumentParser, *, with_tune: bool = True) -> None:
+    """Adds the flags; --tune only where it is not another flag of the command."""
+    add = parser.add_argument
+    add(
+        "--dynamic",
+        nargs="?",
+        const="rms",
+        metavar="RULE",
+        help="let the parameters of a neural language model follow the text that it has scored, by "
+        "the rule rms (the default; it reads the training text too) or sgd",
+    )
+    add("--dynamic_rate", type=float, help="learning rate of --dynamic")
+    add("--dynamic_decay", type=float, help="pull of --dynamic back to the trained parameters")
+    add("--dynamic_window", type=int, help="number of tokens between two updates of --dynamic")
+    add(
+        "--cache",
+        type=int,
+        metavar="SIZE",
+        help="mix a recurrent language model with a cache of the last SIZE tokens, such as 500",
+    )
+    add("--cache_weight", type=float, help="weight of --cache in the mixture")
+    add("--cache_flatness", type=float, help="sharpness of --cache; 0 counts words alone")
+    if not with_tune:
+        return
+    add(
+        "--tune",
+        action="store_true",
+        help="choose rate, decay, weight and flatness on the validation split first",
+    )
+
+
+def is_asked(arguments: argparse.Namespace) -> bool:
+    """Returns whether the model is to adapt."""
+    return arguments.dynamic is not None or arguments.cache is not None
+
+
+def reads_corpus(arguments: argparse.Namespace) -> bool:
+    """Returns whether adapting reads the corpus that the model was trained on."""
+    return arguments.dynamic == "rms" or _tunes(arguments)
+
+
+def _tunes(arguments: argparse.Namespace) -> bool:
+    """Whether the settings are to be chosen. The --tune of mix names a file, for weights."""
+    return arguments.tune is True
+
+
+def check_adapting(arguments: argparse.Namespace) -> None:
+    """Raises UserError, one line, for flags that need another one or can't be."""
+    for flag, fields in _SETTINGS.items():
+        for field in fields:
+            if getattr(arguments, f"{flag}_{field}") is not None and not _has(arguments, flag):
+                raise UserError(f"--{flag}_{field} is a setting of --{flag}; give both")
+    if _tunes(arguments) and not is_asked(arguments):
+        raise UserError("--tune chooses settings of --dynamic and --cache; give one of them")
+    _settings(arguments)
+
+
+def _has(arguments: argparse.Namespace, flag: str) -> bool:
+    return getattr(arguments, flag) is not None
+
+
+def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The records of what is asked for."""
+    if not is_asked(arguments):
+        return {}
+    from zoo.evaluation.dynamic_evaluation import DynamicEvaluation
+    from zoo.evaluation.neural_cache import NeuralCache
+
+    given = {
+        flag: {
+            field: getattr(arguments, f"{flag}_{field}")
+            for field in fields
+            if getattr(arguments, f"{flag}_{field}") is not None
+        }
+        for flag, fields in _SETTINGS.items()
+    }
+    dynamic = cache = None
+    if arguments.dynamic is not None:
+        dynamic = DynamicEvaluation(rule=arguments.dynamic, **given["dynamic"])
+    if arguments.cache is not None:
+        cache = NeuralCache(size=arguments.cache, **given["cache"])
+    return {"dynamic": dynamic, "cache": cache}
+
+
+def adapt_as_asked(
+    checkpoint: "Checkpoint", arguments: argparse.Namespace, mode: Mode
+) -> tuple["TrainedModel", dict[str, Any]]:
+    """Returns a language model that adapts as the flags say, and its settings for the output.
+
+    Args:
+        checkpoint: a language model.
+        arguments: with the flags of this file and --data_directory.
+        mode: as in `zoo.evaluate`.
+
+    Raises:
+        UserError: the model can't adapt, or the corpus that it needs isn't there.
+    """
+    if not is_asked(arguments):
+        return checkpoint, {}
+    from zoo.evaluation.adaptive_tuning import tune
+
+    adapted = _adapt(checkpoint, arguments, _settings(arguments))
+    if _tunes(arguments):
+        text = _lines(checkpoint, "validation", arguments)
+        adapted = tune(adapted, text, mode=mode, log=_tell)
+    return adapted, describe(adapted.model)
+
+
+def _adapt(
+    checkpoint: "Checkpoint", arguments: argparse.Namespace, settings: dict[str, Any]
+) -> "AdaptiveCheckpoint":
+    """The model, adapting by these settings."""
+    from zoo.evaluation.adaptive import adapt, check_can_adapt
+
+    check_can_adapt(checkpoint, settings.get("cache"))
+    dynamic, text = settings.get("dynamic"), None
+    if dynamic is not None and dynamic.rule == "rms":
+        text = _lines(checkpoint, "train", arguments)
+    return adapt(checkpoint, **settings, training_text=text)
+
+
+def _lines(checkpoint: "Checkpoint", split: str, arguments: argparse.Namespace) -> list[str]:
+    """The lines of a split of the corpus that the model was trained on."""
+    from zoo.commands.own_corpus import corpus_lines
+
+    if "data" not in checkpoint.config:
+        advice = "use --dynamic=sgd" if split == "train" else "leave out --tune"
+        raise UserError(
+            f"{checkpoint.name} knows no corpus, so there is no {split} split for it to adapt by; "
+            f"{advice}"
+        )
+    return corpus_lines(checkpoint, split, arguments.data_directory)
+
+
+def adapt_each(
+    checkpoints: "Sequence[Checkpoint]", arguments: argparse.Namespace
+) -> "dict[str, TrainedModel]":
+    """Returns language models by name: each as it is and, if it is neural, as the flags adapt it.
+
+    Args:
+        checkpoints: language models.
+        arguments: with the flags of this file and --data_directory.
+    """
+    from flax import linen as nn
+
+    parts: dict[str, TrainedModel] = {}
+    for checkpoint in checkpoints:
+        parts[checkpoint.name] = checkpoint
+        for name, settings in _settings(arguments).items():
+            if settings is not None and isinstance(checkpoint.model, nn.Module):
+                parts[f"{checkpoint.name}+{name}"] = _adapt(checkpoint, arguments, {name: settings})
+    return parts
+
+
+def describe(model: Any) -> dict[str, Any]:
+    """Returns the settings of a model that adapts by the names of their flags."""
+    told: dict[str, Any] = {}
+    if model.dynamic is not None:
+        told["dynamic"] = model.dynamic.rule
+        told |= {f"dynamic_{name}": getattr(model.dynamic, name) for name in _SETTINGS["dynamic"]}
+    if model.cache is not None:
+        told["cache"] = model.cache.size
+        told |= {f"cache_{name}": getattr(model.cache, name) for name in _SETTINGS["cache"]}
+    return told
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,139 @@
+"""Batches of a long text that is read as several streams, the state carried from one to the next.
+
+Axes: B batch rows, T time steps, N tokens of a stream.
+"""
+
+import copy
+from typing import NamedTuple
+
+import numpy as np
+
+from zoo.data.batching import Batch, check_index, check_positive
+from zoo.data.token_file import Tokens
+from zoo.errors import UserError
+from zoo.special_tokens import END_ID, START_ID
+
+_HALF_AS_LONG = 0.05  # the share of chunks around half the length
+_SPREAD = 5  # standard deviation of a chunk's length, in tokens; twice that is the most
+
+
+class StreamBatches:
+    """One long text as B parallel streams, cut into chunks of T steps.
+
+    Row b of the batches of an epoch, one after the other, is the b-th part of the text, so that
+    the state is carried from batch to batch; only batch 0 is fresh. What does not fill a chunk
+    is left out: N // B // T chunks are used.
+
+    Chunks of random length (Merity et al. 2018, section 4.1) have normally distributed lengths
+    around T or, one in twenty, around T / 2. They are padded to T + 10 and to T / 2 + 10 steps, so
+    that two programs are compiled. An epoch has as many as fill the text on average: it may miss
+    a part of the text or read the first tokens of the next row again, about one percent.
+
+    Args:
+      tokens: int32[N] token stream, as `encode_lines` makes it; of a `TokenFile` every batch reads
+        its own tokens and no others.
+      batch_size: B, number of streams.
+      sequence_length: T, steps of a chunk.
+      seed: of the random offset.
+      random_offset: rotate the text by another random number of tokens in every epoch, so that
+        the borders of chunks and streams move.
+      random_length: draw each chunk's length, see above.
+
+    Raises:
+      UserError: if the text is too short for one chunk.
+
+    >>> tokens = np.array([3, 4, 2, 5, 6, 2])
+    >>> batches = StreamBatches(tokens, batch_size=2, sequence_length=3, seed=0)
+    >>> batches.batch(epoch=0, index=0).inputs
+    array([[1, 3, 4],
+           [1, 5, 6]], dtype=int32)
+    """
+
+    def __init__(
+        self,
+        tokens: Tokens,
+        *,
+        batch_size: int,
+        sequence_length: int,
+        seed: int,
+        random_offset: bool = False,
+        random_length: bool = False,
+    ):
+        self.batch_size, self.sequence_length = batch_size, sequence_length
+        self._tokens, self._num_tokens = tokens, len(tokens)
+        self._seed, self._random_offset, self._random_length = seed, random_offset, random_length
+        check_positive(batch_size=batch_size, sequence_length=sequence_length)
+        self._stream_length = self._num_tokens // batch_size
+        longest, mean_length = sequence_length, float(sequence_length)
+        if random_length:
+            longest, mean_length = longest + 2 * _SPREAD, mean_length * (1 - _HALF_AS_LONG / 2)
+        self.batches_per_epoch = int(self._stream_length // mean_length)
+        if not self.batches_per_epoch or self._num_tokens < longest:
+            raise _too_small(self._num_tokens, batch_size, sequence_length, longest)
+
+    def batch(self, epoch: int, index: int) -> Batch:
+        """Return batch number `index` of an epoch; `batches_per_epoch` says how many there are."""
+        check_index(index, self.batches_per_epoch)
+        offset = 0
+        if self._random_offset:
+            offset = int(np.random.default_rng([self._seed, epoch]).integers(self._num_tokens))
+        chunk = self._chunk(epoch, index)
+        starts = offset + chunk.start + np.arange(self.batch_size) * self._stream_length
+        rows = np.stack(
+            [self._read(start, chunk.length) for start in (starts % self._num_tokens).tolist()]
+        )
+        previous, padding = rows[:, :-1], ((0, 0), (0, chunk.padded_length - chunk.length))
+        inputs = np.where(previous == END_ID, np.int32(START_ID), previous)
+        return Batch(
+            inputs=np.pad(inputs, padding, constant_values=END_ID),
+            targets=np.pad(rows[:, 1:], padding, constant_values=END_ID),
+            lengths=np.full(self.batch_size, chunk.length, np.int32),
+            fresh=np.full(self.batch_size, index == 0),
+        )
+
+    def _chunk(self, epoch: int, index: int) -> "_Chunk":
+        """Return where a chunk of an epoch lies in each row."""
+        length = self.sequence_length
+        if not self._random_length:
+            return _Chunk(index * length, length, length)
+        draw = np.random.default_rng([self._seed, epoch, 1])
+        short = draw.random(self.batches_per_epoch) < _HALF_AS_LONG
+        usual = np.where(short, max(length // 2, 1), length)
+        drawn = np.rint(draw.normal(usual, _SPREAD)).astype(int)
+        lengths = drawn.clip(np.minimum(usual, _SPREAD), usual + 2 * _SPREAD)
+        start = int(lengths[:index].sum())
+        return _Chunk(start, int(lengths[index]), int(usual[index]) + 2 * _SPREAD)
+
+    def _read(self, start: int, length: int) -> np.ndarray:
+        """int32[length + 1] tokens from the one before `start`; behind the last comes the first."""
+        stop = start + length
+        before = self._tokens[start - 1 : start] if start else np.array([END_ID], np.int32)
+        parts = [before, self._tokens[start:stop], self._tokens[: max(stop - self._num_tokens, 0)]]
+        return np.concatenate(parts, dtype=np.int32)
+
+    def with_seed(self, seed: int) -> "StreamBatches":
+        """Return the same batches with the random offsets of another seed."""
+        other = copy.copy(self)
+        other._seed = seed
+        return other
+
+
+class _Chunk(NamedTuple):
+    """A chunk of every row of a stream, in tokens from the row's start."""
+
+    start: int
+    length: int
+    padded_length: int
+
+
+def _too_small(num_tokens: int, batch_size: int, sequence_length: int, longest: int) -> UserError:
+    largest = num_tokens // longest
+    advice = f"use --config.data.batch_size={largest} or less"
+    if not largest and longest > sequence_length:
+        advice = "use --noconfig.data.random_length"
+    elif not largest:
+        advice = f"use --config.data.batch_size=1 --config.data.sequence_length={num_tokens}"
+    return UserError(
+        f"the corpus has {num_tokens} tokens, too few for batch_size={batch_size} x "
+        f"sequence_length={sequence_length}; {advice}"
+    )

@@ -1,0 +1,108 @@
+"""The continuous cache: words that came lately, after states like this one, come again.
+
+    p(w | h_1..h_t) = (1 - lambda) p_model(w | h_t) + lambda p_cache(w | h_1..h_t)
+
+    p_cache(w | h_1..h_t)  proportional to  sum_i [x_{i+1} = w] exp(theta h_t . h_i)
+
+over the last n steps i < t (Grave et al. 2017, eq. 2 to 4). Nothing is trained. h_t is what the
+softmax of the model reads. Before anything has been read there is no cache, and p is the model's.
+
+Axes: W steps of a window, n steps of the cache, H width of a state, F values of theta.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from zoo.errors import UserError
+
+Array = jax.Array
+EMPTY = -1  # the token of a place in the cache that nothing has filled yet
+
+
+@dataclass(frozen=True)
+class NeuralCache:
+    """The settings of the cache.
+
+    Attributes:
+        size: n, how many steps it remembers.
+        weight: lambda.
+        flatness: theta; 0 is the frequency of a word among the last n.
+    """
+
+    size: int = 500
+    weight: float = 0.1
+    flatness: float = 0.3
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise UserError(f"the cache's size is {self.size}; use at least 1, such as --cache=500")
+        if not 0 <= self.weight < 1:
+            raise UserError(f"cache_weight is {self.weight}; use 0 to below 1, such as 0.1")
+        if not 0 <= self.flatness < math.inf:
+            raise UserError(f"cache_flatness is {self.flatness}; use 0 or more, such as 0.3")
+
+
+class Memory(NamedTuple):
+    """What a cache remembers, oldest first.
+
+    Attributes:
+        states: [n, H], h_i.
+        tokens: int32[n], x_{i+1}; `EMPTY` where there is none yet.
+    """
+
+    states: Array
+    tokens: Array
+
+
+def empty_memory(size: int, width: int) -> Memory:
+    """Returns a cache of n = `size` steps, none of them filled, for states of that width."""
+    return Memory(jnp.zeros((size, width)), jnp.full(size, EMPTY, jnp.int32))
+
+
+def look_up(memory: Memory, states: Array, targets: Array, flatness: Array) -> tuple[Array, Memory]:
+    """Returns log p_cache of each target, and the memory after the window.
+
+    Args:
+        memory: what came before the window.
+        states: [W, H], h_t of the window.
+        targets: int32[W], x_{t+1}; `EMPTY` for steps that are padding.
+        flatness: [F], values of theta to try.
+
+    Returns:
+        [F, W], minus infinity where the cache gives a target no probability, NaN where there is
+        no cache yet.
+
+    Example:
+        >>> memory = Memory(jnp.ones((2, 1)), jnp.array([7, 5]))
+        >>> found, _ = look_up(memory, jnp.ones((1, 1)), jnp.array([5]), jnp.array([1.0]))
+        >>> round(float(jnp.exp(found[0, 0])), 3)
+        0.5
+    """
+    size, steps = len(memory.tokens), len(targets)
+    remembered = jnp.concatenate([memory.states, states])
+    tokens = jnp.concatenate([memory.tokens, targets])
+    place, now = jnp.arange(size + steps)[None, :], jnp.arange(steps)[:, None]
+    is_past = (place >= now) & (place < now + size) & (tokens != EMPTY)[None, :]
+    likeness = flatness[:, None, None] * (states @ remembered.T)[None]
+    all_past = jnp.where(is_past, likeness, -jnp.inf)
+    same = jnp.where(tokens[None, :] == targets[:, None], all_past, -jnp.inf)
+    found = jax.nn.logsumexp(same, axis=-1) - jax.nn.logsumexp(all_past, axis=-1)
+    return found, Memory(remembered[steps:], tokens[steps:])
+
+
+def mix_in(model: np.ndarray, cache: np.ndarray, weight: Any) -> np.ndarray:
+    """Returns log p from log p_model [N] and log p_cache [N], see `look_up`, with lambda = weight.
+
+    Example:
+        >>> mixed = mix_in(np.log([0.5, 0.5, 0.5]), np.array([np.nan, -np.inf, 0.0]), 0.1)
+        >>> np.exp(mixed).round(3).tolist()
+        [0.5, 0.45, 0.55]
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mixed = np.logaddexp(np.log1p(-weight) + model, np.log(weight) + cache)
+    return np.where(np.isnan(cache), model, mixed)

@@ -1,0 +1,153 @@
+"""Whether what a checkpoint holds is a model: its records, and its arrays against the model.
+
+Sums that agree say that the files are those that somebody wrote, not that they make sense. Here
+nothing is trusted: every fault is one line, and arrays are compared before they are read.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from etils import epath
+
+from zoo.errors import UserError
+from zoo.models import registry
+from zoo.special_tokens import END_ID, START_ID
+from zoo.training import checkpoints
+from zoo.training.arrays import first_difference, named_leaves, read_arrays, stored_shapes
+from zoo.training.compact import widened_shapes
+
+# What building something from a record of the wrong form may raise.
+WRONG_FORM = (
+    ArithmeticError,
+    AttributeError,
+    IndexError,
+    KeyError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
+
+class Stored(NamedTuple):
+    """What is stored of a model: its records, and its arrays before they are read.
+
+    Attributes:
+        directory: where it lies, or the file.
+        step: number of train steps taken.
+        config: the run's resolved config.
+        vocabulary: as `vocabulary.json` holds it.
+        progress: what the run had reached.
+        shapes: of the parameters, a tree of what has a shape and a dtype.
+        read: gives the parameters.
+    """
+
+    directory: epath.Path
+    step: int
+    config: Any
+    vocabulary: Any
+    progress: Any
+    shapes: Any
+    read: Callable[[], Any]
+
+
+def open_step(directory: epath.Path, name: str) -> Stored:
+    """Returns what one step's directory holds; its arrays are not read yet.
+
+    Args:
+        directory: the directory, whose sums agree.
+        name: of the checkpoint, for errors.
+
+    Raises:
+        UserError: a record has the wrong form.
+        DamagedCheckpoint: there are no arrays, or far larger ones than the files can hold.
+    """
+    files = (checkpoints.CONFIG, checkpoints.VOCABULARY, checkpoints.PROGRESS)
+    config, vocabulary, progress = (read_record(directory / file, name) for file in files)
+    step, params = progress.pop("step", None), directory / checkpoints.PARAMS
+    if type(step) is not int or step < 0:
+        raise damaged(name, f"its step is {step!r}")
+    shapes = stored_shapes(params)
+    return Stored(
+        directory, step, config, vocabulary, progress, shapes, lambda: read_arrays(params)
+    )
+
+
+def read_record(path: Any, name: str) -> Any:
+    """Returns one of a checkpoint's JSON files.
+
+    Args:
+        path: the file.
+        name: of the checkpoint, for errors.
+
+    Raises:
+        UserError: it is no JSON object.
+    """
+    try:
+        record = checkpoints.read_json(path)
+    except (OSError, ValueError, RecursionError) as error:
+        raise damaged(name, f"{path.name} can't be read: {error}") from error
+    if not isinstance(record, dict):
+        raise damaged(name, f"{path.name} holds {str(record)[:40]!r} instead of an object")
+    return record
+
+
+def check_config(config: Any, name: str) -> None:
+    """Raises UserError unless a config has sections, of which `model` names an architecture."""
+    if not isinstance(config, dict) or not isinstance(config.get("model"), dict):
+        raise damaged(name, "its config has no section model")
+    for section, fields in config.items():
+        if not isinstance(fields, dict):
+            raise damaged(name, f"section {section} of its config is {str(fields)[:40]!r}")
+    if not isinstance(config["model"].get("architecture"), str):
+        raise damaged(name, "its config names no model.architecture")
+
+
+def check_shapes(model: Any, architecture: str, stored: Any, name: str) -> None:
+    """Raises UserError unless arrays have the names, shapes and kinds that a model's have.
+
+    Args:
+        model: as it was built from the config.
+        architecture: its name.
+        stored: a tree of arrays, or of their shapes, as they are stored.
+        name: of the checkpoint, for errors.
+    """
+    try:
+        found = widened_shapes(stored)
+        wanted = registry.parameter_shapes(model, architecture)
+        told = "" if wanted is None else first_difference(found, wanted)
+    except WRONG_FORM as error:
+        raise damaged(name, f"its parameters do not fit its config ({error})") from error
+    if told:
+        raise damaged(name, f"its parameters do not fit its config: {told}")
+    if wanted is None:
+        return
+    for leaf_name, leaf in named_leaves(stored).items():
+        if np.dtype(leaf.dtype).name not in ("float32", "float16", "int8"):
+            raise damaged(name, f"{leaf_name} is of type {leaf.dtype}, not float32")
+
+
+def check_values(model: Any, params: Any, name: str) -> None:
+    """Raises UserError for parameters that are no numbers, or tables of n-grams that do not hold.
+
+    Args:
+        model: as it was built from the config.
+        params: a tree of NumPy arrays, as they are computed with.
+        name: of the checkpoint, for errors.
+    """
+    for leaf_name, leaf in named_leaves(params).items():
+        if leaf.dtype.kind == "f" and np.isnan(leaf).any():
+            raise damaged(name, f"{leaf_name} holds values that are no numbers (NaN)")
+        if leaf.dtype.kind == "f" and np.isposinf(leaf).any():
+            raise damaged(name, f"{leaf_name} holds infinite values")
+    if hasattr(model, "token_log_probabilities"):  # n-grams, whose shapes follow from the corpus
+        inputs, targets = np.array([START_ID]), np.array([END_ID])
+        try:
+            model.token_log_probabilities(params, inputs, targets)
+        except WRONG_FORM as error:
+            raise damaged(name, f"its tables of n-grams do not hold ({error!r})") from error
+
+
+def damaged(name: str, fault: str) -> UserError:
+    """Returns the error that a checkpoint is damaged."""
+    return UserError(f"{name} is damaged: {fault}; copy it again, or take another checkpoint")

@@ -1,0 +1,168 @@
+"""What commands show people: nothing that a terminal obeys, and one line for every end.
+
+A token, a label or a card may hold any character. Control characters, which could move the cursor,
+colour the screen or set its title, and those that turn the direction of writing, are written by
+their number, such as \\u001b.
+"""
+
+import os
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NoReturn
+
+from zoo.errors import UserError
+
+EXIT_UNEXPECTED = 1
+EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+EXIT_TERMINATED = 143  # 128 + SIGTERM
+
+_KEPT = "\n\t"
+_OBEYED = [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F)]
+_OBEYED += range(0x2066, 0x206A)
+_NUMBERS = {code: f"\\u{code:04x}" for code in _OBEYED if chr(code) not in _KEPT}
+
+
+def plain(text: str) -> str:
+    """Returns a text with what a terminal would obey written by its number.
+
+    Example:
+        >>> plain("red \\x1b[31m and\\ttab")
+        'red \\\\u001b[31m and\\ttab'
+    """
+    return text.translate(_NUMBERS)
+
+
+class _Plain:
+    """A text stream that writes what `plain` gives."""
+
+    def __init__(self, stream: Any):
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Writes a text."""
+        return self._stream.write(plain(text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def plain_output() -> Iterator[None]:
+    """Inside, what is printed is plain, and what the encoding lacks is written by its number."""
+    before = sys.stdout
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    sys.stdout = _Plain(before)
+    try:
+        yield
+    finally:
+        sys.stdout = before
+
+
+def run_program(main: Callable[[], Any]) -> int:
+    """Runs a program so that every end of it is quiet or one line, and returns its exit code.
+
+    Args:
+        main: does all the program's work; its result, if it is a number, is the exit code.
+
+    Returns:
+        0; 2 for a mistake of the user's; 130 after Ctrl-C and 143 after SIGTERM; 1 for a fault of
+        ours, whose traceback is saved in a file.
+    """
+
+    def terminate(number: int, frame: Any) -> None:
+        del number, frame
+        raise _Terminated
+
+    before = None
+    with suppress(ValueError):  # not the main thread
+        before = signal.signal(signal.SIGTERM, terminate)
+    with plain_output(), _handled_again(before):
+        try:
+            code = main()
+            sys.stdout.flush()
+            return code if isinstance(code, int) else 0
+        except UserError as error:
+            return _tell(f"error: {' '.join(str(error).split())}", EXIT_USER_ERROR)
+        except KeyboardInterrupt:
+            return _tell("interrupted", EXIT_INTERRUPTED)
+        except _Terminated:
+            return _tell("terminated", EXIT_TERMINATED)
+        except BrokenPipeError:
+            # The reader, such as `head`, has all it wants.
+            drop_output()
+            return 0
+        except MemoryError:
+            return _tell("error: there is not enough memory for this", EXIT_USER_ERROR)
+        except OSError as error:
+            where = f" ({error.filename})" if error.filename else ""
+            drop_output()
+            return _tell(f"error: {error.strerror or error}{where}", EXIT_USER_ERROR)
+        except Exception as error:
+            if told := _known(error):
+                return _tell(f"error: {told}", EXIT_USER_ERROR)
+            return _tell(_unexpected(error), EXIT_UNEXPECTED)
+
+
+def run_script(main: Callable[[], Any]) -> NoReturn:
+    """Runs a program as `run_program` does, and ends the process with its exit code."""
+    sys.exit(run_program(main))
+
+
+@contextmanager
+def _handled_again(handler: Any) -> Iterator[None]:
+    """At the end, SIGTERM is handled as it was before."""
+    try:
+        yield
+    finally:
+        if handler is not None:
+            signal.signal(signal.SIGTERM, handler)
+
+
+class _Terminated(BaseException):
+    """SIGTERM arrived."""
+
+
+def drop_output() -> None:
+    """Lets standard output go nowhere: its reader has gone, or its disk is full.
+
+    What is left in the buffer would otherwise fail once more at exit.
+    """
+    with suppress(OSError, ValueError):  # no file, as in a test
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _tell(line: str, code: int) -> int:
+    with suppress(OSError):
+        print(plain(line), file=sys.stderr)
+    return code
+
+
+def _known(error: Exception) -> str:
+    """What an error that a library raises for a mistake of the user's comes to; "" for others."""
+    message = str(error)
+    if "RESOURCE_EXHAUSTED" in message:
+        return "there is not enough memory for arrays of this size; use smaller sizes or batches"
+    if isinstance(error, RuntimeError) and "home directory" in message:
+        return "a path begins with ~ and the name of nobody on this machine; write it in full"
+    return ""
+
+
+def _unexpected(error: Exception) -> str:
+    """The line for a fault of ours, after its traceback is saved."""
+    kind = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    told = f"error: unexpected {kind}; this is a fault of recurrent-zoo, please report it"
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="recurrent-zoo-", suffix=".txt", delete=False, encoding="utf-8"
+        ) as file:
+            file.write("".join(traceback.format_exception(error)))
+    except OSError:
+        return told
+    return f"{told} with the traceback in {file.name}"

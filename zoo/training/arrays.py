@@ -1,0 +1,131 @@
+"""Trees of arrays on disk, written and read by Orbax, and looked at before they are read."""
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from etils import epath
+
+from zoo.training.checksums import DamagedCheckpoint, list_files
+
+# Arrays are stored as they are, but for chunks of zeros, which take no room.
+_MOST_TIMES_LARGER = 4
+_ALWAYS_ALLOWED = 64 * 2**20  # bytes
+_PLAIN_PATH = re.compile(r"(gs://)?[A-Za-z0-9_./ +,:=@%-]*")
+
+
+def write_arrays(directory: epath.Path, tree: Any) -> None:
+    """Writes a tree of arrays."""
+    import jax
+
+    arrays = jax.tree.map(np.asarray, jax.device_get(tree))
+    with _checkpointer() as checkpointer, _without_patterns(directory) as place:
+        checkpointer.save(place, arrays)
+
+
+def read_arrays(directory: epath.Path) -> Any:
+    """Returns what `write_arrays` wrote, as nested dicts of NumPy arrays.
+
+    Raises:
+        DamagedCheckpoint: the files hold no arrays, or say that they hold far more than they can.
+    """
+    stored_shapes(directory)
+    with _checkpointer() as checkpointer, _without_patterns(directory) as place:
+        return checkpointer.restore(place)
+
+
+def stored_shapes(directory: epath.Path) -> Any:
+    """Returns the shapes and dtypes of stored arrays, a tree of `jax.ShapeDtypeStruct`.
+
+    Raises:
+        DamagedCheckpoint: as in `read_arrays`.
+    """
+    import jax
+
+    try:
+        with _checkpointer() as checkpointer, _without_patterns(directory) as place:
+            metadata = checkpointer.metadata(place)
+        tree = getattr(metadata, "item_metadata", metadata)
+        tree = getattr(tree, "tree", tree)
+        shapes = jax.tree.map(lambda one: jax.ShapeDtypeStruct(one.shape, one.dtype), tree)
+    except Exception as error:  # Orbax and TensorStore raise errors of many kinds
+        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise DamagedCheckpoint(f"{directory} is damaged: {reason}") from error
+    if not isinstance(shapes, dict) or not jax.tree.leaves(shapes):
+        raise DamagedCheckpoint(f"{directory} is damaged: it holds no arrays by name")
+    _check_size(directory, sum(_num_bytes(leaf) for leaf in jax.tree.leaves(shapes)))
+    return shapes
+
+
+def _num_bytes(leaf: Any) -> int:
+    count = 1
+    for size in leaf.shape:  # Python integers, which do not overflow
+        count *= int(size)
+    return count * np.dtype(leaf.dtype).itemsize
+
+
+def _check_size(directory: epath.Path, num_bytes: int) -> None:
+    on_disk = sum((directory / name).stat().length for name in list_files(directory))
+    if num_bytes > _MOST_TIMES_LARGER * on_disk + _ALWAYS_ALLOWED:
+        raise DamagedCheckpoint(
+            f"{directory} is damaged: its arrays would take {num_bytes / 1e6:,.0f} MB of memory, "
+            f"but its files have {on_disk / 1e6:,.1f} MB"
+        )
+
+
+def named_leaves(tree: Any) -> dict[str, Any]:
+    """Returns leaves by their path, such as `['optimizer'][0].mu['bias']`."""
+    import jax
+
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return {jax.tree_util.keystr(path): leaf for path, leaf in leaves}
+
+
+def first_difference(found: Any, wanted: Any) -> str:
+    """Returns in words the first array whose shape differs between two trees, or "".
+
+    Example:
+        >>> first_difference({"bias": np.ones(2)}, {"bias": np.ones(3)})
+        "['bias'] is (2,) there and (3,) here"
+    """
+    shapes = [
+        {name: tuple(leaf.shape) for name, leaf in named_leaves(tree).items()}
+        for tree in (found, wanted)
+    ]
+    for name in sorted(shapes[0].keys() | shapes[1].keys()):
+        has, wants = (shape.get(name, "absent") for shape in shapes)
+        if has != wants:
+            return f"{name} is {has} there and {wants} here"
+    return ""
+
+
+@contextmanager
+def _without_patterns(directory: epath.Path) -> Iterator[epath.Path]:
+    """The same directory by a path of plain characters.
+
+    Orbax takes the characters []*? of a path for a pattern, and TensorStore paths for UTF-8.
+    """
+    path = os.fspath(directory)
+    if _PLAIN_PATH.fullmatch(path):
+        yield directory
+        return
+    with tempfile.TemporaryDirectory(prefix="recurrent-zoo-") as room:
+        link = os.path.join(room, "directory")
+        os.symlink(os.path.dirname(path), link)
+        yield epath.Path(link) / os.path.basename(path)  # params or state
+
+
+def _checkpointer() -> Any:
+    """Orbax for this process alone; by itself it would wait for every other process."""
+    import jax
+    import orbax.checkpoint as ocp
+
+    me = jax.process_index()
+    alone = ocp.options.MultiprocessingOptions(primary_host=me, active_processes={me})
+    # Trained weights hardly compress; without it saving takes half the time.
+    handler = ocp.PyTreeCheckpointHandler(use_compression=False, multiprocessing_options=alone)
+    return ocp.Checkpointer(handler, multiprocessing_options=alone)

@@ -1,0 +1,99 @@
+"""Averages of the parameters over the steps of training: what is evaluated, saved and used.
+
+    a_k = a_{k-1} + w_k (params_k - a_{k-1}),    w_k = max(1 - d, 1 / k)
+
+k counts the steps since averaging began, so that a_k is the mean of the first 1 / (1 - d) of them
+and from there on an exponential moving average with decay d. With d = 1 it is the mean of all
+steps: averaged stochastic gradient descent (ASGD; Polyak and Juditsky 1992). Training goes on with
+the parameters themselves. Before averaging begins, the average is a copy of them.
+
+Averaging begins with the first step, or when validation stalls: when a score is worse than the
+best of all but the last n scores before it (non-monotonically triggered ASGD, "NT-ASGD"; Merity et
+al. 2018, algorithm 1).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+STARTS = ("never", "first_step", "stall")
+
+
+@dataclass(frozen=True)
+class AveragingConfig:
+    """The settings of the average.
+
+    Attributes:
+        start: when averaging begins, one of STARTS.
+        decay: d.
+    """
+
+    start: str = "never"
+    decay: float = 1.0
+
+
+class Average(struct.PyTreeNode):
+    """The average of a run's parameters.
+
+    Attributes:
+        params: a_k.
+        count: int32, k; -1 before averaging begins.
+        decay: d.
+    """
+
+    params: Any
+    count: jax.Array
+    decay: float = struct.field(pytree_node=False)
+
+    def begin(self) -> "Average":
+        """Returns the average that the next step begins; an average that has begun goes on."""
+        return self.replace(count=jnp.maximum(self.count, 0))
+
+    def follow(self, params: Any) -> "Average":
+        """Returns the average after one more step.
+
+        Args:
+            params: the parameters after that step.
+
+        Example:
+            >>> average = Average(jnp.zeros(()), jnp.asarray(0), decay=1.0)
+            >>> for value in (4.0, 2.0, 3.0):
+            ...     average = average.follow(jnp.asarray(value))
+            >>> average.params.item()
+            3.0
+        """
+        begun = self.count >= 0
+        count = jnp.where(begun, self.count + 1, -1)
+        weight = jnp.maximum(1 - self.decay, 1 / jnp.maximum(count, 1).astype(jnp.float32))
+
+        def move(old: jax.Array, new: jax.Array) -> jax.Array:
+            return jnp.where(count <= 1, new, old + weight * (new - old))
+
+        return self.replace(params=jax.tree.map(move, self.params, params), count=count)
+
+
+def start_average(config: AveragingConfig, params: Any) -> Average | None:
+    """Returns the average before the first step; None where the config asks for none."""
+    if config.start == "never":
+        return None
+    count = jnp.asarray(0 if config.start == "first_step" else -1, jnp.int32)
+    return Average(jax.tree.map(jnp.copy, params), count, config.decay)
+
+
+def is_stalled(scores: Sequence[float], patience: int) -> bool:
+    """Returns whether the last score is worse than the best of all but the `patience` before it.
+
+    Args:
+        scores: of all evaluations so far, lower is better.
+        patience: n.
+
+    Example:
+        >>> is_stalled([5.0, 4.0, 4.5], patience=1), is_stalled([5.0, 4.0, 4.5, 4.2], patience=1)
+        (False, True)
+    """
+    earlier = scores[: -1 - patience]
+    return bool(earlier) and scores[-1] > min(earlier)
