@@ -14,7 +14,13 @@ from zoo.commands.adapting import (
     reads_corpus,
 )
 from zoo.commands.lines import read_plain
-from zoo.commands.own_corpus import corpus_lines, flags_of_commands, own_data_config
+from zoo.commands.own_corpus import (
+    corpus_lines,
+    flags_of_commands,
+    note_other_text,
+    own_data_config,
+)
+from zoo.data.fingerprints import of_labeled, of_pairs
 from zoo.data.sources import SPLITS
 from zoo.errors import UserError
 from zoo.evaluation.modes import MODES
@@ -215,7 +221,9 @@ def _sentence_pairs(checkpoint: "Checkpoint", arguments: argparse.Namespace) -> 
     config = own_data_config(checkpoint, ParallelDataConfig, arguments.data_directory)
     config = dataclasses.replace(config, lowercase=False)  # references keep their capitals
     with flags_of_commands():
-        return load_parallel_corpus(config)[arguments.split]
+        pairs = load_parallel_corpus(config)[arguments.split]
+    note_other_text(checkpoint, arguments.split, of_pairs(pairs.sources, pairs.targets))
+    return pairs
 
 
 def _labeled_texts(checkpoint: "Checkpoint", arguments: argparse.Namespace) -> "LabeledTexts":
@@ -234,4 +242,6 @@ def _labeled_texts(checkpoint: "Checkpoint", arguments: argparse.Namespace) -> "
         examples = list(read_table(Path(arguments.text), table_columns(config)))
         return LabeledTexts([one.text for one in examples], [one.labels for one in examples])
     with flags_of_commands():
-        return load_labeled_corpus(config).splits[arguments.split]
+        texts = load_labeled_corpus(config).splits[arguments.split]
+    note_other_text(checkpoint, arguments.split, of_labeled(*texts))
+    return texts

@@ -6,6 +6,7 @@ are cut) is used; where files lie is told by the user alone, with --data_directo
 
 import dataclasses
 import shlex
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -88,7 +89,27 @@ def corpus_lines(checkpoint: "Checkpoint", split: str, directory: str | None) ->
         UserError: it isn't there, or the checkpoint knows none.
     """
     from zoo.data.corpora import DataConfig, load_corpus
+    from zoo.data.fingerprints import of_lines
 
     config = own_data_config(checkpoint, DataConfig, directory)
     with flags_of_commands():
-        return load_corpus(config)[split]
+        lines = load_corpus(config)[split]
+    note_other_text(checkpoint, split, of_lines(lines))
+    return lines
+
+
+def note_other_text(checkpoint: "Checkpoint", split: str, fingerprint: str) -> None:
+    """Warns where a split is not the text that the checkpoint's run had.
+
+    Args:
+        checkpoint: what `zoo.load` gives.
+        split: train, validation or test.
+        fingerprint: of the text that was found, see `zoo.data.fingerprints`.
+    """
+    known = checkpoint.progress.get("fingerprints", {})
+    if isinstance(known, dict) and known.get(split, fingerprint) != fingerprint:
+        warnings.warn(
+            f"the {split} split that was found is another text than the one that "
+            f"{checkpoint.name} was trained beside; scores do not compare with its own",
+            stacklevel=2,
+        )

@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
+from zoo.data.fingerprints import of_labeled
 from zoo.data.labeled_batching import LabeledBatch, LabeledBatches, cut_rows, encode_texts
 from zoo.data.labeled_corpora import LabeledDataConfig, load_labeled_corpus
 from zoo.data.labels import Labels, make_labels
@@ -104,6 +105,7 @@ class EncodedTexts(NamedTuple):
         train: the training split.
         validation: the validation split.
         notes: what a user should know of texts that were cut.
+        fingerprints: of each split, see `zoo.data.fingerprints`.
     """
 
     vocabulary: Vocabulary
@@ -111,6 +113,7 @@ class EncodedTexts(NamedTuple):
     train: Split
     validation: Split
     notes: tuple[str, ...]
+    fingerprints: dict[str, str]
 
 
 def encode_labeled_corpus(data: LabeledDataConfig) -> EncodedTexts:
@@ -140,6 +143,7 @@ def encode_labeled_corpus(data: LabeledDataConfig) -> EncodedTexts:
             labels.encode(validation.labels),
         ),
         _cut(rows, data.max_tokens),
+        {split: of_labeled(*texts) for split, texts in corpus.splits.items()},
     )
 
 
@@ -150,7 +154,7 @@ def build_workload(config: ConfigDict) -> Workload:
         UserError: for a corpus that can't be read, or a setting that can't be.
     """
     data = LabeledDataConfig(**config.data)
-    vocabulary, labels, train, validation, notes = encode_labeled_corpus(data)
+    vocabulary, labels, train, validation, notes, fingerprints = encode_labeled_corpus(data)
     model = build(config.model.to_dict(), len(vocabulary), num_labels=len(labels))
     vectors = starting_vectors(config, vocabulary, np.concatenate(train.rows))
     if vectors:
@@ -179,6 +183,7 @@ def build_workload(config: ConfigDict) -> Workload:
         figures=lambda params: [confusion_figure(measure(model, params, validation, labels)[0])],
         frozen=frozen_vectors(config, vectors),
         notes=notes,
+        fingerprints=fingerprints,
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from zoo.data.corpora import DataConfig, open_corpus
+from zoo.data.fingerprints import of_lines
 from zoo.data.token_file import TokenFile, encode_to_file
 from zoo.data.vocabulary import Vocabulary, build_vocabulary, encode_lines
 from zoo.decoding.generation import generate
@@ -19,12 +20,14 @@ class EncodedText(NamedTuple):
         train: int32[N] token stream, on disk.
         validation: the same of the validation split, in memory.
         num_characters: of the validation split, newlines included.
+        fingerprints: of each split, see `zoo.data.fingerprints`.
     """
 
     vocabulary: Vocabulary
     train: TokenFile
     validation: np.ndarray
     num_characters: int
+    fingerprints: dict[str, str]
 
     def score(self, model: Any, params: Any, **options: Any) -> dict[str, float]:
         """What a model scores on the validation split; options as in `score_tokens`."""
@@ -69,6 +72,7 @@ def encode_corpus(data: DataConfig) -> EncodedText:
         encode_to_file(vocabulary, lines["train"]),
         encode_lines(vocabulary, validation),
         sum(len(line) + 1 for line in validation),
+        {split: of_lines(lines[split]) for split in lines},
     )
 
 

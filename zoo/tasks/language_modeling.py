@@ -135,6 +135,7 @@ def build_workload(config: ConfigDict) -> Workload:
         figures=lambda params: figures(model, params, text.validation),
         frozen=frozen_vectors(config, vectors),
         notes=(vectors.report,) if vectors else (),
+        fingerprints=text.fingerprints,
         evaluate_ensemble=lambda parts: text.score(*mix_equally(model, parts), **scoring),
     )
 

@@ -42,6 +42,7 @@ def build_workload(config: ConfigDict) -> CountingWorkload:
         vocabulary=text.vocabulary.to_json(),
         evaluate=lambda params: text.score(model, params),
         describe=describe,
+        fingerprints=text.fingerprints,
         sample=lambda params, seed: text.sample(
             model, params, config.evaluation.sample_tokens, seed
         ),

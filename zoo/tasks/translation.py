@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
+from zoo.data.fingerprints import of_pairs
 from zoo.data.labeled_batching import encode_texts
 from zoo.data.parallel_batching import ParallelBatch, ParallelBatches, keep_short
 from zoo.data.parallel_corpora import ParallelDataConfig, ParallelTexts, load_parallel_corpus
@@ -209,6 +210,9 @@ def build_workload(config: ConfigDict) -> Workload:
         describe=describe,
         sample=shown.sample,
         figures=shown.figures,
+        fingerprints={
+            split: of_pairs(texts.sources, texts.targets) for split, texts in splits.items()
+        },
         notes=_left_out(len(rows[0]), len(kept[0]), data.max_tokens)
         + _unknown("source", kept[0])
         + _unknown("target", kept[1]),

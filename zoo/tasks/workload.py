@@ -26,6 +26,7 @@ class Workload(NamedTuple):
         frozen: by a parameter's name, which of its elements stay as they are: bool arrays that
             broadcast to it; None for none.
         notes: what a user should know before training starts, a line each.
+        fingerprints: of each split of the corpus, see `zoo.data.fingerprints`.
         evaluate_ensemble: the parameters of several models -> the scores of the mean of their
             probabilities; None where the task has no such.
     """
@@ -42,6 +43,7 @@ class Workload(NamedTuple):
     figures: Callable[[Any], list[dict[str, Any]]]
     frozen: dict[str, np.ndarray] | None = None
     notes: tuple[str, ...] = ()
+    fingerprints: dict[str, str] | None = None
     evaluate_ensemble: Callable[[list[Any]], dict[str, float]] | None = None
 
 
@@ -50,7 +52,7 @@ class CountingWorkload(NamedTuple):
 
     Attributes:
         estimate: () -> parameters, and lines about them for the user.
-        vocabulary, evaluate, describe, sample: as in `Workload`.
+        vocabulary, evaluate, describe, sample, fingerprints: as in `Workload`.
     """
 
     estimate: Callable[[], tuple[Any, list[str]]]
@@ -58,3 +60,4 @@ class CountingWorkload(NamedTuple):
     evaluate: Callable[[Any], dict[str, float]]
     describe: Callable[[dict[str, float]], str]
     sample: Callable[[Any, int], str]
+    fingerprints: dict[str, str] | None = None

@@ -15,7 +15,8 @@ def _score(workload: CountingWorkload, params: Any) -> tuple[dict[str, float], P
     """The scores, and the progress that they are; infinite ones are no JSON."""
     scores = workload.evaluate(params)
     finite = {name: value for name, value in scores.items() if math.isfinite(value)}
-    return scores, Progress(best_step=1, validation=finite)
+    fingerprints = workload.fingerprints or {}
+    return scores, Progress(best_step=1, validation=finite, fingerprints=fingerprints)
 
 
 def count(
@@ -38,7 +39,7 @@ def count(
     Returns:
         What was reached; the only step is 1.
     """
-    params = run.load_counted(workload.vocabulary, log)
+    params = run.load_counted(workload.vocabulary, log, workload.fingerprints)
     if params is None:
         started = time.monotonic()
         params, lines = workload.estimate()

@@ -115,7 +115,7 @@ def _train(
     state = initial_state(config, workload, mesh)
     if start is not None:
         state = start_from(state, start)
-    state, progress = run.resume(state, workload.vocabulary, log)
+    state, progress = run.resume(state, workload.vocabulary, log, workload.fingerprints)
     if described := describe_mesh(mesh, state.params):
         log(described)
     with MetricsWriter(run, tensorboard=config.training.tensorboard) as writer:

@@ -248,7 +248,10 @@ def _write_member(
     own.optimizer.learning_rate = config.optimizer.learning_rate * member.rate_factor
     of_member = ("params", "optimizer_state", "carry", "key")
     step = int(state.step)
-    progress = Progress(step, score[workload.criterion], score, validation=score)
+    known = workload.fingerprints or {}
+    progress = Progress(
+        step, score[workload.criterion], score, validation=score, fingerprints=known
+    )
     average = state.average
     if average is not None:
         average = average.replace(params=take(average.params, number))

@@ -49,6 +49,7 @@ class Progress:
         scores: the score of every evaluation so far.
         sums: the metrics' sums since the last line of progress.
         validation: the scores of the last evaluation.
+        fingerprints: of each split of the corpus, see `zoo.data.fingerprints`.
     """
 
     best_step: int | None = None
@@ -59,6 +60,7 @@ class Progress:
     scores: list[float] = dataclasses.field(default_factory=list)
     sums: dict[str, float] = dataclasses.field(default_factory=dict)
     validation: dict[str, float] = dataclasses.field(default_factory=dict)
+    fingerprints: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 class Run:
@@ -81,6 +83,7 @@ class Run:
                 f"workdir {workdir} is no directory; use one that all processes see, such as a "
                 "mounted bucket: --workdir=DIR"
             )
+        self._allow_config_change = allow_config_change
         self.directory = Path(workdir).expanduser().absolute()
         self.config = _plain(config)
         try:
@@ -122,21 +125,26 @@ class Run:
             yield
 
     def resume(
-        self, template: TrainState, vocabulary: dict[str, Any], log: Callable[[str], None]
+        self,
+        template: TrainState,
+        vocabulary: dict[str, Any],
+        log: Callable[[str], None],
+        fingerprints: dict[str, str] | None = None,
     ) -> tuple[TrainState, Progress]:
         """The state and progress of the newest sound checkpoint, or `template` and none.
 
         Metrics and samples written after that checkpoint are dropped: they will come again.
 
         Raises:
-            UserError: the checkpoint's vocabulary or arrays are not those of this config.
+            UserError: the checkpoint's corpus, vocabulary or arrays are not those of this config.
         """
         directory = self._latest_sound(log)
         state, progress = template, Progress()
         if directory is not None:
             state, restored = self._restore(directory, template)
-            self._check_vocabulary(restored, vocabulary)
+            self._check_corpus(restored, vocabulary, fingerprints, log)
             progress = Progress(**restored.progress)
+        progress.fingerprints = fingerprints or {}
         self.write_config()
         self._truncate(int(state.step), log)
         return state, progress
@@ -149,7 +157,12 @@ class Run:
         hosts.wait_for_all("the run's directory is in order")
         return found if hosts.is_first() else checkpoints.latest_sound(self.directory, log=log)
 
-    def load_counted(self, vocabulary: dict[str, Any], log: Callable[[str], None]) -> Any:
+    def load_counted(
+        self,
+        vocabulary: dict[str, Any],
+        log: Callable[[str], None],
+        fingerprints: dict[str, str] | None = None,
+    ) -> Any:
         """The parameters of a counted model; None where they are still to be counted.
 
         Raises:
@@ -161,19 +174,36 @@ class Run:
             self._truncate(0, log)
             return None
         restored = checkpoints.restore(directory)
-        self._check_vocabulary(restored, vocabulary)
+        self._check_corpus(restored, vocabulary, fingerprints, log)
         return restored.params
 
     def save_counted(self, params: Any, vocabulary: dict[str, Any], progress: Progress) -> None:
         """Write the checkpoint of a counted model: it is step 1, and there is no other."""
         self._write_step(1, params, {"step": np.int32(1)}, vocabulary, progress)
 
-    def _check_vocabulary(self, restored: checkpoints.Restored, vocabulary: dict[str, Any]) -> None:
+    def _check_corpus(
+        self,
+        restored: checkpoints.Restored,
+        vocabulary: dict[str, Any],
+        fingerprints: dict[str, str] | None,
+        log: Callable[[str], None],
+    ) -> None:
+        """Raises UserError for another vocabulary or text than the run was started with."""
         if restored.vocabulary != vocabulary:
             raise UserError(
                 f"the corpus has another vocabulary than when {self.directory} was started; "
                 "give the corpus it was started with, or choose another --workdir"
             )
+        known = restored.progress.get("fingerprints", {})
+        for split, found in (fingerprints or {}).items():
+            if known.get(split, found) != found:
+                told = f"the {split} split is another text than when {self.directory} was started"
+                if not self._allow_config_change:
+                    raise UserError(
+                        f"{told}; give that text, choose another --workdir, or go on with "
+                        "--allow_config_change"
+                    )
+                log(told)
 
     def test_command(self) -> str:
         """What to type for the score on the test split."""
