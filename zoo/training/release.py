@@ -11,8 +11,16 @@ from zoo.training import checkpoints, checksums
 from zoo.training.arrays import write_arrays
 from zoo.training.compact import compact, widen
 
-# Fields of a config's data section that name a place, and those that say what to do with it.
-_WITHOUT = {"directory": "", "cache_directory": "", "word_vectors": "", "keep_word_vectors": False}
+# Fields of a config that name a place, and those that say what to do with it.
+_WITHOUT: dict[str, dict[str, Any]] = {
+    "data": {
+        "directory": "",
+        "cache_directory": "",
+        "word_vectors": "",
+        "keep_word_vectors": False,
+    },
+    "training": {"init_from": ""},
+}
 
 
 def release(
@@ -62,7 +70,9 @@ def without_paths(config: Mapping[str, Any]) -> dict[str, Any]:
         >>> without_paths({"data": {"corpus": "text_file", "directory": "/home/me"}})
         {'data': {'corpus': 'text_file', 'directory': ''}}
     """
-    plain = dict(config)
-    if "data" in plain:
-        plain["data"] = {name: _WITHOUT.get(name, value) for name, value in plain["data"].items()}
-    return plain
+    return {
+        section: {
+            name: _WITHOUT.get(section, {}).get(name, value) for name, value in fields.items()
+        }
+        for section, fields in config.items()
+    }
