@@ -111,7 +111,9 @@ def test_evaluate_scores_validation_unless_told_otherwise(command, run_directory
 def test_evaluate_a_file_and_another_directory(command, run_directory, tmp_path):
     text = "a nét\nline"
     (tmp_path / "text.txt").write_text(text, encoding="utf-8")
-    _, out, _ = command("evaluate", run_directory, f"--text={tmp_path}/text.txt", "--json")
+    _, out, err = command("evaluate", run_directory, f"--text={tmp_path}/text.txt", "--json")
+    assert err.startswith(f"note: 1 of {len(text) + 1} tokens (")
+    assert err.count("\n") == 1
     record = json.loads(out)
     assert (record["num_tokens"], record["num_unknown"]) == (len(text) + 1, 1)
     assert record["text"] == f"{tmp_path}/text.txt"

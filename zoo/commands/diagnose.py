@@ -46,8 +46,9 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.steps < 1:
         raise UserError(f"--steps is {arguments.steps}; use at least 1, such as 50")
     import zoo
+    from zoo.evaluation.perplexity import text_lines
 
-    text = read_plain(arguments.text).split("\n") if arguments.text is not None else None
+    text = None if arguments.text is None else text_lines(read_plain(arguments.text))
     panels: dict[str, dict[str, GradientFlow]] = {}
     for name in arguments.checkpoints:
         checkpoint = zoo.load(name)

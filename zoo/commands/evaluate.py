@@ -13,7 +13,7 @@ from zoo.commands.adapting import (
     is_asked,
     reads_corpus,
 )
-from zoo.commands.lines import read_plain
+from zoo.commands.lines import read_plain, tell_unknown_share
 from zoo.commands.own_corpus import (
     corpus_lines,
     flags_of_commands,
@@ -152,6 +152,8 @@ def _measure_language_model(
     mode = arguments.mode or MODES[0]
     adapted, settings = adapt_as_asked(checkpoint, arguments, mode)
     score = zoo.evaluate(adapted, lines, mode=mode)
+    if arguments.text is not None:
+        tell_unknown_share(score.num_unknown, score.num_tokens)
     return {
         "mode": mode,
         **settings,

@@ -5,7 +5,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from zoo.commands.adapting import adapt_each, add_adapting_arguments, check_adapting
-from zoo.commands.lines import read_plain
+from zoo.commands.lines import read_plain, tell_unknown_share
 from zoo.errors import UserError
 from zoo.evaluation.modes import MODES
 
@@ -76,6 +76,7 @@ def _scores(mixture: "Mixture", text: str, arguments: argparse.Namespace) -> dic
     from zoo.evaluation.interpolation import evaluate_mixture
 
     score, parts = evaluate_mixture(mixture, text, mode=arguments.mode)
+    tell_unknown_share(score.num_unknown, score.num_tokens)
     perplexities = [part.perplexity for part in parts]
     return {
         "text": arguments.text,
