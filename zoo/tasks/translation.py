@@ -210,13 +210,16 @@ def build_workload(config: ConfigDict) -> Workload:
         describe=describe,
         sample=shown.sample,
         figures=shown.figures,
-        fingerprints={
-            split: of_pairs(texts.sources, texts.targets) for split, texts in splits.items()
-        },
+        fingerprints=_fingerprints(splits),
         notes=_left_out(len(rows[0]), len(kept[0]), data.max_tokens)
         + _unknown("source", kept[0])
         + _unknown("target", kept[1]),
     )
+
+
+def _fingerprints(splits: dict[str, ParallelTexts]) -> dict[str, str]:
+    """The fingerprint of each split."""
+    return {split: of_pairs(texts.sources, texts.targets) for split, texts in splits.items()}
 
 
 def _left_out(given: int, kept: int, max_tokens: int) -> tuple[str, ...]:
