@@ -42,6 +42,13 @@ def test_a_run_is_not_resumed_on_another_text_with_the_same_vocabulary(stopped):
     assert checkpoints.steps(workdir) == [6]
 
 
+def test_another_vocabulary_is_told_before_arrays_that_do_not_fit(stopped):
+    text, workdir = stopped
+    text.write_text(text.read_text() + "%%% a new character\n" * 200)
+    with pytest.raises(UserError, match="the corpus has another vocabulary than when"):
+        train(tiny_config(text, training__num_steps=6), str(workdir), log=silent)
+
+
 def test_it_is_where_that_is_allowed_and_says_so(stopped):
     text, workdir = stopped
     change(text)

@@ -141,8 +141,8 @@ class Run:
         directory = self._latest_sound(log)
         state, progress = template, Progress()
         if directory is not None:
+            self._check_corpus(directory, vocabulary, fingerprints, log)
             state, restored = self._restore(directory, template)
-            self._check_corpus(restored, vocabulary, fingerprints, log)
             progress = Progress(**restored.progress)
         progress.fingerprints = fingerprints or {}
         self.write_config()
@@ -174,7 +174,7 @@ class Run:
             self._truncate(0, log)
             return None
         restored = checkpoints.restore(directory)
-        self._check_corpus(restored, vocabulary, fingerprints, log)
+        self._check_corpus(directory, vocabulary, fingerprints, log)
         return restored.params
 
     def save_counted(self, params: Any, vocabulary: dict[str, Any], progress: Progress) -> None:
@@ -183,18 +183,19 @@ class Run:
 
     def _check_corpus(
         self,
-        restored: checkpoints.Restored,
+        directory: Any,
         vocabulary: dict[str, Any],
         fingerprints: dict[str, str] | None,
         log: Callable[[str], None],
     ) -> None:
         """Raises UserError for another vocabulary or text than the run was started with."""
-        if restored.vocabulary != vocabulary:
+        if checkpoints.read_json(directory / checkpoints.VOCABULARY) != vocabulary:
             raise UserError(
                 f"the corpus has another vocabulary than when {self.directory} was started; "
                 "give the corpus it was started with, or choose another --workdir"
             )
-        known = restored.progress.get("fingerprints", {})
+        progress = checkpoints.read_json(directory / checkpoints.PROGRESS)
+        known = progress.get("fingerprints", {})
         for split, found in (fingerprints or {}).items():
             if known.get(split, found) != found:
                 told = f"the {split} split is another text than when {self.directory} was started"
