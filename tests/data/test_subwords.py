@@ -7,6 +7,7 @@ import pytest
 pytest.importorskip("sentencepiece")
 
 from zoo.data.subwords import require_whole_characters, train_subwords
+from zoo.data.vocabulary import SubwordVocabulary, encode_lines
 from zoo.errors import UserError
 
 LINES = ["ab cd ef gh ij", "kl mn op qr st"]
@@ -44,3 +45,9 @@ def test_the_advised_sizes_are_the_smallest_and_the_largest():
 
 def test_whole_characters_of_any_length_are_let_through():
     require_whole_characters("a é € 😀 \0", "the text")
+
+
+def test_no_reader_of_a_subword_vocabulary_takes_half_a_character():
+    vocabulary = SubwordVocabulary(train_subwords(LINES, 24))
+    with pytest.raises(UserError, match=r"the text has half a character, '\\ud800' at 2"):
+        encode_lines(vocabulary, [LINES[0], "a\ud800"])

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from zoo.data.subwords import import_sentencepiece, train_subwords
+from zoo.data.subwords import import_sentencepiece, require_whole_characters, train_subwords
 from zoo.errors import UserError
 from zoo.special_tokens import END_ID, SPECIAL_IDS, SPECIAL_TOKENS, START_ID, UNKNOWN_ID
 
@@ -214,6 +214,7 @@ class SubwordVocabulary(Vocabulary):
 
     def encode(self, line: str) -> list[int]:
         """Return one id a piece; a run of unknown characters is one `UNKNOWN_ID`."""
+        require_whole_characters(line, "the text")
         return self._processor.encode(line)
 
     def to_json(self) -> dict[str, Any]:
