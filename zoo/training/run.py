@@ -173,9 +173,8 @@ class Run:
         if directory is None:
             self._truncate(0, log)
             return None
-        restored = checkpoints.restore(directory)
         self._check_corpus(directory, vocabulary, fingerprints, log)
-        return restored.params
+        return checkpoints.restore(directory).params
 
     def save_counted(self, params: Any, vocabulary: dict[str, Any], progress: Progress) -> None:
         """Write the checkpoint of a counted model: it is step 1, and there is no other."""
