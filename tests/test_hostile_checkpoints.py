@@ -14,7 +14,7 @@ import tiny_checkpoints
 import zoo
 from zoo.__main__ import main
 from zoo.errors import UserError
-from zoo.training import arrays, checkpoints, checksums
+from zoo.training import arrays, checkpoints
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def rewritten(directory: Path, target: Path) -> Path:
 
 def seal(directory: Path) -> Path:
     """Makes the sums agree with whatever the files now hold."""
-    checksums.write_sums(checkpoints.epath.Path(directory))
+    checkpoints.write_sums(checkpoints.epath.Path(directory))
     return directory
 
 

@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     import zoo
     from zoo.cards import read_card, write_card
-    from zoo.training.checksums import write_sums
+    from zoo.training.checkpoints import write_sums
     from zoo.training.release import release
 
     card = None if arguments.card is None else read_card(arguments.card)

@@ -99,7 +99,7 @@ def save(
         write_arrays(incomplete / STATE, named_leaves(state))
         for name, record in records.items():
             write_json(incomplete / name, record)
-        write_json(incomplete / checksums.FILE, checksums.compute(incomplete))
+        write_sums(incomplete)
         _sync(incomplete)
     except Exception as error:  # Orbax and TensorStore raise errors of many kinds for a full disk
         with contextlib.suppress(OSError):
@@ -255,6 +255,11 @@ def keep(workdir: os.PathLike[str] | str, *, best: int | None) -> None:
             # Renamed first: a process killed while it deletes leaves no half of a step.
             doomed = step_directory(workdir, step)
             doomed.rename(_aside(doomed, "incomplete")).rmtree()
+
+
+def write_sums(directory: epath.Path) -> None:
+    """Write checksums.json over all files that a step's directory has; it comes last."""
+    write_json(directory / checksums.FILE, checksums.compute(directory))
 
 
 def read_json(path: epath.Path) -> Any:

@@ -21,7 +21,7 @@ class DamagedCheckpoint(Exception):
 
 
 def compute(directory: epath.Path) -> dict[str, str]:
-    """The sums of all files under a directory, as checksums.json holds them.
+    """The sums of all files under a directory but checksums.json, as that file holds them.
 
     Example:
         >>> import tempfile
@@ -30,14 +30,8 @@ def compute(directory: epath.Path) -> dict[str, str]:
         ...     compute(epath.Path(name))["empty.txt"][:8]
         'e3b0c442'
     """
-    return {name: _sha256(directory / name) for name in sorted(list_files(directory))}
-
-
-def write_sums(directory: epath.Path) -> None:
-    """Writes checksums.json anew, over all files that are there."""
-    sums = {name: total for name, total in compute(directory).items() if name != FILE}
-    text = json.dumps(sums, indent=1, ensure_ascii=False)
-    (directory / FILE).write_bytes(text.encode("utf-8", errors="backslashreplace"))
+    names = sorted(name for name in list_files(directory) if name != FILE)
+    return {name: _sha256(directory / name) for name in names}
 
 
 def verify(directory: epath.Path, *, required: Iterable[str]) -> None:

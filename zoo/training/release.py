@@ -7,7 +7,7 @@ from typing import Any
 from etils import epath
 
 from zoo.errors import UserError
-from zoo.training import checkpoints, checksums
+from zoo.training import checkpoints
 from zoo.training.arrays import write_arrays
 from zoo.training.compact import compact, widen
 
@@ -58,7 +58,7 @@ def release(
     checkpoints.write_json(incomplete / checkpoints.VOCABULARY, restored.vocabulary)
     progress = {**restored.progress, "step": restored.step}
     checkpoints.write_json(incomplete / checkpoints.PROGRESS, progress)
-    checkpoints.write_json(incomplete / checksums.FILE, checksums.compute(incomplete))
+    checkpoints.write_sums(incomplete)
     incomplete.rename(place)
     return place
 
