@@ -23,6 +23,7 @@ def get_config() -> ConfigDict:
     config.data.batch_size = 80
     config.model.embedding_dropout_rate = 0.65
     config.model.layer_dropout_rate = 0.2
+    config.optimizer.learning_rate = 30.0
     config.training.num_steps = NUM_EPOCHS * STEPS_PER_EPOCH
     config.training.log_every_steps = STEPS_PER_EPOCH
     config.training.checkpoint_every_steps = 20 * STEPS_PER_EPOCH
