@@ -147,6 +147,10 @@ BAD_VALUES = [
     ("model.hidden_sizes", (True,)),
     ("data.bucket_lengths", (16, "32")),
     ("data.fractions", (0.5, 0.25, "0.25")),
+    ("data.corpus", None),  # ConfigDict takes None for every field
+    ("model.hidden_sizes", None),
+    ("training.num_steps", None),
+    ("optimizer.learning_rate", None),
 ]
 
 
@@ -279,3 +283,14 @@ def test_a_released_config_describes_its_corpus_without_the_vectors_of_its_train
     config.data.word_vectors, config.data.keep_word_vectors = "/home/me/vectors.txt", True
     released = without_paths(config.to_dict())
     assert LabeledDataConfig(**released["data"]) == LabeledDataConfig()
+
+
+def test_a_value_of_another_kind_is_one_line_however_it_came_in():
+    config = base_config("recurrent_lm")
+    for value in ({"a": {"b": 1}}, "many", True, (1,) * 1000, 10**400):
+        with config.ignore_type():
+            config.training.num_steps = value
+        with pytest.raises(UserError, match=r"^training\.num_steps is ") as caught:
+            configs.check(config)
+        assert "\n" not in str(caught.value)
+        assert len(str(caught.value)) < 600

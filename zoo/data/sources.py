@@ -127,8 +127,8 @@ def check_fractions(fractions: Sequence[float]) -> None:
     valid = len(fractions) == len(SPLITS) and min(fractions) > 0
     if not valid or not math.isclose(sum(fractions), 1, abs_tol=1e-6):
         raise UserError(
-            f"fractions are {tuple(fractions)}; use {len(SPLITS)} positive numbers that sum to 1, "
-            f"such as --config.data.fractions={','.join(map(str, STANDARD_FRACTIONS))}"
+            f"fractions are {str(tuple(fractions))[:80]}; use {len(SPLITS)} positive numbers that "
+            f"sum to 1, such as --config.data.fractions={','.join(map(str, STANDARD_FRACTIONS))}"
         )
 
 

@@ -19,6 +19,8 @@ from zoo.training.optimizers import OptimizerConfig
 
 CLASS_WEIGHTS = ("equal", "balanced")
 _LARGEST = 2**32 - 1
+_LONGEST_SHOWN = 200  # characters
+_KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "a text"}
 _AT_LEAST_ONE = (
     "num_steps",
     "num_seeds",
@@ -253,11 +255,11 @@ def section(config: ConfigDict, name: str) -> Any:
 
 
 def check(config: ConfigDict) -> None:
-    """Raises UserError, one line, for the first value that can't be."""
+    """Raises a UserError that names the first invalid value."""
+    _check_kind("model.architecture", config.model.architecture, "recurrent_lm")
     for name, defaults in base_config(config.model.architecture).items():
         for field, default in defaults.items():
-            if isinstance(default, tuple):
-                _check_elements(f"{name}.{field}", config[name][field], default)
+            _check_kind(f"{name}.{field}", config[name][field], default)
         if name in _RECORDS:
             section(config, name)
         for field in defaults:
@@ -274,14 +276,35 @@ def _check_numbers(name: str, value: Any) -> None:
     """Raises UserError for a number that no field can have: negative, absurd or no number."""
     for number in value if isinstance(value, tuple) else (value,):
         if type(number) is int and not 0 <= number <= _LARGEST:
-            raise UserError(f"{name} is {value}; use 0 to {_LARGEST}")
+            raise UserError(f"{name} is {_shown(value)}; use 0 to {_LARGEST}")
         if type(number) is float and not math.isfinite(number):
-            raise UserError(f"{name} is {value}; use a finite number")
+            raise UserError(f"{name} is {_shown(value)}; use a finite number")
 
 
-def _check_elements(name: str, value: tuple[Any, ...], default: tuple[Any, ...]) -> None:
-    """What ConfigDict does not: it knows a tuple from a number, not what the tuple holds."""
-    kind = type(default[0])
-    allowed = (int, float) if kind is float else (int,)
-    if any(type(element) not in allowed for element in value):
-        raise UserError(f"{name} is {tuple(value)}; use {kind.__name__} values, as in {default}")
+def _check_kind(name: str, value: Any, default: Any) -> None:
+    """Raises UserError for a value of another kind than the default.
+
+    ConfigDict itself takes None for every field, and does not know what a tuple holds.
+    """
+    if isinstance(default, tuple):
+        if not isinstance(value, tuple | list):
+            raise UserError(f"{name} is {_shown(value)}; use a tuple, as in {default}")
+        kind = type(default[0])
+        if any(type(element) not in _allowed(kind) for element in value):
+            raise UserError(
+                f"{name} is {_shown(tuple(value))}; use {kind.__name__} values, as in {default}"
+            )
+    elif type(value) not in _allowed(type(default)):
+        kind = type(default)
+        raise UserError(f"{name} is {_shown(value)}; use {_KINDS[kind]}, such as {default!r}")
+
+
+def _allowed(kind: type) -> tuple[type, ...]:
+    """Whole numbers do where decimal ones stand."""
+    return (int, float) if kind is float else (kind,)
+
+
+def _shown(value: Any) -> str:
+    """Returns a value in a message: one line, cut where it is long."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
