@@ -19,10 +19,10 @@ from zoo.data.vocabulary import (
 )
 from zoo.errors import UserError
 from zoo.exchange.arpa import read_arpa, write_arpa
-from zoo.exchange.arpa_form import KINDS, MAX_ORDER
+from zoo.exchange.arpa_form import KINDS
 from zoo.exchange.arpa_reader import ArpaWarning
 from zoo.models import kneser_ney, maximum_likelihood
-from zoo.models.ngram_lm import NGramConfig, NGramLM
+from zoo.models.ngram_lm import MAX_ORDER, NGramConfig, NGramLM
 from zoo.special_tokens import SPECIAL_TOKENS, START_ID
 
 LINES = ["the cat sat on the mat", "the dog sat", "a cat ran", "", "the dog ran on the mat"] * 2

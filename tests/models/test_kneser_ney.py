@@ -243,7 +243,8 @@ def test_every_token_of_a_text_of_ours_as_kenlm_scores_it(order: int) -> None:
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"order": 0}, r"model\.order is 0; use at least 1"),
+        ({"order": 0}, r"model\.order is 0; use 1 to 256"),
+        ({"order": 257}, r"model\.order is 257; use 1 to 256"),
         ({"estimator": "katz"}, r"model\.estimator is 'katz'; choose one of kneser_ney"),
         ({"min_counts": (1, 0)}, r"model\.min_counts is \(1, 0\)"),
         ({"min_counts": ()}, r"model\.min_counts is \(\)"),

@@ -91,7 +91,7 @@ def test_maximum_likelihood_may_score_infinity_and_saves_all_the_same(config, tm
 def test_order_zero_is_told_before_the_corpus_is_read(config, tmp_path):
     config.data.directory = "nowhere"
     config.model.order = 0
-    with pytest.raises(UserError, match=r"model\.order is 0; use at least 1, such as 5"):
+    with pytest.raises(UserError, match=r"model\.order is 0; use 1 to 256, such as 5"):
         run(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

@@ -38,10 +38,10 @@ import numpy as np
 from zoo.data.vocabulary import Vocabulary
 from zoo.errors import UserError
 from zoo.exchange import ARPA_WRITTEN_SUFFIXES
-from zoo.exchange.arpa_form import KIND_LINE, KINDS, MAX_ORDER, escape_blanks, log10
+from zoo.exchange.arpa_form import KIND_LINE, KINDS, escape_blanks, log10
 from zoo.exchange.arpa_lines import open_lines
 from zoo.exchange.arpa_reader import ArpaModel, ArpaReader
-from zoo.models.ngram_lm import Params
+from zoo.models.ngram_lm import MAX_ORDER, Params
 from zoo.whole_file import whole_file
 
 

@@ -12,7 +12,6 @@ import numpy as np
 from zoo.data.vocabulary import CharacterVocabulary, LowercaseWordVocabulary, WordVocabulary
 
 LOG10_ZERO = -99.0  # stands for the logarithm of 0, as do smaller numbers
-MAX_ORDER = 256
 
 # The kinds of vocabulary that a file can hold: no token has blanks, or it is a blank.
 KINDS: dict[str, type[CharacterVocabulary | WordVocabulary]] = {

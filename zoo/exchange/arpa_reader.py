@@ -17,13 +17,12 @@ from zoo.exchange.arpa_form import (
     KIND_LINE,
     KINDS,
     LOG10_ZERO,
-    MAX_ORDER,
     escape_blanks,
     natural_logarithm,
     read_character,
 )
 from zoo.exchange.arpa_lines import MAX_USELESS_LINES, NumberedLines
-from zoo.models.ngram_lm import ABSENT, Level, Params, find_child
+from zoo.models.ngram_lm import ABSENT, MAX_ORDER, Level, Params, find_child
 from zoo.special_tokens import END, SPECIAL_TOKENS, START_ID, UNKNOWN
 
 _LARGEST_WEIGHT = -LOG10_ZERO

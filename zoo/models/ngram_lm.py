@@ -35,6 +35,7 @@ Params = dict[str, Level]
 
 ABSENT = -1  # in the place of an entry that is not in the trie
 ESTIMATORS = ("kneser_ney", "maximum_likelihood")
+MAX_ORDER = 256  # the longest n-grams; a state remembers as many tokens but one
 CHUNK = 256  # children that are written into the distributions at a time
 
 
@@ -57,8 +58,8 @@ class NGramConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "min_counts", tuple(self.min_counts))
-        if self.order < 1:
-            raise UserError(f"model.order is {self.order}; use at least 1, such as 5")
+        if not 1 <= self.order <= MAX_ORDER:
+            raise UserError(f"model.order is {self.order}; use 1 to {MAX_ORDER}, such as 5")
         if self.estimator not in ESTIMATORS:
             raise UserError(
                 f"model.estimator is {self.estimator!r}; choose one of {', '.join(ESTIMATORS)}"
