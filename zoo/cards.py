@@ -13,10 +13,11 @@ from typing import Any
 
 from etils import epath
 
-from zoo.errors import UserError
+from zoo.errors import WRONG_FORM, UserError
 
 JSON, MARKDOWN = "card.json", "card.md"
 
+_LARGEST = 1e300
 # The flags of `python -m zoo evaluate` that a card may ask for: they choose what is measured, and
 # can neither write nor read anything else.
 _NUMBER = r"[0-9]+(\.[0-9]+)?(e-?[0-9]+)?"
@@ -106,9 +107,9 @@ def read_card(path: epath.PathLike) -> Card:
         card = Card(**record, scores=scores, equations=equations)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except WRONG_FORM as error:
         raise UserError(
-            f"{path} is no card: {error}; it holds the fields of zoo.cards.Card"
+            f"{path} is no card: {str(error)[:200]}; it holds the fields of zoo.cards.Card"
         ) from error
     _check(card, path)
     return card
@@ -120,17 +121,28 @@ def _check(card: Card, path: epath.PathLike) -> None:
         value = getattr(card, field.name)
         kinds: Any = (int, float) if field.type in ("float", float) else field.type
         if isinstance(kinds, type | tuple) and not isinstance(value, kinds):
-            raise UserError(f"{path}: {field.name} is {value!r}, of the wrong kind")
+            raise UserError(f"{path}: {field.name} is {str(value)[:80]!r}, of the wrong kind")
+    if not -_LARGEST < card.minutes < _LARGEST:
+        raise UserError(f"{path}: minutes is no number of minutes; tell how long training took")
     for score in card.scores:
-        for flag in str(score.flags).split():
-            if not _FLAGS.fullmatch(flag):
-                raise UserError(
-                    f"{path}: score {score.measure} asks for {flag!r}; a card may ask for --split, "
-                    "--mode, --beam_size, --dynamic and --cache with their settings"
-                )
-        numbers = (score.value, score.spread)
-        if not all(isinstance(number, int | float) for number in numbers) or score.spread < 0:
-            raise UserError(f"{path}: score {score.measure} has no number and spread")
+        _check_score(score, path)
+
+
+def _check_score(score: StatedScore, path: epath.PathLike) -> None:
+    """Raises UserError for a score that can't be measured, or asks for more than a measurement."""
+    if not (isinstance(score.measure, str) and isinstance(score.flags, str)):
+        raise UserError(f"{path}: a score has a measure or flags that are no text; use texts")
+    for flag in score.flags.split():
+        if not _FLAGS.fullmatch(flag):
+            raise UserError(
+                f"{path}: score {score.measure[:80]} asks for {flag[:80]!r}; a card may ask for "
+                "--split, --mode, --beam_size, --dynamic and --cache with their settings"
+            )
+    for number in (score.value, score.spread):
+        if not isinstance(number, int | float) or not -_LARGEST < number < _LARGEST:
+            raise UserError(f"{path}: score {score.measure[:80]} has no number and spread")
+    if score.spread < 0:
+        raise UserError(f"{path}: score {score.measure[:80]} has a spread below 0; use 0 or more")
 
 
 def write_card(directory: epath.Path, card: Card, num_parameters: int, num_bytes: int) -> None:

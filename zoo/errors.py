@@ -3,6 +3,17 @@
 import sys
 from typing import NoReturn
 
+# What reading a record of the wrong form may raise, when it is used as if it were of the right one.
+WRONG_FORM = (
+    ArithmeticError,
+    AttributeError,
+    IndexError,
+    KeyError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
 
 class UserError(ValueError):
     """A mistake in the input: one line that says what came, what was expected, what to type.

@@ -15,7 +15,7 @@ from etils import epath
 
 from zoo import soundness
 from zoo.cards import MARKDOWN
-from zoo.errors import UserError
+from zoo.errors import WRONG_FORM, UserError
 from zoo.exchange import ARPA_SUFFIXES, SAFETENSORS_SUFFIX
 from zoo.training import checkpoints
 from zoo.training.compact import widen
@@ -311,7 +311,7 @@ def _build(name: str, stored: soundness.Stored) -> dict[str, Any]:
     """
     try:
         return _build_from(stored.config["model"], stored.vocabulary)
-    except soundness.WRONG_FORM as error:
+    except WRONG_FORM as error:
         raise UserError(
             f"the model of {name} cannot be built: {error}; where it is from a newer version, "
             "type: pip install --upgrade recurrent-zoo"

@@ -10,23 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from etils import epath
 
-from zoo.errors import UserError
+from zoo.errors import WRONG_FORM, UserError
 from zoo.models import registry
 from zoo.special_tokens import END_ID, START_ID
 from zoo.training import checkpoints
 from zoo.training.arrays import first_difference, named_leaves, read_arrays, stored_shapes
 from zoo.training.compact import widened_shapes
-
-# What building something from a record of the wrong form may raise.
-WRONG_FORM = (
-    ArithmeticError,
-    AttributeError,
-    IndexError,
-    KeyError,
-    RecursionError,
-    TypeError,
-    ValueError,
-)
 
 
 class Stored(NamedTuple):

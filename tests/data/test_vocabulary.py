@@ -1,5 +1,6 @@
 """Vocabularies: numbering, round trips, damaged records, the corpora of the literature."""
 
+import base64
 import builtins
 import json
 import random
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from zoo.data.subwords import train_subwords
 from zoo.data.vocabulary import (
     CharacterVocabulary,
     WordVocabulary,
@@ -176,6 +178,13 @@ def test_damaged_records_are_told_in_one_line(record, message):
     with pytest.raises(UserError, match=message) as caught:
         vocabulary_from_json(record)
     assert "\n" not in str(caught.value)
+
+
+def test_a_subword_model_with_half_a_character_is_damaged():
+    model = train_subwords(["a net reads a line"] * 3, 15)
+    broken = base64.b64encode(model.replace("\u2581".encode(), b"\xe2(\xa1")).decode()
+    with pytest.raises(UserError, match="a piece of the subword model is not UTF-8"):
+        vocabulary_from_json({"kind": "subword", "model": broken})
 
 
 def test_settings_that_make_no_vocabulary_are_told():

@@ -178,6 +178,15 @@ def test_a_file_of_weights_alone_is_refused(tmp_path):
         read_safetensors(path)
 
 
+def test_a_record_nested_too_deep_is_refused(tmp_path):
+    from safetensors.numpy import save_file
+
+    path = tmp_path / "deep.safetensors"
+    save_file({"weight": np.ones(2)}, path, {"zoo": "[" * 100_000})
+    with pytest.raises(UserError, match="is damaged: maximum recursion depth"):
+        read_safetensors(path)
+
+
 def test_a_damaged_file_is_refused(tmp_path):
     path = tmp_path / "model.safetensors"
     write_safetensors(path, StoredModel(1, {"a": {"b": np.ones(3)}}, {}, {}, {}))

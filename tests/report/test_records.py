@@ -1,9 +1,12 @@
 """A run's records: read whole, read while it goes on, and told where they are damaged."""
 
+import os
+
 import pytest
 from run_records import METRICS, write_run
 
 from zoo.errors import UserError
+from zoo.report.page import write_report
 from zoo.report.records import differing_fields, read_record
 
 
@@ -47,3 +50,25 @@ def test_differing_fields_are_those_that_some_config_has_otherwise():
         "model.cell": ["gru", "lstm", "gru"],
         "training.steps": [None, 5, None],
     }
+
+
+@pytest.mark.parametrize("content", ["[]", "null", "[" * 100_000, '{"best_step": [], "scores": 3}'])
+def test_records_of_another_form_are_told_in_a_line(tmp_path, content):
+    run = write_run(tmp_path / "run", summary_json=content)
+    with pytest.raises(UserError, match=r"summary\.json is damaged|its records have another form"):
+        write_report([run])
+
+
+@pytest.mark.parametrize("step", ["true", '"1"', "-1", "1.5", "null", "1" * 400])
+def test_a_line_whose_step_is_none_is_left_out(tmp_path, step):
+    run = write_run(tmp_path / "run", metrics=[], tail=f'{{"step": {step}, "split": "train"}}\n')
+    with pytest.warns(UserWarning, match=r"metrics\.jsonl: line 1 is damaged and left out"):
+        assert read_record(run).curves == {}
+
+
+def test_a_pipe_among_the_records_is_not_waited_for(tmp_path):
+    run = write_run(tmp_path / "run")
+    (run / "metrics.jsonl").unlink()
+    os.mkfifo(run / "metrics.jsonl")
+    with pytest.raises(UserError, match="it is no regular file"):
+        read_record(run)

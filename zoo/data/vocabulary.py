@@ -207,10 +207,12 @@ class SubwordVocabulary(Vocabulary):
             raise _damaged("the subword model is none of sentencepiece") from error
         if (processor.unk_id(), processor.bos_id(), processor.eos_id()) != SPECIAL_IDS:
             raise _damaged("the subword model numbers its special tokens differently")
-        self._processor = processor
-        self._model = model
-        ordinary = map(processor.id_to_piece, range(len(SPECIAL_TOKENS), len(processor)))
-        self.tokens = [*SPECIAL_TOKENS, *(piece.replace("\u2581", " ") for piece in ordinary)]
+        self._processor, self._model = processor, model
+        try:
+            pieces = list(map(processor.id_to_piece, range(len(SPECIAL_TOKENS), len(processor))))
+        except UnicodeDecodeError as error:
+            raise _damaged("a piece of the subword model is not UTF-8") from error
+        self.tokens = [*SPECIAL_TOKENS, *(piece.replace("\u2581", " ") for piece in pieces)]
 
     def encode(self, line: str) -> list[int]:
         """Return one id a piece; a run of unknown characters is one `UNKNOWN_ID`."""
@@ -337,7 +339,7 @@ def count_unknown(tokens: np.ndarray) -> int:
 
 
 def _damaged(reason: str) -> UserError:
-    return UserError(f"the vocabulary is damaged: {reason}; take another checkpoint")
+    return UserError(f"the vocabulary is damaged: {reason[:200]}; take another checkpoint")
 
 
 def _check_kind(kind: str) -> None:

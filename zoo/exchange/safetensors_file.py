@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from zoo.errors import UserError
+from zoo.errors import WRONG_FORM, UserError
 from zoo.whole_file import whole_file
 
 _METADATA = "zoo"
@@ -67,8 +67,10 @@ def read_safetensors(path: os.PathLike[str] | str) -> StoredModel:
         )
     try:
         return StoredModel(**json.loads(metadata[_METADATA]))._replace(params=_nest(arrays))
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{path} is damaged: {error}; write it again with zoo export") from error
+    except WRONG_FORM as error:
+        raise UserError(
+            f"{path} is damaged: {str(error)[:200]}; write it again with zoo export"
+        ) from error
 
 
 def _library() -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+from zoo.errors import WRONG_FORM, UserError
 from zoo.report.charts import NUM_COLOURS, Series, heat_map, line_chart
 from zoo.report.records import REPORT, Record, differing_fields, flatten, read_record
 from zoo.whole_file import whole_file
@@ -42,7 +43,14 @@ def write_report(
     """
     places = [Path(workdir).expanduser() for workdir in workdirs]
     target = places[0] / REPORT if path is None else Path(path).expanduser()
-    text = make_page(_named_apart([read_record(place) for place in places]))
+    records = [read_record(place) for place in places]
+    try:
+        text = make_page(_named_apart(records))
+    except WRONG_FORM as error:
+        raise UserError(
+            f"no page can be made of {', '.join(map(str, places))}: its records have another form "
+            f"than a training gives them ({str(error)[:200]}); start the training's command again"
+        ) from error
     with whole_file(target) as incomplete:
         incomplete.write_text(text, encoding="utf-8")
     return target

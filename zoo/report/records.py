@@ -16,6 +16,7 @@ from zoo.errors import UserError
 
 CONFIG, METRICS, SAMPLES = "config.json", "metrics.jsonl", "samples.jsonl"
 SUMMARY, REPORT = "summary.json", "report.html"
+_LAST_STEP = 2**32 - 1
 
 
 class Curve(NamedTuple):
@@ -76,11 +77,23 @@ def read_record(workdir: Path) -> Record:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise UserError(
-            f"{path} is damaged: {error}; start the training's command again"
-        ) from error
+        record = json.loads(_read_bytes(path))
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, str(error)) from error
+    if not isinstance(record, dict):
+        raise _damaged(path, f"it holds {str(record)[:40]!r} instead of an object")
+    return record
+
+
+def _damaged(path: Path, fault: str) -> UserError:
+    return UserError(f"{path} is damaged: {fault}; start the training's command again")
+
+
+def _read_bytes(path: Path) -> bytes:
+    """Returns what a regular file holds; anything else might never end."""
+    if not path.is_file():
+        raise _damaged(path, "it is no regular file")
+    return path.read_bytes()
 
 
 def read_lines(path: Path, log: Callable[[str], None]) -> list[dict[str, Any]]:
@@ -95,7 +108,7 @@ def read_lines(path: Path, log: Callable[[str], None]) -> list[dict[str, Any]]:
     """
     if not path.exists():
         return []
-    lines = path.read_bytes().split(b"\n")
+    lines = _read_bytes(path).split(b"\n")
     unfinished = lines.pop()
     del unfinished
     records = []
@@ -104,7 +117,8 @@ def read_lines(path: Path, log: Callable[[str], None]) -> list[dict[str, Any]]:
             record = json.loads(line)
         except (ValueError, RecursionError):
             record = None
-        if isinstance(record, dict) and "step" in record:
+        step = record.get("step") if isinstance(record, dict) else None
+        if type(step) is int and 0 <= step <= _LAST_STEP:
             records.append(record)
         else:
             log(f"{path}: line {number} is damaged and left out")
