@@ -1,5 +1,6 @@
 """The models that both sides of a benchmark train: their sizes, and random data for them."""
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -69,10 +70,13 @@ def language_model_operations(row: Row) -> int:
     Each product of the forward pass comes with two of its size in the backward pass; what a side
     saves or does twice is not looked at.
     """
-    from zoo.layers.cells import get_cell  # here, for PyTorch's memory is measured without jax
+    from zoo.layers.cells import make_cell  # here, for PyTorch's memory is measured without jax
 
     tokens = row.batch * row.steps
-    layer = get_cell(row.cell).num_gates * row.size * 2 * row.size
+    shapes = [
+        parameter.shape for parameter in make_cell(row.cell, row.size).parameters(row.size).values()
+    ]
+    layer = sum(math.prod(shape) for shape in shapes if len(shape) == 2)
     return 3 * 2 * tokens * (row.layers * layer + row.size * row.vocabulary)
 
 

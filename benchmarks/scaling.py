@@ -8,7 +8,7 @@ of the axis `data`. Memory of parameters, gradient and Adam's moments comes from
 shardings (`zoo.training.devices`); the rest from what a step keeps and sends:
 
     activations   of each layer a_t and its residuals (4H + 4H), h and c, and of one part of the
-                  softmax (`zoo.layers.softmax_loss`) the logits and their gradient
+                  softmax (`zoo.layers.fast.softmax_loss`) the logits and their gradient
     over data     the gradient's sum, 2 (d - 1) / d of what a device holds, once a step
     over model    h and its gradient of every step and layer, 2 (m - 1) / m, and the output layer's
 """
@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import AbstractMesh
 
-from zoo.layers.softmax_loss import MOST_CELLS
+from zoo.layers.fast.softmax_loss import MOST_CELLS
 from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
 from zoo.training.devices import DATA, MODEL, shardings
 

@@ -30,10 +30,11 @@ from zoo.data.parallel_corpora import ParallelDataConfig, ParallelTexts, load_pa
 from zoo.diagnostics.pictures import COLOURS, MARKERS, picture, tidy
 from zoo.errors import UserError
 from zoo.evaluation.bleu import score_texts
-from zoo.models.encoder_decoder import CONTEXTS, KINDS
+from zoo.models.encoder_decoder import CONTEXTS
 from zoo.terminal import run_script
 from zoo.whole_file import whole_file
 
+KINDS = ("feedforward", "elman", "gru", "lstm", "transformer")
 BIN = 5  # words of source length
 FIGURE = "gru"  # the encoder and decoder of the picture
 

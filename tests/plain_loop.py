@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from zoo.layers.cells import get_cell
-from zoo.layers.recurrence import Recurrence, Weights, recurrence
+from zoo.layers.cells import make_cell
+from zoo.layers.recurrence import Recurrence, recurrence
 
 
 def logistic(xp: ModuleType, x: Any) -> Any:
@@ -64,6 +64,19 @@ EQUATIONS = {
 }
 
 
+class Weights(NamedTuple):
+    """W [D, G*H], U [H, G*H], b [G*H], and b_n [H] inside a GRU's reset gate; else None."""
+
+    input_kernel: Any
+    recurrent_kernel: Any
+    bias: Any
+    candidate_bias: Any = None
+
+    def params(self) -> dict[str, Any]:
+        """By the names of `zoo.layers.cells`."""
+        return {name: array for name, array in self._asdict().items() if array is not None}
+
+
 class Problem(NamedTuple):
     """The differentiable arguments of a recurrence."""
 
@@ -90,7 +103,7 @@ def random_problem(
             0.6 * draw(size=(features, width)),
             0.6 * draw(size=(hidden, width)),
             0.3 * draw(size=width),
-            0.3 * draw(size=width),
+            0.3 * draw(size=hidden) if name == "gru" else None,
         ),
         carry=tuple(states[::2]),
         initial=tuple(states[1::2]),
@@ -102,6 +115,15 @@ def random_gradient(name: str, batch: int = 3, steps: int = 5, hidden: int = 3) 
     draw = np.random.default_rng(8).normal
     states = tuple(draw(size=(batch, hidden)) for _ in range(EQUATIONS[name].num_states))
     return Recurrence(draw(size=(batch, steps, hidden)), states)
+
+
+def recurrent_sum(xp: ModuleType, weights: Weights, hidden: Any) -> Any:
+    """s_t of a state [B, H]."""
+    s = hidden @ weights.recurrent_kernel
+    if weights.candidate_bias is None:
+        return s
+    size = hidden.shape[-1]
+    return xp.concatenate([s[:, : 2 * size], s[:, 2 * size :] + weights.candidate_bias[None]], 1)
 
 
 def unroll(
@@ -134,7 +156,7 @@ def unroll(
         entering = hold(step - 1, entering)
         weights, x = hold(step, (problem.weights, problem.inputs[:, t]))
         a = x @ weights.input_kernel + weights.bias[None, :]
-        s = entering[0] @ weights.recurrent_kernel + weights.recurrent_bias[None, :]
+        s = recurrent_sum(xp, weights, entering[0])
         following = cell.step(xp, a, s, entering)
         carry = tuple(xp.where(real, new, old) for new, old in zip(following, carry, strict=True))
         outputs[t] = xp.where(real, following[0], 0)
@@ -152,16 +174,11 @@ def layer_loop(
 ) -> Recurrence:
     """The loop in NumPy with a RecurrentLayer's parameters; without a carry from its own start."""
     params, hidden = jax.tree.map(np.asarray, params), params["recurrent_kernel"].shape[0]
-    recurrent_bias = np.zeros_like(params["bias"])
-    if name == "gru":
-        recurrent_bias[2 * hidden :] = params["candidate_bias"]
     initial = tuple(
         np.tile(params.get(f"initial_{index}", np.zeros(hidden)), (len(inputs), 1))
         for index in range(EQUATIONS[name].num_states)
     )
-    weights = Weights(
-        params["input_kernel"], params["recurrent_kernel"], params["bias"], recurrent_bias
-    )
+    weights = Weights(**{key: params[key] for key in Weights._fields if key in params})
     problem = Problem(inputs, weights, initial if carry is None else carry, initial)
     return unroll(np, name, problem, lengths, resets, reverse=reverse)
 
@@ -177,7 +194,7 @@ def run_loop(
     return result, pull(grad)[0]
 
 
-@partial(jax.jit, static_argnames=("name", "reverse", "window", "dtype"))
+@partial(jax.jit, static_argnames=("name", "reverse", "truncation", "dtype", "scan"))
 def run(
     name: str,
     problem: Problem,
@@ -186,23 +203,24 @@ def run(
     resets: Any = None,
     *,
     reverse: bool = False,
-    window: int = 0,
+    truncation: int = 0,
     dtype: str | None = None,
+    scan: str = "auto",
 ) -> tuple[Recurrence, Problem]:
     """The same from zoo.layers.recurrence. Compiled once for all the tests with the same shapes."""
 
     def forward(problem: Problem) -> Recurrence:
         return recurrence(
-            get_cell(name),
+            make_cell(name, size=problem.carry[0].shape[1], matmul_dtype=dtype),
+            problem.weights.params(),
             problem.inputs,
-            problem.weights,
             problem.carry,
             initial=problem.initial,
             lengths=lengths,
             resets=resets,
             reverse=reverse,
-            window=window,
-            dtype=dtype,
+            truncation=truncation,
+            scan=scan,
         )
 
     result, pull = jax.vjp(forward, problem)

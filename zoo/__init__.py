@@ -25,12 +25,15 @@ if TYPE_CHECKING:
     from zoo.evaluation.perplexity import Score, evaluate, perplexity
     from zoo.evaluation.translating import TranslationScore, evaluate_translator
     from zoo.hub import Checkpoint, list_checkpoints, load
+    from zoo.layers.cells import register_cell
+    from zoo.layers.cells.base import Cell, Parameter
     from zoo.models.registry import list_models
 
     __version__: str
 
 __all__ = [
     "AdaptiveCheckpoint",
+    "Cell",
     "Checkpoint",
     "Classification",
     "ClassificationScore",
@@ -38,6 +41,7 @@ __all__ = [
     "GenerationSettings",
     "Mixture",
     "NeuralCache",
+    "Parameter",
     "Score",
     "Translation",
     "TranslationScore",
@@ -54,12 +58,14 @@ __all__ = [
     "load",
     "mix",
     "perplexity",
+    "register_cell",
     "stream_generate",
     "translate",
 ]
 
 _MODULE_OF = {
     "AdaptiveCheckpoint": "zoo.evaluation.adaptive",
+    "Cell": "zoo.layers.cells.base",
     "Checkpoint": "zoo.hub",
     "Classification": "zoo.evaluation.classifying",
     "ClassificationScore": "zoo.evaluation.classification",
@@ -67,6 +73,7 @@ _MODULE_OF = {
     "GenerationSettings": "zoo.decoding.settings",
     "Mixture": "zoo.evaluation.interpolation",
     "NeuralCache": "zoo.evaluation.neural_cache",
+    "Parameter": "zoo.layers.cells.base",
     "Score": "zoo.evaluation.perplexity",
     "Translation": "zoo.decoding.translation",
     "TranslationScore": "zoo.evaluation.translating",
@@ -82,6 +89,7 @@ _MODULE_OF = {
     "load": "zoo.hub",
     "mix": "zoo.evaluation.interpolation",
     "perplexity": "zoo.evaluation.perplexity",
+    "register_cell": "zoo.layers.cells",
     "stream_generate": "zoo.decoding.generation",
     "translate": "zoo.decoding.translation",
 }

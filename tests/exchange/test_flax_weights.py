@@ -44,7 +44,7 @@ def test_flax_gives_what_a_layer_gives_on_its_parameters(name, cell):
     params = shaken(jax.jit(layer.init)(jax.random.key(0), jnp.asarray(INPUTS))["params"])
     expected = jax.jit(layer.apply)({"params": params}, jnp.asarray(INPUTS)).outputs
     flax_rnn = nn.RNN(cell(H))
-    there = layer_to_flax(params)
+    there = layer_to_flax(params, name)
     found = jax.jit(flax_rnn.apply)({"params": {"cell": there}}, INPUTS)
     np.testing.assert_allclose(found, expected, atol=1e-6)
     # Flax has the very parameters, and back again they are ours.
@@ -65,4 +65,4 @@ def test_a_learned_initial_state_is_refused():
     layer = RecurrentLayer(cell="gru", size=H, learn_initial_state=True)
     params = jax.jit(layer.init)(jax.random.key(0), jnp.asarray(INPUTS))["params"]
     with pytest.raises(UserError, match="learned initial state"):
-        layer_to_flax(params)
+        layer_to_flax(params, "elman")

@@ -7,7 +7,7 @@ import pytest
 
 from zoo.errors import UserError
 from zoo.exchange.torch_weights import stack_from_torch, stack_to_torch
-from zoo.layers.cells import get_cell
+from zoo.layers.cells import make_cell
 from zoo.layers.recurrent import RecurrentStack
 
 D, H = 3, 2
@@ -48,7 +48,7 @@ def pattern(shape, shift):
 
 def state_dict(cell, prefix=""):
     """Two layers in both directions; the numbers go by the sorted names."""
-    width = get_cell(cell).num_gates * H
+    width = make_cell(cell, H).num_gates * H
     shapes = {}
     for layer, features in enumerate((D, 2 * H)):
         for end in ("", "_reverse"):
@@ -71,7 +71,7 @@ def test_a_stack_gives_what_torch_gave(cell):
 @pytest.mark.parametrize("cell", GOLD)
 def test_there_and_back_computes_the_same(cell):
     params = stack_from_torch(state_dict(cell))
-    state = stack_to_torch(params)
+    state = stack_to_torch(params, cell)
     assert {name: array.shape for name, array in state.items()} == {
         name: array.shape for name, array in state_dict(cell).items()
     }
@@ -114,7 +114,13 @@ def test_a_learned_initial_state_is_refused():
     params = stack_from_torch(state_dict("elman"))
     params["layer_0"]["initial_0"] = np.zeros(H)
     with pytest.raises(UserError, match="learned initial state"):
-        stack_to_torch(params)
+        stack_to_torch(params, "elman")
+
+
+@pytest.mark.parametrize("cell", ["elman_logistic", "peephole_lstm", "min_gru"])
+def test_a_cell_that_torch_does_not_have_is_refused(cell):
+    with pytest.raises(UserError, match=f"the cell is '{cell}', which torch.nn has no network of"):
+        stack_to_torch({}, cell)
 
 
 class Tensor:

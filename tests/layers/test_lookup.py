@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax import export
 
-from zoo.layers.lookup import Lookup, embed, take_rows
+from zoo.layers.fast.lookup import Lookup, embed, take_rows
 from zoo.layers.recurrent import RecurrentStack
 
 B, T, V, D = 3, 6, 5, 4

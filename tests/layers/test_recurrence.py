@@ -17,8 +17,9 @@ from plain_loop import (
     unroll,
 )
 
-from zoo.layers.cells import get_cell
-from zoo.layers.recurrence import Recurrence, recurrence, reverse_sequences
+from zoo.layers.cells import make_cell
+from zoo.layers.masks import reverse_sequences
+from zoo.layers.recurrence import Recurrence, recurrence
 
 pytestmark = pytest.mark.usefixtures("float64")
 every_cell = pytest.mark.parametrize("name", EQUATIONS)
@@ -58,7 +59,7 @@ def test_steps_that_share_a_turn_of_the_loop_change_nothing(
     monkeypatch: pytest.MonkeyPatch, steps: int
 ) -> None:
     """As on a GPU."""
-    monkeypatch.setattr("zoo.layers.recurrence._steps_a_turn", lambda _: steps)
+    monkeypatch.setattr("zoo.layers.fast.derivative._steps_a_turn", lambda _: steps)
     problem, grad, options = random_problem("lstm"), random_gradient("lstm"), (LENGTHS, RESETS)
     result, gradient = run("lstm", problem, grad, *options)
     assert_close(result, unroll(np, "lstm", problem, *options))
@@ -76,20 +77,19 @@ def test_without_lengths_and_resets_all_steps_are_real(name: str, reverse: bool)
 
 @every_cell
 def test_what_is_left_out_is_zero_or_nothing(name: str) -> None:
-    """No carry: the initial state. No initial state: zeros. No recurrent bias: none."""
+    """No carry: the initial state. No initial state: zeros."""
     problem = random_problem(name)
-    bare = problem.weights._replace(recurrent_bias=None)
     zeros = tuple(np.zeros_like(state) for state in problem.initial)
-    zero_bias = problem.weights._replace(recurrent_bias=np.zeros(problem.weights.bias.shape))
-    arguments = (get_cell(name), jax.numpy.asarray(problem.inputs))
+    inputs = jax.numpy.asarray(problem.inputs)
+    arguments = (make_cell(name, size=3), problem.weights.params(), inputs)
 
-    got = recurrence(*arguments, bare, resets=RESETS)
-    from_zero = problem._replace(weights=zero_bias, carry=zeros, initial=zeros)
+    got = recurrence(*arguments, resets=RESETS)
+    from_zero = problem._replace(carry=zeros, initial=zeros)
     assert_close(got, unroll(np, name, from_zero, np.full(3, 5), RESETS))
 
     initial = tuple(jax.numpy.asarray(state) for state in problem.initial)
-    got = recurrence(*arguments, bare, initial=initial)
-    from_initial = problem._replace(weights=zero_bias, carry=problem.initial)
+    got = recurrence(*arguments, initial=initial)
+    from_initial = problem._replace(carry=problem.initial)
     no_resets = np.zeros_like(RESETS)
     assert_close(got, unroll(np, name, from_initial, np.full(3, 5), no_resets))
 
@@ -158,6 +158,19 @@ def test_cut_in_two_with_the_carry_passed_on() -> None:
         assert_close((weights, grad_first.carry), (gradient.weights, gradient.carry))
 
 
+@both_directions
+@every_cell
+@pytest.mark.parametrize("truncation", [0, 1, 3])
+def test_the_plain_loop_and_the_hand_written_derivative_agree(
+    name: str, reverse: bool, truncation: int
+) -> None:
+    """Values, gradients and truncation of `step` as JAX differentiates it."""
+    problem, grad = random_problem(name), random_gradient(name)
+    options = {"lengths": LENGTHS, "resets": RESETS, "reverse": reverse, "truncation": truncation}
+    wanted = run(name, problem, grad, **options)
+    assert_close(run(name, problem, grad, **options, scan="sequential"), wanted)
+
+
 @every_cell
 def test_the_order_of_the_rows_changes_nothing(name: str) -> None:
     problem, grad, order = random_problem(name), random_gradient(name), np.array([2, 0, 1])
@@ -182,26 +195,26 @@ def test_not_a_number_in_padding_changes_no_output(garbage: float) -> None:
 def test_reverse_starts_at_the_last_real_token(name: str) -> None:
     """Each row reversed is the flipped real part run forward, flipped back."""
     problem = jax.tree.map(jax.numpy.asarray, random_problem(name))
-    cell, weights = get_cell(name), problem.weights
-    result = recurrence(cell, problem.inputs, weights, problem.carry, lengths=LENGTHS, reverse=True)
+    cell, params = make_cell(name, size=3), problem.weights.params()
+    result = recurrence(cell, params, problem.inputs, problem.carry, lengths=LENGTHS, reverse=True)
     for row, length in enumerate(LENGTHS):
         rows = slice(row, row + 1)
         flipped = problem.inputs[rows, :length][:, ::-1]
         carry = tuple(state[rows] for state in problem.carry)
-        wanted = recurrence(cell, flipped, weights, carry)
+        wanted = recurrence(cell, params, flipped, carry)
         assert_close(result.outputs[rows, :length], wanted.outputs[:, ::-1])
         assert_close(tuple(state[rows] for state in result.carry), wanted.carry)
 
 
-@pytest.mark.parametrize("window", [0, 2])
-def test_resets_may_cover_the_first_steps_only(window: int) -> None:
+@pytest.mark.parametrize("truncation", [0, 2])
+def test_resets_may_cover_the_first_steps_only(truncation: int) -> None:
     """resets [B, 1] and [B, 3] equal the same resets in [B, T], gradients included."""
     problem, grad = random_problem("elman"), random_gradient("elman")
     for width in (1, 3):
         first = np.array([[0, 0, 1], [1, 0, 0], [0, 1, 0]], bool)[:, :width]
         wide = np.pad(first, ((0, 0), (0, 5 - width)))
-        got = run("elman", problem, grad, LENGTHS, first, window=window)
-        assert_close(got, run("elman", problem, grad, LENGTHS, wide, window=window))
+        got = run("elman", problem, grad, LENGTHS, first, truncation=truncation)
+        assert_close(got, run("elman", problem, grad, LENGTHS, wide, truncation=truncation))
 
 
 def test_reverse_sequences_is_its_own_inverse_and_keeps_padding() -> None:

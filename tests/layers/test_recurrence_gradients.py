@@ -13,6 +13,7 @@ from plain_loop import (
     Problem,
     random_gradient,
     random_problem,
+    recurrent_sum,
     run,
     unroll,
 )
@@ -36,7 +37,7 @@ def inner(first: Any, second: Any) -> float:
 
 @every_cell
 def test_gradients_equal_finite_differences(name: str) -> None:
-    """One random direction in each argument: inputs, W, U, b, b_U, start carry, initial state."""
+    """One random direction in each argument: inputs, W, U, b, b_n, start carry, initial state."""
     problem, grad = random_problem(name), random_gradient(name)
     _, gradient = run(name, problem, grad, LENGTHS, RESETS)
     leaves, structure = jax.tree.flatten(problem)
@@ -54,15 +55,17 @@ def test_gradients_equal_finite_differences(name: str) -> None:
         assert slope == pytest.approx(inner(jax.tree.leaves(gradient)[index], direction), rel=1e-6)
 
 
-@pytest.mark.parametrize(("name", "window"), [("lstm", STEPS), ("elman", STEPS + 1)])
-def test_a_window_of_all_steps_is_no_truncation(name: str, window: int) -> None:
+@pytest.mark.parametrize(("name", "truncation"), [("lstm", STEPS), ("elman", STEPS + 1)])
+def test_a_truncation_after_all_steps_is_no_truncation(name: str, truncation: int) -> None:
     problem, grad = random_problem(name), random_gradient(name)
     full = run(name, problem, grad, LENGTHS, RESETS)
-    assert_close(run(name, problem, grad, LENGTHS, RESETS, window=window), full, 0, 0)
+    assert_close(
+        run(name, problem, grad, LENGTHS, RESETS, truncation=truncation), full, 1e-13, 1e-14
+    )
 
 
 @pytest.mark.parametrize("name", ["elman", "gru", "lstm"])
-def test_a_window_of_one_holds_every_previous_state_constant(name: str) -> None:
+def test_a_truncation_after_one_step_holds_every_previous_state_constant(name: str) -> None:
     """Plain backpropagation: the states before each step are computed first, as numbers; then
     every step is differentiated by itself."""
     problem, grad = random_problem(name), random_gradient(name)
@@ -78,14 +81,14 @@ def test_a_window_of_one_holds_every_previous_state_constant(name: str) -> None:
         total, weights = jnp.zeros(()), problem.weights
         for t in range(STEPS):
             a = problem.inputs[:, t] @ weights.input_kernel + weights.bias[None, :]
-            s = entering[t][0] @ weights.recurrent_kernel + weights.recurrent_bias[None, :]
+            s = recurrent_sum(jnp, weights, jnp.asarray(entering[t][0]))
             states = EQUATIONS[name].step(jnp, a, s, tuple(entering[t]))
             total += (grad.outputs[:, t] * states[0])[t < LENGTHS].sum()
             for state, grad_state in zip(states, grad.carry, strict=True):
                 total += (grad_state * state)[t == LENGTHS - 1].sum()
         return total
 
-    _, got = run(name, problem, grad, LENGTHS, RESETS, window=1)
+    _, got = run(name, problem, grad, LENGTHS, RESETS, truncation=1)
     assert_close(got, jax.grad(loss)(jax.tree.map(jnp.asarray, problem)))
     for array in (*got.carry, *got.initial):
         np.testing.assert_array_equal(array, 0)
@@ -97,16 +100,16 @@ def truncated_by_brute_force(
     grad: Recurrence,
     lengths: np.ndarray,
     resets: np.ndarray,
-    window: int,
+    truncation: int,
     reverse: bool,
 ) -> Problem:
     """For the loss at each step n by itself, autodiff of the plain loop in which the weights,
-    inputs and states of every step up to n - window are constants; then the sum over n."""
+    inputs and states of every step up to n - truncation are constants; then the sum over n."""
     last = np.full_like(lengths, STEPS - 1) if reverse else lengths - 1  # step of the final carry
 
     def loss(problem: Problem, n: jax.Array) -> jax.Array:
         def hold(step: int, tree: Any) -> Any:
-            within = step > n - window
+            within = step > n - truncation
             return jax.tree.map(lambda x: jnp.where(within, x, jax.lax.stop_gradient(x)), tree)
 
         result = unroll(jnp, name, problem, lengths, resets, reverse=reverse, hold=hold)
@@ -123,16 +126,16 @@ def truncated_by_brute_force(
 
 
 @pytest.mark.parametrize(
-    ("name", "window", "reverse"),
+    ("name", "truncation", "reverse"),
     [(name, 2, False) for name in EQUATIONS]
     + [("lstm", 1, False), ("gru", 3, False), ("lstm", 3, False), ("lstm", 2, True)],
 )
-def test_truncation_equals_brute_force(name: str, window: int, reverse: bool) -> None:
+def test_truncation_equals_brute_force(name: str, truncation: int, reverse: bool) -> None:
     problem, grad = random_problem(name), random_gradient(name)
     options = (LENGTHS, RESETS)
-    result, got = run(name, problem, grad, *options, window=window, reverse=reverse)
+    result, got = run(name, problem, grad, *options, truncation=truncation, reverse=reverse)
     assert_close(result, unroll(np, name, problem, *options, reverse=reverse))
-    assert_close(got, truncated_by_brute_force(name, problem, grad, *options, window, reverse))
+    assert_close(got, truncated_by_brute_force(name, problem, grad, *options, truncation, reverse))
     _, full = run(name, problem, grad, *options, reverse=reverse)
     leaves = zip(jax.tree.leaves(got), jax.tree.leaves(full), strict=True)
     assert not all(np.allclose(a, b) for a, b in leaves), "nothing was truncated"
@@ -141,5 +144,5 @@ def test_truncation_equals_brute_force(name: str, window: int, reverse: bool) ->
 def test_truncation_without_lengths_and_resets() -> None:
     problem, grad = random_problem("lstm"), random_gradient("lstm")
     whole, no_resets = np.full(3, STEPS), np.zeros_like(RESETS)
-    _, got = run("lstm", problem, grad, window=4)
+    _, got = run("lstm", problem, grad, truncation=4)
     assert_close(got, truncated_by_brute_force("lstm", problem, grad, whole, no_resets, 4, False))

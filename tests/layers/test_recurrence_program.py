@@ -67,12 +67,12 @@ def test_only_the_recurrent_product_is_inside_the_loops(name: str) -> None:
     assert len(products(jaxpr)) == 6  # in the loops 2; outside W x, dU, dW, dx
 
 
-@pytest.mark.parametrize("window", [0, 3])
+@pytest.mark.parametrize("truncation", [0, 3])
 @every_cell
-def test_no_weight_gradient_is_added_up_inside_a_loop(name: str, window: int) -> None:
+def test_no_weight_gradient_is_added_up_inside_a_loop(name: str, truncation: int) -> None:
     """Loops give states and activations [B, G*H], nothing of the size of W, U or a Jacobian."""
     width = 3 * num_gates(name)
-    jaxpr = program(name, window=window)
+    jaxpr = program(name, truncation=truncation)
     assert len(loops(jaxpr)) == 2
     given = {v.aval.shape[-2:] for loop in loops(jaxpr) for v in body(loop).outvars}
     assert given - {()} <= {(2, 3), (2, width)}
@@ -106,8 +106,8 @@ def test_affine_works_over_the_last_axis() -> None:
 
 
 def test_every_product_has_bfloat16_operands_where_asked_for() -> None:
-    for window in (0, 3):
-        for equation in products(program("lstm", dtype="bfloat16", window=window)):
+    for truncation in (0, 3):
+        for equation in products(program("lstm", dtype="bfloat16", truncation=truncation)):
             assert {str(v.aval.dtype) for v in equation.invars} == {"bfloat16"}
             assert equation.outvars[0].aval.dtype == jnp.float32
 

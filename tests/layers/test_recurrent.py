@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from plain_loop import EQUATIONS, LENGTHS, RESETS, layer_loop
 
+from zoo.layers.initializers import uniform
 from zoo.layers.recurrence import Recurrence
-from zoo.layers.recurrent import RecurrentLayer, RecurrentStack, uniform
+from zoo.layers.recurrent import RecurrentLayer, RecurrentStack
 
 INPUTS = np.random.default_rng(11).normal(size=(3, 5, 4)).astype(np.float32)
 
@@ -69,7 +70,7 @@ def test_a_bidirectional_layer_is_two_layers_side_by_side(name: str) -> None:
         there = layer_loop(name, params[f"layer_{index}"], hidden)
         back = layer_loop(name, params[f"reverse_layer_{index}"], hidden, reverse=True)
         hidden = np.concatenate([there.outputs, back.outputs], axis=-1)
-        carries.append(there.carry + back.carry)
+        carries.append((there.carry, back.carry))
     assert outputs.shape == (3, 5, 4)
     assert_close((outputs, carry), (hidden, tuple(carries)))
 
@@ -78,7 +79,7 @@ def test_a_bidirectional_carry_goes_back_to_its_own_direction() -> None:
     stack = RecurrentStack(cell="lstm", sizes=(3,), bidirectional=True)
     params, x = random_params(stack), jnp.asarray(INPUTS)
     given = tuple(jnp.float32(state) for state in np.random.default_rng(1).normal(size=(4, 3, 3)))
-    outputs, _ = stack.apply({"params": params}, x, (given,))
+    outputs, _ = stack.apply({"params": params}, x, ((given[:2], given[2:]),))
     for reverse, start, block in ((False, given[:2], 0), (True, given[2:], 3)):
         layer = RecurrentLayer(cell="lstm", size=3, reverse=reverse)
         own = params["reverse_layer_0" if reverse else "layer_0"]
@@ -229,7 +230,7 @@ def test_a_single_layer_has_nothing_to_drop_between() -> None:
     np.testing.assert_array_equal(with_rate, apply_with(plain, params, None))
 
 
-def test_window_and_precision_reach_every_layer() -> None:
+def test_truncation_and_precision_reach_every_layer() -> None:
     """Each setting of the stack changes the gradient of the lowest layer's recurrent weights."""
     plain = RecurrentStack(cell="gru", sizes=(3, 3))
     params = random_params(plain)
@@ -241,6 +242,6 @@ def test_window_and_precision_reach_every_layer() -> None:
         return jax.jit(jax.grad(loss))(params)["layer_0"]["recurrent_kernel"]
 
     full = gradient(plain)
-    assert np.abs(gradient(plain.clone(window=1)) - full).max() > 1e-3
+    assert np.abs(gradient(plain.clone(truncation=1)) - full).max() > 1e-3
     rough = gradient(plain.clone(matmul_dtype="bfloat16"))
     assert 1e-6 < np.abs(rough - full).max() < 3e-2 * np.abs(full).max()

@@ -98,7 +98,8 @@ def test_two_lstm_layers_equal_jax_experimental_rnn(bidirectional: bool) -> None
     )
     params = random_like(jax.eval_shape(stack.init, jax.random.key(0), inputs)["params"], seed=4)
     states = [state for pair in zip(start, memory, strict=True) for state in pair]
-    carry = (tuple(states[: 2 * directions]), tuple(states[2 * directions :]))
+    pairs = [tuple(states[at : at + 2]) for at in range(0, len(states), 2)]
+    carry = ((pairs[0], pairs[1]), (pairs[2], pairs[3])) if bidirectional else tuple(pairs)
     outputs, final = stack.apply({"params": params}, inputs, carry, lengths=LENGTHS)
 
     names = [f"{side}layer_{i}" for i in range(2) for side in ("", "reverse_")[:directions]]
@@ -119,6 +120,6 @@ def test_two_lstm_layers_equal_jax_experimental_rnn(bidirectional: bool) -> None
         bidirectional,
     )
     assert_close(outputs, wanted)
-    flat = [state for layer in final for state in layer]
+    flat = jax.tree.leaves(final)
     assert_close(flat[0::2], list(hidden))
     assert_close(flat[1::2], list(memory))

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from zoo.layers import softmax_loss
-from zoo.layers.softmax_loss import SoftmaxInputs, softmax_losses
+from zoo.layers.fast import softmax_loss
+from zoo.layers.fast.softmax_loss import SoftmaxInputs, softmax_losses
 
 B, T, H, V = 3, 7, 4, 11
 

@@ -13,7 +13,6 @@ from plain_loop import EQUATIONS
 from zoo.errors import UserError
 from zoo.models.encoder_decoder import (
     CONTEXTS,
-    KINDS,
     EncoderDecoder,
     EncoderDecoderConfig,
 )
@@ -25,6 +24,7 @@ SOURCES = RNG.integers(0, W, (3, 5)).astype(np.int32)
 INPUTS = RNG.integers(0, V, (3, 6)).astype(np.int32)
 
 # Each encoder with one decoder and each decoder with one encoder, with both contexts.
+KINDS = ("feedforward", "elman", "gru", "lstm", "peephole_lstm", "rg_lru", "transformer")
 PAIRS = [*((kind, "gru") for kind in KINDS), *(("elman", kind) for kind in KINDS)]
 MODELS = {
     f"{encoder} to {decoder} by {context}": {
@@ -401,7 +401,10 @@ def test_dropout_changes_training_only(name, kind):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"encoder": "rnn"}, "model.encoder is 'rnn'; choose one of feedforward, elman"),
+        (
+            {"encoder": "rnn"},
+            "model.encoder is 'rnn'; choose one of feedforward, transformer, elman",
+        ),
         ({"score": "cosine"}, "model.score is 'cosine'; choose one of dot"),
         ({"context": "none"}, "model.context is 'none'; choose one of vector, attention"),
         ({"hidden_size": 0}, "model.hidden_size is 0; use at least 1"),

@@ -95,16 +95,24 @@ def _state_norms(model: RecurrentLM, params: Any, tokens: Array) -> Array:
 
 def _loss(model: RecurrentLM, variables: Any, carry: Any, targets: Array) -> Array:
     """The losses after the last step, summed over rows, which do not touch each other."""
-    top = carry[-1][0]
+    top = jax.tree.leaves(carry[-1])[0]
+    width = model.config.hidden_sizes[-1]
+    if top.shape[1:] != (width,):
+        raise UserError(
+            f"the state of the cell {model.config.cell!r} begins with an array of the shape "
+            f"{top.shape[1:]}; expected its output, ({width},): give a model of another cell"
+        )
     logits: Any = model.apply(variables, top[:, None], method=RecurrentLM.read_out)
     return token_losses(logits, targets[:, None]).sum()
 
 
 def _norms(carry: Any) -> Array:
-    """[L, states] from arrays [B, H]."""
-    return jnp.array(
-        [[jnp.linalg.norm(state, axis=-1).mean() for state in layer] for layer in carry]
-    )
+    """[L, states] from arrays [B, ...]."""
+
+    def norm(state: Array) -> Array:
+        return jnp.linalg.norm(state.reshape((len(state), -1)), axis=-1).mean()
+
+    return jnp.array([[norm(state) for state in jax.tree.leaves(layer)] for layer in carry])
 
 
 @partial(jax.jit, static_argnames="model")

@@ -23,7 +23,7 @@ from zoo.errors import UserError
 from zoo.evaluation.alignment import alignment_error_rate, links_of
 from zoo.evaluation.bleu import score_texts
 from zoo.layers.cross_entropy import token_losses
-from zoo.layers.pooling import real_steps
+from zoo.layers.masks import real_steps
 from zoo.models.trained import TrainedTranslator, require_translator
 from zoo.progress import track
 

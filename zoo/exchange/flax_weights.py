@@ -18,6 +18,7 @@ from zoo.errors import UserError
 # Of each of our cells' numbers of gates, Flax's names, in the order of our blocks.
 _GATES = {1: ("",), 3: ("r", "z", "n"), 4: ("i", "f", "g", "o")}
 _GRU_GATES = 3
+CELLS_OF_FLAX = ("elman", "gru", "lstm")
 
 LayerParams = dict[str, np.ndarray]
 
@@ -65,25 +66,31 @@ def layer_from_flax(params: Mapping[str, Any]) -> LayerParams:
     return layer
 
 
-def layer_to_flax(layer: Mapping[str, Any]) -> dict[str, dict[str, np.ndarray]]:
+def layer_to_flax(layer: Mapping[str, Any], cell: str) -> dict[str, dict[str, np.ndarray]]:
     """The parameters of the Flax cell that computes what a `RecurrentLayer` does.
 
     Args:
         layer: the layer's parameters.
+        cell: the layer's cell.
 
     Returns:
         Those of SimpleCell, GRUCell or OptimizedLSTMCell (LSTMCell has the same); for `nn.RNN`, put
         them under "cell".
 
     Raises:
-        UserError: a learned initial state, which Flax's cells don't have.
+        UserError: a cell or a learned initial state that Flax does not have.
 
     Example:
         >>> kernel = np.eye(2, dtype=np.float32)
         >>> params = {"input_kernel": kernel, "recurrent_kernel": kernel, "bias": np.zeros(2)}
-        >>> sorted(layer_to_flax(params))
+        >>> sorted(layer_to_flax(params, "elman"))
         ['h', 'i']
     """
+    if cell not in CELLS_OF_FLAX:
+        raise UserError(
+            f"the cell is {cell!r}, which flax.linen does not have; it has those of "
+            f"{', '.join(CELLS_OF_FLAX)}"
+        )
     if "initial_0" in layer:
         raise UserError(
             "this layer has a learned initial state, which Flax's cells don't have; train with "
@@ -92,17 +99,17 @@ def layer_to_flax(layer: Mapping[str, Any]) -> dict[str, dict[str, np.ndarray]]:
     size = len(layer["recurrent_kernel"])
     gates = _GATES[np.shape(layer["recurrent_kernel"])[1] // size]
     sides = {"i": layer["input_kernel"], "h": layer["recurrent_kernel"]}
-    cell: dict[str, dict[str, np.ndarray]] = {
+    params: dict[str, dict[str, np.ndarray]] = {
         side + gate: {"kernel": block}
         for side, kernel in sides.items()
         for gate, block in zip(gates, _blocks(kernel, len(gates)), strict=True)
     }
     bias_side = "h" if len(gates) == len(_GATES[4]) else "i"  # where Flax's cells have it
     for gate, block in zip(gates, _blocks(layer["bias"], len(gates)), strict=True):
-        cell[bias_side + gate]["bias"] = block
+        params[bias_side + gate]["bias"] = block
     if "candidate_bias" in layer:
-        cell["hn"]["bias"] = np.asarray(layer["candidate_bias"], np.float32)
-    return cell
+        params["hn"]["bias"] = np.asarray(layer["candidate_bias"], np.float32)
+    return params
 
 
 def _names(gates: tuple[str, ...]) -> list[str]:

@@ -23,6 +23,7 @@ _NAME = re.compile(r"(weight|bias)_(ih|hh)_l(0|[1-9][0-9]*)(_reverse)?")
 _CELL_NAME = re.compile(r"(weight|bias)_(ih|hh)")
 _GATES = (1, 3, 4)  # of an Elman network, a GRU, an LSTM
 _GRU_GATES = 3
+CELLS_OF_TORCH = ("elman", "elman_relu", "gru", "lstm")
 
 LayerParams = dict[str, np.ndarray]
 
@@ -204,24 +205,30 @@ def _check_shapes(name: str, arrays: Mapping[str, np.ndarray]) -> None:
             )
 
 
-def stack_to_torch(params: Mapping[str, Mapping[str, Any]]) -> dict[str, np.ndarray]:
+def stack_to_torch(params: Mapping[str, Mapping[str, Any]], cell: str) -> dict[str, np.ndarray]:
     """The state dict of torch.nn.RNN, GRU or LSTM that computes what a `RecurrentStack` does.
 
     Args:
         params: the stack's parameters: `layer_0`, ..., maybe `reverse_layer_0`, ...
+        cell: the stack's cell.
 
     Returns:
         Name to float32 array; `torch.from_numpy` makes each a tensor for `load_state_dict`. The
         network takes batch_first=True and, for `elman_relu`, nonlinearity="relu".
 
     Raises:
-        UserError: a learned initial state, which torch's networks don't have.
+        UserError: a cell or a learned initial state, which torch's networks don't have.
 
     Example:
         >>> params = stack_from_torch({"weight_ih_l0": np.ones((4, 3)), "weight_hh_l0": np.eye(4)})
-        >>> sorted(stack_to_torch(params))
+        >>> sorted(stack_to_torch(params, "elman"))
         ['bias_hh_l0', 'bias_ih_l0', 'weight_hh_l0', 'weight_ih_l0']
     """
+    if cell not in CELLS_OF_TORCH:
+        raise UserError(
+            f"the cell is {cell!r}, which torch.nn has no network of; it has those of "
+            f"{', '.join(CELLS_OF_TORCH)}"
+        )
     state: dict[str, np.ndarray] = {}
     for name, layer in params.items():
         if "initial_0" in layer:

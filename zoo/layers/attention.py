@@ -24,9 +24,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from zoo.layers.initializers import uniform
 from zoo.layers.linear import affine
-from zoo.layers.pooling import real_steps
-from zoo.layers.recurrent import uniform
+from zoo.layers.masks import real_steps
 
 Array = jax.Array
 

@@ -5,7 +5,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from zoo.layers.lookup import Lookup, take_rows
+from zoo.layers.fast.lookup import Lookup, take_rows
 
 
 def product(x: jax.Array, kernel: jax.Array, dtype: str | None = None) -> jax.Array:

@@ -19,6 +19,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from zoo.layers.masks import real_steps
+
 Array = jax.Array
 
 POOLINGS = ("last", "mean", "max", "attention")
@@ -34,12 +36,6 @@ class Pooled(NamedTuple):
 
     vector: Array
     weights: Array
-
-
-def real_steps(states: Array, lengths: Array) -> Array:
-    """bool[B, T], True where a step is no padding."""
-    lengths = jnp.asarray(lengths)  # NumPy's int64 is int32 here
-    return jnp.arange(states.shape[1], dtype=lengths.dtype)[None, :] < lengths[:, None]
 
 
 def pool_last(states: Array, lengths: Array, *, bidirectional: bool = False) -> Pooled:

@@ -1,49 +1,33 @@
-"""The only scan over time: it runs any cell over a sequence and differentiates it by hand.
+"""Runs any cell over a batch of sequences.
 
-    a_t     = W x_t + b                              all t at once: one product over [B*T, D]
-    s_t     = U h_{t-1} + b_U                        inside the loop
-    carry_t = cell.forward(a_t, s_t, carry_{t-1})
+    x'          = cell.project(params, x)                         all t at once
+    state_t, h_t = cell.step(params, state_{t-1}, x'_t)           one loop over time
 
-The backward pass walks the same loop from the end. It keeps d a_t and d s_t, and after the loop
-takes the weight gradients as one product over all steps, dU = sum_t h_{t-1}' ds_t, so that nothing
-the size of U is added up inside the loop.
+A cell that is linear in its state needs no loop, and one with a derivative written by hand has a
+faster backward pass; both give what the loop gives (see `zoo.layers.fast`).
 
-**Truncation.** With `window` k, the loss at step t reaches the parameters as used in the steps
+**Truncation.** With `truncation` k, the loss at step t reaches the parameters as used in the steps
 t, t-1, ..., t-k+1 and no further back (truncated backpropagation through time; Williams and Peng
 1990, with a loss at every step). k = 1 holds every previous state constant, which is plain
-backpropagation (BP). Since nothing then waits for a gradient from further than k steps ahead, the
-truncated pass has no loop over time: k sweeps, each over all steps at once.
+backpropagation (BP).
 """
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from zoo.layers.cells import Carry, Cell
-from zoo.layers.linear import affine, product, sum_of_products
-from zoo.layers.lookup import Lookup
-from zoo.layers.pooling import real_steps
+from zoo.errors import UserError
+from zoo.layers.cells.base import Cell, Params, Projected, State
+from zoo.layers.fast.derivative import run_derivative
+from zoo.layers.fast.lookup import Lookup, take
+from zoo.layers.fast.prefix_sum import linear_recurrence
+from zoo.layers.masks import real_steps, reverse_sequences, widen_resets
 
 Array = jax.Array
 
-
-class Weights(NamedTuple):
-    """The parameters of one layer.
-
-    Attributes:
-        input_kernel: W, [D, G*H].
-        recurrent_kernel: U, [H, G*H].
-        bias: b, [G*H].
-        recurrent_bias: b_U, [G*H], or None for none.
-    """
-
-    input_kernel: Array
-    recurrent_kernel: Array
-    bias: Array
-    recurrent_bias: Array | None = None
+SCANS = ("auto", "sequential", "parallel")
 
 
 class Recurrence(NamedTuple):
@@ -51,289 +35,238 @@ class Recurrence(NamedTuple):
 
     Attributes:
         outputs: [B, T, H], h_t; zero at padding.
-        carry: arrays [B, H], the state after the last real token of each row (in the direction
-            of travel).
+        carry: the state after the last real token of each row (in the direction of travel).
     """
 
     outputs: Array
-    carry: Carry
+    carry: State
+
+
+class _Sequence(NamedTuple):
+    """What a cell is run over: `projected` [B, T, ...], `start` and `initial` [B, ...]."""
+
+    projected: Projected
+    start: State
+    initial: State
+    lengths: Array | None
+    resets: Array | None
 
 
 def recurrence(
     cell: Cell,
+    params: Params,
     inputs: Array | Lookup,
-    weights: Weights,
-    carry: Carry | None = None,
+    carry: State | None = None,
     *,
-    initial: Carry | None = None,
+    initial: State | None = None,
     lengths: Array | None = None,
     resets: Array | None = None,
     reverse: bool = False,
-    window: int = 0,
-    dtype: str | None = None,
+    truncation: int = 0,
+    scan: str = "auto",
 ) -> Recurrence:
     """Runs a cell over a batch of sequences.
 
     Args:
-        cell: one time step, from `zoo.layers.cells`.
+        cell: from `zoo.layers.cells`.
+        params: the cell's parameters.
         inputs: [B, T, D], or embeddings that are not looked up yet.
-        weights: the layer's parameters.
-        carry: arrays [B, H], the state before the first step; None for `initial`.
-        initial: arrays [B, H], the state that a reset returns to; None for zeros.
+        carry: arrays [B, ...], the state before the first step; None for `initial`.
+        initial: arrays [B, ...], the state that a reset returns to; None for the cell's own.
         lengths: int32[B], how many steps of each row are real, at least 1; None for all T. What
             follows is padding: it changes no real output, no carry and no gradient.
         resets: bool[B, R] with R <= T; True at [b, t] puts row b back to `initial` before step t.
         reverse: start at each row's last real token and walk to its first.
-        window: truncation k of the backward pass in steps; 0, or k >= T, for none.
-        dtype: precision of the products, see `zoo.layers.linear.product`.
+        truncation: k, of the backward pass, in steps; 0, or k >= T, for none.
+        scan: sequential for the plain loop; parallel for all steps at once, which a linear cell
+            can; auto for the fastest that the cell has.
 
     Returns:
         The outputs, in the order of the inputs also when reversed, and the final carry.
 
+    Raises:
+        UserError: the cell can't be run so.
+
     Example:
-        >>> from zoo.layers.cells import get_cell
-        >>> weights = Weights(jnp.zeros((3, 4)), jnp.eye(4), jnp.full(4, 0.5))
-        >>> result = recurrence(get_cell("elman_relu"), jnp.zeros((2, 5, 3)), weights)
-        >>> result.outputs[0, :, 0].tolist()
+        >>> from zoo.layers.cells import make_cell
+        >>> cell = make_cell("elman_relu", size=4)
+        >>> params = {"input_kernel": jnp.zeros((3, 4)), "recurrent_kernel": jnp.eye(4)}
+        >>> params["bias"] = jnp.full(4, 0.5)
+        >>> recurrence(cell, params, jnp.zeros((2, 5, 3))).outputs[0, :, 0].tolist()
         [0.5, 1.0, 1.5, 2.0, 2.5]
     """
     batch, steps, _ = inputs.shape
-    hidden = weights.recurrent_kernel.shape[0]
     if initial is None:
-        initial = tuple(jnp.zeros((batch, hidden), inputs.dtype) for _ in range(cell.num_states))
+        initial = cell.initial_state(batch, inputs.dtype)
     if reverse:
         inputs = reverse_sequences(inputs, lengths)
         resets = None if resets is None else reverse_sequences(widen_resets(resets, steps), lengths)
-    projected = affine(inputs, weights.input_kernel, weights.bias, dtype).swapaxes(0, 1)
-    carry = initial if carry is None else carry
+    if isinstance(inputs, Lookup) and not cell.reads_lookup:
+        inputs = take(inputs)
+    start = initial if carry is None else carry
     if resets is not None and resets.shape[1] == 1:  # outside the loop, where it costs nothing
-        carry, resets = _select(resets[:, 0], initial, carry), None
+        start, resets = _select(resets[:, 0], initial, start), None
     if resets is not None:
-        resets = widen_resets(resets, steps).swapaxes(0, 1)
-    static = _Static(cell, window if 0 < window < steps else 0, dtype)
-    states = _run(
-        static,
-        projected,
-        weights.recurrent_kernel,
-        weights.recurrent_bias,
-        carry,
-        initial,
-        resets,
-    )
-    outputs, final = _real_part(states, lengths)
+        resets = widen_resets(resets, steps)
+    sequence = _Sequence(cell.project(params, inputs), start, initial, lengths, resets)
+    truncation = truncation if 0 < truncation < steps else 0
+    outputs, final = _run(cell, params, sequence, truncation, scan)
     return Recurrence(reverse_sequences(outputs, lengths) if reverse else outputs, final)
 
 
-def _real_part(states: Carry, lengths: Array | None) -> tuple[Array, Carry]:
-    """Of states [T, B, H] the outputs [B, T, H], zero at padding, and the last real states."""
-    outputs = states[0].swapaxes(0, 1)
-    if lengths is None:
-        return outputs, tuple(state[-1] for state in states)
-    real = real_steps(outputs, lengths)[..., None]
-    final = tuple(state[lengths - 1, jnp.arange(lengths.shape[0])] for state in states)
-    return jnp.where(real, outputs, 0), final
-
-
-def reverse_sequences(x: Any, lengths: Array | None) -> Any:
-    """Reverses the first lengths[b] steps of each row b and leaves its padding where it is.
-
-    Args:
-        x: [B, T, ...], or a `Lookup`, of which the rows are reversed.
-        lengths: int32[B]; None for T.
-
-    Returns:
-        [B, T, ...].
-
-    Example:
-        >>> reverse_sequences(jnp.array([[1, 2, 3, 0], [4, 5, 6, 7]]), jnp.array([3, 4])).tolist()
-        [[3, 2, 1, 0], [7, 6, 5, 4]]
-    """
-    if isinstance(x, Lookup):
-        return x.replace(rows=reverse_sequences(x.rows, lengths))
-    if lengths is None:
-        return x[:, ::-1]
-    steps = jnp.arange(x.shape[1])[None, :]
-    index = jnp.where(steps < lengths[:, None], lengths[:, None] - 1 - steps, steps)
-    return x[jnp.arange(x.shape[0])[:, None], index]
-
-
-class _Static(NamedTuple):
-    """The settings that shape the compiled program; window 0 is no truncation."""
-
-    cell: Cell
-    window: int
-    dtype: str | None
-
-
-def widen_resets(resets: Array, steps: int) -> Array:
-    """Resets bool[B, R] as bool[B, T]: none after step R."""
-    return jnp.pad(resets, ((0, 0), (0, steps - resets.shape[1])))
-
-
-def _select(mask: Array, where_true: Carry, where_false: Carry) -> Carry:
-    """Per row or per step and row: mask [..., B] chooses between arrays [..., B, H]."""
-    return tuple(
-        jnp.where(mask[..., None], a, b) for a, b in zip(where_true, where_false, strict=True)
-    )
-
-
-def _add(first: Carry, second: Carry) -> Carry:
-    return jax.tree.map(jnp.add, first, second)
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _run(
-    static: _Static,
-    projected: Array,
-    kernel: Array,
-    recurrent_bias: Array | None,
-    carry: Carry,
-    initial: Carry,
-    resets: Array | None,
-) -> Carry:
-    """The states after every step, arrays [T, B, H], from a_t [T, B, G*H]; resets bool[T, B]."""
-    return _run_keeping(static, projected, kernel, recurrent_bias, carry, initial, resets)[0]
-
-
-def _steps_a_turn(num_steps: int) -> int:
-    """Steps that one turn of the loop takes: eight to sixteen cost a GPU a quarter less.
-
-    A CPU takes as long with one. A number that divides all steps leaves no rest, which would be
-    compiled and run apart.
-    """
-    if jax.default_backend() != "gpu":
-        return 1
-    return max((turn for turn in range(8, 17) if num_steps % turn == 0), default=8)
-
-
-def _run_keeping(
-    static: _Static,
-    projected: Array,
-    kernel: Array,
-    recurrent_bias: Array | None,
-    carry: Carry,
-    initial: Carry,
-    resets: Array | None,
-) -> tuple[Carry, tuple]:
-    """The states, and what the backward pass needs."""
-    rounded = lax.optimization_barrier(kernel.astype(static.dtype or kernel.dtype))
-
-    def step(previous: Carry, now: tuple[Array, Array | None]) -> tuple[Carry, tuple]:
-        projected_now, reset = now
-        if reset is not None:
-            previous = _select(reset, initial, previous)
-        recurrent = product(previous[0], rounded, static.dtype)
-        if recurrent_bias is not None:
-            recurrent = recurrent + recurrent_bias[None, :]
-        following, residuals = static.cell.forward(projected_now, recurrent, previous)
-        return following, (following, residuals)
-
-    _, (states, residuals) = lax.scan(
-        step, carry, (projected, resets), unroll=_steps_a_turn(len(projected))
-    )
-    return states, (kernel, recurrent_bias, carry, initial, resets, states, residuals)
-
-
-def _run_backward(static: _Static, kept: tuple, grad_states: Carry) -> tuple:
-    """The gradients of every argument of `_run` but the static one."""
-    kernel, recurrent_bias, carry, initial, resets, states, residuals = kept
-    previous = tuple(
-        jnp.concatenate([first[None], state[:-1]])
-        for first, state in zip(carry, states, strict=True)
-    )
-    if resets is not None:
-        previous = _select(resets, tuple(array[None] for array in initial), previous)
-    walk = _walk_back if static.window == 0 else _sweep_back
-    steps = _Steps(previous, states, residuals, resets, grad_states)
-    grad_projected, grad_recurrent, grad_carry, grad_initial = walk(static, kernel, steps)
-    grad_kernel = sum_of_products(previous[0], grad_recurrent, static.dtype)
-    grad_bias = None if recurrent_bias is None else grad_recurrent.sum(axis=(0, 1))
-    return grad_projected, grad_kernel, grad_bias, grad_carry, grad_initial, None
-
-
-_run.defvjp(_run_keeping, _run_backward)
-
-
-class _Steps(NamedTuple):
-    """All steps of a forward pass, arrays [T, B, ...], and the gradient of what they gave."""
-
-    previous: Carry
-    states: Carry
-    residuals: Carry
-    resets: Array | None
-    grad_states: Carry
-
-
-def _transposed(static: _Static, kernel: Array) -> Array:
-    """U', laid out and rounded once, so that the product in the loop reads it in order."""
-    return lax.optimization_barrier(kernel.astype(static.dtype or kernel.dtype).T)
-
-
-def _one_back(
-    static: _Static, kernel_transposed: Array, step: _Steps, grad: Carry
-) -> tuple[Array, Array, Carry]:
-    """Through the cell at one step (or at all steps): d a_t, d s_t and d carry_{t-1}."""
-    cell_gradient = static.cell.backward(step.residuals, step.previous, step.states, grad)
-    recurrent = cell_gradient.recurrent
-    flat = recurrent.reshape((-1, recurrent.shape[-1]))
-    through_product = product(flat, kernel_transposed, static.dtype)
-    hidden = cell_gradient.previous[0] + through_product.reshape(cell_gradient.previous[0].shape)
-    return cell_gradient.projected, recurrent, (hidden, *cell_gradient.previous[1:])
-
-
-def _walk_back(static: _Static, kernel: Array, steps: _Steps) -> tuple[Array, Array, Carry, Carry]:
-    """Full backpropagation through time: one backward scan."""
-    kernel_transposed = _transposed(static, kernel)
-    zeros = tuple(jnp.zeros(state.shape[1:], state.dtype) for state in steps.states)
-
-    def back(grads: tuple[Carry, Carry], step: _Steps) -> tuple[tuple[Carry, Carry], tuple]:
-        grad, grad_initial = grads
-        grad = _add(grad, step.grad_states)
-        projected, recurrent, grad = _one_back(static, kernel_transposed, step, grad)
-        if step.resets is not None:
-            grad_initial = _add(grad_initial, _select(step.resets, grad, zeros))
-            grad = _select(step.resets, zeros, grad)
-        shared = recurrent is projected  # stored once where the two are one array
-        return (grad, grad_initial), (projected, None if shared else recurrent)
-
-    (grad, grad_initial), (projected, recurrent) = lax.scan(
-        back, (zeros, zeros), steps, reverse=True, unroll=_steps_a_turn(len(steps.states[0]))
-    )
-    return projected, projected if recurrent is None else recurrent, grad, grad_initial
-
-
-def _sweep_back(static: _Static, kernel: Array, steps: _Steps) -> tuple[Array, Array, Carry, Carry]:
-    """Truncated backpropagation: `window` sweeps, each moving every step's loss one step back.
-
-    Sweep j holds at step t the gradient of the loss at step t + j; the sum over sweeps is what
-    step t is charged.
-    """
-    kernel_transposed = _transposed(static, kernel)
-    cell = static.cell
-    zeros = tuple(jnp.zeros(state.shape[1:], state.dtype) for state in steps.states)
-
-    def sweep(_: int, state: tuple) -> tuple:
-        grad, projected, recurrent, grad_carry, grad_initial = state
-        more_projected, more_recurrent, grad = _one_back(static, kernel_transposed, steps, grad)
-        if steps.resets is not None:
-            nothing = tuple(array[None] for array in zeros)
-            stopped = _select(steps.resets, grad, nothing)
-            grad_initial = _add(grad_initial, tuple(array.sum(axis=0) for array in stopped))
-            grad = _select(steps.resets, nothing, grad)
-        grad_carry = _add(grad_carry, tuple(array[0] for array in grad))
-        grad = tuple(jnp.concatenate([array[1:], jnp.zeros_like(array[:1])]) for array in grad)
-        return (
-            grad,
-            projected + more_projected,
-            recurrent + more_recurrent,
-            grad_carry,
-            grad_initial,
+    cell: Cell, params: Params, sequence: _Sequence, truncation: int, scan: str
+) -> tuple[Array, State]:
+    """Outputs [B, T, H] and the last real state, in the order of travel."""
+    if scan not in SCANS:
+        raise UserError(f"scan is {scan!r}; choose one of {', '.join(SCANS)}")
+    if scan != "sequential" and not truncation:
+        found = cell.coefficients(params, sequence.projected)
+        if found is not None:
+            return _parallel(*found, sequence)
+    if scan == "parallel":
+        raise UserError(
+            f"{type(cell).__name__} can't be run in parallel; use scan='sequential' or 'auto'"
+            + (", or no truncation" if truncation else "")
         )
+    if scan == "auto" and cell.derivative is not None:
+        return _by_derivative(cell, params, sequence, truncation)
+    if truncation:
+        return _truncated(cell, params, sequence, truncation)
+    return _sequential(cell, params, sequence)
 
-    none = jnp.zeros((*steps.states[0].shape[:-1], kernel.shape[1]), kernel.dtype)
-    state = (steps.grad_states, none, none, zeros, zeros)
-    grad, projected, recurrent, grad_carry, grad_initial = lax.fori_loop(
-        0, static.window - 1, sweep, state
+
+def _parallel(a: State, b: State, sequence: _Sequence) -> tuple[Array, State]:
+    """All steps at once, see `zoo.layers.fast.prefix_sum`."""
+    lengths, resets = sequence.lengths, sequence.resets
+    arrays = zip(a, b, sequence.start, sequence.initial, strict=True)
+    each = [
+        linear_recurrence(a_t, b_t, start, initial=initial, lengths=lengths, resets=resets)
+        for a_t, b_t, start, initial in arrays
+    ]
+    return each[0][0], tuple(final for _, final in each)
+
+
+def _by_derivative(
+    cell: Any, params: Params, sequence: _Sequence, truncation: int
+) -> tuple[Array, State]:
+    """The loop with the backward pass written by hand, see `zoo.layers.fast.derivative`."""
+    states = run_derivative(
+        cell.derivative,
+        sequence.projected.swapaxes(0, 1),
+        params["recurrent_kernel"],
+        cell.recurrent_bias(params),
+        sequence.start,
+        sequence.initial,
+        None if sequence.resets is None else sequence.resets.swapaxes(0, 1),
+        truncation=truncation,
+        dtype=cell.matmul_dtype,
     )
-    last = cell.backward(steps.residuals, steps.previous, steps.states, grad)
-    return projected + last.projected, recurrent + last.recurrent, grad_carry, grad_initial
+    outputs, lengths = states[0].swapaxes(0, 1), sequence.lengths
+    if lengths is None:
+        return outputs, jax.tree.map(lambda state: state[-1], states)
+    real = real_steps(outputs, lengths)[..., None]
+    return jnp.where(real, outputs, 0), _last_real(states, lengths)
+
+
+def _sequential(cell: Cell, params: Params, sequence: _Sequence) -> tuple[Array, State]:
+    """The plain loop, as JAX differentiates it."""
+    initial = sequence.initial
+
+    def step(state: State, now: tuple) -> tuple[State, Array]:
+        projected, reset, real = now
+        entering = state if reset is None else _select(reset, initial, state)
+        following, output = cell.step(params, entering, projected)
+        if real is None:
+            return following, output
+        return _select(real, following, state), _select(real, output, jnp.zeros_like(output))
+
+    final, outputs = lax.scan(step, sequence.start, _time_major(sequence))
+    return outputs.swapaxes(0, 1), final
+
+
+def _truncated(
+    cell: Cell, params: Params, sequence: _Sequence, truncation: int
+) -> tuple[Array, State]:
+    """Every step's output from a run of its own over the last k steps, all of them side by side.
+
+    The run for step t starts at step t - k + 1 from the state there, held constant; where there
+    are not so many steps before t, at the beginning.
+    """
+    projected, resets, real = _time_major(sequence)
+    entering = lax.stop_gradient(_entering_states(cell, params, sequence))
+    num_steps, batch = jax.tree.leaves(entering)[0].shape[:2]
+    times = jnp.arange(num_steps)
+    first = jnp.maximum(times - truncation + 1, 0)
+    start, initial = _repeat((sequence.start, sequence.initial), num_steps)
+    from_the_start = jnp.broadcast_to((times < truncation - 1)[:, None], (num_steps, batch))
+    state = _select(from_the_start, start, jax.tree.map(lambda array: array[first], entering))
+
+    def sweep(state: State, number: Array) -> tuple[State, Array]:
+        at = times - truncation + 1 + number
+        index, active = jnp.maximum(at, 0), jnp.broadcast_to((at >= 0)[:, None], (num_steps, batch))
+        before = state
+        if resets is not None:
+            before = _select(resets[index] & (number > 0), initial, state)
+        inputs = jax.tree.map(lambda array: array[index], projected)
+        following, output = cell.step(params, _fold(before), _fold(inputs))
+        following, output = _unfold((following, output), num_steps)
+        return _select(active, following, state), output
+
+    state, outputs = lax.scan(sweep, state, jnp.arange(truncation))
+    outputs = outputs[-1]
+    lengths = sequence.lengths
+    if lengths is None or real is None:
+        return outputs.swapaxes(0, 1), jax.tree.map(lambda array: array[-1], state)
+    outputs = _select(real, outputs, jnp.zeros_like(outputs))
+    return outputs.swapaxes(0, 1), _last_real(state, lengths)
+
+
+def _entering_states(cell: Cell, params: Params, sequence: _Sequence) -> State:
+    """The state that every step starts from, after its reset: arrays [T, B, ...]."""
+
+    def step(state: State, now: tuple) -> tuple[State, State]:
+        projected, reset, _ = now
+        entering = state if reset is None else _select(reset, sequence.initial, state)
+        return cell.step(params, entering, projected)[0], entering
+
+    return lax.scan(step, sequence.start, _time_major(sequence))[1]
+
+
+def _time_major(sequence: _Sequence) -> tuple[Projected, Array | None, Array | None]:
+    """What every step reads: its inputs, its resets and whether it is real, [T, B, ...]."""
+    projected = jax.tree.map(lambda array: array.swapaxes(0, 1), sequence.projected)
+    resets, lengths = sequence.resets, sequence.lengths
+    real = None
+    if lengths is not None:
+        real = real_steps(jax.tree.leaves(sequence.projected)[0], lengths).swapaxes(0, 1)
+    return projected, None if resets is None else resets.swapaxes(0, 1), real
+
+
+def _select(mask: Array, where_true: Any, where_false: Any) -> Any:
+    """Chooses between pytrees of arrays [*mask.shape, ...]."""
+
+    def choose(one: Array, other: Array) -> Array:
+        return jnp.where(mask.reshape(mask.shape + (1,) * (one.ndim - mask.ndim)), one, other)
+
+    return jax.tree.map(choose, where_true, where_false)
+
+
+def _repeat(tree: Any, num_steps: int) -> Any:
+    """Arrays [B, ...] as [T, B, ...]."""
+    return jax.tree.map(lambda array: jnp.broadcast_to(array, (num_steps, *array.shape)), tree)
+
+
+def _fold(tree: Any) -> Any:
+    """Arrays [T, B, ...] as [T*B, ...]."""
+    return jax.tree.map(lambda array: array.reshape((-1, *array.shape[2:])), tree)
+
+
+def _unfold(tree: Any, num_steps: int) -> Any:
+    """Arrays [T*B, ...] as [T, B, ...]."""
+    return jax.tree.map(lambda array: array.reshape((num_steps, -1, *array.shape[1:])), tree)
+
+
+def _last_real(states: State, lengths: Array) -> State:
+    """Of states [T, B, ...] those after each row's last real step."""
+    return jax.tree.map(lambda state: state[lengths - 1, jnp.arange(lengths.shape[0])], states)

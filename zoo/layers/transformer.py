@@ -23,7 +23,7 @@ from jax import lax
 from zoo.layers.attention import MultiHeadAttention
 from zoo.layers.dropout import drop
 from zoo.layers.linear import affine
-from zoo.layers.pooling import real_steps
+from zoo.layers.masks import real_steps
 
 Array = jax.Array
 

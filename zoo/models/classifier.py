@@ -21,10 +21,10 @@ import jax
 import jax.numpy as jnp
 
 from zoo.errors import UserError
-from zoo.layers.cells import CELLS
+from zoo.layers.cells import check_cell
 from zoo.layers.dropout import dropout
+from zoo.layers.initializers import uniform
 from zoo.layers.linear import affine
-from zoo.layers.linear_recurrence import LINEAR_CELLS
 from zoo.layers.pooling import (
     POOLINGS,
     Pooled,
@@ -33,7 +33,7 @@ from zoo.layers.pooling import (
     pool_max,
     pool_mean,
 )
-from zoo.layers.recurrent import RecurrentStack, uniform
+from zoo.layers.recurrent import RecurrentStack
 from zoo.models.feedforward import FeedForward, check_activation
 from zoo.special_tokens import UNKNOWN_ID
 
@@ -81,9 +81,7 @@ class ClassifierConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hidden_sizes", tuple(self.hidden_sizes))
-        names = (*CELLS, *LINEAR_CELLS, NO_CELL)
-        if self.cell not in names:
-            raise UserError(f"model.cell is {self.cell!r}; choose one of {', '.join(names)}")
+        check_cell("model.cell", self.cell, (NO_CELL,))
         if self.pooling not in POOLINGS:
             raise UserError(
                 f"model.pooling is {self.pooling!r}; choose one of {', '.join(POOLINGS)}"

@@ -1,7 +1,7 @@
 """Decoders: from a source and the target tokens so far to a state that says which comes next.
 
     feedforward     h_t = tanh(W [y_{t-N+1}; ...; y_t; z] + b)     y: embedding and position
-    recurrent       h_t = cell(h_{t-1}, y_t), h_0 = tanh(W_0 z + b_0)     elman, gru or lstm
+    recurrent       h_t = cell(h_{t-1}, y_t), h_0 = tanh(W_0 z + b_0)     any cell of layers.cells
     transformer     layers of attention to the target so far and to the source, models.transformer
 
 z is the source's vector. The first two look at the source's states, where they have attention:
@@ -23,6 +23,7 @@ them. Training calls once with all tokens, decoding with one at a time.
 Axes: B rows, T target steps, S source steps, D width of an embedding, H width of a state.
 """
 
+import itertools
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -30,10 +31,11 @@ import jax
 import jax.numpy as jnp
 
 from zoo.layers.attention import Attention
-from zoo.layers.cells import Carry, get_cell
+from zoo.layers.cells.base import State
+from zoo.layers.initializers import uniform
 from zoo.layers.linear import affine
 from zoo.layers.positions import positions
-from zoo.layers.recurrent import RecurrentStack, uniform
+from zoo.layers.recurrent import RecurrentStack, initial_states
 from zoo.models.encoders import Encoded
 
 Array = jax.Array
@@ -165,7 +167,7 @@ class FeedForwardDecoder(nn.Module):
 class RecurrentState(NamedTuple):
     """The carry of each layer, and h~ [B, H] of the step before (None without input feeding)."""
 
-    carry: tuple[Carry, ...]
+    carry: tuple[State, ...]
     fed: Any
 
 
@@ -176,7 +178,7 @@ class RecurrentDecoder(nn.Module):
     `start_bias` b_0, which make all layers' first carries.
 
     Attributes:
-        cell: elman, gru or lstm.
+        cell: a name in `zoo.layers.cells`.
         size: H.
         num_layers: recurrent layers.
         dropout_rate: fraction of what goes from layer to layer dropped.
@@ -204,7 +206,7 @@ class RecurrentDecoder(nn.Module):
             forget_bias=self.forget_bias,
         )
         self.look = Look(self.score, self.size)
-        width = self.num_layers * get_cell(self.cell).num_states * self.size
+        width = sum(array.size for array in jax.tree.leaves(self._initial_states(1)))
         init = uniform(self.size**-0.5)
         self.start_kernel = self.param("start_kernel", init, (self.size, width))
         self.start_bias = self.param("start_bias", nn.initializers.zeros, (width,))
@@ -213,11 +215,18 @@ class RecurrentDecoder(nn.Module):
         """The source, and h_0."""
         del room
         start = jnp.tanh(affine(encoded.vector, self.start_kernel, self.start_bias))
-        num_states = get_cell(self.cell).num_states
-        parts = jnp.split(start, self.num_layers * num_states, axis=-1)
-        layers = [parts[at : at + num_states] for at in range(0, len(parts), num_states)]
+        arrays, structure = jax.tree.flatten(self._initial_states(1))
+        ends = list(itertools.accumulate(array.size for array in arrays))
+        parts = jnp.split(start, ends[:-1], axis=-1)
+        shaped = [
+            part.reshape((-1, *array.shape[1:])) for part, array in zip(parts, arrays, strict=True)
+        ]
         fed = jnp.zeros_like(encoded.vector) if self.input_feeding else None
-        return self.look.prepare(encoded), RecurrentState(tuple(map(tuple, layers)), fed)
+        carry = jax.tree.unflatten(structure, shaped)
+        return self.look.prepare(encoded), RecurrentState(carry, fed)
+
+    def _initial_states(self, batch_size: int) -> tuple[State, ...]:
+        return initial_states(self.cell, (self.size,) * self.num_layers, batch_size)
 
     def __call__(
         self, embedded: Array, memory: Memory, state: RecurrentState, deterministic: bool = True

@@ -21,17 +21,17 @@ import jax
 
 from zoo.errors import UserError
 from zoo.layers.attention import SCORES
+from zoo.layers.cells import check_cell
 from zoo.layers.dropout import drop
-from zoo.layers.recurrent import uniform
-from zoo.layers.softmax_loss import SoftmaxInputs
+from zoo.layers.fast.softmax_loss import SoftmaxInputs
+from zoo.layers.initializers import uniform
 from zoo.models.decoders import FeedForwardDecoder, RecurrentDecoder
 from zoo.models.encoders import Encoded, FeedForwardEncoder, RecurrentEncoder
 from zoo.models.transformer import TransformerDecoder, TransformerEncoder
 
 Array = jax.Array
 
-CELL_KINDS = ("elman", "gru", "lstm")
-KINDS = ("feedforward", *CELL_KINDS, "transformer")
+NOT_RECURRENT = ("feedforward", "transformer")
 CONTEXTS = ("vector", "attention")
 
 
@@ -40,7 +40,7 @@ class EncoderDecoderConfig:
     """The settings of an encoder-decoder.
 
     Attributes:
-        encoder: feedforward, elman, gru, lstm or transformer.
+        encoder: feedforward, transformer, or a recurrent cell: a name in `zoo.layers.cells`.
         decoder: the same.
         context: vector, the source as one vector; or attention to all its states.
         score: of attention, but in a transformer decoder: dot, scaled_dot, bilinear or additive.
@@ -84,12 +84,9 @@ class EncoderDecoderConfig:
     forget_bias: float = 1.0
 
     def __post_init__(self) -> None:
-        for name, choices in (
-            ("encoder", KINDS),
-            ("decoder", KINDS),
-            ("context", CONTEXTS),
-            ("score", SCORES),
-        ):
+        for name in ("encoder", "decoder"):
+            check_cell(f"model.{name}", getattr(self, name), NOT_RECURRENT)
+        for name, choices in (("context", CONTEXTS), ("score", SCORES)):
             if getattr(self, name) not in choices:
                 raise UserError(
                     f"model.{name} is {getattr(self, name)!r}; choose one of {', '.join(choices)}"
@@ -136,10 +133,10 @@ def _check_fit(config: EncoderDecoderConfig) -> None:
         raise UserError(f"model.embedding_size is {embedding}; positions need an even one")
     if config.decoder == "feedforward" and config.context == "attention" and width % 2:
         raise UserError(f"model.hidden_size is {width}; positions need an even one")
-    if config.bidirectional and config.encoder in CELL_KINDS and width % 2:
+    if config.bidirectional and config.encoder not in NOT_RECURRENT and width % 2:
         raise UserError(f"model.hidden_size is {width}; a bidirectional encoder halves it: even")
     for name in ("input_feeding", "reads_vector"):
-        if getattr(config, name) and config.decoder not in CELL_KINDS:
+        if getattr(config, name) and config.decoder in NOT_RECURRENT:
             raise UserError(
                 f"model.{name} is for a recurrent decoder; model.decoder is {config.decoder}"
             )

@@ -2,7 +2,7 @@
 
     feedforward     h_s = tanh(W [x_{s-w}; ...; x_{s+w}] + b)      x: embedding and position
                     z   = mean of h_1, ..., h_n
-    recurrent       h_s = [forward state; backward state] at s     elman, gru or lstm
+    recurrent       h_s = [forward state; backward state] at s     any cell of layers.cells
                     z   = [last forward state; last backward state]
     transformer     h   = layers of self-attention, see models.transformer
                     z   = mean of h_1, ..., h_n
@@ -20,7 +20,8 @@ import jax.numpy as jnp
 
 from zoo.layers.dropout import drop
 from zoo.layers.linear import affine
-from zoo.layers.pooling import pool_last, pool_mean, real_steps
+from zoo.layers.masks import real_steps
+from zoo.layers.pooling import pool_last, pool_mean
 from zoo.layers.positions import positions
 from zoo.layers.recurrent import RecurrentStack
 
@@ -77,7 +78,7 @@ class RecurrentEncoder(nn.Module):
     """A recurrent network reads the source, one way or both ways.
 
     Attributes:
-        cell: elman, gru or lstm.
+        cell: a name in `zoo.layers.cells`.
         size: H; read both ways, each direction has half of it.
         num_layers: recurrent layers.
         bidirectional: read both ways.

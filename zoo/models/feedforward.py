@@ -29,8 +29,8 @@ import jax.numpy as jnp
 from zoo.errors import UserError
 from zoo.layers.cross_entropy import token_losses
 from zoo.layers.dropout import dropout
+from zoo.layers.initializers import uniform
 from zoo.layers.linear import affine
-from zoo.layers.recurrent import uniform
 
 Array = jax.Array
 

@@ -18,8 +18,8 @@ import jax.numpy as jnp
 
 from zoo.errors import UserError
 from zoo.layers.dropout import dropout
+from zoo.layers.initializers import uniform
 from zoo.layers.linear import product
-from zoo.layers.recurrent import uniform
 from zoo.models.feedforward import FeedForward, check_activation
 from zoo.models.output import LMOutput
 from zoo.special_tokens import START_ID

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from zoo.layers.softmax_loss import SoftmaxInputs
+from zoo.layers.fast.softmax_loss import SoftmaxInputs
 
 
 class LMOutput(NamedTuple):

@@ -4,7 +4,7 @@
     y_t = softmax(U h_t)                the distribution of token t + 1
 
 (Mikolov et al. 2010, eq. 1-3) with an Elman cell as written; GRU and LSTM cells replace the first
-line (see zoo/layers/cells.py), and several layers may stand on top of each other. Where embeddings
+line (see zoo/layers/cells), and several layers may stand on top of each other. Where embeddings
 are tied, U is the embedding matrix itself (Press and Wolf 2017; Inan et al. 2017).
 """
 
@@ -16,12 +16,13 @@ import jax
 import jax.numpy as jnp
 
 from zoo.errors import UserError
-from zoo.layers.cells import CELLS, Carry
+from zoo.layers.cells import check_cell, make_cell
+from zoo.layers.cells.base import State
 from zoo.layers.dropout import dropout
-from zoo.layers.linear_recurrence import LINEAR_CELLS
-from zoo.layers.lookup import Lookup, embed
-from zoo.layers.recurrent import RecurrentStack, num_states_of, uniform
-from zoo.layers.softmax_loss import SoftmaxInputs
+from zoo.layers.fast.lookup import Lookup, embed
+from zoo.layers.fast.softmax_loss import SoftmaxInputs
+from zoo.layers.initializers import uniform
+from zoo.layers.recurrent import RecurrentStack, initial_states
 from zoo.models.output import LMOutput
 
 Array = jax.Array
@@ -32,8 +33,8 @@ class RecurrentLMConfig:
     """The settings of a recurrent language model.
 
     Attributes:
-        cell: elman (tanh), elman_relu, elman_logistic, gru or lstm; or, without a loop over time,
-            min_gru, min_lstm or rg_lru.
+        cell: elman (tanh), elman_relu, elman_logistic, gru, lstm or peephole_lstm; without a loop
+            over time, min_gru, min_lstm or rg_lru; or one that `zoo.register_cell` made known.
         embedding_size: D, width of c_t.
         hidden_sizes: H of each layer, from the bottom.
         tie_embeddings: use the embedding matrix as U; the last hidden size must then be D.
@@ -87,13 +88,11 @@ def _check(config: RecurrentLMConfig) -> None:
             f"model.embedding_size is {config.embedding_size} and model.hidden_sizes "
             f"{config.hidden_sizes}; use sizes of at least 1, such as 128 and (256,)"
         )
-    if config.cell not in (*CELLS, *LINEAR_CELLS):
-        names = ", ".join((*CELLS, *LINEAR_CELLS))
-        raise UserError(f"model.cell is {config.cell!r}; choose one of {names}")
-    if config.cell in LINEAR_CELLS and (config.truncation or config.weight_dropout_rate):
+    check_cell("model.cell", config.cell)
+    if config.weight_dropout_rate and not make_cell(config.cell, 1).recurrent_weights:
         raise UserError(
-            f"model.cell is {config.cell}, which has no loop and no recurrent weights: "
-            "model.truncation and model.weight_dropout_rate have to be 0"
+            f"model.cell is {config.cell}, which has no recurrent weights: "
+            "model.weight_dropout_rate has to be 0"
         )
     if config.tie_embeddings and config.hidden_sizes[-1] != config.embedding_size:
         raise UserError(
@@ -166,7 +165,7 @@ class RecurrentLM(nn.Module):
             forget_bias=config.forget_bias,
             learn_initial_state=config.learn_initial_state,
             weight_dropout_rate=config.weight_dropout_rate,
-            window=config.truncation,
+            truncation=config.truncation,
             matmul_dtype=self._matmul_dtype,
         )
         if not config.tie_embeddings:
@@ -182,7 +181,7 @@ class RecurrentLM(nn.Module):
     def __call__(
         self,
         tokens: Array,
-        carry: tuple[Carry, ...] | None = None,
+        carry: tuple[State, ...] | None = None,
         *,
         lengths: Array | None = None,
         resets: Array | None = None,
@@ -233,16 +232,12 @@ class RecurrentLM(nn.Module):
         """Logits [..., V] from outputs of the top layer [..., H]."""
         return self._softmax(hidden).logits()
 
-    def zero_carry(self, batch_size: int) -> tuple[Carry, ...]:
-        """A carry of zeros, to start a loop with; needs no parameters.
+    def zero_carry(self, batch_size: int) -> tuple[State, ...]:
+        """A carry to start a loop with, which needs no parameters: the cells' own initial states.
 
         The state that a sequence starts from, which may be trained, is `carry=None` or a reset.
         """
-        num_states = num_states_of(self.config.cell)
-        return tuple(
-            tuple(jnp.zeros((batch_size, size)) for _ in range(num_states))
-            for size in self.config.hidden_sizes
-        )
+        return initial_states(self.config.cell, self.config.hidden_sizes, batch_size)
 
     def _dropout(self, x: Array, rate: float, deterministic: bool) -> Array:
         if deterministic or not rate:

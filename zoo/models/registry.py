@@ -60,7 +60,7 @@ ARCHITECTURES = {
         task="ngram_counting",
     ),
     "recurrent_lm": Architecture(
-        "recurrent language model with Elman, GRU or LSTM cells",
+        "recurrent language model with any cell: Elman, GRU, LSTM, ...",
         "zoo.models.recurrent_lm",
         "RecurrentLMConfig",
         "RecurrentLM",

@@ -18,7 +18,7 @@ from zoo.data.streams import StreamBatches
 from zoo.diagnostics.figures import gradient_figure
 from zoo.diagnostics.gradient_flow import cut_rows, gradient_flow
 from zoo.errors import UserError
-from zoo.layers.pooling import real_steps
+from zoo.layers.masks import real_steps
 from zoo.models.mixture import MixtureLM
 from zoo.models.recurrent_lm import RecurrentLM
 from zoo.models.registry import build

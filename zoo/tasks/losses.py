@@ -5,7 +5,7 @@ from typing import Any
 import jax
 
 from zoo.layers.cross_entropy import weighted_losses
-from zoo.layers.softmax_loss import count_parts, softmax_losses
+from zoo.layers.fast.softmax_loss import count_parts, softmax_losses
 
 Array = jax.Array
 
@@ -13,7 +13,7 @@ Array = jax.Array
 def output_losses(
     output: Any, targets: Array, weights: Array, smoothing: float = 0.0
 ) -> tuple[Array, Array]:
-    """The weighted sum of the losses, and each target's own; see `zoo.layers.softmax_loss`.
+    """The weighted sum of the losses, and each target's own; see `zoo.layers.fast.softmax_loss`.
 
     Args:
         output: an `LMOutput` or `TranslationOutput`. Where it has `softmax` and the logits would be

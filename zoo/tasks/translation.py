@@ -31,7 +31,7 @@ from zoo.diagnostics.figures import alignment_figure
 from zoo.errors import UserError
 from zoo.evaluation.bleu import import_sacrebleu
 from zoo.evaluation.translating import evaluate_translator
-from zoo.layers.pooling import real_steps
+from zoo.layers.masks import real_steps
 from zoo.models.registry import build
 from zoo.tasks.losses import output_losses
 from zoo.tasks.task import Task

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from zoo.errors import UserError
-from zoo.layers.linear_recurrence import LINEAR_CELLS, get_linear_cell, linear_recurrence
-from zoo.layers.recurrent import LinearRecurrentLayer, RecurrentStack
+from zoo.layers.cells import cell_names, make_cell
+from zoo.layers.cells.linear import LinearCell
+from zoo.layers.fast.prefix_sum import linear_recurrence
+from zoo.layers.recurrent import RecurrentLayer, RecurrentStack
 from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
 
+LINEAR_CELLS = [name for name in cell_names() if isinstance(make_cell(name, 1), LinearCell)]
 B, T, D, H = 3, 9, 4, 5
 RNG = np.random.default_rng(4)
 INPUTS = RNG.normal(size=(B, T, D)).astype(np.float32)
@@ -58,10 +61,11 @@ def random_params(module, *inputs):
     return jax.tree.map(lambda leaf: jnp.asarray(draw(size=leaf.shape) / 2, jnp.float32), shapes)
 
 
+@pytest.mark.parametrize("scan", ["parallel", "sequential"])
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("cell", LINEAR_CELLS)
-def test_a_layer_is_the_loop_of_its_equations(cell, reverse):
-    layer = LinearRecurrentLayer(cell=cell, size=H, learn_initial_state=True, reverse=reverse)
+def test_a_layer_is_the_loop_of_its_equations(cell, reverse, scan):
+    layer = RecurrentLayer(cell, H, learn_initial_state=True, reverse=reverse, scan=scan)
     params = random_params(layer, INPUTS)
     found = jax.jit(layer.apply)(
         {"params": params}, INPUTS, lengths=jnp.asarray(LENGTHS), resets=jnp.asarray(RESETS)
@@ -73,7 +77,7 @@ def test_a_layer_is_the_loop_of_its_equations(cell, reverse):
 
 @pytest.mark.parametrize("cell", LINEAR_CELLS)
 def test_parallel_is_sequential_in_the_gradient_too(cell):
-    layer = LinearRecurrentLayer(cell=cell, size=H, learn_initial_state=True)
+    layer = RecurrentLayer(cell, H, learn_initial_state=True)
     params = random_params(layer, INPUTS)
 
     def parallel(params, inputs):
@@ -110,17 +114,19 @@ def test_long_sequences_stay_exact():
 
 
 def test_min_lstm_is_finite_where_both_gates_are_shut():
-    cell = get_linear_cell("min_lstm")
-    shut = jnp.full((1, 1), -200.0)
-    a, b = cell.coefficients([shut, shut, jnp.ones((1, 1))], None)
+    cell, shut = make_cell("min_lstm", size=1), jnp.array([[[-200.0, -200.0, 1.0]]])
+    (a,), (b,) = cell.coefficients({}, shut)
     assert (a.item(), b.item()) == (0.5, 0.5)
+    _, output = cell.step({}, (jnp.full((1, 1), 3.0),), shut[0])
+    assert output.item() == 2.0
 
 
 def test_rg_lru_has_finite_gradients_where_a_gate_is_shut():
-    cell = get_linear_cell("rg_lru")
+    cell = make_cell("rg_lru", size=3)
 
     def total(r):
-        a, b = cell.coefficients([r, jnp.ones((1, 3)), jnp.ones((1, 3))], jnp.ones(3))
+        projected = jnp.concatenate([r, jnp.ones((1, 6))], axis=1)[None]
+        (a,), (b,) = cell.coefficients({"decay": jnp.ones(3)}, projected)
         return (a + b).sum()
 
     grads = jax.grad(total)(jnp.array([[-200.0, -30.0, 0.5]]))
@@ -147,15 +153,16 @@ def test_a_stack_of_both_directions_has_both(cell):
     params = random_params(stack, INPUTS)
     outputs, carry = jax.jit(stack.apply)({"params": params}, INPUTS)
     assert outputs.shape == (B, T, 4)
-    assert [[state.shape for state in layer] for layer in carry] == [[(B, H)] * 2, [(B, 2)] * 2]
+    shapes = [[state.shape for (state,) in directions] for directions in carry]
+    assert shapes == [[(B, H)] * 2, [(B, 2)] * 2]
 
 
-@pytest.mark.parametrize("setting", [{"truncation": 5}, {"weight_dropout_rate": 0.1}])
-def test_settings_of_a_loop_are_refused(setting):
-    with pytest.raises(UserError, match=r"min_gru, which has no loop and no recurrent weights"):
-        RecurrentLMConfig(cell="min_gru", **setting)
+def test_dropout_of_recurrent_weights_is_refused():
+    with pytest.raises(UserError, match=r"min_gru, which has no recurrent weights"):
+        RecurrentLMConfig(cell="min_gru", weight_dropout_rate=0.1)
 
 
-def test_a_name_that_is_no_cell_is_told():
-    with pytest.raises(UserError, match=r"no linear cell is called 'gru'; choose one of min_gru"):
-        get_linear_cell("gru")
+def test_a_cell_that_is_not_linear_can_not_be_run_in_parallel():
+    layer = RecurrentLayer("gru", H, scan="parallel")
+    with pytest.raises(UserError, match=r"GRU can't be run in parallel; use scan='sequential'"):
+        layer.init(jax.random.key(0), INPUTS)

@@ -60,6 +60,11 @@ def embed(table: Array, rows: Array) -> Array | Lookup:
     return Lookup(table, rows) if 2 * with_lookup < without else table[rows]
 
 
+def take(lookup: Lookup) -> Array:
+    """table[rows], [B, T, D]."""
+    return lookup.table[lookup.rows]
+
+
 @jax.custom_vjp
 def take_rows(table: Array, rows: Array) -> Array:
     """table[rows], with a gradient by one product, which costs less than adding up row by row.

@@ -1,0 +1,94 @@
+"""The contract of a recurrent cell: its parameters, its state, and one step in time.
+
+    x'_t        = project(params, x_t)                what needs no state, for all steps at once
+    state_t, h_t = step(params, state_{t-1}, x'_t)    the equations, as they are printed
+
+That is all that a cell has to say; `zoo.layers.recurrence` runs it over a batch of sequences, with
+padding, resets, both directions and truncation, and JAX differentiates it. Two optional members
+make a cell fast and change no number beyond rounding: `derivative`, one step's derivative written
+by hand, and `coefficients`, for a cell that is linear in its state.
+
+Axes: B rows, T time, D input features, H units.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+
+from zoo.layers.fast.derivative import Derivative
+from zoo.layers.fast.lookup import Lookup
+
+Array = jax.Array
+Params = Mapping[str, Array]
+State = Any  # a pytree of arrays [B, ...]
+Projected = Any  # a pytree of arrays [B, T, ...] of all steps, [B, ...] of one
+
+
+class Parameter(NamedTuple):
+    """A parameter before it has a value.
+
+    Attributes:
+        init: (random key, shape) -> its first value.
+        shape: of the array.
+    """
+
+    init: Callable[[Array, tuple[int, ...]], Array]
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Cell(ABC):
+    """One recurrent cell of H units. docs/add_a_cell.md shows how to write one.
+
+    Attributes:
+        size: H, width of the output.
+        init_scale: kernels start uniform in +-init_scale; 0 for the cell's own start.
+        forget_bias: start of the bias of a forget gate, of the cells that have one.
+        matmul_dtype: precision of the products, see `zoo.layers.linear.product`; None for the
+            parameters' own.
+        recurrent_weights: names of the parameters that multiply the state, which weight dropout
+            drops.
+        reads_lookup: whether `project` takes embeddings that are not looked up yet, as
+            `zoo.layers.linear.affine` does.
+    """
+
+    size: int
+    init_scale: float = 0.0
+    forget_bias: float = 1.0
+    matmul_dtype: str | None = None
+
+    recurrent_weights: ClassVar[tuple[str, ...]] = ()
+    reads_lookup: ClassVar[bool] = False
+
+    @abstractmethod
+    def parameters(self, input_size: int) -> dict[str, Parameter]:
+        """All parameters, by name, for inputs of D features."""
+
+    @abstractmethod
+    def initial_state(self, batch_size: int, dtype: Any = float) -> State:
+        """The state before the first step, where none is learned: arrays [B, ...]."""
+
+    @abstractmethod
+    def project(self, params: Params, inputs: Array | Lookup) -> Projected:
+        """What a step reads of the inputs [B, T, D]: arrays [B, T, ...]."""
+
+    @abstractmethod
+    def step(self, params: Params, state: State, projected: Projected) -> tuple[State, Array]:
+        """One step in time: the next state, and the output [B, H]."""
+
+    @property
+    def derivative(self) -> Derivative | None:
+        """One step and its derivative written by hand; None to leave it to JAX."""
+        return None
+
+    def coefficients(self, params: Params, projected: Projected) -> tuple[State, State] | None:
+        """a_t and b_t of a cell with state_t = a_t * state_{t-1} + b_t and output state_t[0].
+
+        They let all steps be computed at once, by a prefix sum. Each is a tuple of arrays
+        [B, T, ...] as the state is of arrays [B, ...]. None for a cell that is not of that form.
+        """
+        del params, projected
+        return None

@@ -1,0 +1,272 @@
+"""A loop over time whose backward pass is written by hand.
+
+    s_t     = U h_{t-1} + b_U                         inside the loop
+    state_t = derivative.forward(a_t, s_t, state_{t-1})
+
+The backward pass walks the same loop from the end. It keeps d a_t and d s_t, and after the loop
+takes the weight gradient as one product over all steps, dU = sum_t h_{t-1}' ds_t, so that nothing
+the size of U is added up inside the loop; and it stores activations only, never a Jacobian.
+
+**Truncation.** With truncation k nothing waits for a gradient from further than k steps ahead, so
+the backward pass has no loop over time: k sweeps, each over all steps at once.
+
+Axes: B rows, T time, H units, G gates.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from zoo.layers.linear import product, sum_of_products
+
+Array = jax.Array
+States = tuple[Array, ...]
+
+
+class CellGradient(NamedTuple):
+    """What one backward step gives.
+
+    Attributes:
+        projected: [..., G*H], derivative with respect to a_t.
+        recurrent: [..., G*H], derivative with respect to s_t; the same array as `projected` where
+            a_t and s_t are only ever added.
+        previous: derivative with respect to state_{t-1}, without the path through s_t.
+    """
+
+    projected: Array
+    recurrent: Array
+    previous: States
+
+
+class Derivative(NamedTuple):
+    """One step of a cell, element by element, and its derivative.
+
+    Arrays have the shape [..., H] for states and [..., G*H] for the blocks of a_t and s_t, so that
+    the same functions serve one step [B, H] and all steps at once [T, B, H].
+
+    Attributes:
+        forward: (a_t, s_t, state_{t-1}) -> (state_t, residuals); the first state is h_t.
+        backward: (residuals, state_{t-1}, state_t, gradient of state_t) -> CellGradient.
+    """
+
+    forward: Callable[[Array, Array, States], tuple[States, States]]
+    backward: Callable[[States, States, States, States], CellGradient]
+
+
+class _Static(NamedTuple):
+    """The settings that shape the compiled program; truncation 0 is none."""
+
+    cell: Derivative
+    truncation: int
+    dtype: str | None
+
+
+def _select(mask: Array, where_true: States, where_false: States) -> States:
+    """Per row or per step and row: mask [..., B] chooses between arrays [..., B, H]."""
+    return tuple(
+        jnp.where(mask[..., None], a, b) for a, b in zip(where_true, where_false, strict=True)
+    )
+
+
+def _add(first: States, second: States) -> States:
+    return jax.tree.map(jnp.add, first, second)
+
+
+def run_derivative(
+    derivative: Derivative,
+    projected: Array,
+    kernel: Array,
+    recurrent_bias: Array | None,
+    start: States,
+    initial: States,
+    resets: Array | None,
+    *,
+    truncation: int = 0,
+    dtype: str | None = None,
+) -> States:
+    """The states after every step.
+
+    Args:
+        derivative: of the cell.
+        projected: [T, B, G*H], a_t.
+        kernel: [H, G*H], U.
+        recurrent_bias: [G*H], b_U; None for none.
+        start: arrays [B, H], the state before the first step.
+        initial: arrays [B, H], the state that a reset returns to.
+        resets: bool[T, B]; None for none.
+        truncation: k, see above; 0 for none.
+        dtype: precision of the products, see `zoo.layers.linear.product`.
+
+    Returns:
+        Arrays [T, B, H].
+    """
+    static = _Static(derivative, truncation, dtype)
+    return _run(static, projected, kernel, recurrent_bias, start, initial, resets)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _run(
+    static: _Static,
+    projected: Array,
+    kernel: Array,
+    recurrent_bias: Array | None,
+    start: States,
+    initial: States,
+    resets: Array | None,
+) -> States:
+    """The states after every step, arrays [T, B, H], from a_t [T, B, G*H]; resets bool[T, B]."""
+    return _run_keeping(static, projected, kernel, recurrent_bias, start, initial, resets)[0]
+
+
+def _steps_a_turn(num_steps: int) -> int:
+    """Steps that one turn of the loop takes: eight to sixteen cost a GPU a quarter less.
+
+    A CPU takes as long with one. A number that divides all steps leaves no rest, which would be
+    compiled and run apart; in a program for any number of steps there always is one.
+    """
+    if jax.default_backend() != "gpu":
+        return 1
+    if not isinstance(num_steps, int):
+        return 8
+    return max((turn for turn in range(8, 17) if num_steps % turn == 0), default=8)
+
+
+def _run_keeping(
+    static: _Static,
+    projected: Array,
+    kernel: Array,
+    recurrent_bias: Array | None,
+    start: States,
+    initial: States,
+    resets: Array | None,
+) -> tuple[States, tuple]:
+    """The states, and what the backward pass needs."""
+    rounded = lax.optimization_barrier(kernel.astype(static.dtype or kernel.dtype))
+
+    def step(previous: States, now: tuple[Array, Array | None]) -> tuple[States, tuple]:
+        projected_now, reset = now
+        if reset is not None:
+            previous = _select(reset, initial, previous)
+        recurrent = product(previous[0], rounded, static.dtype)
+        if recurrent_bias is not None:
+            recurrent = recurrent + recurrent_bias[None, :]
+        following, residuals = static.cell.forward(projected_now, recurrent, previous)
+        return following, (following, residuals)
+
+    _, (states, residuals) = lax.scan(
+        step, start, (projected, resets), unroll=_steps_a_turn(projected.shape[0])
+    )
+    return states, (kernel, recurrent_bias, start, initial, resets, states, residuals)
+
+
+def _run_backward(static: _Static, kept: tuple, grad_states: States) -> tuple:
+    """The gradients of every argument of `_run` but the static one."""
+    kernel, recurrent_bias, start, initial, resets, states, residuals = kept
+    previous = tuple(
+        jnp.concatenate([first[None], state[:-1]])
+        for first, state in zip(start, states, strict=True)
+    )
+    if resets is not None:
+        previous = _select(resets, tuple(array[None] for array in initial), previous)
+    walk = _walk_back if static.truncation == 0 else _sweep_back
+    steps = _Steps(previous, states, residuals, resets, grad_states)
+    grad_projected, grad_recurrent, grad_start, grad_initial = walk(static, kernel, steps)
+    grad_kernel = sum_of_products(previous[0], grad_recurrent, static.dtype)
+    grad_bias = None if recurrent_bias is None else grad_recurrent.sum(axis=(0, 1))
+    return grad_projected, grad_kernel, grad_bias, grad_start, grad_initial, None
+
+
+_run.defvjp(_run_keeping, _run_backward)
+
+
+class _Steps(NamedTuple):
+    """All steps of a forward pass, arrays [T, B, ...], and the gradient of what they gave."""
+
+    previous: States
+    states: States
+    residuals: States
+    resets: Array | None
+    grad_states: States
+
+
+def _transposed(static: _Static, kernel: Array) -> Array:
+    """U', laid out and rounded once, so that the product in the loop reads it in order."""
+    return lax.optimization_barrier(kernel.astype(static.dtype or kernel.dtype).T)
+
+
+def _one_back(
+    static: _Static, kernel_transposed: Array, step: _Steps, grad: States
+) -> tuple[Array, Array, States]:
+    """Through the cell at one step (or at all steps): d a_t, d s_t and d state_{t-1}."""
+    cell_gradient = static.cell.backward(step.residuals, step.previous, step.states, grad)
+    recurrent = cell_gradient.recurrent
+    flat = recurrent.reshape((-1, recurrent.shape[-1]))
+    through_product = product(flat, kernel_transposed, static.dtype)
+    hidden = cell_gradient.previous[0] + through_product.reshape(cell_gradient.previous[0].shape)
+    return cell_gradient.projected, recurrent, (hidden, *cell_gradient.previous[1:])
+
+
+def _walk_back(
+    static: _Static, kernel: Array, steps: _Steps
+) -> tuple[Array, Array, States, States]:
+    """Full backpropagation through time: one backward scan."""
+    kernel_transposed = _transposed(static, kernel)
+    zeros = tuple(jnp.zeros(state.shape[1:], state.dtype) for state in steps.states)
+
+    def back(grads: tuple[States, States], step: _Steps) -> tuple[tuple[States, States], tuple]:
+        grad, grad_initial = grads
+        grad = _add(grad, step.grad_states)
+        projected, recurrent, grad = _one_back(static, kernel_transposed, step, grad)
+        if step.resets is not None:
+            grad_initial = _add(grad_initial, _select(step.resets, grad, zeros))
+            grad = _select(step.resets, zeros, grad)
+        shared = recurrent is projected  # stored once where the two are one array
+        return (grad, grad_initial), (projected, None if shared else recurrent)
+
+    (grad, grad_initial), (projected, recurrent) = lax.scan(
+        back, (zeros, zeros), steps, reverse=True, unroll=_steps_a_turn(steps.states[0].shape[0])
+    )
+    return projected, projected if recurrent is None else recurrent, grad, grad_initial
+
+
+def _sweep_back(
+    static: _Static, kernel: Array, steps: _Steps
+) -> tuple[Array, Array, States, States]:
+    """Truncated backpropagation: `truncation` sweeps, each moving every step's loss one step back.
+
+    Sweep j holds at step t the gradient of the loss at step t + j; the sum over sweeps is what
+    step t is charged.
+    """
+    kernel_transposed = _transposed(static, kernel)
+    cell = static.cell
+    zeros = tuple(jnp.zeros(state.shape[1:], state.dtype) for state in steps.states)
+
+    def sweep(_: int, state: tuple) -> tuple:
+        grad, projected, recurrent, grad_start, grad_initial = state
+        more_projected, more_recurrent, grad = _one_back(static, kernel_transposed, steps, grad)
+        if steps.resets is not None:
+            nothing = tuple(array[None] for array in zeros)
+            stopped = _select(steps.resets, grad, nothing)
+            grad_initial = _add(grad_initial, tuple(array.sum(axis=0) for array in stopped))
+            grad = _select(steps.resets, nothing, grad)
+        grad_start = _add(grad_start, tuple(array[0] for array in grad))
+        grad = tuple(jnp.concatenate([array[1:], jnp.zeros_like(array[:1])]) for array in grad)
+        return (
+            grad,
+            projected + more_projected,
+            recurrent + more_recurrent,
+            grad_start,
+            grad_initial,
+        )
+
+    none = jnp.zeros((*steps.states[0].shape[:-1], kernel.shape[1]), kernel.dtype)
+    state = (steps.grad_states, none, none, zeros, zeros)
+    grad, projected, recurrent, grad_start, grad_initial = lax.fori_loop(
+        0, static.truncation - 1, sweep, state
+    )
+    last = cell.backward(steps.residuals, steps.previous, steps.states, grad)
+    return projected + last.projected, recurrent + last.recurrent, grad_start, grad_initial

@@ -1,0 +1,66 @@
+"""Recurrences without a loop over time: the next state is linear in the last one.
+
+    h_t = a_t * h_{t-1} + b_t           element by element; a_t and b_t depend on the input alone
+
+Two steps in a row are one of the same kind, (a', b') after (a, b) is (a a', a' b + b'), and that is
+associative. So all states come from a parallel prefix sum over pairs (Blelloch 1990), in log T
+rounds of work on all steps at once, rather than in T steps one after the other.
+
+Axes: B rows, T time, H units.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from zoo.layers.masks import real_steps, widen_resets
+
+Array = jax.Array
+
+
+def linear_recurrence(
+    a: Array,
+    b: Array,
+    carry: Array,
+    *,
+    initial: Array | None = None,
+    lengths: Array | None = None,
+    resets: Array | None = None,
+) -> tuple[Array, Array]:
+    """All states of h_t = a_t * h_{t-1} + b_t, by a parallel prefix sum.
+
+    Args:
+        a: [B, T, H].
+        b: [B, T, H].
+        carry: [B, H], the state before the first step.
+        initial: [B, H], the state that a reset returns to; None for zeros.
+        lengths: int32[B], real steps of each row, at least 1; None for all T.
+        resets: bool[B, R], R <= T; True at [b, t] puts row b back to `initial` before step t.
+
+    Returns:
+        [B, T, H], h_t, zero at padding; and [B, H], the state after the last real step.
+
+    Example:
+        >>> a, b = jnp.full((1, 3, 1), 0.5), jnp.ones((1, 3, 1))
+        >>> states, last = linear_recurrence(a, b, jnp.zeros((1, 1)))
+        >>> states.ravel().tolist(), last.item()
+        ([1.0, 1.5, 1.75], 1.75)
+    """
+    steps = a.shape[1]
+    if resets is not None:
+        start = jnp.zeros_like(carry) if initial is None else initial
+        reset = widen_resets(resets, steps)[..., None]
+        b = jnp.where(reset, a * start[:, None] + b, b)
+        a = jnp.where(reset, 0, a)
+    real = None if lengths is None else real_steps(b, lengths)[..., None]
+    if real is not None:  # padding hands the state on
+        a, b = jnp.where(real, a, 1), jnp.where(real, b, 0)
+    b = b.at[:, 0].add(a[:, 0] * carry)
+    _, states = lax.associative_scan(_after, (a, b), axis=1)
+    outputs = states if real is None else jnp.where(real, states, 0)
+    return outputs, states[:, -1]
+
+
+def _after(first: tuple[Array, Array], second: tuple[Array, Array]) -> tuple[Array, Array]:
+    """The two steps as one."""
+    return first[0] * second[0], second[0] * first[1] + second[1]

@@ -1,0 +1,58 @@
+"""Which steps of a padded batch are real, and the order in which they are read."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from zoo.layers.fast.lookup import Lookup
+
+Array = jax.Array
+
+
+def real_steps(states: Array, lengths: Array) -> Array:
+    """bool[B, T], True where a step is no padding.
+
+    Args:
+        states: [B, T, ...].
+        lengths: int32[B], real steps of each row.
+
+    Example:
+        >>> real_steps(jnp.zeros((2, 3, 1)), jnp.array([1, 3])).tolist()
+        [[True, False, False], [True, True, True]]
+    """
+    lengths = jnp.asarray(lengths)  # NumPy's int64 is int32 here
+    return jnp.arange(states.shape[1], dtype=lengths.dtype)[None, :] < lengths[:, None]
+
+
+def widen_resets(resets: Array, steps: int) -> Array:
+    """Resets bool[B, R] as bool[B, T]: none after step R.
+
+    Example:
+        >>> widen_resets(jnp.array([[True]]), 3).tolist()
+        [[True, False, False]]
+    """
+    return jnp.pad(resets, ((0, 0), (0, steps - resets.shape[1])))
+
+
+def reverse_sequences(x: Any, lengths: Array | None) -> Any:
+    """Reverses the first lengths[b] steps of each row b and leaves its padding where it is.
+
+    Args:
+        x: [B, T, ...], or a `Lookup`, of which the rows are reversed.
+        lengths: int32[B]; None for T.
+
+    Returns:
+        [B, T, ...].
+
+    Example:
+        >>> reverse_sequences(jnp.array([[1, 2, 3, 0], [4, 5, 6, 7]]), jnp.array([3, 4])).tolist()
+        [[3, 2, 1, 0], [7, 6, 5, 4]]
+    """
+    if isinstance(x, Lookup):
+        return x.replace(rows=reverse_sequences(x.rows, lengths))
+    if lengths is None:
+        return x[:, ::-1]
+    steps = jnp.arange(x.shape[1])[None, :]
+    index = jnp.where(steps < lengths[:, None], lengths[:, None] - 1 - steps, steps)
+    return x[jnp.arange(x.shape[0])[:, None], index]
