@@ -241,3 +241,43 @@ def test_control_characters_of_a_vocabulary_are_shown_not_obeyed(tmp_path, capsy
     out = capsys.readouterr().out
     assert "\\u001b[2J\\u009b\\u202e" in out
     assert not set(out) & set("\x1b\x9b\u202e")
+
+
+def table(change: Any) -> Any:
+    """Changes the tables of a model of bigrams."""
+    return lambda p: {**p, **change(p["order_1"], p["order_2"])}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda p: {"order_1": p["order_1"]},  # which says where children lie
+        lambda p: {**p, "order_3": p["order_2"]},
+        lambda p: {"tables": p},
+        table(lambda one, two: {"order_1": {**one, "log_prob": one["log_prob"][:-1]}}),
+        table(lambda one, two: {"order_1": {**one, "log_prob": one["log_prob"][:, None]}}),
+        table(lambda one, two: {"order_1": {**one, "log_prob": one["log_prob"] + 9}}),
+        table(lambda one, two: {"order_1": {**one, "first_child": one["first_child"] + 1}}),
+        table(lambda one, two: {"order_1": {**one, "first_child": one["first_child"][::-1]}}),
+        table(lambda one, two: {"order_1": {**one, "first_child": one["first_child"] * 10**8}}),
+        table(lambda one, two: {"order_1": {**one, "first_child": one["first_child"] * 1.0}}),
+        table(lambda one, two: {"order_2": {**two, "word": two["word"] * 0}}),
+        table(lambda one, two: {"order_2": {**two, "word": two["word"] - 99}}),
+        table(lambda one, two: {"order_2": {**two, "word": two["word"] + 99}}),
+        table(lambda one, two: {"order_2": {k: np.tile(v, 2) for k, v in two.items()}}),
+    ],
+)
+def test_tables_of_n_grams_that_do_not_hold_are_refused(sound, tmp_path, change):
+    assert "n-grams do not hold" in refusal(
+        with_params(sound["counts"], tmp_path / "changed", change)
+    )
+
+
+@pytest.mark.parametrize("name", ["lstm", "topics", "german"])
+def test_minus_infinity_is_no_parameter_of_a_network(sound, tmp_path, name):
+    import jax
+
+    def change(params: Any) -> Any:
+        return jax.tree.map(lambda leaf: np.full_like(leaf, -np.inf), params)
+
+    assert "infinite" in refusal(with_params(sound[name], tmp_path / "changed", change))
