@@ -332,3 +332,45 @@ def test_a_killed_process_leaves_a_sound_step(tmp_path):
         checkpoints.restore(newest).params["filled"], np.full((64, 64), int(newest.name))
     )
     assert not any(name.startswith(".") for name in os.listdir(tmp_path / "checkpoints"))
+
+
+def test_arrays_that_orbax_wrote_without_a_word_but_can_not_read_are_no_step(tmp_path, monkeypatch):
+    import orbax.checkpoint as ocp
+
+    save(tmp_path, 1)
+    write = ocp.Checkpointer.save
+
+    def write_and_lose(self, directory, *others):
+        write(self, directory, *others)
+        (directory / "_METADATA").unlink()
+
+    monkeypatch.setattr(ocp.Checkpointer, "save", write_and_lose)
+    with pytest.raises(UserError, match=r"^step 2 can't be written .* can go on from step 1: "):
+        save(tmp_path, 2)
+    assert os.listdir(tmp_path / "checkpoints") == ["1"]
+
+
+def test_a_step_that_can_not_be_moved_into_place_leaves_the_old_one(tmp_path, monkeypatch):
+    directory = save(tmp_path, 5, seed=1)
+    rename = type(directory).rename
+
+    def refuse(self, target):
+        if self.name == ".5.incomplete":
+            raise OSError(5, "Input/output error", os.fspath(self))
+        return rename(self, target)
+
+    monkeypatch.setattr(type(directory), "rename", refuse)
+    with pytest.raises(UserError, match=r"\(Input/output error\); the run can go on from step 5"):
+        save(tmp_path, 5, seed=2)
+    checkpoints.verify(directory)
+    assert_same(checkpoints.restore(directory).params, arrays(1)[0])
+    assert os.listdir(tmp_path / "checkpoints") == ["5"]
+
+
+def test_an_answer_to_a_loop_that_orbax_has_closed_prints_nothing(tmp_path, capsys):
+    """TensorStore's threads give it to Python's hook after a save that failed."""
+    save(tmp_path, 1)
+    sys.excepthook(RuntimeError, RuntimeError("Event loop is closed"), None)
+    assert capsys.readouterr().err == ""
+    sys.excepthook(RuntimeError, RuntimeError("another"), None)
+    assert "another" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,12 +20,19 @@ _PLAIN_PATH = re.compile(r"(gs://)?[A-Za-z0-9_./ +,:=@%-]*")
 
 
 def write_arrays(directory: epath.Path, tree: Any) -> None:
-    """Writes a tree of arrays."""
+    """Writes a tree of arrays.
+
+    Raises:
+        DamagedCheckpoint: Orbax said that all went well, but what it wrote can't be read. It passes
+            over some errors of the disk.
+    """
     import jax
 
     arrays = jax.tree.map(np.asarray, jax.device_get(tree))
     with _checkpointer() as checkpointer, _without_patterns(directory) as place:
         checkpointer.save(place, arrays)
+    if told := first_difference(stored_shapes(directory), arrays):
+        raise DamagedCheckpoint(f"{directory} is damaged: {told}")
 
 
 def read_arrays(directory: epath.Path) -> Any:
@@ -119,13 +127,43 @@ def _without_patterns(directory: epath.Path) -> Iterator[epath.Path]:
         yield epath.Path(link) / os.path.basename(path)  # params or state
 
 
-def _checkpointer() -> Any:
-    """Orbax for this process alone; by itself it would wait for every other process."""
+@contextmanager
+def _checkpointer() -> Iterator[Any]:
+    """Orbax for this process alone, which by itself would wait for every other process.
+
+    Inside, Orbax does not log: what it raises is told in one line, and what it wrote is checked.
+    """
     import jax
     import orbax.checkpoint as ocp
+    from absl import logging
 
     me = jax.process_index()
     alone = ocp.options.MultiprocessingOptions(primary_host=me, active_processes={me})
     # Trained weights hardly compress; without it saving takes half the time.
     handler = ocp.PyTreeCheckpointHandler(use_compression=False, multiprocessing_options=alone)
-    return ocp.Checkpointer(handler, multiprocessing_options=alone)
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.FATAL)
+    _hear_no_late_answers()
+    try:
+        with ocp.Checkpointer(handler, multiprocessing_options=alone) as checkpointer:
+            yield checkpointer
+    finally:
+        logging.set_verbosity(verbosity)
+
+
+def _hear_no_late_answers() -> None:
+    """From now on, answers of TensorStore to Orbax that come too late print no traceback.
+
+    Orbax closes its event loop at the first error, such as a full disk. Each of TensorStore's
+    threads that answers afterwards has Python print that the loop is closed.
+    """
+    before = sys.excepthook
+    if getattr(before, "hears_no_late_answers", False):
+        return
+
+    def hook(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        if not (kind is RuntimeError and str(error) == "Event loop is closed"):
+            before(kind, error, trace)
+
+    hook.hears_no_late_answers = True  # type: ignore[attr-defined]
+    sys.excepthook = hook

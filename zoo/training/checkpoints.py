@@ -18,6 +18,7 @@ One process writes a run's steps; any number may read them.
 
 import contextlib
 import dataclasses
+import errno
 import json
 import os
 import re
@@ -89,11 +90,11 @@ def save(
         (3, {'bias': array([1., 1.])}, {'epoch': 0})
     """
     complete = step_directory(workdir, step)
-    complete.parent.mkdir(parents=True, exist_ok=True)
-    _clear_leftovers(complete.parent)
     incomplete = _aside(complete, "incomplete")
     records = {CONFIG: config, VOCABULARY: vocabulary, PROGRESS: {**progress, "step": step}}
     try:
+        complete.parent.mkdir(parents=True, exist_ok=True)
+        _clear_leftovers(complete.parent)
         incomplete.mkdir()
         write_arrays(incomplete / PARAMS, params)
         write_arrays(incomplete / STATE, named_leaves(state))
@@ -101,27 +102,39 @@ def save(
             write_json(incomplete / name, record)
         write_sums(incomplete)
         _sync(incomplete)
+        if complete.exists():
+            complete.rename(_aside(complete, "replaced"))
+        incomplete.rename(complete)
+        _sync(complete.parent)
+        _clear_leftovers(complete.parent)
     except Exception as error:  # Orbax and TensorStore raise errors of many kinds for a full disk
         with contextlib.suppress(OSError):
-            incomplete.rmtree(missing_ok=True)
+            _clear_leftovers(complete.parent)
         raise _not_written(workdir, step, error) from error
-    if complete.exists():
-        complete.rename(_aside(complete, "replaced"))
-    incomplete.rename(complete)
-    _sync(complete.parent)
-    _clear_leftovers(complete.parent)
     return complete
 
 
 def _not_written(workdir: os.PathLike[str] | str, step: int, error: Exception) -> UserError:
     """The error that a step can't be written, and from which one the run can go on."""
-    reason = getattr(error, "strerror", None) or str(error).partition("\n")[0][:200]
+    reason = reason_of(error)
     kept = steps(workdir)[-1:]
     on = f"the run can go on from step {kept[0]}" if kept else "the run has no checkpoint yet"
     return UserError(
         f"step {step} can't be written to {os.fspath(workdir)} ({reason}); {on}: make room or mend "
         "the place, and type the same command"
     )
+
+
+def reason_of(error: Exception) -> str:
+    """Why something can't be written, in the words of the system where a library repeats them.
+
+    Example:
+        >>> reason_of(ValueError('OUT_OF_RANGE: Error writing "/a": No space left on device [1]'))
+        'No space left on device'
+    """
+    message = getattr(error, "strerror", None) or str(error)
+    known = (told for told in map(os.strerror, sorted(errno.errorcode)) if told in message)
+    return next(known, message.partition("\n")[0][:200])
 
 
 def steps(workdir: os.PathLike[str] | str) -> list[int]:
