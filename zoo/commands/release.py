@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 SUMMARY = "copy a checkpoint for others: without optimizer and paths, in fewer bytes if wanted"
 EXAMPLES = """\
@@ -37,16 +38,21 @@ def run(arguments: argparse.Namespace) -> None:
 
     import zoo
     from zoo.cards import read_card, write_card
-    from zoo.training.checkpoints import write_sums
     from zoo.training.release import release
 
     card = None if arguments.card is None else read_card(arguments.card)
     checkpoint = zoo.load(arguments.checkpoint)
+    num_parameters = sum(leaf.size for leaf in jax.tree.leaves(checkpoint.params))
+
+    def add_card(directory: Any) -> None:
+        if card is not None:
+            write_card(directory, card, num_parameters, _size(directory))
+
     precision = "int8" if arguments.int8 else "half" if arguments.half else "float32"
-    place = release(checkpoint.directory, arguments.directory, precision=precision)
-    size = sum(path.stat().st_size for path in Path(place).rglob("*") if path.is_file())
-    if card is not None:
-        num_parameters = sum(leaf.size for leaf in jax.tree.leaves(checkpoint.params))
-        write_card(place, card, num_parameters, size)
-        write_sums(place)
-    print(f"{place}: {size / 1e6:.1f} MB")
+    place = release(checkpoint.directory, arguments.directory, precision=precision, add=add_card)
+    print(f"{place}: {_size(place) / 1e6:.1f} MB")
+
+
+def _size(directory: Any) -> int:
+    """The bytes of all files below a directory."""
+    return sum(path.stat().st_size for path in Path(directory).rglob("*") if path.is_file())

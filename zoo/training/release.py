@@ -1,7 +1,8 @@
 """From a run's step to a checkpoint for others: no optimizer, no paths of this machine, smaller."""
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from etils import epath
@@ -24,7 +25,11 @@ _WITHOUT: dict[str, dict[str, Any]] = {
 
 
 def release(
-    step: os.PathLike[str] | str, target: os.PathLike[str] | str, *, precision: str = "float32"
+    step: os.PathLike[str] | str,
+    target: os.PathLike[str] | str,
+    *,
+    precision: str = "float32",
+    add: Callable[[epath.Path], None] | None = None,
 ) -> epath.Path:
     """Write a copy of one step that has what using the model needs, and no more.
 
@@ -33,12 +38,14 @@ def release(
         target: the directory to make; it must not be there.
         precision: how float32 parameters are stored, see `zoo.training.compact`; `zoo.load` widens
             them again.
+        add: writes further files, such as a card, into the directory that it is given.
 
     Returns:
         The target, absolute.
 
     Raises:
-        UserError: there is no step, the target is there, or a parameter does not fit into float16.
+        UserError: there is no step, the target is there or can't be written, or a parameter does
+            not fit into float16.
     """
     source, place = epath.Path(step), epath.Path(target).expanduser().absolute()
     if place.exists():
@@ -49,18 +56,31 @@ def release(
     restored = checkpoints.restore(source)
     params = compact(widen(restored.params), precision)
     incomplete = place.with_name(f".{place.name}.incomplete")
-    incomplete.rmtree(missing_ok=True)
-    incomplete.mkdir(parents=True)
-    write_arrays(incomplete / checkpoints.PARAMS, params)
-    # Orbax leaves the name of the directory that it wrote to, which is nobody else's business.
-    (incomplete / checkpoints.PARAMS / "commit_success.txt").unlink(missing_ok=True)
-    checkpoints.write_json(incomplete / checkpoints.CONFIG, without_paths(restored.config))
-    checkpoints.write_json(incomplete / checkpoints.VOCABULARY, restored.vocabulary)
-    progress = {**restored.progress, "step": restored.step}
-    checkpoints.write_json(incomplete / checkpoints.PROGRESS, progress)
-    checkpoints.write_sums(incomplete)
-    incomplete.rename(place)
+    try:
+        incomplete.rmtree(missing_ok=True)
+        incomplete.mkdir(parents=True)
+        _write(incomplete, params, restored)
+        if add is not None:
+            add(incomplete)
+            checkpoints.write_sums(incomplete)
+        incomplete.rename(place)
+    except Exception as error:  # Orbax and TensorStore raise errors of many kinds for a full disk
+        with contextlib.suppress(OSError):
+            incomplete.rmtree(missing_ok=True)
+        reason = checkpoints.reason_of(error)
+        raise UserError(f"cannot write {place}: {reason}; choose another place") from error
     return place
+
+
+def _write(directory: epath.Path, params: Any, restored: checkpoints.Restored) -> None:
+    write_arrays(directory / checkpoints.PARAMS, params)
+    # Orbax leaves the name of the directory that it wrote to, which is nobody else's business.
+    (directory / checkpoints.PARAMS / "commit_success.txt").unlink(missing_ok=True)
+    checkpoints.write_json(directory / checkpoints.CONFIG, without_paths(restored.config))
+    checkpoints.write_json(directory / checkpoints.VOCABULARY, restored.vocabulary)
+    progress = {**restored.progress, "step": restored.step}
+    checkpoints.write_json(directory / checkpoints.PROGRESS, progress)
+    checkpoints.write_sums(directory)
 
 
 def without_paths(config: Mapping[str, Any]) -> dict[str, Any]:

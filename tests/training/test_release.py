@@ -1,0 +1,39 @@
+"""A release is whole, with all that is added to it, or not there."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import tiny_checkpoints
+
+from zoo.__main__ import main
+from zoo.errors import UserError
+from zoo.training import checkpoints
+from zoo.training.release import release
+
+CARD = Path(__file__).parents[2] / "checkpoints" / "trec" / "card.json"
+
+
+@pytest.fixture(scope="module")
+def step(tmp_path_factory):
+    run = tiny_checkpoints.save(tmp_path_factory.mktemp("runs"), "lstm")
+    return checkpoints.step_directory(run, 1)
+
+
+def test_a_card_is_in_it_from_the_first_moment_and_has_its_sum(step, tmp_path):
+    assert main(["release", str(step), str(tmp_path / "mine"), f"--card={CARD}"]) == 0
+    listed = json.loads((tmp_path / "mine" / "checksums.json").read_bytes())
+    assert {"card.json", "card.md"} <= listed.keys()
+    checkpoints.verify(tmp_path / "mine")
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(step, tmp_path):
+    def fill(directory):
+        assert directory.name == ".mine.incomplete"
+        raise OSError(28, "No space left on device")
+
+    target = tmp_path / "mine"
+    with pytest.raises(UserError, match=rf"^cannot write {target}: No space left on device; "):
+        release(step, target, add=fill)
+    assert os.listdir(tmp_path) == []
