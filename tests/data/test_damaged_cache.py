@@ -1,5 +1,6 @@
 """A prepared corpus that is damaged in the cache is noticed and prepared again."""
 
+import fcntl
 import os
 import time
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from zoo.data.corpora import DataConfig, load_corpus
+from zoo.errors import UserError
 
 LINES = ["red blue", "green", ""] * 30
 
@@ -33,14 +35,22 @@ def cut_in_half(path):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
+def flip_a_bit(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
 DAMAGE = {
     "empty info": lambda place: (place / "dataset_info.json").write_bytes(b""),
     "cut info": lambda place: cut_in_half(place / "dataset_info.json"),
     "no features": lambda place: (place / "features.json").unlink(),
     "emptied": lambda place: [path.unlink() for path in place.iterdir()],
     "cut records": lambda place: cut_in_half(next(place.glob("*train*array_record*"))),
-    "no sizes": lambda place: (place / "sizes.json").unlink(),
-    "damaged sizes": lambda place: (place / "sizes.json").write_bytes(b"\xff["),
+    "a bit of the info": lambda place: flip_a_bit(place / "dataset_info.json"),
+    "a bit of the records": lambda place: flip_a_bit(next(place.glob("*train*array_record*"))),
+    "no sums": lambda place: (place / "sums.json").unlink(),
+    "damaged sums": lambda place: (place / "sums.json").write_bytes(b"\xff["),
 }
 
 
@@ -65,3 +75,32 @@ def test_what_killed_preparations_left_is_cleared_but_not_what_others_just_began
     load_corpus(config)
     assert not old.exists()
     assert young.exists()
+
+
+def test_what_a_killed_preparation_left_is_cleared_at_the_next_start(config):
+    cache = Path(config.cache_directory)
+    load_corpus(config)
+    killed, living = cache / "preparing-killed", cache / "preparing-living"
+    for place in (killed, living):
+        place.mkdir()
+        (place / "in_use").write_text("")
+    with (living / "in_use").open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        load_corpus(config)
+        assert not killed.exists()
+        assert living.exists()
+
+
+def test_a_full_disk_is_one_line_and_keeps_what_was_there(config, monkeypatch):
+    load_corpus(config)
+    place = prepared(config)
+    flip_a_bit(place / "features.json")
+
+    def fill(self, **options):
+        raise RuntimeError("write() failed: No space left on device")
+
+    monkeypatch.setattr("tensorflow_datasets.core.DatasetBuilder.download_and_prepare", fill)
+    with pytest.raises(UserError, match=r"^cannot write .* \S+cache: write\(\) failed: No space"):
+        load_corpus(config)
+    assert place.exists()
+    assert not list(Path(config.cache_directory).glob("preparing-*"))

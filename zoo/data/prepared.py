@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import hashlib
 import io
 import json
 import os
@@ -17,7 +18,9 @@ from zoo.errors import UserError
 
 TFDS_PREFIX = "tfds:"
 _EXAMPLES_AT_A_TIME = 128
-_SIZES = "sizes.json"  # of the files of a dataset that we prepared
+_SUMS = "sums.json"  # SHA-256 of the files of a dataset that we prepared
+_IN_USE = "in_use"  # a file that is locked while the dataset beside it is being prepared
+_UNLOCKED_SECONDS = 60  # making the directory and locking it takes no longer
 _LEFTOVER_SECONDS = 24 * 3600  # no preparation takes longer
 _CLASS_KEYS = ("pythonClassName", "python_class_name", "type")  # of a features.json
 
@@ -78,53 +81,101 @@ def _prepare(tfds: ModuleType, name: str, cache: Path, builder_kwargs: dict[str,
     elsewhere = cache / "nothing-is-here"  # a builder reads what is there, which may be damaged
     place = Path(tfds.builder(name, data_dir=elsewhere, **builder_kwargs).data_path)
     final = cache / place.relative_to(elsewhere)
+    _clear_leftovers(cache)
     if _is_whole(final):
         return
     try:
-        _clear(final, cache)
         final.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="preparing-", dir=cache) as staging:
+        with _staging(cache) as staging:
             builder = tfds.builder(name, data_dir=staging, **builder_kwargs)
             builder.download_and_prepare()
-            _write_sizes(Path(builder.data_path))
-            try:
-                os.rename(builder.data_path, final)
-            except OSError:
-                if not final.exists():  # if it does, another process was faster
-                    raise
-    except OSError as error:
+            _write_sums(Path(builder.data_path))
+            _move(Path(builder.data_path), final)
+    except (OSError, RuntimeError) as error:  # array_record raises the latter for a full disk
+        told = getattr(error, "strerror", None) or str(error).partition("\n")[0][:200]
         raise UserError(
-            f"cannot write the prepared corpus to {cache}: {error.strerror or error}; use "
+            f"cannot write the prepared corpus to {cache}: {told}; use "
             "--config.data.cache_directory=DIR or the environment variable ZOO_CACHE"
         ) from error
 
 
-def _sizes(dataset: Path) -> dict[str, int]:
-    """The size of every file of a prepared dataset."""
-    paths = (path for path in dataset.iterdir() if path.name != _SIZES)
-    return {path.name: path.stat().st_size for path in paths}
+@contextlib.contextmanager
+def _staging(cache: Path) -> Iterator[Path]:
+    """A directory to prepare in, which is locked while this process is alive."""
+    with tempfile.TemporaryDirectory(
+        prefix="preparing-", dir=cache, ignore_cleanup_errors=True
+    ) as staging:
+        descriptor = os.open(Path(staging) / _IN_USE, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            _try_lock(descriptor)
+            yield Path(staging)
+        finally:
+            os.close(descriptor)
 
 
-def _write_sizes(dataset: Path) -> None:
-    (dataset / _SIZES).write_text(json.dumps(_sizes(dataset)), encoding="utf-8")
+def _try_lock(descriptor: int) -> bool:
+    """Locks a file and gives True, unless another process has locked it or nobody can."""
+    try:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (ImportError, OSError):
+        return False
+    return True
+
+
+def _move(made: Path, final: Path) -> None:
+    """Moves a dataset to its place, unless another process was faster."""
+    if final.exists() and not _is_whole(final):
+        shutil.rmtree(final)
+    try:
+        os.rename(made, final)
+    except OSError:
+        if not final.exists():
+            raise
+
+
+def _sums(dataset: Path) -> dict[str, str]:
+    """The SHA-256 of every file of a prepared dataset."""
+    sums = {}
+    for path in dataset.iterdir():
+        if path.name != _SUMS:
+            with path.open("rb") as file:
+                sums[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return sums
+
+
+def _write_sums(dataset: Path) -> None:
+    (dataset / _SUMS).write_text(json.dumps(_sums(dataset)), encoding="utf-8")
 
 
 def _is_whole(dataset: Path) -> bool:
-    """Whether a dataset is there, and its files have the sizes that they had when it was made."""
+    """Whether a dataset is there, and its files are those that were made."""
     try:
-        return json.loads((dataset / _SIZES).read_bytes()) == _sizes(dataset)
+        return json.loads((dataset / _SUMS).read_bytes()) == _sums(dataset)
     except (OSError, ValueError, RecursionError):
         return False
 
 
-def _clear(dataset: Path, cache: Path) -> None:
-    """Removes a dataset that is not whole, and what preparations left that were killed."""
-    if dataset.exists() and not _is_whole(dataset):
-        shutil.rmtree(dataset)
+def _clear_leftovers(cache: Path) -> None:
+    """Removes what preparations left that were killed."""
     for leftover in cache.glob("preparing-*"):
         with contextlib.suppress(OSError):
-            if time.time() - leftover.stat().st_mtime > _LEFTOVER_SECONDS:
+            if _is_abandoned(leftover):
                 shutil.rmtree(leftover)
+
+
+def _is_abandoned(staging: Path) -> bool:
+    """Whether no process prepares in a directory any more."""
+    age = time.time() - staging.stat().st_mtime
+    try:
+        descriptor = os.open(staging / _IN_USE, os.O_RDWR)
+    except FileNotFoundError:
+        return age > _UNLOCKED_SECONDS
+    try:
+        return age > _LEFTOVER_SECONDS or _try_lock(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def open_prepared(
