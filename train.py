@@ -12,12 +12,13 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 
 from zoo.errors import UserError, fail
-from zoo.terminal import run_script
+from zoo.terminal import plain, run_script
 
 try:
     _CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment, a file in configs/.")
 except flags.Error as error:  # of a --flagfile, which is read this early
-    fail(str(error))
+    fail(plain(str(error)))
+_IN_CONFIG = "Error whilst parsing config file"  # ml_collections says
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run's directory: checkpoints and metrics.")
 _ALLOW_CONFIG_CHANGE = flags.DEFINE_bool(
     "allow_config_change", False, "Go on with a run although its config was another."
@@ -41,7 +42,7 @@ def _parse_flags(argv: list[str]) -> list[str]:
                 raise UserError(f"--{flag.name} is missing; {__doc__.splitlines()[0]}")
         _ = _CONFIG.value.training  # where the file could not be read, this says so
     except Exception as error:  # the user's own config file may raise anything
-        fail(_told(error, argv))
+        fail(plain(_told(error, argv)))
     return rest
 
 
@@ -56,6 +57,9 @@ def _told(error: Exception, argv: list[str]) -> str:
         return f"no such setting: {told.args[0] if isinstance(told, KeyError) else told}"
     if isinstance(error, OSError):
         return f"--config can't be read: {str(error).splitlines()[-1]}"
+    if _IN_CONFIG in str(error):  # and a traceback, whose last line is the error
+        last = str(error).strip().splitlines()[-1].removeprefix("zoo.errors.UserError: ")
+        return f"--config names a file whose get_config fails: {last}"
     if isinstance(error, ImportError | SyntaxError):
         return f"--config is no Python file that can be run: {error}"
     return str(error)

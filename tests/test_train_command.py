@@ -142,6 +142,29 @@ def test_a_config_file_that_can_not_be_read(refused, tmp_path, more):
     assert "without a function get_config" in refused(f"--config={path}", *more)
 
 
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("get_config = 3", "get_config fails: TypeError: 'int' object is not callable"),
+        (
+            "from zoo.training.config import base_config\nget_config = lambda: base_config('x')",
+            "get_config fails: no architecture is called 'x'",
+        ),
+    ],
+)
+def test_a_config_file_whose_function_fails(refused, tmp_path, body, message):
+    """ml_collections puts a whole traceback into its message."""
+    (tmp_path / "mine.py").write_text(f"{body}\n")
+    told = refused(f"--config={tmp_path}/mine.py")
+    assert message in told
+    assert "Traceback" not in told
+
+
+def test_what_a_terminal_obeys_is_shown_by_its_number(refused, corpus):
+    message = refused(*tiny_flags(corpus), "--config.training.num_steps=\x1b[2J")
+    assert "num_steps=\\u001b[2J" in message
+
+
 def test_an_unknown_field_in_a_config_file(refused, tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(

@@ -62,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str] | None) -> None:
     with warnings.catch_warnings():
         warnings.showwarning = _print_note
+        _check_words(sys.argv[1:] if arguments is None else arguments)
         parsed, rest = _parser().parse_known_args(arguments)
         if rest:
             raise UserError(
@@ -70,6 +71,14 @@ def _run(arguments: Sequence[str] | None) -> None:
             )
         check_picture(parsed)
         COMMANDS[parsed.command].run(parsed)
+
+
+def _check_words(words: Sequence[str]) -> None:
+    """Raises UserError for `--flag=--`, which argparse takes for a flag with an empty list."""
+    for word in words:
+        flag, _, value = word.partition("=")
+        if flag.startswith("--") and value == "--":
+            raise UserError(f"{flag} is '--', which no flag can be; give another value")
 
 
 def _parser() -> argparse.ArgumentParser:
