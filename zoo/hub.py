@@ -245,11 +245,13 @@ def _released() -> dict[str, epath.Path]:
 
 def _summary(directory: epath.Path) -> str:
     """The first line of the card, without the marks of a heading; empty if there is no card."""
-    card = directory / MARKDOWN
+    card, damaged = directory / MARKDOWN, "(its card is damaged)"
+    if not checkpoints.checksums.agrees(directory, MARKDOWN):
+        return damaged
     try:
         lines = card.read_text().splitlines() if card.exists() else []
     except (OSError, ValueError):
-        return "(its card is damaged)"
+        return damaged
     return lines[0].lstrip("# ")[:200] if lines else ""
 
 

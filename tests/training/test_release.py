@@ -37,3 +37,23 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(step, tmp_path):
     with pytest.raises(UserError, match=rf"^cannot write {target}: No space left on device; "):
         release(step, target, add=fill)
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("file", ["card.md", "card.json"])
+@pytest.mark.parametrize("content", [None, b"", b"# Another title\n"])
+def test_a_card_that_is_not_the_one_released_is_told(
+    step, tmp_path, monkeypatch, capsys, file, content
+):
+    place = tmp_path / "mine"
+    assert main(["release", str(step), str(place), f"--card={CARD}"]) == 0
+    monkeypatch.setenv("ZOO_CHECKPOINTS", str(tmp_path))
+    assert main(["verify", "mine"]) == 0  # compares nothing: its corpus is not at hand
+    (place / file).unlink() if content is None else (place / file).write_bytes(content)
+    capsys.readouterr()
+    assert main(["verify", "mine"]) == 2
+    assert f"{place} is damaged: {file} " in capsys.readouterr().err
+    assert main(["list"]) == 0
+    damaged = [
+        line for line in capsys.readouterr().out.splitlines() if "its card is damaged" in line
+    ]
+    assert damaged == (file == "card.md")

@@ -69,7 +69,12 @@ def run(arguments: argparse.Namespace) -> None:
 def _verify(name: str, directory: str, places: list[str]) -> list[dict[str, Any]]:
     """A record for each score of a card."""
     from zoo.cards import JSON, read_card
+    from zoo.training import checkpoints
 
+    try:
+        checkpoints.verify(directory)
+    except checkpoints.DamagedCheckpoint as error:
+        raise UserError(f"{error}; copy it again") from error
     card = read_card(f"{directory}/{JSON}")
     reason = None
     if card.needs_directory and not places:

@@ -63,6 +63,19 @@ def verify(directory: epath.Path, *, required: Iterable[str]) -> None:
         raise DamagedCheckpoint(f"{directory} is damaged: {fault}")
 
 
+def agrees(directory: epath.Path, name: str) -> bool:
+    """Whether one file of a directory, such as a card, is the one whose sum was written.
+
+    Returns:
+        False if the file differs or is missing, or the sums can't be read; True if no sum lists it.
+    """
+    try:
+        expected = json.loads((directory / FILE).read_bytes())
+        return name not in expected or _sha256(directory / name) == expected[name]
+    except (OSError, ValueError, RecursionError, TypeError):
+        return False
+
+
 def _fault(directory: epath.Path, required: Iterable[str]) -> str | None:
     """What is wrong, in a few words; None if all is well."""
     if not (directory / FILE).exists():
