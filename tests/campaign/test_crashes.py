@@ -111,7 +111,7 @@ def test_a_step_saved_again(server: ForkServer, tmp_path: Path) -> None:
             base,
             lambda place, watch: server.run("save", place, 2, 2, watch=watch),
             judge,
-            most=60,
+            most=30,
             num_limits=0,
         )
 
@@ -132,7 +132,7 @@ def test_a_release(server: ForkServer, tmp_path: Path) -> None:
         judge_leftovers(attack, place, name)
 
     with Attack("failure at each call of a release") as attack:
-        attack_each(attack, base, start, judge, most=70)
+        attack_each(attack, base, start, judge, most=30, num_limits=4)
 
 
 def judge_released(attack: Attack, place: Path, name: str) -> None:
@@ -190,7 +190,7 @@ def test_a_preparation(server: ForkServer, tmp_path: Path) -> None:
         judge_leftovers(attack, place, name)
 
     with Attack("failure at each call of a preparation") as attack:
-        attack_each(attack, base, start, judge)
+        attack_each(attack, base, start, judge, num_limits=5)
 
 
 @pytest.fixture(scope="module")
@@ -217,7 +217,7 @@ def test_a_run_that_goes_on(server: ForkServer, runs: tuple[Path, dict]) -> None
         judge_run(attack, place, root / "whole", name)
 
     with Attack("failure at a call of a run that goes on") as attack:
-        attack_each(attack, root / "base", start, judge, most=10, num_limits=3)
+        attack_each(attack, root / "base", start, judge, most=5, num_limits=1)
 
 
 def test_a_report(server: ForkServer, runs: tuple[Path, dict]) -> None:

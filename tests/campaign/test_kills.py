@@ -54,7 +54,7 @@ def server() -> Iterator[ForkServer]:
 def test_saves_are_killed(server: ForkServer, tmp_path: Path) -> None:
     draw = tally.draw("saves")
     with Attack("SIGKILL while steps are saved") as attack:
-        for number in range(tally.trials(8)):
+        for number in range(tally.trials(4)):
             root, newest = tmp_path / str(number), 0
             for _ in range(8):
                 after = draw.uniform(0.0, 0.25)
@@ -91,7 +91,7 @@ def test_runs_are_stopped_again_and_again(
 ) -> None:
     expected, settings, seconds = whole
     with Attack("a run stopped at random moments, by three signals") as attack:
-        for trial in range(tally.trials(3)):
+        for trial in range(tally.trials(1)):
             draw, place = tally.draw(f"runs {trial}"), tmp_path / str(trial)
             for _ in range(7):
                 number, after = draw.choice(SIGNALS), draw.uniform(0.0, seconds)
@@ -114,7 +114,7 @@ def test_train_py_is_stopped_while_it_starts(
     flags = [*tiny_flags(Path(settings["data.directory"]), **more), f"--workdir={tmp_path}"]
     flags = [flag.replace("[", "(").replace("]", ")") for flag in flags]
     with Attack("train.py stopped from its very start on, by three signals") as attack:
-        for _ in range(tally.trials(9)):
+        for _ in range(tally.trials(7)):
             number, after = draw.choice(SIGNALS), draw.choice((0.5, 6.0)) * draw.random()
             with TrainProcess(*flags) as process:
                 time.sleep(after)
@@ -169,7 +169,7 @@ def test_preparations_are_stopped(server: ForkServer, tmp_path: Path) -> None:
         judge_leftovers(attack, tmp_path, name)
 
     with Attack("a preparation stopped at random moments") as attack:
-        stop_each(attack, start, judge, tally.draw("preparations"), usual=25)
+        stop_each(attack, start, judge, tally.draw("preparations"), usual=20)
 
 
 @pytest.mark.parametrize(
