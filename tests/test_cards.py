@@ -51,5 +51,12 @@ def test_minutes_that_are_none_are_refused(tmp_path, minutes):
     assert "minutes is" in refusal(tmp_path / "card.json", json.dumps(card))
 
 
+def test_a_device_or_an_address_is_not_read():
+    with pytest.raises(UserError, match="it is no regular file"):
+        read_card("/dev/zero")
+    with pytest.raises(UserError, match="is no card: 'http://'"):
+        read_card("http://127.0.0.1:9/card.json")
+
+
 def test_a_field_that_no_card_has_is_refused_in_a_short_line(tmp_path):
     assert "is no card" in refusal(tmp_path / "card.json", json.dumps(CARD | {"x" * 10_000: 1}))

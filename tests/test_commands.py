@@ -214,6 +214,8 @@ def test_help_has_an_example(name, capsys):
         (["evaluate", "x", "--text=no/such/file"], "cannot read no/such/file"),
         (["evaluate", "no-such-checkpoint"], "no-such-checkpoint"),
         (["generate", "no-such-checkpoint"], "no-such-checkpoint"),
+        (["generate", "http://127.0.0.1/x"], "is an address that is not supported; give a path"),
+        (["export", "file:///x", "y.arpa"], "is an address that is not supported; give a path"),
         (["generate", "x", "--max_tokens=1.5"], "--max_tokens: invalid int value: '1.5'"),
         (["generate", "x", "--max_tokens=0"], "max_tokens is 0"),
         (["generate", "x", "--temperature=-1"], "temperature is -1.0"),
@@ -397,6 +399,13 @@ def test_diagnose_refuses_what_has_no_states(command, ngram_file, run_directory)
     code, _, err = command("diagnose", run_directory, "--steps=500", corpus)
     assert (code, err.count("\n")) == (2, 1)
     assert "too few to go 500 steps back" in err
+
+
+@pytest.mark.parametrize("place", ["http://127.0.0.1/x", "file:///x", "gs://bucket/x"])
+def test_release_to_an_address_is_refused(command, run_directory, place):
+    code, out, err = command("release", run_directory, place)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "is not supported" in err or "cannot write" in err
 
 
 def test_release_of_a_file_is_refused(command, ngram_file, tmp_path):

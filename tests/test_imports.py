@@ -49,6 +49,7 @@ DOWN["hub"] = {
     "cards",
     "training.checkpoints",
     "training.compact",
+    "training.places",
     "models.registry",
     "data.labels",
     "data.vocabulary",

@@ -7,6 +7,7 @@ says the flags of `python -m zoo evaluate` that measure it, so that anyone can m
 
 import dataclasses
 import json
+import os
 import re
 import sys
 from typing import Any
@@ -101,12 +102,17 @@ def read_card(path: epath.PathLike) -> Card:
         zoo.errors.UserError: cannot read nowhere/card.json: No such file or directory
     """
     try:
+        if os.path.exists(path) and not os.path.isfile(path):  # a device might never end
+            raise UserError(f"cannot read {path}: it is no regular file")
         record = json.loads(epath.Path(path).read_text())
         scores = tuple(StatedScore(**score) for score in record.pop("scores"))
         equations = tuple(record.pop("equations"))
         card = Card(**record, scores=scores, equations=equations)
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except UserError:
+        raise
+    except (OSError, ImportError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"cannot read {path}: {reason}") from error
     except WRONG_FORM as error:
         raise UserError(
             f"{path} is no card: {str(error)[:200]}; it holds the fields of zoo.cards.Card"

@@ -19,6 +19,7 @@ from zoo.errors import WRONG_FORM, UserError
 from zoo.exchange import ARPA_SUFFIXES, SAFETENSORS_SUFFIX
 from zoo.training import checkpoints
 from zoo.training.compact import widen
+from zoo.training.places import user_place
 
 if TYPE_CHECKING:
     import numpy as np
@@ -233,7 +234,7 @@ def _released() -> dict[str, epath.Path]:
     package = epath.Path(__file__).parent
     roots = [package / "checkpoints", package.parent / "checkpoints"]  # installed; a checkout
     listed = os.environ.get("ZOO_CHECKPOINTS", "").split(os.pathsep)
-    roots += [epath.Path(root).expanduser() for root in reversed(listed) if root]
+    roots += [user_place(root) for root in reversed(listed) if root]
     return {
         entry.name: entry
         for root in roots
@@ -258,7 +259,7 @@ def _summary(directory: epath.Path) -> str:
 def _find(name: str) -> epath.Path:
     """The directory of the step that a name or a path stands for, verified."""
     released = _released()
-    path = released.get(name, epath.Path(name).expanduser())
+    path = released.get(name) or user_place(name)
     try:
         if not path.is_dir():
             raise UserError(_unknown(name, released))
@@ -315,8 +316,8 @@ def _build(name: str, stored: soundness.Stored) -> dict[str, Any]:
         return _build_from(stored.config["model"], stored.vocabulary)
     except WRONG_FORM as error:
         raise UserError(
-            f"the model of {name} cannot be built: {error}; where it is from a newer version, "
-            "type: pip install --upgrade recurrent-zoo"
+            f"the model of {name} cannot be built: {str(error)[:400]}; where it is from a newer "
+            "version, type: pip install --upgrade recurrent-zoo"
         ) from error
 
 

@@ -26,8 +26,12 @@ def whole_file(path: os.PathLike[str] | str) -> Iterator[Path]:
         ['notes.txt']
     """
     target = Path(path).expanduser()
+    if not target.name:
+        raise UserError(f"cannot write {str(path)!r}: it names no file; give the name of one")
     incomplete = target.with_name(f".incomplete.{target.name}")
     try:
+        if target.exists() and not target.is_file():  # such as /dev/null, which root could replace
+            raise UserError(f"cannot write {path}: it is no regular file; choose another place")
         yield incomplete
         incomplete.replace(target)
     except OSError as error:

@@ -11,6 +11,7 @@ from zoo.errors import UserError
 from zoo.training import checkpoints
 from zoo.training.arrays import write_arrays
 from zoo.training.compact import compact, widen
+from zoo.training.places import user_place
 
 # Fields of a config that name a place, and those that say what to do with it.
 _WITHOUT: dict[str, dict[str, Any]] = {
@@ -47,8 +48,12 @@ def release(
         UserError: there is no step, the target is there or can't be written, or a parameter does
             not fit into float16.
     """
-    source, place = epath.Path(step), epath.Path(target).expanduser().absolute()
-    if place.exists():
+    source, place = epath.Path(step), user_place(target).absolute()
+    try:
+        is_there = place.exists()
+    except ImportError as error:  # the file system of gs:// paths is an optional package
+        raise UserError(f"{place} cannot be written: {error}") from error
+    if is_there:
         raise UserError(f"{place} is there already; name a new directory")
     if not checkpoints.is_step_directory(source):
         raise UserError(f"{source} is no step of a run; give a run, or one step's directory")
