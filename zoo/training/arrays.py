@@ -157,13 +157,14 @@ def _hear_no_late_answers() -> None:
     Orbax closes its event loop at the first error, such as a full disk. Each of TensorStore's
     threads that answers afterwards has Python print that the loop is closed.
     """
-    before = sys.excepthook
+    before = sys.unraisablehook
     if getattr(before, "hears_no_late_answers", False):
         return
 
-    def hook(kind: type[BaseException], error: BaseException, trace: Any) -> None:
-        if not (kind is RuntimeError and str(error) == "Event loop is closed"):
-            before(kind, error, trace)
+    def hook(told: Any) -> None:
+        late = told.exc_type is RuntimeError and str(told.exc_value) == "Event loop is closed"
+        if not late:
+            before(told)
 
     hook.hears_no_late_answers = True  # type: ignore[attr-defined]
-    sys.excepthook = hook
+    sys.unraisablehook = hook
