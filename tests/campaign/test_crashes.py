@@ -147,7 +147,7 @@ def judge_released(attack: Attack, place: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "file"), [("lstm", "m.safetensors"), ("counts", "m.arpa.gz"), ("lstm", "m.stablehlo")]
+    ("kind", "file"), [("lstm", "m.safetensors"), ("counts", "m.arpa"), ("lstm", "m.stablehlo")]
 )
 def test_an_export(server: ForkServer, tmp_path: Path, kind: str, file: str) -> None:
     run, base = tiny_checkpoints.save(tmp_path, kind), tmp_path / "base"
