@@ -72,3 +72,10 @@ def test_a_pipe_among_the_records_is_not_waited_for(tmp_path):
     os.mkfifo(run / "metrics.jsonl")
     with pytest.raises(UserError, match="it is no regular file"):
         read_record(run)
+
+
+def test_half_a_character_in_a_sample_does_not_end_the_page(tmp_path):
+    line = '{"step": 1, "sample": "\\ud800"}\n'
+    run = write_run(tmp_path / "run")
+    (run / "samples.jsonl").write_text(line)
+    assert "\\ud800" in write_report([run]).read_text("utf-8")

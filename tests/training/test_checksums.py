@@ -2,10 +2,11 @@
 
 import hashlib
 import json
+import os
 
 import pytest
 
-from zoo.training.checksums import DamagedCheckpoint, compute, verify
+from zoo.training.checksums import DamagedCheckpoint, agrees, compute, list_files, verify
 
 SHA256_OF_NOTHING = hashlib.sha256(b"").hexdigest()
 
@@ -102,7 +103,7 @@ def test_a_link_out_of_the_directory_is_refused(directory, listed):
 def test_a_directory_that_is_a_link_out_is_refused(directory):
     (directory / "folder").rename(directory.parent / "folder")
     (directory / "folder").symlink_to(directory.parent / "folder")
-    assert fault(directory) == "folder/empty leads out of the directory"
+    assert fault(directory) == "folder leads out of the directory"
 
 
 def test_a_name_that_only_begins_like_the_directory_is_outside(directory):
@@ -119,3 +120,30 @@ def test_links_that_stay_inside_are_sound(directory):
     link = directory.with_name("link to all")
     link.symlink_to(directory)
     verify(link, required=["link"])
+
+
+@pytest.mark.parametrize("name", ["checksums.json", "text"])
+def test_a_pipe_is_not_waited_for(directory, name):
+    (directory / name).unlink()
+    os.mkfifo(directory / name)
+    assert fault(directory) == f"{name} is no regular file"
+    assert not agrees(directory, "text")
+
+
+def test_sums_that_lie_elsewhere_are_not_read(directory, tmp_path):
+    (directory / "checksums.json").rename(tmp_path / "elsewhere")
+    (directory / "checksums.json").symlink_to(tmp_path / "elsewhere")
+    assert fault(directory) == "checksums.json leads out of the directory"
+    assert not agrees(directory, "text")
+
+
+def test_an_unlisted_file_that_lies_elsewhere_does_not_agree(directory, tmp_path):
+    (tmp_path / "secret").write_text("not to be shown")
+    (directory / "card.md").symlink_to(tmp_path / "secret")
+    assert not agrees(directory, "card.md")
+
+
+@pytest.mark.parametrize("place", ["/", "."])
+def test_a_link_to_a_directory_is_not_walked_through(directory, place):
+    (directory / "more").symlink_to(place)
+    assert sorted(list_files(directory)) == ["checksums.json", "folder/empty", "more", "text"]

@@ -52,7 +52,7 @@ def write_report(
             f"than a training gives them ({str(error)[:200]}); start the training's command again"
         ) from error
     with whole_file(target) as incomplete:
-        incomplete.write_text(text, encoding="utf-8")
+        incomplete.write_text(text, encoding="utf-8", errors="backslashreplace")
     return target
 
 

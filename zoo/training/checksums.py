@@ -9,6 +9,7 @@ import json
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from etils import epath
 
@@ -67,10 +68,15 @@ def agrees(directory: epath.Path, name: str) -> bool:
     """Whether one file of a directory, such as a card, is the one whose sum was written.
 
     Returns:
-        False if the file differs or is missing, or the sums can't be read; True if no sum lists it.
+        False if the file differs or is missing, is no regular file or leads out of the directory,
+        or if the sums can't be read; True if no sum lists it.
     """
     try:
-        expected = json.loads((directory / FILE).read_bytes())
+        expected = _read_sums(directory)
+        if _leads_outside(directory, name):
+            return False
+        if (directory / name).exists() and not _is_regular(directory / name):
+            return False
         return name not in expected or _sha256(directory / name) == expected[name]
     except (OSError, ValueError, RecursionError, TypeError):
         return False
@@ -80,7 +86,7 @@ def _fault(directory: epath.Path, required: Iterable[str]) -> str | None:
     """What is wrong, in a few words; None if all is well."""
     if not (directory / FILE).exists():
         return f"{FILE} is missing"
-    expected = json.loads((directory / FILE).read_bytes())
+    expected = _read_sums(directory)
     if not isinstance(expected, dict):
         return f"{FILE} is not a JSON object"
     for name in required:
@@ -100,6 +106,15 @@ def _fault(directory: epath.Path, required: Iterable[str]) -> str | None:
     return None
 
 
+def _read_sums(directory: epath.Path) -> Any:
+    """Returns what checksums.json holds; ValueError if it lies elsewhere or might never end."""
+    if _leads_outside(directory, FILE):
+        raise ValueError(f"{FILE} leads out of the directory")
+    if not _is_regular(directory / FILE):
+        raise ValueError(f"{FILE} is no regular file")
+    return json.loads((directory / FILE).read_bytes())
+
+
 def _leads_outside(directory: epath.Path, name: str) -> bool:
     if name.startswith("/") or ".." in name.split("/"):
         return True
@@ -108,9 +123,9 @@ def _leads_outside(directory: epath.Path, name: str) -> bool:
 
 
 def list_files(directory: epath.Path, prefix: str = "") -> Iterator[str]:
-    """Yields the paths of all files under a directory, relative to it."""
+    """Yields the paths of all files under a directory, relative to it; links are not followed."""
     for entry in directory.iterdir():
-        if entry.is_dir():
+        if entry.is_dir() and not os.path.islink(entry):
             yield from list_files(entry, f"{prefix}{entry.name}/")
         else:
             yield f"{prefix}{entry.name}"
