@@ -219,6 +219,15 @@ def test_a_damaged_line_of_the_metrics_is_told_and_the_others_stay(tmp_path, dam
     assert metric_steps(tmp_path) == [1, 3]
 
 
+def test_a_step_whose_sums_agree_but_whose_arrays_are_none_is_told_in_one_line(tmp_path):
+    directory = open_run(tmp_path).save(make_state(step=4), VOCABULARY, PROGRESS)
+    (directory / "params" / "_METADATA").write_text("{}")
+    checkpoints.write_sums(checkpoints.epath.Path(directory))
+    with pytest.raises(UserError, match=rf"params is damaged: .*; remove {directory}, ") as caught:
+        open_run(tmp_path).resume(make_state(), VOCABULARY, pytest.fail)
+    assert "\n" not in str(caught.value)
+
+
 def test_metrics_of_a_run_without_a_checkpoint_are_dropped(tmp_path):
     write_metrics(tmp_path, 1, 2)
     open_run(tmp_path).resume(make_state(), VOCABULARY, pytest.fail)

@@ -174,7 +174,7 @@ class Run:
             self._truncate(0, log)
             return None
         self._check_corpus(directory, vocabulary, fingerprints, log)
-        return checkpoints.restore(directory).params
+        return _read(directory).params
 
     def save_counted(self, params: Any, vocabulary: dict[str, Any], progress: Progress) -> None:
         """Write the checkpoint of a counted model: it is step 1, and there is no other."""
@@ -230,7 +230,7 @@ class Run:
         self, directory: Any, template: TrainState
     ) -> tuple[TrainState, checkpoints.Restored]:
         params, others = _split(template)
-        restored = checkpoints.restore(directory, params_template=params, state_template=others)
+        restored = _read(directory, params_template=params, state_template=others)
         return _join(template, restored.params, restored.state), restored
 
     def save(self, state: TrainState, vocabulary: dict[str, Any], progress: Progress) -> Path:
@@ -284,6 +284,14 @@ class Run:
                 ]
                 lines = (json.dumps(record, ensure_ascii=False) + "\n" for record in kept)
                 _replace_text(path, "".join(lines))
+
+
+def _read(directory: Any, **templates: Any) -> checkpoints.Restored:
+    """A step whose sums agree; UserError where its arrays can't be read all the same."""
+    try:
+        return checkpoints.restore(directory, **templates)
+    except DamagedCheckpoint as error:
+        raise UserError(f"{error}; remove {directory}, and type the same command") from error
 
 
 def _split(state: TrainState) -> tuple[Any, dict[str, Any]]:
