@@ -18,7 +18,6 @@ from train_process import run_train
 import zoo
 from zoo.errors import UserError
 from zoo.layers import cells
-from zoo.layers.masks import reverse_sequences
 from zoo.layers.recurrence import recurrence
 from zoo.training.config import base_config
 from zoo.training.loop import train
@@ -27,9 +26,7 @@ pytestmark = pytest.mark.usefixtures("optax_dtypes")
 LEAKY, ATTENTION = re.findall(
     r"```python\n(.*?)```", (ROOT / "docs" / "add_a_cell.md").read_text(), re.DOTALL
 )
-NAMES = ("leaky", "linear_attention")
-LENGTHS = np.array([5, 3, 1], np.int32)
-RESETS = np.array([[0, 0, 0, 1, 0], [1, 0, 0, 0, 0], [0, 0, 1, 0, 0]], bool)
+NAMES = ("leaky", "fast_weights")
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +34,7 @@ def config_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page's code as a file, far away from the package."""
     path = tmp_path_factory.mktemp("user") / "leaky.py"
     code = LEAKY.replace('zoo.register_cell("leaky", Leaky)', "")
-    calls = 'zoo.register_cell("leaky", Leaky)\nzoo.register_cell("linear_attention", {})\n'
+    calls = 'zoo.register_cell("leaky", Leaky)\nzoo.register_cell("fast_weights", {})\n'
     path.write_text(code + ATTENTION + calls.format("LinearAttention"), encoding="utf-8")
     return path
 
@@ -53,42 +50,6 @@ def page(config_file: Path) -> Iterator[ModuleType]:
         yield module
     cells._CELLS.clear()
     cells._CELLS.update(before)
-
-
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("reverse", [False, True])
-def test_padding_resets_and_direction(page: ModuleType, name: str, reverse: bool) -> None:
-    """Each row equals its steps by themselves, one after the other."""
-    cell = zoo.layers.cells.make_cell(name, size=3)
-    draw = np.random.default_rng(0).normal
-    params = {
-        key: jnp.float32(0.5 * draw(size=parameter.shape))
-        for key, parameter in cell.parameters(4).items()
-    }
-    inputs = jnp.float32(draw(size=(3, 5, 4)))
-    initial = jax.tree.map(lambda array: jnp.float32(draw(size=array.shape)), cell.initial_state(3))
-    found = recurrence(
-        cell, params, inputs, initial=initial, lengths=LENGTHS, resets=RESETS, reverse=reverse
-    )
-    ordered = reverse_sequences(inputs, LENGTHS) if reverse else inputs
-    resets = reverse_sequences(jnp.asarray(RESETS), LENGTHS) if reverse else RESETS
-    projected = cell.project(params, ordered)
-    for row, length in enumerate(LENGTHS):
-        start = jax.tree.map(lambda array, at=row: array[at : at + 1], initial)
-        state, outputs = start, []
-        for t in range(length):
-            now = jax.tree.map(
-                lambda array, at=(row, t): array[at[0] : at[0] + 1, at[1]], projected
-            )
-            state, output = cell.step(params, start if resets[row, t] else state, now)
-            outputs.append(output[0])
-        outputs = jnp.stack(outputs[::-1] if reverse else outputs)
-        np.testing.assert_allclose(found.outputs[row, :length], outputs, rtol=1e-5, atol=1e-6)
-        np.testing.assert_array_equal(found.outputs[row, length:], 0)
-        own = jax.tree.map(lambda array, at=row: array[at : at + 1], found.carry)
-        jax.tree.map(
-            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), own, state
-        )
 
 
 @pytest.mark.parametrize("name", NAMES)

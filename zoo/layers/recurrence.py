@@ -123,7 +123,7 @@ def _run(
     if scan != "sequential" and not truncation:
         found = cell.coefficients(params, sequence.projected)
         if found is not None:
-            return _parallel(*found, sequence)
+            return _parallel(cell, params, *found, sequence)
     if scan == "parallel":
         raise UserError(
             f"{type(cell).__name__} can't be run in parallel; use scan='sequential' or 'auto'"
@@ -136,7 +136,9 @@ def _run(
     return _sequential(cell, params, sequence)
 
 
-def _parallel(a: State, b: State, sequence: _Sequence) -> tuple[Array, State]:
+def _parallel(
+    cell: Cell, params: Params, a: State, b: State, sequence: _Sequence
+) -> tuple[Array, State]:
     """All steps at once, see `zoo.layers.fast.prefix_sum`."""
     lengths, resets = sequence.lengths, sequence.resets
     arrays = zip(a, b, sequence.start, sequence.initial, strict=True)
@@ -144,7 +146,10 @@ def _parallel(a: State, b: State, sequence: _Sequence) -> tuple[Array, State]:
         linear_recurrence(a_t, b_t, start, initial=initial, lengths=lengths, resets=resets)
         for a_t, b_t, start, initial in arrays
     ]
-    return each[0][0], tuple(final for _, final in each)
+    outputs = cell.read(params, tuple(states for states, _ in each), sequence.projected)
+    if lengths is not None:
+        outputs = jnp.where(real_steps(outputs, lengths)[..., None], outputs, 0)
+    return outputs, tuple(final for _, final in each)
 
 
 def _by_derivative(

@@ -11,10 +11,17 @@ from typing import Any
 
 from zoo.errors import UserError
 from zoo.layers.cells.base import Cell
+from zoo.layers.cells.delta import DeltaNet, GatedDeltaNet
+from zoo.layers.cells.diagonal import LRU, S4D
 from zoo.layers.cells.elman import Elman
 from zoo.layers.cells.gru import GRU
 from zoo.layers.cells.linear import RGLRU, MinGRU, MinLSTM
 from zoo.layers.cells.lstm import LSTM, PeepholeLSTM
+from zoo.layers.cells.mogrifier import Mogrifier
+from zoo.layers.cells.outer_product import GatedLinearAttention, LinearAttention, RetNet
+from zoo.layers.cells.pooling import QRNN, SRU
+from zoo.layers.cells.selective import S6
+from zoo.layers.cells.xlstm import MLSTM, SLSTM
 
 _CELLS: dict[str, Callable[..., Cell]] = {
     "elman": Elman,
@@ -23,9 +30,26 @@ _CELLS: dict[str, Callable[..., Cell]] = {
     "gru": GRU,
     "lstm": LSTM,
     "peephole_lstm": PeepholeLSTM,
+    "mogrifier_elman": partial(Mogrifier, inner=Elman),
+    "mogrifier_gru": partial(Mogrifier, inner=GRU),
+    "mogrifier_lstm": Mogrifier,
+    "slstm": SLSTM,
+    "sru": SRU,
+    "qrnn": QRNN,
     "min_gru": MinGRU,
     "min_lstm": MinLSTM,
     "rg_lru": RGLRU,
+    "lru": LRU,
+    "s4d": S4D,
+    "s6": S6,
+    "linear_attention": LinearAttention,
+    "retnet": RetNet,
+    "gla": GatedLinearAttention,
+    "mlstm": MLSTM,
+    "delta_net": DeltaNet,
+    "delta_net_signed": partial(DeltaNet, largest_beta=2.0),
+    "gated_delta_net": GatedDeltaNet,
+    "gated_delta_net_signed": partial(GatedDeltaNet, largest_beta=2.0),
 }
 _TAKEN = frozenset((*_CELLS, "none", "feedforward", "transformer"))  # some stand beside cells
 

@@ -85,10 +85,15 @@ class Cell(ABC):
         return None
 
     def coefficients(self, params: Params, projected: Projected) -> tuple[State, State] | None:
-        """a_t and b_t of a cell with state_t = a_t * state_{t-1} + b_t and output state_t[0].
+        """a_t and b_t of a cell with state_t = a_t * state_{t-1} + b_t, element by element.
 
         They let all steps be computed at once, by a prefix sum. Each is a tuple of arrays
         [B, T, ...] as the state is of arrays [B, ...]. None for a cell that is not of that form.
         """
         del params, projected
         return None
+
+    def read(self, params: Params, states: State, projected: Projected) -> Array:
+        """The outputs [B, T, H] of a cell with `coefficients`, from its states [B, T, ...]."""
+        del params, projected
+        return states[0]

@@ -30,15 +30,15 @@ def linear_recurrence(
     """All states of h_t = a_t * h_{t-1} + b_t, by a parallel prefix sum.
 
     Args:
-        a: [B, T, H].
-        b: [B, T, H].
-        carry: [B, H], the state before the first step.
-        initial: [B, H], the state that a reset returns to; None for zeros.
+        a: [B, T, ...].
+        b: [B, T, ...], of the same shape.
+        carry: [B, ...], the state before the first step.
+        initial: [B, ...], the state that a reset returns to; None for zeros.
         lengths: int32[B], real steps of each row, at least 1; None for all T.
         resets: bool[B, R], R <= T; True at [b, t] puts row b back to `initial` before step t.
 
     Returns:
-        [B, T, H], h_t, zero at padding; and [B, H], the state after the last real step.
+        [B, T, ...], h_t, zero at padding; and [B, ...], the state after the last real step.
 
     Example:
         >>> a, b = jnp.full((1, 3, 1), 0.5), jnp.ones((1, 3, 1))
@@ -49,16 +49,21 @@ def linear_recurrence(
     steps = a.shape[1]
     if resets is not None:
         start = jnp.zeros_like(carry) if initial is None else initial
-        reset = widen_resets(resets, steps)[..., None]
+        reset = _wide(widen_resets(resets, steps), b)
         b = jnp.where(reset, a * start[:, None] + b, b)
         a = jnp.where(reset, 0, a)
-    real = None if lengths is None else real_steps(b, lengths)[..., None]
+    real = None if lengths is None else _wide(real_steps(b, lengths), b)
     if real is not None:  # padding hands the state on
         a, b = jnp.where(real, a, 1), jnp.where(real, b, 0)
     b = b.at[:, 0].add(a[:, 0] * carry)
     _, states = lax.associative_scan(_after, (a, b), axis=1)
     outputs = states if real is None else jnp.where(real, states, 0)
     return outputs, states[:, -1]
+
+
+def _wide(mask: Array, array: Array) -> Array:
+    """A mask [B, T] with as many axes as an array."""
+    return mask.reshape((*mask.shape, *(1,) * (array.ndim - 2)))
 
 
 def _after(first: tuple[Array, Array], second: tuple[Array, Array]) -> tuple[Array, Array]:

@@ -1,0 +1,142 @@
+"""What holds for every cell, whatever its state: one row a cell.
+
+The plain step is held to the published values in test_published_cells.py, and to NumPy in the files
+beside this one.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from zoo.layers.cells import cell_names, make_cell
+from zoo.layers.masks import reverse_sequences
+from zoo.layers.recurrence import recurrence
+from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
+
+LENGTHS = np.array([5, 3, 1], np.int32)
+RESETS = np.array([[0, 0, 0, 1, 0], [1, 0, 0, 0, 0], [0, 0, 1, 0, 0]], bool)
+B, T, D, H = 3, 5, 4, 6
+
+every_cell = pytest.mark.parametrize("name", cell_names())
+
+
+def random_like(tree: Any, seed: int, scale: float = 0.5) -> Any:
+    """Random arrays of the shapes and dtypes of a pytree, complex ones too."""
+    draw = np.random.default_rng(seed).normal
+
+    def one(array: Any) -> jax.Array:
+        values = scale * draw(size=array.shape)
+        if jnp.iscomplexobj(array):
+            values = values + 1j * scale * draw(size=array.shape)
+        return jnp.asarray(values, array.dtype)
+
+    return jax.tree.map(one, tree)
+
+
+def problem(name: str) -> tuple[Any, dict[str, jax.Array], jax.Array, Any]:
+    """A cell, random parameters around its own start, inputs, and a state that can be.
+
+    A normaliser can't be negative, so the state is one that the cell came to by itself.
+    """
+    cell = make_cell(name, H)
+    keys = jax.random.split(jax.random.key(0), len(cell.parameters(D)))
+    params = {
+        label: init(key, shape)
+        for key, (label, (init, shape)) in zip(keys, cell.parameters(D).items(), strict=True)
+    }
+    params = jax.tree.map(jnp.add, params, random_like(params, 1, 0.1))
+    inputs = random_like(jnp.zeros((B, T, D)), 2, 1.0)
+    warm_up = random_like(jnp.zeros((B, 2, D)), 3, 1.0)
+    state = recurrence(cell, params, warm_up, scan="sequential").carry
+    return cell, params, inputs, state
+
+
+def assert_close(got: Any, wanted: Any, rtol: float = 1e-4, atol: float = 1e-5) -> None:
+    assert jax.tree.structure(got) == jax.tree.structure(wanted)
+    for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(wanted), strict=True):
+        np.testing.assert_allclose(a, b, rtol=rtol, atol=atol)
+
+
+def row_of(tree: Any, row: int) -> Any:
+    return jax.tree.map(lambda array: array[row : row + 1], tree)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@every_cell
+def test_padding_resets_and_direction(name: str, reverse: bool) -> None:
+    """Each row equals its own steps, one after the other, until its length."""
+    cell, params, inputs, initial = problem(name)
+    found = recurrence(
+        cell, params, inputs, initial=initial, lengths=LENGTHS, resets=RESETS, reverse=reverse
+    )
+    resets = reverse_sequences(jnp.asarray(RESETS), LENGTHS) if reverse else RESETS
+    ordered = reverse_sequences(inputs, LENGTHS) if reverse else inputs
+    projected, step = cell.project(params, ordered), jax.jit(cell.step)
+    for row, length in enumerate(LENGTHS):
+        state, outputs = row_of(initial, row), []
+        for t in range(length):
+            now = jax.tree.map(lambda array, at=t: array[:, at], row_of(projected, row))
+            start = row_of(initial, row) if resets[row, t] else state
+            state, output = step(params, start, now)
+            outputs.append(output[0])
+        wanted = jnp.stack(outputs[::-1] if reverse else outputs)
+        assert_close(found.outputs[row, :length], wanted)
+        np.testing.assert_array_equal(found.outputs[row, length:], 0)
+        assert_close(row_of(found.carry, row), state)
+
+
+@pytest.mark.parametrize("truncation", [0, 2])
+@every_cell
+def test_every_way_to_run_it_gives_the_same_gradients(name: str, truncation: int) -> None:
+    """The fastest way, beside the plain loop as JAX differentiates it."""
+    cell, params, inputs, start = problem(name)
+    weight = random_like(jnp.zeros((B, T, H)), 4)
+
+    def loss(scan: str, params: Any, inputs: Any) -> jax.Array:
+        options = {"lengths": LENGTHS, "resets": RESETS, "truncation": truncation, "scan": scan}
+        return (recurrence(cell, params, inputs, start, **options).outputs * weight).sum()
+
+    gradient = jax.jit(jax.grad(loss, (1, 2)), static_argnums=0)
+    assert_close(gradient("auto", params, inputs), gradient("sequential", params, inputs), 1e-3)
+
+
+@every_cell
+def test_truncation_reaches_so_far_and_no_further(name: str) -> None:
+    """The last output depends on all inputs, but its gradient on the last two alone."""
+    cell, params, inputs, _ = problem(name)
+
+    def last(inputs: jax.Array, truncation: int) -> jax.Array:
+        return (recurrence(cell, params, inputs, truncation=truncation).outputs[:, -1] ** 2).sum()
+
+    gradient = jax.jit(jax.grad(last), static_argnums=1)
+    reached = np.abs(gradient(inputs, 2)).max(axis=(0, 2)) > 0
+    assert reached.tolist() == [False, False, False, True, True]
+    assert (np.abs(gradient(inputs, 0)).max(axis=(0, 2)) > 0).all()
+
+
+@every_cell
+def test_a_language_model_of_two_calls_is_that_of_one(name: str) -> None:
+    """Two layers; and the starts are finite, of the stated shapes."""
+    model = RecurrentLM(RecurrentLMConfig(cell=name, embedding_size=4, hidden_sizes=(3, 5)), 7)
+    tokens = jnp.asarray(np.random.default_rng(0).integers(0, 7, (B, T)), jnp.int32)
+    params = jax.jit(model.init)(jax.random.key(0), tokens)["params"]
+    assert all(bool(jnp.isfinite(array).all()) for array in jax.tree.leaves(params))
+    apply = jax.jit(lambda tokens, carry: model.apply({"params": params}, tokens, carry))
+    whole = apply(tokens, model.zero_carry(B))
+    first = apply(tokens[:, :2], model.zero_carry(B))
+    second = apply(tokens[:, 2:], first.carry)
+    both = jnp.concatenate([first.logits, second.logits], axis=1)
+    np.testing.assert_allclose(both, whole.logits, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["min_gru", "min_lstm", "rg_lru", "qrnn", "lru", "s4d", "s6"])
+def test_long_sequences_stay_exact_in_parallel(name: str) -> None:
+    cell, params, _, _ = problem(name)
+    inputs = random_like(jnp.zeros((1, 4096, D)), 5, 1.0)
+    run = jax.jit(
+        lambda scan: recurrence(cell, params, inputs, scan=scan).outputs, static_argnums=0
+    )
+    np.testing.assert_allclose(run("parallel"), run("sequential"), rtol=2e-3, atol=2e-4)

@@ -1,0 +1,83 @@
+"""A matrix as the state, which every step corrects (see heads.py for the rest).
+
+    S_t = (I - beta_t k_t k_t') S_{t-1} + beta_t k_t v_t'       |k_t| = 1
+
+What S returned for the key k_t moves towards v_t, by beta_t of the way: the delta rule (Widrow and
+Hoff 1960), one step of gradient descent on |S' k - v|^2. The matrix before S has the eigenvalue
+1 - beta_t along k_t. With beta_t in 0 to 1 it only forgets; in 0 to 2 it may be negative, which
+turns a sign around, as counting modulo two needs (Grazzi et al. 2025).
+
+Sources: Schlag et al. 2021 and Yang et al. 2024b (DeltaNet); Yang et al. 2025, eq. 10 (gated).
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+
+from zoo.layers.cells.base import Parameter, Params, State
+from zoo.layers.cells.heads import MatrixCell, look_up, outer, unit_length
+
+Array = jax.Array
+
+
+@dataclass(frozen=True)
+class DeltaNet(MatrixCell):
+    """The equation above, with beta_t = largest_beta * logistic(.); q_t has the length one too.
+
+    Attributes:
+        largest_beta: 1 for eigenvalues from 0 to 1, 2 for those from -1 to 1.
+    """
+
+    largest_beta: float = 1.0
+    gates: ClassVar[tuple[tuple[str, str], ...]] = (("beta", "head"),)
+
+    def update(
+        self, params: Params, state: State, projected: dict[str, Array]
+    ) -> tuple[State, Array]:
+        """The equation above."""
+        q, k = self.normalise(projected["q"]), self.normalise(projected["k"])
+        memory = self.correct(state[0], k, projected["v"], self.rate(projected["beta"]))
+        return (memory,), look_up(memory, q)
+
+    def rate(self, beta: Array) -> Array:
+        """beta_t."""
+        return self.largest_beta * jax.nn.sigmoid(beta)
+
+    def normalise(self, k: Array) -> Array:
+        """k of length one."""
+        return unit_length(k)
+
+    def correct(self, memory: Array, k: Array, v: Array, beta: Array) -> Array:
+        """S_t, from k_t and v_t [B, N, d] and beta_t [B, N]."""
+        returned = jnp.einsum("bnkv,bnk->bnv", memory, k)
+        return memory + outer(k, beta[..., None] * (v - returned))
+
+
+@dataclass(frozen=True)
+class GatedDeltaNet(DeltaNet):
+    """A DeltaNet whose whole matrix also forgets, before it is corrected.
+
+    S_t = (I - beta_t k_t k_t') a_t S_{t-1} + beta_t k_t v_t'       a_t = exp(-exp(A) softplus(.))
+
+    A is `log_pace` [N], which starts at 0 to log 16, as Mamba's does.
+    """
+
+    gates = (("beta", "head"), ("decay", "head"))
+
+    def parameters(self, input_size: int) -> dict[str, Parameter]:
+        """Those of the DeltaNet, and A."""
+        return super().parameters(input_size) | {"log_pace": Parameter(_log_pace, (self.heads,))}
+
+    def update(
+        self, params: Params, state: State, projected: dict[str, Array]
+    ) -> tuple[State, Array]:
+        """The equation above."""
+        pace = jnp.exp(params["log_pace"])[None]
+        decay = jnp.exp(-pace * jax.nn.softplus(projected["decay"] - 4.0))
+        return super().update(params, (decay[..., None, None] * state[0],), projected)
+
+
+def _log_pace(key: Array, shape: tuple[int, ...]) -> Array:
+    return jnp.log(jax.random.uniform(key, shape, minval=1.0, maxval=16.0))

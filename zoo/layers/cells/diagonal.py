@@ -1,0 +1,197 @@
+"""A linear recurrence with a complex number for each unit, the same at every step.
+
+    x_t = a x_{t-1} + B u_t             a: complex, |a| < 1
+    h_t = Re(C x_t) + D u_t
+
+a turns and shrinks each number of the state x [N]; how much is trained, and does not depend on the
+input. Sources: Orvieto et al. 2023 (LRU); Gu et al. 2022 (S4D).
+
+Axes: N complex numbers of the state, here N = H.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from zoo.layers.cells.base import Cell, Parameter, Params, State
+from zoo.layers.linear import product
+
+Array = jax.Array
+
+
+def _turning(log_shrink: Array, angle: Array) -> Array:
+    """exp(log_shrink + i angle)."""
+    return jnp.exp(lax.complex(log_shrink, angle))
+
+
+def _complex_zeros(shape: tuple[int, ...], dtype: Any) -> Array:
+    """Complex zeros, each part of a real dtype."""
+    zeros = jnp.zeros(shape, dtype)
+    return lax.complex(zeros, zeros)
+
+
+@dataclass(frozen=True)
+class LRU(Cell):
+    """The linear recurrent unit.
+
+    a = exp(-exp(nu) + i exp(theta))
+    x_t = a * x_{t-1} + exp(gamma) * (B u_t)
+    h_t = Re(C x_t) + D u_t
+
+    (Orvieto et al. 2023, section 3.) a starts on a ring, |a| uniform by area in 0.9 to 0.999 and
+    its angle in 0 to pi/10, and exp(gamma) so that the state keeps the size of the input, at
+    sqrt(1 - |a|^2). B and C are `input_real`, `input_imag` [D, N], `output_real`, `output_imag`
+    [N, H], D `skip_kernel` [D, H].
+    """
+
+    def parameters(self, input_size: int) -> dict[str, Parameter]:
+        """nu, theta, gamma, B, C and D."""
+        size = self.size
+        into, out = (
+            nn.initializers.normal((2 * input_size) ** -0.5),
+            nn.initializers.normal(size**-0.5),
+        )
+        return {
+            "nu": Parameter(_ring_nu, (size,)),
+            "theta": Parameter(_ring_theta, (size,)),
+            "gamma": Parameter(_ring_gamma, (size,)),
+            "input_real": Parameter(into, (input_size, size)),
+            "input_imag": Parameter(into, (input_size, size)),
+            "output_real": Parameter(out, (size, size)),
+            "output_imag": Parameter(out, (size, size)),
+            "skip_kernel": Parameter(nn.initializers.glorot_uniform(), (input_size, size)),
+        }
+
+    def initial_state(self, batch_size: int, dtype: Any = float) -> State:
+        """Zero."""
+        return (_complex_zeros((batch_size, self.size), dtype),)
+
+    def project(self, params: Params, inputs: Any) -> tuple[Array, Array]:
+        """exp(gamma) * (B u_t), complex, and D u_t."""
+        scale = jnp.exp(params["gamma"])[None, None]
+        real, imag = inputs @ params["input_real"], inputs @ params["input_imag"]
+        return lax.complex(scale * real, scale * imag), inputs @ params["skip_kernel"]
+
+    def step(
+        self, params: Params, state: State, projected: tuple[Array, Array]
+    ) -> tuple[State, Array]:
+        """The equations above."""
+        (x,), (into, skip) = state, projected
+        x = self._decay(params)[None] * x + into
+        return (x,), self._output(params, x) + skip
+
+    def coefficients(self, params: Params, projected: tuple[Array, Array]) -> tuple[State, State]:
+        """a and exp(gamma) * (B u_t)."""
+        into, _ = projected
+        return (jnp.broadcast_to(self._decay(params), into.shape),), (into,)
+
+    def read(self, params: Params, states: State, projected: tuple[Array, Array]) -> Array:
+        """h_t."""
+        return self._output(params, states[0]) + projected[1]
+
+    def _decay(self, params: Params) -> Array:
+        return _turning(-jnp.exp(params["nu"]), jnp.exp(params["theta"]))
+
+    def _output(self, params: Params, x: Array) -> Array:
+        """Re(C x)."""
+        return x.real @ params["output_real"] - x.imag @ params["output_imag"]
+
+
+def _ring_nu(key: Array, shape: tuple[int, ...]) -> Array:
+    """|a| = exp(-exp(nu)), uniform by area between two circles."""
+    squared = jax.random.uniform(key, shape, minval=0.9**2, maxval=0.999**2)
+    return jnp.log(-0.5 * jnp.log(squared))
+
+
+def _ring_theta(key: Array, shape: tuple[int, ...]) -> Array:
+    return jnp.log(jax.random.uniform(key, shape, minval=1e-4, maxval=math.pi / 10))
+
+
+def _ring_gamma(key: Array, shape: tuple[int, ...]) -> Array:
+    """log sqrt(1 - |a|^2) for the middle of the ring; each unit's own would need its nu."""
+    del key
+    return jnp.full(shape, 0.5 * math.log(1 - (0.9**2 + 0.999**2) / 2))
+
+
+@dataclass(frozen=True)
+class S4D(Cell):
+    """The diagonal state space model, one of `num_states` complex numbers for each unit.
+
+    a = exp(A dt)      b = (a - 1) / A          (zero-order hold)
+    x_t = a * x_{t-1} + b u_t                   u = W x'_t: the input, to H units
+    h_t = 2 Re(sum_n C_n x_tn) + D * u_t
+
+    (Gu et al. 2022.) A = -exp(log_decay) + i frequency starts at -1/2 + i pi n (S4D-Lin), dt =
+    exp(log_step) between 0.001 and 0.1.
+
+    Attributes:
+        num_states: N, complex numbers of each unit.
+    """
+
+    num_states: int = 16
+
+    def parameters(self, input_size: int) -> dict[str, Parameter]:
+        """W, A, dt, C and D."""
+        shape = (self.size, self.num_states)
+        normal, zeros = nn.initializers.normal(0.5**0.5), nn.initializers.zeros
+        return {
+            "input_kernel": Parameter(nn.initializers.glorot_uniform(), (input_size, self.size)),
+            "bias": Parameter(zeros, (self.size,)),
+            "log_decay": Parameter(nn.initializers.constant(math.log(0.5)), shape),
+            "frequency": Parameter(_s4d_frequency, shape),
+            "log_step": Parameter(_s4d_log_step, (self.size,)),
+            "output_real": Parameter(normal, shape),
+            "output_imag": Parameter(normal, shape),
+            "skip": Parameter(nn.initializers.normal(1.0), (self.size,)),
+        }
+
+    def initial_state(self, batch_size: int, dtype: Any = float) -> State:
+        """Zero."""
+        shape = (batch_size, self.size, self.num_states)
+        return (_complex_zeros(shape, dtype),)
+
+    def project(self, params: Params, inputs: Any) -> Array:
+        """u, [B, T, H]."""
+        flat = product(inputs.reshape((-1, inputs.shape[-1])), params["input_kernel"])
+        return flat.reshape((*inputs.shape[:-1], -1)) + params["bias"][None, None]
+
+    def step(self, params: Params, state: State, projected: Array) -> tuple[State, Array]:
+        """The equations above."""
+        a, b = self._discretised(params)
+        x = a[None] * state[0] + b[None] * projected[..., None].astype(b.dtype)
+        return (x,), self._output(params, x) + params["skip"][None] * projected
+
+    def coefficients(self, params: Params, projected: Array) -> tuple[State, State]:
+        """a and b u_t."""
+        a, b = self._discretised(params)
+        into = b[None, None] * projected[..., None].astype(b.dtype)
+        return (jnp.broadcast_to(a, into.shape),), (into,)
+
+    def read(self, params: Params, states: State, projected: Array) -> Array:
+        """h_t."""
+        return self._output(params, states[0]) + params["skip"][None, None] * projected
+
+    def _discretised(self, params: Params) -> tuple[Array, Array]:
+        decay, frequency = jnp.exp(params["log_decay"]), params["frequency"]
+        step = jnp.exp(params["log_step"])[:, None]
+        a = _turning(-decay * step, frequency * step)
+        return a, (a - 1) / lax.complex(-decay, frequency)
+
+    def _output(self, params: Params, x: Array) -> Array:
+        """2 Re(sum_n C_n x_n)."""
+        real = jnp.einsum("...hn,hn->...h", x.real, params["output_real"])
+        return 2 * (real - jnp.einsum("...hn,hn->...h", x.imag, params["output_imag"]))
+
+
+def _s4d_frequency(key: Array, shape: tuple[int, ...]) -> Array:
+    del key
+    return jnp.broadcast_to(math.pi * jnp.arange(shape[1], dtype=float), shape)
+
+
+def _s4d_log_step(key: Array, shape: tuple[int, ...]) -> Array:
+    return jax.random.uniform(key, shape, minval=math.log(1e-3), maxval=math.log(0.1))

@@ -1,0 +1,83 @@
+"""Input and state gate each other before the cell sees them (Melis et al. 2020, eq. 1 and 2)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import flax.linen as nn
+import jax
+
+from zoo.layers.cells.base import Cell, Parameter, Params, State
+from zoo.layers.cells.gated import GatedCell
+from zoo.layers.cells.lstm import LSTM
+from zoo.layers.initializers import uniform
+from zoo.layers.linear import affine
+
+Array = jax.Array
+
+
+@dataclass(frozen=True)
+class Mogrifier(Cell):
+    """Another cell, whose x_t and h_{t-1} first scale each other in turns.
+
+    for r = 1, ..., rounds:
+        x = 2 logistic(Q_r h + q_r) * x     where r is odd
+        h = 2 logistic(R_r x + r_r) * h     where r is even
+    state_t, h_t = inner(x, h)
+
+    Q_r [H, D] and R_r [D, H] are `round_1_kernel`, `round_2_kernel`, ..., their biases
+    `round_1_bias`, ...; they start small, so that at first nothing is scaled. Since x depends on
+    the state, no product is left that could be made for all steps at once.
+
+    Attributes:
+        inner: what makes the other cell, which has to be a `GatedCell`.
+        rounds: how often one scales the other.
+    """
+
+    inner: Callable[..., GatedCell] = LSTM
+    rounds: int = 5
+
+    @property
+    def recurrent_weights(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Those of the other cell."""
+        return self._inner.recurrent_weights
+
+    @property
+    def _inner(self) -> GatedCell:
+        return self.inner(
+            size=self.size,
+            init_scale=self.init_scale,
+            forget_bias=self.forget_bias,
+            matmul_dtype=self.matmul_dtype,
+        )
+
+    def parameters(self, input_size: int) -> dict[str, Parameter]:
+        """Those of the other cell and of the rounds."""
+        parameters = self._inner.parameters(input_size)
+        for number in range(1, self.rounds + 1):
+            shape = (self.size, input_size) if number % 2 else (input_size, self.size)
+            init = uniform(self.init_scale or 0.1 * shape[0] ** -0.5)
+            parameters[f"round_{number}_kernel"] = Parameter(init, shape)
+            parameters[f"round_{number}_bias"] = Parameter(nn.initializers.zeros, shape[1:])
+        return parameters
+
+    def initial_state(self, batch_size: int, dtype: Any = float) -> State:
+        """That of the other cell."""
+        return self._inner.initial_state(batch_size, dtype)
+
+    def project(self, params: Params, inputs: Any) -> Array:
+        """x_t as it is."""
+        del params
+        return inputs
+
+    def step(self, params: Params, state: State, projected: Array) -> tuple[State, Array]:
+        """The rounds, and a step of the other cell."""
+        x, h = projected, state[0]
+        for number in range(1, self.rounds + 1):
+            kernel, bias = params[f"round_{number}_kernel"], params[f"round_{number}_bias"]
+            if number % 2:
+                x = 2 * jax.nn.sigmoid(affine(h, kernel, bias, self.matmul_dtype)) * x
+            else:
+                h = 2 * jax.nn.sigmoid(affine(x, kernel, bias, self.matmul_dtype)) * h
+        inner = self._inner
+        return inner.step(params, (h, *state[1:]), inner.project(params, x))

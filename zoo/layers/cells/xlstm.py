@@ -1,0 +1,124 @@
+"""LSTMs with exponential gates: mLSTM, whose memory is a matrix, and sLSTM (Beck et al. 2024).
+
+An input gate exp(i) has no upper end, so that a late input can outweigh all before it. Both cells
+divide by what the gates add up to, n, and carry m, the largest exponent so far, out of which the
+gates are taken before exp: it changes no output and keeps every number finite.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from zoo.layers.cells.base import Cell, Parameter, Params, State
+from zoo.layers.cells.heads import MatrixCell, outer
+from zoo.layers.fast.lookup import Lookup
+from zoo.layers.initializers import Initializer, uniform
+from zoo.layers.linear import affine
+
+Array = jax.Array
+
+_EPSILON = 1e-6
+
+
+@dataclass(frozen=True)
+class MLSTM(MatrixCell):
+    """A memory C of keys and values, with a gate for what comes in and one for what is kept.
+
+    m_t = max(log f_t + m_{t-1}, i_t)           f_t = logistic(.), i_t: of the input
+    i'  = exp(i_t - m_t)                        f' = exp(log f_t + m_{t-1} - m_t)
+    C_t = f' C_{t-1} + i' k_t v_t' / sqrt(d)    n_t = f' n_{t-1} + i' k_t / sqrt(d)
+    y_t = C_t' q_t / max(|n_t' q_t|, exp(-m_t))
+
+    (eq. 19 to 27.) See heads.py for h_t of y_t.
+    """
+
+    gates = (("input", "head"), ("forget", "head"))
+
+    def initial_state(self, batch_size: int, dtype: Any = float) -> State:
+        """C, n and m, zeros."""
+        (memory,) = super().initial_state(batch_size, dtype)
+        return memory, memory[..., 0], memory[..., 0, 0]
+
+    def update(
+        self, params: Params, state: State, projected: dict[str, Array]
+    ) -> tuple[State, Array]:
+        """The equations above."""
+        memory, total, largest = state
+        kept = jax.nn.log_sigmoid(projected["forget"]) + largest
+        following = jnp.maximum(kept, projected["input"])
+        f = jnp.exp(kept - following)[..., None]
+        i = jnp.exp(projected["input"] - following)[..., None]
+        k, q = projected["k"] * projected["k"].shape[-1] ** -0.5, projected["q"]
+        memory = f[..., None] * memory + outer(i * k, projected["v"])
+        total = f * total + i * k
+        weight = jnp.abs((total * q).sum(axis=-1, keepdims=True))
+        weight = jnp.maximum(weight, jnp.exp(-following)[..., None]) + _EPSILON
+        return (memory, total, following), jnp.einsum("bnkv,bnk->bnv", memory, q) / weight
+
+
+@dataclass(frozen=True)
+class SLSTM(Cell):
+    """An LSTM with an exponential input gate; the units of a head see each other's outputs.
+
+    i, f, z, o = W x_t + R h_{t-1} + b          R: within each head
+    m_t = max(log logistic(f) + m_{t-1}, i)
+    i' = exp(i - m_t)                           f' = exp(log logistic(f) + m_{t-1} - m_t)
+    c_t = f' c_{t-1} + i' tanh(z)               n_t = f' n_{t-1} + i'
+    h_t = logistic(o) * c_t / n_t
+
+    (eq. 8 to 17.) R is `recurrent_kernel` [N, d, 4 d]; b starts at forget_bias for f.
+
+    Attributes:
+        num_heads: N; one head sees all of h, as in an LSTM.
+    """
+
+    num_heads: int = 1
+    recurrent_weights = ("recurrent_kernel",)
+    reads_lookup = True
+
+    def parameters(self, input_size: int) -> dict[str, Parameter]:
+        """W, R and b."""
+        d = self.size // self.num_heads
+        into: Initializer = nn.initializers.glorot_uniform()
+        within: Initializer = uniform(d**-0.5)
+        if self.init_scale:
+            into = within = uniform(self.init_scale)
+        return {
+            "input_kernel": Parameter(into, (input_size, 4 * self.size)),
+            "recurrent_kernel": Parameter(within, (self.num_heads, d, 4 * d)),
+            "bias": Parameter(self._init_bias, (4 * self.size,)),
+        }
+
+    def _init_bias(self, key: Array, shape: tuple[int, ...]) -> Array:
+        del key
+        return jnp.zeros(shape).at[self.size : 2 * self.size].set(self.forget_bias)
+
+    def initial_state(self, batch_size: int, dtype: Any = float) -> State:
+        """h, c, n and m, zeros."""
+        return tuple(jnp.zeros((batch_size, self.size), dtype) for _ in range(4))
+
+    def project(self, params: Params, inputs: Array | Lookup) -> Array:
+        """W x_t + b, [B, T, 4 H]."""
+        return affine(inputs, params["input_kernel"], params["bias"], self.matmul_dtype)
+
+    def step(self, params: Params, state: State, projected: Array) -> tuple[State, Array]:
+        """The equations above."""
+        h, c, n, m = state
+        i, f, z, o = jnp.split(projected, 4, axis=-1)
+        heads = h.reshape((len(h), self.num_heads, -1))
+        recurrent = jnp.einsum("bnd,nde->bne", heads, params["recurrent_kernel"])
+        i, f, z, o = (
+            own + part.reshape(own.shape)
+            for own, part in zip((i, f, z, o), jnp.split(recurrent, 4, axis=-1), strict=True)
+        )
+        kept = jax.nn.log_sigmoid(f) + m
+        first = n == 0  # nothing came in yet: what is kept is nothing, whatever its gate
+        m = jnp.where(first, i, jnp.maximum(kept, i))
+        i, f = jnp.exp(i - m), jnp.exp(jnp.where(first, 0.0, kept - m))
+        c = f * c + i * jnp.tanh(z)
+        n = f * n + i
+        h = jax.nn.sigmoid(o) * c / n
+        return (h, c, n, m), h
