@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -83,7 +84,7 @@ def run_program(main: Callable[[], Any]) -> int:
     before = None
     with suppress(ValueError):  # not the main thread
         before = signal.signal(signal.SIGTERM, terminate)
-    with plain_output(), _handled_again(before):
+    with plain_output(), _handled_again(before), _nothing_swallowed():
         try:
             code = main()
             sys.stdout.flush()
@@ -111,8 +112,43 @@ def run_program(main: Callable[[], Any]) -> int:
 
 
 def run_script(main: Callable[[], Any]) -> NoReturn:
-    """Runs a program as `run_program` does, and ends the process with its exit code."""
-    sys.exit(run_program(main))
+    """Runs a program as `run_program` does, and ends the process with its exit code.
+
+    A stopped process ends at once: XLA may be compiling in threads of its own, and Python, which
+    would take down what these use, would end in a segmentation fault.
+    """
+    code = run_program(main)
+    if code in (EXIT_INTERRUPTED, EXIT_TERMINATED):
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+@contextmanager
+def _nothing_swallowed() -> Iterator[None]:
+    """Inside, a signal whose exception Python could only ignore comes once more.
+
+    Python runs a signal's handler anywhere, also in a callback of the garbage collector or in a
+    `__del__`, whose exceptions it prints and drops. The program would go on as if nothing were.
+    """
+    before = sys.unraisablehook
+
+    def hook(told: Any) -> None:
+        numbers = {_Terminated: signal.SIGTERM, KeyboardInterrupt: signal.SIGINT}
+        if told.exc_type not in numbers:
+            before(told)
+            return
+        again = threading.Timer(0.01, os.kill, (os.getpid(), numbers[told.exc_type]))
+        again.daemon = True
+        again.start()
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 @contextmanager
