@@ -142,6 +142,8 @@ BAD_VALUES = [
     *((f"evaluation.{name}", -1) for name in ("patience", "sample_tokens")),
     ("evaluation.mode", "streams"),
     ("optimizer.learning_rate", float("nan")),
+    ("optimizer.warmup_steps", 2**31),  # a device counts steps in int32
+    ("training.num_steps", 2**31),
     ("model.hidden_sizes", (8, 1.5)),
     ("model.hidden_sizes", ("8",)),
     ("model.hidden_sizes", (True,)),

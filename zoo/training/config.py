@@ -18,7 +18,7 @@ from zoo.training.devices import MeshConfig
 from zoo.training.optimizers import OptimizerConfig
 
 CLASS_WEIGHTS = ("equal", "balanced")
-_LARGEST = 2**32 - 1
+_LARGEST, _LARGEST_SEED = 2**31 - 1, 2**32 - 1  # int32, of which steps and sizes are on a device
 _LONGEST_SHOWN = 200  # characters
 _KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "a text"}
 _AT_LEAST_ONE = (
@@ -274,9 +274,10 @@ def check(config: ConfigDict) -> None:
 
 def _check_numbers(name: str, value: Any) -> None:
     """Raises UserError for a number that no field can have: negative, absurd or no number."""
-    for number in value if isinstance(value, tuple) else (value,):
-        if type(number) is int and not 0 <= number <= _LARGEST:
-            raise UserError(f"{name} is {_shown(value)}; use 0 to {_LARGEST}")
+    largest = _LARGEST_SEED if name == "training.seed" else _LARGEST
+    for number in value if isinstance(value, tuple | list) else (value,):
+        if type(number) is int and not 0 <= number <= largest:
+            raise UserError(f"{name} is {_shown(value)}; use 0 to {largest}")
         if type(number) is float and not math.isfinite(number):
             raise UserError(f"{name} is {_shown(value)}; use a finite number")
 
