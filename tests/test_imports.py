@@ -35,7 +35,7 @@ DOWN = {
 }
 DOWN["diagnostics"] = DOWN["evaluation"] | {"evaluation", "whole_file"}
 DOWN["tasks"] = DOWN["diagnostics"] | {"diagnostics", "decoding"}
-DOWN["training"] = DOWN["tasks"] | {"tasks", "report", "hub", "terminal"}
+DOWN["training"] = DOWN["tasks"] | {"tasks", "report", "hub", "terminal", "whole_file"}
 DOWN["soundness"] = {
     "training.checkpoints",
     "training.arrays",

@@ -1,11 +1,20 @@
 """Files that are written whole: what is no regular file is never replaced."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
 from zoo.errors import UserError
 from zoo.whole_file import whole_file
+
+OTHER = """
+import sys
+from zoo.whole_file import whole_file
+with whole_file(sys.argv[1]) as incomplete:
+    incomplete.write_text("other")
+"""
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "/"])
@@ -27,3 +36,26 @@ def test_a_pipe_or_a_device_stays_what_it_is(tmp_path):
             other.write_text("new")
     assert sorted(tmp_path.iterdir()) == before
     assert (tmp_path / "device").is_symlink()
+
+
+def test_two_that_write_one_file_do_not_mix(tmp_path):
+    """The last to end has the path, whole, whoever began first."""
+    with whole_file(tmp_path / "a") as first:
+        other = subprocess.run(
+            [sys.executable, "-c", OTHER, str(tmp_path / "a")], capture_output=True, text=True
+        )
+        assert (other.returncode, other.stderr) == (0, "")
+        assert (tmp_path / "a").read_text() == "other"
+        first.write_text("first")
+    assert (tmp_path / "a").read_text() == "first"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_what_a_killed_process_left_goes_with_the_next_write(tmp_path):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    for name in (f".incomplete.{gone.pid}.a", f".incomplete.{gone.pid}.b"):
+        (tmp_path / name).write_text("half")
+    with whole_file(tmp_path / "a") as incomplete:
+        incomplete.write_text("whole")
+    assert sorted(os.listdir(tmp_path)) == [f".incomplete.{gone.pid}.b", "a"]

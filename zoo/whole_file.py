@@ -1,7 +1,8 @@
 """Files that are written as a whole or not at all."""
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from zoo.errors import UserError
 def whole_file(path: os.PathLike[str] | str) -> Iterator[Path]:
     """A name beside a path, to write to; what was written takes the path when the block ends.
 
-    If the block ends with an error, nothing is left of it, and what was at the path stays.
+    If the block ends with an error, nothing is left of it, and what was at the path stays. Two
+    processes that write one path have a name each; what a killed one left goes with the next write.
 
     Raises:
         UserError: the file can't be written.
@@ -28,7 +30,10 @@ def whole_file(path: os.PathLike[str] | str) -> Iterator[Path]:
     target = Path(path).expanduser()
     if not target.name:
         raise UserError(f"cannot write {str(path)!r}: it names no file; give the name of one")
-    incomplete = target.with_name(f".incomplete.{target.name}")
+    incomplete = target.with_name(incomplete_name(target.name))
+    with suppress(OSError):
+        for name in left_behind(os.listdir(target.parent), target.name):
+            target.with_name(name).unlink()
     try:
         if target.exists() and not target.is_file():  # such as /dev/null, which root could replace
             raise UserError(f"cannot write {path}: it is no regular file; choose another place")
@@ -40,3 +45,38 @@ def whole_file(path: os.PathLike[str] | str) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             incomplete.unlink()
+
+
+def incomplete_name(name: str) -> str:
+    """What a file or directory is called while this process writes it.
+
+    Example:
+        >>> incomplete_name("a.svg") == f".incomplete.{os.getpid()}.a.svg"
+        True
+    """
+    return f".incomplete.{os.getpid()}.{name}"
+
+
+def left_behind(names: Iterable[str], name: str) -> list[str]:
+    """Of the names in a directory those under which processes that are gone wrote `name`.
+
+    Example:
+        >>> left_behind(["a.svg", incomplete_name("a.svg"), ".incomplete.0.b.svg"], "a.svg")
+        []
+    """
+    found = []
+    for other in names:
+        match = re.fullmatch(rf"\.incomplete\.([1-9][0-9]*)\.{re.escape(name)}", other)
+        if match and not _is_alive(int(match[1])):
+            found.append(other)
+    return found
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # it is another user's, or no number of a process
+        return True
+    return True

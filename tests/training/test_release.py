@@ -30,7 +30,7 @@ def test_a_card_is_in_it_from_the_first_moment_and_has_its_sum(step, tmp_path):
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(step, tmp_path):
     def fill(directory):
-        assert directory.name == ".mine.incomplete"
+        assert directory.name == f".incomplete.{os.getpid()}.mine"
         raise OSError(28, "No space left on device")
 
     target = tmp_path / "mine"

@@ -12,6 +12,7 @@ from zoo.training import checkpoints
 from zoo.training.arrays import write_arrays
 from zoo.training.compact import compact, widen
 from zoo.training.places import user_place
+from zoo.whole_file import incomplete_name, left_behind
 
 # Fields of a config that name a place, and those that say what to do with it.
 _WITHOUT: dict[str, dict[str, Any]] = {
@@ -60,10 +61,11 @@ def release(
     checkpoints.verify(source)
     restored = checkpoints.restore(source)
     params = compact(widen(restored.params), precision)
-    incomplete = place.with_name(f".{place.name}.incomplete")
+    incomplete = place.with_name(incomplete_name(place.name))
     try:
-        incomplete.rmtree(missing_ok=True)
         incomplete.mkdir(parents=True)
+        for name in left_behind([path.name for path in place.parent.iterdir()], place.name):
+            place.with_name(name).rmtree(missing_ok=True)
         _write(incomplete, params, restored)
         if add is not None:
             add(incomplete)
