@@ -25,7 +25,7 @@ def names(tmp_path_factory):
 
 
 def run(capsys, names, *flags):
-    directory = names[0].rpartition("/")[0]
+    directory = names[0].rpartition("/")[0]  # all lie in one
     texts = [f"--tune={directory}/tune.txt", f"--text={directory}/text.txt"]
     code = main(["mix", *names, *texts, "--json", *flags])
     return code, *capsys.readouterr()
@@ -67,5 +67,19 @@ def test_without_the_flags_nothing_is_added(capsys, names):
 )
 def test_a_mistake_is_one_line(capsys, names, flag, message):
     code, out, err = run(capsys, names, flag)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert message in err
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--data_directory=somewhere"], "which nothing reads here; give --dynamic, or leave it"),
+        (["--cache=4"], "--cache is for recurrent language models, and none of these is one"),
+        (["--dynamic=sgd"], "--dynamic is for neural language models, and none of these is one"),
+    ],
+)
+def test_a_flag_that_would_do_nothing_is_refused(capsys, names, flags, message):
+    code, out, err = run(capsys, names[1:], *flags)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert message in err

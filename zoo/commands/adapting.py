@@ -154,20 +154,35 @@ def _lines(checkpoint: "Checkpoint", split: str, arguments: argparse.Namespace) 
 def adapt_each(
     checkpoints: "Sequence[Checkpoint]", arguments: argparse.Namespace
 ) -> "dict[str, TrainedModel]":
-    """Returns language models by name: each as it is and, if it is neural, as the flags adapt it.
+    """Returns language models by name: each as it is and, if it can, as the flags adapt it.
 
     Args:
         checkpoints: language models.
         arguments: with the flags of this file and --data_directory.
-    """
-    from flax import linen as nn
 
+    Raises:
+        UserError: a flag asks for what none of the models can.
+    """
+    if arguments.data_directory is not None and not reads_corpus(arguments):
+        raise UserError(
+            "--data_directory is where the corpus of --dynamic lies, which nothing reads here; "
+            "give --dynamic, or leave it out"
+        )
+    from zoo.evaluation.adaptive import can_adapt
+
+    asked = {name: setting for name, setting in _settings(arguments).items() if setting is not None}
     parts: dict[str, TrainedModel] = {}
     for checkpoint in checkpoints:
         parts[checkpoint.name] = checkpoint
-        for name, settings in _settings(arguments).items():
-            if settings is not None and isinstance(checkpoint.model, nn.Module):
-                parts[f"{checkpoint.name}+{name}"] = _adapt(checkpoint, arguments, {name: settings})
+        for name, setting in asked.items():
+            if can_adapt(checkpoint, setting if name == "cache" else None):
+                parts[f"{checkpoint.name}+{name}"] = _adapt(checkpoint, arguments, {name: setting})
+    for name in asked:
+        if not any(part.endswith(f"+{name}") for part in parts):
+            kind = "recurrent" if name == "cache" else "neural"
+            raise UserError(
+                f"--{name} is for {kind} language models, and none of these is one; leave it out"
+            )
     return parts
 
 

@@ -272,6 +272,15 @@ def check_can_adapt(checkpoint: TrainedModel, cache: NeuralCache | None) -> None
         _state_width(checkpoint.model, checkpoint.params)
 
 
+def can_adapt(checkpoint: TrainedModel, cache: NeuralCache | None) -> bool:
+    """Returns whether a language model can adapt, and has states for a cache if one is given."""
+    try:
+        check_can_adapt(checkpoint, cache)
+    except UserError:
+        return False
+    return True
+
+
 def adapt(
     checkpoint: TrainedModel,
     *,
