@@ -170,7 +170,7 @@ def test_a_training_text_of_less_than_20_windows_is_told():
         ({"rate": float("inf")}, "dynamic_rate is inf"),
         ({"decay": -0.1}, "dynamic_decay is -0.1; use 0 to 1"),
         ({"decay": 1.1}, "dynamic_decay is 1.1; use 0 to 1"),
-        ({"window": 0}, "dynamic_window is 0; use at least 1"),
+        ({"window": 0}, "dynamic_window is 0; use 1 to 1000000"),
     ],
 )
 def test_settings_that_cannot_be_are_told(setting, message):

@@ -19,6 +19,7 @@ The same seed gives the same text. In a shell a prompt of two lines is $'one\\nt
 CHECKPOINT is a released name (see `python -m zoo list`), a run's directory, whose best step it
 then is, one step's directory, or a file that `export` wrote.
 """
+_MOST_SAMPLES = 10_000  # which are written side by side
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -108,8 +109,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _settings(arguments: argparse.Namespace) -> GenerationSettings:
     """The settings that the flags give, checked before anything slow is done."""
-    if arguments.num_samples < 1:
-        raise UserError(f"num_samples is {arguments.num_samples}; use at least 1")
+    if not 1 <= arguments.num_samples <= _MOST_SAMPLES:
+        raise UserError(f"num_samples is {arguments.num_samples}; use 1 to {_MOST_SAMPLES}")
     check_encoding(arguments.prompt, "the prompt")
     names = [field.name for field in dataclasses.fields(GenerationSettings)]
     values = {name: getattr(arguments, name) for name in names}

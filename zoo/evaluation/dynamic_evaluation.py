@@ -33,6 +33,7 @@ PyTree = Any
 RULES = ("rms", "sgd")
 _ROWS = 20  # pieces of training text that a gradient of the statistics is the mean of
 _MOST_BATCHES = 200
+MAX_WINDOW = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,8 @@ class DynamicEvaluation:
             raise UserError(f"dynamic_rate is {self.rate}; use more than 0, such as 0.002")
         if not 0 <= self.decay <= 1:
             raise UserError(f"dynamic_decay is {self.decay}; use 0 to 1, such as 0.02")
-        if self.window < 1:
-            raise UserError(f"dynamic_window is {self.window}; use at least 1 token")
+        if not 1 <= self.window <= MAX_WINDOW:
+            raise UserError(f"dynamic_window is {self.window}; use 1 to {MAX_WINDOW} tokens")
 
 
 class Rates(NamedTuple):

@@ -22,6 +22,7 @@ from zoo.errors import UserError
 
 Array = jax.Array
 EMPTY = -1  # the token of a place in the cache that nothing has filled yet
+MAX_SIZE = 1_000_000  # tokens, each with a state of the model
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,10 @@ class NeuralCache:
     flatness: float = 0.3
 
     def __post_init__(self) -> None:
-        if self.size < 1:
-            raise UserError(f"the cache's size is {self.size}; use at least 1, such as --cache=500")
+        if not 1 <= self.size <= MAX_SIZE:
+            raise UserError(
+                f"the cache's size is {self.size}; use 1 to {MAX_SIZE}, such as --cache=500"
+            )
         if not 0 <= self.weight < 1:
             raise UserError(f"cache_weight is {self.weight}; use 0 to below 1, such as 0.1")
         if not 0 <= self.flatness < math.inf:
