@@ -29,7 +29,7 @@ from zoo.training import config as configs
 from zoo.training.loop import train
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("optax_dtypes")]
-CHECKS, TRAININGS = 1000, 12  # of each architecture
+CHECKS, TRAININGS = 900, 8  # of each architecture
 SECONDS_OF_TRAINING = 4.0  # then it is stopped, as by Ctrl-C
 VALUES: tuple[Any, ...] = (
     *(-1, 0, 1, 2, 3, 7, 1000, 2**31 - 1, 2**31, 2**32 - 1, 10**20, -(10**20), 10**400),

@@ -25,7 +25,7 @@ from zoo.exchange.arpa import read_arpa
 from zoo.exchange.torch_weights import stack_from_torch
 
 pytestmark = pytest.mark.slow
-EACH = 600  # files a reader
+EACH = 400  # files a reader
 
 
 def fuzz(

@@ -23,7 +23,7 @@ from campaign.watching import Watch, watched
 import zoo
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
-LOADS, USES_OF_RECORDS = 600, 250
+LOADS, USES_OF_RECORDS = 500, 200
 OF_ALL = ("list", "verify mine", "export {c} {out}.safetensors", "release {c} {out}")
 OF_LM = (
     "generate {c} --max_tokens=4",
