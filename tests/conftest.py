@@ -15,12 +15,23 @@ jax.config.update("jax_enable_compilation_cache", False)
 
 
 LONGEST = ("test_lecture.py", "test_many_hosts.py", "test_resume.py")  # a minute or more each
+MOST_MAPS = 20_000
 STRICT_ROOMS = ("layers", "models")  # optax, used above them, mixes int32 counts with floats
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest first, so that no process works on them alone when all others are done."""
     items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_programs() -> Iterator[None]:
+    """Compiled programs go before a process has all the memory maps that Linux allows it, 65,530;
+    the compiler would end in a segmentation fault."""
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_bytes().count(b"\n") > MOST_MAPS:
+        jax.clear_caches()
 
 
 @pytest.fixture(scope="session", autouse=True)

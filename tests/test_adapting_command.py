@@ -226,7 +226,11 @@ def test_tune_chooses_on_validation_and_tells_what_it_tried(command, root):
         ("recurrent", ["--dynamic=adam"], "'adam'; use rms or sgd"),
         ("recurrent", ["--dynamic=sgd", "--dynamic_rate=0"], "dynamic_rate is 0.0; use more"),
         ("recurrent", ["--dynamic=sgd", "--dynamic_decay=2"], "dynamic_decay is 2.0; use 0 to 1"),
-        ("recurrent", ["--dynamic=sgd", "--dynamic_window=0"], "dynamic_window is 0; use 1 to 1000000"),
+        (
+            "recurrent",
+            ["--dynamic=sgd", "--dynamic_window=0"],
+            "dynamic_window is 0; use 1 to 1000000",
+        ),
         (
             "recurrent",
             ["--dynamic", "--dynamic_window=9", "--data_directory={root}"],

@@ -165,7 +165,7 @@ def test_directories_without_a_checkpoint_are_told_apart(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("gates", 5), ("architecture", "liquid_lm"), ("cell", "sru")]
+    ("field", "value"), [("gates", 5), ("architecture", "liquid_lm"), ("cell", "liquid")]
 )
 def test_a_model_from_a_newer_version_is_told(tmp_path, field, value):
     config = {**CONFIG, "model": {**CONFIG["model"], field: value}}

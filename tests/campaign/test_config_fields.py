@@ -123,7 +123,11 @@ def train_a_little(config: ConfigDict, workdir: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("architecture", list_models())
-def test_a_bad_field_is_refused_in_a_line_or_trained_with(architecture, places, tmp_path):
+def test_a_bad_field_is_refused_in_a_line_or_trained_with(
+    architecture, places, tmp_path, monkeypatch
+):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")  # where a cache directory named " " is made
     sound = tiny(architecture, places)
     assert fault_of(lambda: train_a_little(sound, tmp_path / "sound")) == ("", False)
     accepted = []

@@ -173,14 +173,6 @@ def test_cache_that_cannot_be_written(tmp_path):
     expect_error(config, blocked, "--config.data.cache_directory=DIR")
 
 
-def test_a_damaged_cache_is_named(tmp_path, cache):
-    config = DataConfig("text_file", write_files(tmp_path / "text", TEXT_FILES, "abc"))
-    load_corpus(config)
-    (path,) = cache.rglob("*-test.array_record*")
-    path.write_bytes(bytes(path.stat().st_size))  # as large as it was
-    expect_error(config, "is damaged; delete this directory", path.parent)
-
-
 # The download of tiny Shakespeare, without a network
 
 
