@@ -405,10 +405,12 @@ def test_diagnose_refuses_what_has_no_states(command, ngram_file, run_directory)
 
 
 @pytest.mark.parametrize("place", ["http://127.0.0.1/x", "file:///x", "gs://bucket/x"])
-def test_release_to_an_address_is_refused(command, run_directory, place):
+def test_release_to_an_address_is_refused(command, run_directory, place, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     code, out, err = command("release", run_directory, place)
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "is not supported" in err or "cannot write" in err
+    assert "is not supported" in err or "gs://bucket/x cannot be written" in err
+    assert not list(tmp_path.iterdir())
 
 
 def test_release_of_a_file_is_refused(command, ngram_file, tmp_path):

@@ -32,7 +32,7 @@ from zoo.errors import UserError
 from zoo.training import checksums
 from zoo.training.arrays import named_leaves, read_arrays, write_arrays
 from zoo.training.checksums import DamagedCheckpoint
-from zoo.training.places import user_place
+from zoo.training.places import absolute_place
 
 PARAMS, STATE = "params", "state"
 CONFIG, VOCABULARY, PROGRESS = "config.json", "vocabulary.json", "progress.json"
@@ -343,4 +343,4 @@ def _clear_leftovers(directory: epath.Path) -> None:
 
 
 def _absolute(path: os.PathLike[str] | str) -> epath.Path:
-    return user_place(path).absolute()
+    return absolute_place(path)

@@ -27,3 +27,17 @@ path, or an address such as gs://BUCKET/RUN
             f"{os.fspath(name)} is an address that is not supported; give a path, or an address "
             "such as gs://BUCKET/RUN"
         ) from error
+
+
+def absolute_place(name: os.PathLike[str] | str) -> epath.Path:
+    """Returns the whole path that a user typed; an address stays as it is.
+
+    Raises:
+        UserError: as `user_place`.
+
+    Example:
+        >>> absolute_place("gs://BUCKET/RUN")  # which epath itself would take for a relative path
+        PosixGPath('gs://BUCKET/RUN')
+    """
+    place = user_place(name)
+    return place if "://" in os.fspath(place) else place.absolute()

@@ -11,7 +11,7 @@ from zoo.errors import UserError
 from zoo.training import checkpoints
 from zoo.training.arrays import write_arrays
 from zoo.training.compact import compact, widen
-from zoo.training.places import user_place
+from zoo.training.places import absolute_place
 from zoo.whole_file import incomplete_name, left_behind
 
 # Fields of a config that name a place, and those that say what to do with it.
@@ -49,7 +49,7 @@ def release(
         UserError: there is no step, the target is there or can't be written, or a parameter does
             not fit into float16.
     """
-    source, place = epath.Path(step), user_place(target).absolute()
+    source, place = epath.Path(step), absolute_place(target)
     try:
         is_there = place.exists()
     except ImportError as error:  # the file system of gs:// paths is an optional package
