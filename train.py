@@ -4,6 +4,11 @@ Any field of the config can be set: --config.training.num_steps=500. Stopped (Ct
 started again with the same workdir, a run goes on where it was.
 """
 
+import signal
+
+if __name__ == "__main__":  # until run_program takes over, Ctrl-C ends this without a traceback
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import itertools
 import os
 import traceback

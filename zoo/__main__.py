@@ -1,5 +1,10 @@
 """The command line: `python -m zoo COMMAND`."""
 
+import signal
+
+if __name__ == "__main__":  # until run_program takes over, Ctrl-C ends this without a traceback
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import argparse
 import sys
 import warnings
@@ -22,7 +27,7 @@ from zoo.commands import (
 )
 from zoo.commands.picture_flag import check_picture
 from zoo.errors import UserError
-from zoo.terminal import plain, run_program
+from zoo.terminal import end_process, plain, run_program
 
 COMMANDS = {
     "list": listing,
@@ -114,4 +119,4 @@ def _print_note(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_process(main())

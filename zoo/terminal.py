@@ -84,6 +84,8 @@ def run_program(main: Callable[[], Any]) -> int:
     before = None
     with suppress(ValueError):  # not the main thread
         before = signal.signal(signal.SIGTERM, terminate)
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # see train.py
+            signal.signal(signal.SIGINT, signal.default_int_handler)
     with plain_output(), _handled_again(before), _nothing_swallowed():
         try:
             code = main()
@@ -112,12 +114,16 @@ def run_program(main: Callable[[], Any]) -> int:
 
 
 def run_script(main: Callable[[], Any]) -> NoReturn:
-    """Runs a program as `run_program` does, and ends the process with its exit code.
+    """Runs a program as `run_program` does, and ends the process with its exit code."""
+    end_process(run_program(main))
+
+
+def end_process(code: int) -> NoReturn:
+    """Ends the process with the exit code of `run_program`.
 
     A stopped process ends at once: XLA may be compiling in threads of its own, and Python, which
     would take down what these use, would end in a segmentation fault.
     """
-    code = run_program(main)
     if code in (EXIT_INTERRUPTED, EXIT_TERMINATED):
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):

@@ -131,7 +131,6 @@ def test_train_py_is_stopped_while_it_starts(
         judge_run(attack, tmp_path, expected, "train.py")
 
 
-@pytest.mark.xfail(reason="until train.py's own imports are done, Ctrl-C is Python's traceback")
 def test_train_py_is_interrupted_while_it_imports(
     whole: tuple[Path, dict, float], tmp_path: Path
 ) -> None:
