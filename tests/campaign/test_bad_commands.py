@@ -233,6 +233,18 @@ def train_flags() -> list[str]:
     return [*OWN_FLAGS, *fields, "config.model", "config.nosuch", "nosuch", "config.data.nosuch"]
 
 
+def fault_of_train(words: list[str], **options: Any) -> str:
+    """What is wrong with how train.py ends; "" for nothing. Options are those of `fault_of_end`."""
+    ended = Ended(0, "", "")
+
+    def call() -> None:
+        nonlocal ended
+        ended = run_train(words)
+
+    fault, _ = fault_of(call, seconds=SECONDS)
+    return fault or fault_of_end(ended, **options)
+
+
 def test_a_bad_flag_of_train_is_one_line(places, tmp_path, monkeypatch):
     """Configs and corpora are real; the training itself is left to `test_config_fields.py`."""
     monkeypatch.setattr("zoo.training.loop.train_workload", lambda *_, **__: None)
@@ -246,15 +258,8 @@ def test_a_bad_flag_of_train_is_one_line(places, tmp_path, monkeypatch):
         for flag, value in chosen[: trials(250)]:
             value = value.format(**places) if "{" in value else value
             words = [*base, f"--{flag}={value}"]
-            ended = Ended(0, "", "")
-
-            def call() -> None:
-                nonlocal ended
-                ended = run_train(words)  # noqa: B023
-
-            fault, _ = fault_of(call, seconds=SECONDS)
             attack.tried()
-            if fault := fault or fault_of_end(ended):
+            if fault := fault_of_train(words):
                 attack.failed("tracebacks", f"train.py --{flag}={value[:80]!r}: {fault}")
 
 
@@ -277,14 +282,7 @@ def test_a_bad_config_file_is_one_line(places, tmp_path):
             path = tmp_path / f"config{number}.py"
             path.write_text(text)
             words = [f"--config={path}", f"--workdir={tmp_path}/run"]
-            ended = Ended(0, "", "")
-
-            def call() -> None:
-                nonlocal ended
-                ended = run_train(words)  # noqa: B023
-
-            fault, _ = fault_of(call, seconds=SECONDS)
             attack.tried()
-            if fault := fault or fault_of_end(ended, allowed=(2,)):
+            if fault := fault_of_train(words, allowed=(2,)):
                 attack.failed("tracebacks", f"{text!r}: {fault}")
     assert Path(CONFIG_FILE).exists()
