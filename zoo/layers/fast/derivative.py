@@ -145,7 +145,9 @@ def _run_keeping(
     resets: Array | None,
 ) -> tuple[States, tuple]:
     """The states, and what the backward pass needs."""
-    rounded = lax.optimization_barrier(kernel.astype(static.dtype or kernel.dtype))
+    rounded = kernel
+    if static.dtype is not None:  # once a call; the compiler would do it in every turn of the loop
+        rounded = lax.optimization_barrier(kernel.astype(static.dtype))
 
     def step(previous: States, now: tuple[Array, Array | None]) -> tuple[States, tuple]:
         projected_now, reset = now
