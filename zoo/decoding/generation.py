@@ -20,6 +20,7 @@ from zoo.decoding.sampling import sample
 from zoo.decoding.settings import GenerationSettings, Stop
 from zoo.decoding.text import TextStream, default_stop, prompt_inputs
 from zoo.errors import UserError
+from zoo.layers.masks import select
 from zoo.models.trained import TrainedModel, require_language_model
 from zoo.special_tokens import END_ID, START_ID
 
@@ -89,13 +90,13 @@ def generate(  # type: ignore[misc]  # the overloads leave the settings' names t
         PromptWarning: the vocabulary lacks a character or word of a prompt.
 
     Example:
-        >>> from types import SimpleNamespace
         >>> from zoo.data.vocabulary import build_vocabulary
         >>> from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
+        >>> from zoo.models.trained import TrainedLanguageModel
         >>> vocabulary = build_vocabulary("character", ["ab"])
         >>> model = RecurrentLM(RecurrentLMConfig(hidden_sizes=(8,)), len(vocabulary))
         >>> params = jax.jit(model.init)(jax.random.key(0), jnp.array([[START_ID]]))["params"]
-        >>> checkpoint = SimpleNamespace(model=model, params=params, vocabulary=vocabulary)
+        >>> checkpoint = TrainedLanguageModel(model=model, params=params, vocabulary=vocabulary)
         >>> text = generate(checkpoint, "ab", max_tokens=10, temperature=0.8, seed=7)
         >>> text.startswith("ab"), len(text)
         (True, 12)
@@ -243,9 +244,7 @@ def _read_piece(
         resets=state.fresh[:, None],
     )
     read = lengths > 0
-    carry = jax.tree.map(
-        lambda new, old: jnp.where(read[:, None], new, old), output.carry, state.carry
-    )
+    carry = select(read, output.carry, state.carry)
     return DecodingState(carry, state.tokens, state.fresh & ~read)
 
 

@@ -35,6 +35,21 @@ def widen_resets(resets: Array, steps: int) -> Array:
     return jnp.pad(resets, ((0, 0), (0, steps - resets.shape[1])))
 
 
+def select(mask: Array, where_true: Any, where_false: Any) -> Any:
+    """Chooses between two pytrees of arrays [*mask.shape, ...], row by row.
+
+    Example:
+        >>> mask, ones = jnp.array([True, False]), jnp.ones((2, 2))
+        >>> select(mask, {"state": ones}, {"state": 0 * ones})["state"].tolist()
+        [[1.0, 1.0], [0.0, 0.0]]
+    """
+
+    def choose(one: Array, other: Array) -> Array:
+        return jnp.where(mask.reshape(mask.shape + (1,) * (one.ndim - mask.ndim)), one, other)
+
+    return jax.tree.map(choose, where_true, where_false)
+
+
 def reverse_sequences(x: Any, lengths: Array | None) -> Any:
     """Reverses the first lengths[b] steps of each row b and leaves its padding where it is.
 

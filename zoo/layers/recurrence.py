@@ -23,7 +23,7 @@ from zoo.layers.cells.base import Cell, Params, Projected, State
 from zoo.layers.fast.derivative import run_derivative
 from zoo.layers.fast.lookup import Lookup, take
 from zoo.layers.fast.prefix_sum import linear_recurrence
-from zoo.layers.masks import real_steps, reverse_sequences, widen_resets
+from zoo.layers.masks import real_steps, reverse_sequences, select, widen_resets
 
 Array = jax.Array
 
@@ -105,7 +105,7 @@ def recurrence(
         inputs = take(inputs)
     start = initial if carry is None else carry
     if resets is not None and resets.shape[1] == 1:  # outside the loop, where it costs nothing
-        start, resets = _select(resets[:, 0], initial, start), None
+        start, resets = select(resets[:, 0], initial, start), None
     if resets is not None:
         resets = widen_resets(resets, steps)
     sequence = _Sequence(cell.project(params, inputs), start, initial, lengths, resets)
@@ -180,11 +180,11 @@ def _sequential(cell: Cell, params: Params, sequence: _Sequence) -> tuple[Array,
 
     def step(state: State, now: tuple) -> tuple[State, Array]:
         projected, reset, real = now
-        entering = state if reset is None else _select(reset, initial, state)
+        entering = state if reset is None else select(reset, initial, state)
         following, output = cell.step(params, entering, projected)
         if real is None:
             return following, output
-        return _select(real, following, state), _select(real, output, jnp.zeros_like(output))
+        return select(real, following, state), select(real, output, jnp.zeros_like(output))
 
     final, outputs = lax.scan(step, sequence.start, _time_major(sequence))
     return outputs.swapaxes(0, 1), final
@@ -205,25 +205,25 @@ def _truncated(
     first = jnp.maximum(times - truncation + 1, 0)
     start, initial = _repeat((sequence.start, sequence.initial), num_steps)
     from_the_start = jnp.broadcast_to((times < truncation - 1)[:, None], (num_steps, batch))
-    state = _select(from_the_start, start, jax.tree.map(lambda array: array[first], entering))
+    state = select(from_the_start, start, jax.tree.map(lambda array: array[first], entering))
 
     def sweep(state: State, number: Array) -> tuple[State, Array]:
         at = times - truncation + 1 + number
         index, active = jnp.maximum(at, 0), jnp.broadcast_to((at >= 0)[:, None], (num_steps, batch))
         before = state
         if resets is not None:
-            before = _select(resets[index] & (number > 0), initial, state)
+            before = select(resets[index] & (number > 0), initial, state)
         inputs = jax.tree.map(lambda array: array[index], projected)
         following, output = cell.step(params, _fold(before), _fold(inputs))
         following, output = _unfold((following, output), num_steps)
-        return _select(active, following, state), output
+        return select(active, following, state), output
 
     state, outputs = lax.scan(sweep, state, jnp.arange(truncation))
     outputs = outputs[-1]
     lengths = sequence.lengths
     if lengths is None or real is None:
         return outputs.swapaxes(0, 1), jax.tree.map(lambda array: array[-1], state)
-    outputs = _select(real, outputs, jnp.zeros_like(outputs))
+    outputs = select(real, outputs, jnp.zeros_like(outputs))
     return outputs.swapaxes(0, 1), _last_real(state, lengths)
 
 
@@ -232,7 +232,7 @@ def _entering_states(cell: Cell, params: Params, sequence: _Sequence) -> State:
 
     def step(state: State, now: tuple) -> tuple[State, State]:
         projected, reset, _ = now
-        entering = state if reset is None else _select(reset, sequence.initial, state)
+        entering = state if reset is None else select(reset, sequence.initial, state)
         return cell.step(params, entering, projected)[0], entering
 
     return lax.scan(step, sequence.start, _time_major(sequence))[1]
@@ -246,15 +246,6 @@ def _time_major(sequence: _Sequence) -> tuple[Projected, Array | None, Array | N
     if lengths is not None:
         real = real_steps(jax.tree.leaves(sequence.projected)[0], lengths).swapaxes(0, 1)
     return projected, None if resets is None else resets.swapaxes(0, 1), real
-
-
-def _select(mask: Array, where_true: Any, where_false: Any) -> Any:
-    """Chooses between pytrees of arrays [*mask.shape, ...]."""
-
-    def choose(one: Array, other: Array) -> Array:
-        return jnp.where(mask.reshape(mask.shape + (1,) * (one.ndim - mask.ndim)), one, other)
-
-    return jax.tree.map(choose, where_true, where_false)
 
 
 def _repeat(tree: Any, num_steps: int) -> Any:

@@ -22,6 +22,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from zoo.layers.linear import product, sum_of_products
+from zoo.layers.masks import select
 
 Array = jax.Array
 States = tuple[Array, ...]
@@ -63,13 +64,6 @@ class _Static(NamedTuple):
     cell: Derivative
     truncation: int
     dtype: str | None
-
-
-def _select(mask: Array, where_true: States, where_false: States) -> States:
-    """Per row or per step and row: mask [..., B] chooses between arrays [..., B, H]."""
-    return tuple(
-        jnp.where(mask[..., None], a, b) for a, b in zip(where_true, where_false, strict=True)
-    )
 
 
 def _add(first: States, second: States) -> States:
@@ -152,7 +146,7 @@ def _run_keeping(
     def step(previous: States, now: tuple[Array, Array | None]) -> tuple[States, tuple]:
         projected_now, reset = now
         if reset is not None:
-            previous = _select(reset, initial, previous)
+            previous = select(reset, initial, previous)
         recurrent = product(previous[0], rounded, static.dtype)
         if recurrent_bias is not None:
             recurrent = recurrent + recurrent_bias[None, :]
@@ -173,7 +167,7 @@ def _run_backward(static: _Static, kept: tuple, grad_states: States) -> tuple:
         for first, state in zip(start, states, strict=True)
     )
     if resets is not None:
-        previous = _select(resets, tuple(array[None] for array in initial), previous)
+        previous = select(resets, tuple(array[None] for array in initial), previous)
     walk = _walk_back if static.truncation == 0 else _sweep_back
     steps = _Steps(previous, states, residuals, resets, grad_states)
     grad_projected, grad_recurrent, grad_start, grad_initial = walk(static, kernel, steps)
@@ -224,8 +218,8 @@ def _walk_back(
         grad = _add(grad, step.grad_states)
         projected, recurrent, grad = _one_back(static, kernel_transposed, step, grad)
         if step.resets is not None:
-            grad_initial = _add(grad_initial, _select(step.resets, grad, zeros))
-            grad = _select(step.resets, zeros, grad)
+            grad_initial = _add(grad_initial, select(step.resets, grad, zeros))
+            grad = select(step.resets, zeros, grad)
         shared = recurrent is projected  # stored once where the two are one array
         return (grad, grad_initial), (projected, None if shared else recurrent)
 
@@ -252,9 +246,9 @@ def _sweep_back(
         more_projected, more_recurrent, grad = _one_back(static, kernel_transposed, steps, grad)
         if steps.resets is not None:
             nothing = tuple(array[None] for array in zeros)
-            stopped = _select(steps.resets, grad, nothing)
+            stopped = select(steps.resets, grad, nothing)
             grad_initial = _add(grad_initial, tuple(array.sum(axis=0) for array in stopped))
-            grad = _select(steps.resets, nothing, grad)
+            grad = select(steps.resets, nothing, grad)
         grad_start = _add(grad_start, tuple(array[0] for array in grad))
         grad = tuple(jnp.concatenate([array[1:], jnp.zeros_like(array[:1])]) for array in grad)
         return (

@@ -23,7 +23,7 @@ from zoo.layers.linear import affine, product
 
 Array = jax.Array
 
-MOST_CELLS = 2**25  # logits of one part, 128 MB; fewer are not faster
+MOST_ELEMENTS = 2**25  # logits of one part, 128 MB; fewer are not faster
 
 
 class SoftmaxInputs(struct.PyTreeNode):
@@ -84,7 +84,7 @@ def softmax_losses(
 def count_parts(inputs: SoftmaxInputs) -> int:
     """How many parts the steps are cut into."""
     batch, steps, _ = inputs.hidden.shape
-    return min(-(-batch * steps * len(inputs.bias) // MOST_CELLS), steps)
+    return min(-(-batch * steps * len(inputs.bias) // MOST_ELEMENTS), steps)
 
 
 def _split(num_parts: int, array: Array) -> Array:
