@@ -26,16 +26,15 @@ NUM_TOKENS = 256
 
 def ours(row: Row, batch: int) -> Callable[[], int]:
     """A call that draws NUM_TOKENS tokens for each row of a batch; gives how many."""
-    from types import SimpleNamespace
-
     from benchmarks.ours import language_model
     from zoo.data.vocabulary import build_vocabulary
     from zoo.decoding.generation import generate
+    from zoo.models.trained import TrainedLanguageModel
 
     words = [" ".join(f"w{number}" for number in range(row.vocabulary - 3))]
     vocabulary = build_vocabulary("word", words)
     task, params, _, _ = language_model(row)
-    checkpoint = SimpleNamespace(model=task.model, params=params, vocabulary=vocabulary)
+    checkpoint = TrainedLanguageModel(model=task.model, params=params, vocabulary=vocabulary)
 
     def call() -> int:
         texts = generate(checkpoint, [""] * batch, max_tokens=NUM_TOKENS, stop="length")

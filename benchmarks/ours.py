@@ -21,9 +21,9 @@ from zoo.data.parallel_batching import ParallelBatch
 from zoo.models.classifier import Classifier, ClassifierConfig
 from zoo.models.encoder_decoder import EncoderDecoder, EncoderDecoderConfig
 from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
-from zoo.tasks.classification import Classification
-from zoo.tasks.language_modeling import LanguageModeling
-from zoo.tasks.translation import Translating
+from zoo.tasks.classification import ClassifierLoss
+from zoo.tasks.language_modeling import LanguageModelLoss
+from zoo.tasks.translation import TranslatorLoss
 from zoo.training.state import create_state, train_steps
 
 
@@ -55,7 +55,7 @@ def language_model(row: Row) -> tuple[Any, Any, Any, Any]:
     params = jax.jit(model.init)(jax.random.key(0), inputs)["params"]
     lengths, fresh = np.full(row.batch, row.steps, np.int32), np.zeros(row.batch, bool)
     batch = Batch(inputs, targets, lengths, fresh)
-    return LanguageModeling(model), params, model.zero_carry(row.batch), batch
+    return LanguageModelLoss(model), params, model.zero_carry(row.batch), batch
 
 
 def translator(row: Row) -> tuple[Any, Any, Any, Any]:
@@ -73,7 +73,7 @@ def translator(row: Row) -> tuple[Any, Any, Any, Any]:
     lengths = random_lengths(row)
     params = jax.jit(model.init)(jax.random.key(0), sources, lengths, targets)["params"]
     batch = ParallelBatch(sources, lengths, np.roll(targets, 1, axis=1), targets, lengths)
-    return Translating(model), params, (), batch
+    return TranslatorLoss(model), params, (), batch
 
 
 def classifier(row: Row) -> tuple[Any, Any, Any, Any]:
@@ -90,7 +90,7 @@ def classifier(row: Row) -> tuple[Any, Any, Any, Any]:
     lengths = random_lengths(row)
     params = jax.jit(model.init)(jax.random.key(0), jnp.asarray(tokens), lengths=lengths)["params"]
     targets = np.eye(NUM_LABELS, dtype=np.float32)[random_labels(row)]
-    task = Classification(model, False, (1.0,) * NUM_LABELS)
+    task = ClassifierLoss(model, False, (1.0,) * NUM_LABELS)
     return task, params, (), LabeledBatch(tokens, lengths, targets)
 
 

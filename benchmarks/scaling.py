@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import AbstractMesh
 
-from zoo.layers.fast.softmax_loss import MOST_CELLS
+from zoo.layers.fast.softmax_loss import MOST_ELEMENTS
 from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
 from zoo.training.devices import DATA, MODEL, shardings
 
@@ -86,7 +86,7 @@ def needs(state: Any, data: int, model: int) -> Needs:
     own = bytes_on_a_device(state["params"], data, model)
     tokens = ROWS * STEPS
     kept = tokens * LAYERS * (2 * 4 + 2) * HIDDEN
-    logits = 2 * min(tokens * VOCABULARY, MOST_CELLS // data)
+    logits = 2 * min(tokens * VOCABULARY, MOST_ELEMENTS // data)
     states = 2 * (LAYERS + 1) * HIDDEN
     return Needs(
         state=(own + bytes_on_a_device(state, data, model)) / GB,

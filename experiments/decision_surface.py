@@ -19,7 +19,7 @@ import numpy as np
 
 from zoo.diagnostics.pictures import COLOURS, MARKERS, picture
 from zoo.models.feedforward import FeedForward, regularised_loss
-from zoo.tasks.task import Task
+from zoo.tasks.task import Objective
 from zoo.terminal import run_script
 from zoo.training.optimizers import OptimizerConfig, make_optimizer
 from zoo.training.state import create_state, train_steps
@@ -52,7 +52,7 @@ def two_spirals(num_points: int, seed: int) -> Points:
 
 
 @dataclass(frozen=True)
-class Classification(Task):
+class Classification(Objective):
     """Classes of points by a FeedForward, with an L2 penalty."""
 
     model: FeedForward

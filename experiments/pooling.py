@@ -32,8 +32,8 @@ from zoo.diagnostics.pictures import COLOURS, picture, tidy
 from zoo.errors import UserError
 from zoo.layers.pooling import POOLINGS
 from zoo.models.classifier import NO_CELL
-from zoo.tasks.classification import build_workload, encode_labeled_corpus, score_split
-from zoo.tasks.workload import Workload
+from zoo.tasks.classification import CLASSIFICATION, ClassifierWorkload
+from zoo.tasks.encoded_labeled import encode_labeled_corpus
 from zoo.terminal import run_script
 from zoo.training import checkpoints
 from zoo.training.loop import train_workload
@@ -109,7 +109,7 @@ def train_one(arguments: argparse.Namespace, cell: str, column: str, seed: int) 
     run = arguments.workdir / f"{cell}_{pooling}{'_trap' if trap else ''}_seed{seed}"
 
     def train_run(config: ConfigDict, workdir: str) -> None:
-        workload = build_workload(config)
+        workload = CLASSIFICATION.workload(config)
         if trap:
             workload = into_the_trap(workload, config)
         train_workload(config, workload, workdir, log=lambda line: None)
@@ -148,15 +148,15 @@ def blind(batch: LabeledBatch, num_steps: int) -> LabeledBatch:
     return batch._replace(tokens=tokens, lengths=np.full(len(tokens), num_steps, np.int32))
 
 
-def into_the_trap(workload: Workload, config: ConfigDict) -> Workload:
+def into_the_trap(workload: ClassifierWorkload, config: ConfigDict) -> ClassifierWorkload:
     """A workload that trains and scores on padding as if it were text."""
     texts = encode_labeled_corpus(LabeledDataConfig(**config.data))
     num_steps = max(len(row) for row in (*texts.train.rows, *texts.validation.rows))
     rows = [np.pad(row, (0, num_steps - len(row)), mode="edge") for row in texts.validation.rows]
-    blinded = texts.validation._replace(rows=rows)
-    return workload._replace(
+    return dataclasses.replace(
+        workload,
         batches=PaddedBatches(workload.batches, num_steps),
-        evaluate=lambda params: score_split(workload.task.model, params, blinded, texts.labels),
+        validation=workload.validation._replace(rows=rows),
     )
 
 

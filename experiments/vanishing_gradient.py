@@ -157,7 +157,7 @@ def learn_to_recall(settings: dict[str, Any], lag: int, num_steps: int, seed: in
 def accuracy(state: TrainState, batches: RecallBatches) -> float:
     """The share of one batch's sequences whose first symbol is named."""
     batch = jax.tree.map(jnp.asarray, batches.batch(0, 0))
-    _, (_, metrics) = jax.jit(state.task.loss)(state.params, (), batch, state.key)
+    _, (_, metrics) = jax.jit(state.objective.loss)(state.params, (), batch, state.key)
     return float(metrics["num_right"] / metrics["num_sequences"])
 
 

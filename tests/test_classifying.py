@@ -198,14 +198,17 @@ def test_several_labels_from_training_to_the_command(tmp_path, capsys):
             "this is a classifier, no language model",
         ),
         (["diagnose", "RUN"], "give a recurrent_lm"),
-        (["evaluate", "RUN", "--mode=stream"], "--mode is for a language model; leave it out"),
+        (["evaluate", "RUN", "--mode=stream"], "--mode is not for a classifier; leave it out"),
         (["evaluate", "RUN", "--text=T"], "T ends with '.txt'; use one of .csv, .tsv, .jsonl"),
         (["classify", "RUN", "a", "--file=T"], "there are texts and --file; give one of them"),
         (["classify", "RUN", "--file=T", "--picture=p.png"], "--picture draws the texts of the"),
         (["classify", "python_docs_lstm", "a"], "this is a language model, no classifier; use"),
         (["evaluate", "python_docs_lstm", "--data_directory=D"], "python_docs reads no files"),
         (["evaluate", "python_docs_topics", "--data_directory=D"], "leave --data_directory=D out"),
-        (["evaluate", "python_docs_lstm", "--picture=p.png"], "--picture is of a classifier's"),
+        (
+            ["evaluate", "python_docs_lstm", "--picture=p.png"],
+            "--picture is not for a language model",
+        ),
     ],
 )
 def test_a_wrong_command_is_one_line(run, tmp_path, capsys, arguments, message):

@@ -1,6 +1,7 @@
 """Imports point down only, wherever they stand in a file; and no file grows past one sitting."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -40,9 +41,7 @@ DOWN["soundness"] = {
     "training.checkpoints",
     "training.arrays",
     "training.compact",
-    "models.registry",
     "errors",
-    "special_tokens",
 }
 DOWN["hub"] = {
     "soundness",
@@ -51,8 +50,9 @@ DOWN["hub"] = {
     "training.compact",
     "training.places",
     "models.registry",
-    "data.labels",
-    "data.vocabulary",
+    "models.trained",
+    "tasks.registry",
+    "tasks.task",
     "exchange",
     "exchange.arpa",
     "exchange.safetensors_file",
@@ -65,6 +65,7 @@ DOWN["serve"] = DOWN["diagnostics"] | {
     "report",
     "hub",
     "exchange",
+    "tasks.registry",
 }
 DOWN["commands"] = set(DOWN)
 DOWN["__main__"] = {"commands", "errors", "terminal"}
@@ -141,6 +142,16 @@ def test_imports_point_down(module: str) -> None:
 )
 def test_an_edge_that_points_up_is_found(room: str, source: str) -> None:
     assert edges_up(room, source)
+
+
+def test_the_map_of_the_readme_is_in_the_order_of_the_imports() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rooms = re.findall(r"^zoo/(\w+)/", readme, re.MULTILINE)
+    folders = {path.name for path in (ROOT / "zoo").iterdir() if (path / "__init__.py").exists()}
+    assert set(rooms) == folders
+    for number, room in enumerate(rooms):
+        below = {name.partition(".")[0] for name in DOWN[room]} & folders
+        assert below - {room} <= set(rooms[number + 1 :]), room
 
 
 @pytest.mark.parametrize("module", MODULES)

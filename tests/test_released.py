@@ -29,9 +29,9 @@ MOST_BYTES = 45e6
 
 def use(checkpoint):
     """What the model is for, once."""
-    if checkpoint.labels is not None:
+    if checkpoint.kind.command == "classify":
         return zoo.classify(checkpoint, ["What is a loop ?"])[0].labels
-    if checkpoint.source_vocabulary is not None:
+    if checkpoint.kind.command == "translate":
         return zoo.translate(checkpoint, ["der alte Hund schläft ."])[0].text
     return zoo.generate(checkpoint, "", max_tokens=5, seed=3)
 

@@ -16,7 +16,7 @@ from zoo.decoding.translation import MAX_SOURCE_TOKENS
 from zoo.diagnostics.alignment import draw_alignment
 from zoo.errors import UserError
 from zoo.evaluation import translating
-from zoo.tasks.translation import build_workload
+from zoo.tasks.registry import build_workload
 from zoo.training.config import base_config
 from zoo.training.loop import train
 
@@ -198,8 +198,11 @@ def test_the_command_evaluates(run, corpus, capsys, tmp_path):
     ("flags", "message"),
     [
         (["evaluate", "RUN", "--source=a"], "give both"),
-        (["evaluate", "RUN", "--text=a.txt"], "use --source and --target"),
-        (["evaluate", "RUN", "--mode=stream"], "--mode is for a language model; leave it out"),
+        (
+            ["evaluate", "RUN", "--text=a.txt"],
+            "leave it out, or use --source, --target, --beam",
+        ),
+        (["evaluate", "RUN", "--mode=stream"], "--mode is not for a translator; leave it out"),
         (
             ["evaluate", "toy_german_attention", "--data_directory=D"],
             "corpus toy_german reads no files; leave --data_directory=D out",
@@ -259,7 +262,7 @@ def test_long_pairs_are_scored_in_small_batches():
     for chosen, num_rows, num_steps in plan:
         assert len(chosen) <= num_rows
         assert lengths[chosen].max() <= num_steps
-        assert num_rows == 1 or num_rows * num_steps**2 <= translating.MOST_CELLS
+        assert num_rows == 1 or num_rows * num_steps**2 <= translating.MOST_ELEMENTS
 
 
 def test_sources_that_are_cut_are_told(checkpoint):
@@ -282,8 +285,8 @@ def test_settings_reach_the_task_and_long_pairs_are_left_out(corpus):
     settings = {"training.label_smoothing": 0.2, "training.scheduled_sampling_rate": 0.3}
     config = config_of(corpus, **settings, **{"data.max_tokens": 2, "data.batch_size": 8})
     workload = build_workload(config)
-    assert workload.task.label_smoothing == 0.2
-    assert workload.task.scheduled_sampling_rate == 0.3
+    assert workload.objective.label_smoothing == 0.2
+    assert workload.objective.scheduled_sampling_rate == 0.3
     assert "training pairs have a side longer than 2 tokens and were left out" in workload.notes[0]
     batch = workload.batches.batch(epoch=0, index=0)
     assert max(batch.lengths.max(), batch.source_lengths.max()) == 3

@@ -1,7 +1,6 @@
 """Tiny language models that adapt to a text, and a text of 19 tokens, for the tests of them."""
 
 import functools
-from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +13,7 @@ from zoo.evaluation.neural_cache import NeuralCache
 from zoo.evaluation.perplexity import token_log_probabilities
 from zoo.models.feedforward_lm import FeedForwardLM, FeedForwardLMConfig
 from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
+from zoo.models.trained import TrainedLanguageModel
 from zoo.special_tokens import SPECIAL_TOKENS
 
 VOCABULARY = WordVocabulary([*SPECIAL_TOKENS, *(f"w{i}" for i in range(6))])
@@ -27,8 +27,28 @@ CACHE = NeuralCache(size=6, weight=0.3, flatness=0.7)
 
 @functools.cache
 def trained(kind="lstm"):
-    """A tiny model with random parameters, and R of as random sizes."""
-    models = {
+    """A tiny model with random parameters."""
+    model, generator = models()[kind], np.random.default_rng(2)
+    params = draw_like(model, generator.normal)
+    return TrainedLanguageModel(model=model, params=params, vocabulary=VOCABULARY)
+
+
+@functools.cache
+def random_sizes(kind="lstm"):
+    """R, as random as they."""
+    lognormal = np.random.default_rng(3).lognormal
+    return draw_like(models()[kind], functools.partial(lognormal, 0.0, 1.5))
+
+
+def draw_like(model, how):
+    """An array for each parameter of a model."""
+    shapes = jax.eval_shape(model.init, jax.random.key(0), jnp.ones((1, 1), jnp.int32))["params"]
+    return jax.tree.map(lambda leaf: jnp.asarray(how(size=leaf.shape), jnp.float32), shapes)
+
+
+def models():
+    """The tiny models by kind."""
+    return {
         "lstm": RecurrentLM(
             RecurrentLMConfig(embedding_size=3, hidden_sizes=(4,), learn_initial_state=True),
             len(VOCABULARY),
@@ -37,21 +57,12 @@ def trained(kind="lstm"):
             FeedForwardLMConfig(window=3, embedding_size=3, hidden_size=4), len(VOCABULARY)
         ),
     }
-    model, generator = models[kind], np.random.default_rng(2)
-    shapes = jax.eval_shape(model.init, jax.random.key(0), jnp.ones((1, 1), jnp.int32))["params"]
-
-    def draw(how):
-        return jax.tree.map(lambda leaf: jnp.asarray(how(size=leaf.shape), jnp.float32), shapes)
-
-    params = draw(generator.normal)
-    sizes = draw(functools.partial(generator.lognormal, 0.0, 1.5))
-    return SimpleNamespace(model=model, params=params, sizes=sizes, vocabulary=VOCABULARY)
 
 
 def adapted(kind="lstm", dynamic=None, cache=None):
     """A tiny model that adapts."""
     lm = trained(kind)
-    sizes = lm.sizes if dynamic and dynamic.rule == "rms" else None
+    sizes = random_sizes(kind) if dynamic and dynamic.rule == "rms" else None
     return AdaptiveCheckpoint(lm, AdaptiveLM(lm.model, dynamic, cache), sizes)
 
 

@@ -1,6 +1,7 @@
 """The smallest thing that can be trained: a line through random points, compiled in no time."""
 
 import signal
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -9,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from zoo.tasks.task import Task
+from zoo.models.trained import Checkpoint
+from zoo.tasks.task import Objective
 from zoo.tasks.workload import Workload
 from zoo.training.config import base_config
 
@@ -22,7 +24,7 @@ class Points(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Regression(Task):
+class Regression(Objective):
     """Least squares, with a carry that counts batches and, if asked, with noise from the key."""
 
     noise: float = 0.0
@@ -56,36 +58,54 @@ class PointBatches:
         return points(epoch, index, rows=self.rows[index])
 
 
-def start_params(key: jax.Array) -> dict[str, jax.Array]:
-    del key
-    return {"weight": jnp.asarray(START)}
-
-
 def validation_loss(params: Any) -> float:
     batch = points(1000, rows=50)
     return float(np.square(batch.x @ np.asarray(params["weight"]) - batch.y).mean())
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RegressionWorkload(Workload):
+    """Scores are those given, the last for ever, or real ones."""
+
+    criterion = "nats_per_token"
+
+    given: Iterator[float]
+    last: float | None = None
+
+    @property
+    def vocabulary(self) -> dict[str, Any]:
+        return {"kind": "none"}
+
+    def init_params(self, key: jax.Array) -> dict[str, jax.Array]:
+        del key
+        return {"weight": jnp.asarray(START)}
+
+    def evaluate(self, params: Any) -> dict[str, float]:
+        if self.last is None:
+            return {"nats_per_token": validation_loss(params)}
+        return {"nats_per_token": next(self.given, self.last)}
+
+    def describe(self, scores: dict[str, float]) -> str:
+        return f"score {scores['nats_per_token']:.4f}"
+
+    def sample(self, params: Any, seed: int) -> str:
+        return f"a sample of seed {seed}"
+
+
 def regression_workload(
-    scores: list[float] | None = None, noise: float = 0.0, rows: tuple[int, ...] = (5, 5, 5, 5)
+    scores: list[float] | None = None,
+    noise: float = 0.0,
+    rows: tuple[int, ...] = (5, 5, 5, 5),
+    kind: type[RegressionWorkload] = RegressionWorkload,
 ) -> Workload:
     """A workload whose validation scores are those given, the last for ever, or real ones."""
-    given = iter(scores or [])
-
-    def evaluate(params: Any) -> dict[str, float]:
-        return {"nats_per_token": next(given, scores[-1]) if scores else validation_loss(params)}
-
-    return Workload(
-        task=Regression(noise),
-        init_params=start_params,
+    return kind(
+        trained=Checkpoint(model=None, params={}, vocabulary=None),
+        objective=Regression(noise),
         carry=jnp.zeros(()),
         batches=PointBatches(rows),
-        vocabulary={"kind": "none"},
-        evaluate=evaluate,
-        criterion="nats_per_token",
-        describe=lambda scores: f"score {scores['nats_per_token']:.4f}",
-        sample=lambda params, seed: f"a sample of seed {seed}",
-        figures=lambda params: [],
+        given=iter(scores or []),
+        last=scores[-1] if scores else None,
     )
 
 

@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from zoo.evaluation.neural_cache import NeuralCache
     from zoo.evaluation.perplexity import Score, evaluate, perplexity
     from zoo.evaluation.translating import TranslationScore, evaluate_translator
-    from zoo.hub import Checkpoint, list_checkpoints, load
+    from zoo.hub import list_checkpoints, load
     from zoo.layers.cells import register_cell
     from zoo.layers.cells.base import Cell, Parameter
     from zoo.models.registry import list_models
+    from zoo.models.trained import Checkpoint
 
     __version__: str
 
@@ -66,7 +67,7 @@ __all__ = [
 _MODULE_OF = {
     "AdaptiveCheckpoint": "zoo.evaluation.adaptive",
     "Cell": "zoo.layers.cells.base",
-    "Checkpoint": "zoo.hub",
+    "Checkpoint": "zoo.models.trained",
     "Classification": "zoo.evaluation.classifying",
     "ClassificationScore": "zoo.evaluation.classification",
     "DynamicEvaluation": "zoo.evaluation.dynamic_evaluation",

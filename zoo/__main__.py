@@ -26,7 +26,7 @@ from zoo.commands import (
     verify,
 )
 from zoo.commands.picture_flag import check_picture
-from zoo.errors import UserError
+from zoo.errors import Note, UserError
 from zoo.terminal import end_process, plain, run_program
 
 COMMANDS = {
@@ -67,6 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str] | None) -> None:
     with warnings.catch_warnings():
         warnings.showwarning = _print_note
+        warnings.simplefilter("always", Note)
         _check_words(sys.argv[1:] if arguments is None else arguments)
         parsed, rest = _parser().parse_known_args(arguments)
         if rest:

@@ -28,6 +28,10 @@ class UserError(ValueError):
     """
 
 
+class Note(UserWarning):
+    """What a user should know of a result. Commands print it as `note: ...` on standard error."""
+
+
 def fail(message: str) -> NoReturn:
     """Ends the program with a message in one line and exit code 2."""
     print(f"error: {' '.join(message.split())}", file=sys.stderr)

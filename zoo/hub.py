@@ -9,7 +9,7 @@ import dataclasses
 import difflib
 import logging
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from etils import epath
 
@@ -17,79 +17,14 @@ from zoo import soundness
 from zoo.cards import MARKDOWN
 from zoo.errors import WRONG_FORM, UserError
 from zoo.exchange import ARPA_SUFFIXES, SAFETENSORS_SUFFIX
+from zoo.models.trained import Checkpoint, TrainedLanguageModel
+from zoo.tasks.registry import find_task
+from zoo.tasks.task import Task
 from zoo.training import checkpoints
 from zoo.training.compact import widen
 from zoo.training.places import user_place
 
-if TYPE_CHECKING:
-    import numpy as np
-    from flax import linen as nn
-
-    from zoo.data.labels import Labels
-    from zoo.data.vocabulary import Vocabulary
-
 _log = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True)
-class Checkpoint:
-    """A trained model with everything that is needed to use it.
-
-    Attributes:
-        name: as it was asked for: a released name or a path.
-        directory: the step's directory, or the file.
-        step: number of train steps taken.
-        model: `model.apply({"params": params}, tokens)` gives logits and carry.
-        params: nested dict of arrays, on the default device.
-        vocabulary: from text to token ids and back; of a translator that of its targets.
-        labels: what a classifier chooses from; None of another model.
-        source_vocabulary: that of a translator's sources; None of another model.
-        config: the run's resolved config, as nested dicts; of an ARPA file only the model's.
-        progress: what the run had reached: data position, scores.
-    """
-
-    name: str
-    directory: epath.Path
-    step: int
-    model: "nn.Module"
-    params: dict[str, Any]
-    vocabulary: "Vocabulary"
-    config: dict[str, Any]
-    progress: dict[str, Any]
-    labels: "Labels | None" = None
-    source_vocabulary: "Vocabulary | None" = None
-
-    @property
-    def thresholds(self) -> "np.ndarray | None":
-        """float64[C], the probability that each of several labels has to reach, as chosen on
-        validation, 0.5 where none were; None of a model that is no classifier."""
-        chosen = self.progress.get("validation", {})
-        return None if self.labels is None else self.labels.thresholds_in(chosen)
-
-    @property
-    def vocabulary_record(self) -> dict[str, Any]:
-        """Vocabularies and labels as plain JSON, as a checkpoint's vocabulary.json holds them."""
-        tokens = self.vocabulary.to_json()
-        if self.labels is not None:
-            return {"tokens": tokens, "labels": self.labels.to_json()}
-        if self.source_vocabulary is not None:
-            return {"source": self.source_vocabulary.to_json(), "target": tokens}
-        return tokens
-
-    @property
-    def max_tokens(self) -> int:
-        """How many tokens of a text a classifier reads; 0 for all."""
-        return int(self.config.get("data", {}).get("max_tokens", 0))
-
-    @property
-    def cut(self) -> str:
-        """What a text with more tokens than that loses: its "end" or its "middle"."""
-        return str(self.config.get("data", {}).get("cut", "end"))
-
-    @property
-    def lowercase(self) -> bool:
-        """Whether a translator was trained on lower-cased texts."""
-        return bool(self.config.get("data", {}).get("lowercase", False))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,19 +70,22 @@ def _make(name: str, stored: soundness.Stored) -> Checkpoint:
 
     soundness.check_config(stored.config, name)
     _refuse_several(name, stored.config)
-    built = _build(name, stored)
-    architecture = stored.config["model"]["architecture"]
-    soundness.check_shapes(built["model"], architecture, stored.shapes, name)
+    task, opened, shapes = _open_records(name, stored)
+    soundness.check_shapes(shapes, stored.shapes, name)
     params = widen(stored.read())
-    soundness.check_values(built["model"], params, name)
-    return Checkpoint(
+    soundness.check_values(params, name, may_be_infinite=task.has_infinite_params)
+    try:
+        told = task.fault_of(opened.model, params)
+    except WRONG_FORM as error:
+        told = repr(error)
+    if told:
+        raise soundness.damaged(name, told)
+    return dataclasses.replace(
+        opened,
+        params=jax.tree.map(jnp.asarray, params),
         name=name,
         directory=stored.directory,
         step=stored.step,
-        params=jax.tree.map(jnp.asarray, params),
-        config=stored.config,
-        progress=stored.progress,
-        **built,
     )
 
 
@@ -203,7 +141,7 @@ def _load_arpa(name: str) -> Checkpoint:
 
     loaded = read_arpa(name)
     config = {"model": {"architecture": "ngram_lm", "order": loaded.order}}
-    return Checkpoint(
+    return TrainedLanguageModel(
         name=name,
         directory=epath.Path(name),
         step=1,
@@ -211,7 +149,6 @@ def _load_arpa(name: str) -> Checkpoint:
         params=jax.tree.map(jnp.asarray, loaded.params),
         vocabulary=loaded.vocabulary,
         config=config,
-        progress={},
     )
 
 
@@ -306,35 +243,18 @@ def _step_of_run(workdir: epath.Path) -> epath.Path:
     return chosen
 
 
-def _build(name: str, stored: soundness.Stored) -> dict[str, Any]:
-    """The fields of a `Checkpoint` that are built: model, vocabularies, labels.
+def _open_records(name: str, stored: soundness.Stored) -> tuple[Task, Checkpoint, Any]:
+    """A checkpoint without its parameters, its task, and the shapes that they must have.
 
     Raises:
-        UserError: they can't be built from what is stored.
+        UserError: it can't be made from what is stored.
     """
     try:
-        return _build_from(stored.config["model"], stored.vocabulary)
+        task = find_task(stored.config["model"]["architecture"])
+        opened = task.open(stored.config, stored.vocabulary, stored.progress)
+        return task, opened, task.parameter_shapes(opened.model)
     except WRONG_FORM as error:
         raise UserError(
             f"the model of {name} cannot be built: {str(error)[:400]}; where it is from a newer "
             "version, type: pip install --upgrade recurrent-zoo"
         ) from error
-
-
-def _build_from(model_config: dict[str, Any], record: Any) -> dict[str, Any]:
-    from zoo.data.labels import labels_from_json
-    from zoo.data.vocabulary import vocabulary_from_json
-    from zoo.models import registry
-
-    beside: dict[str, Any] = {}
-    sizes: dict[str, int] = {}
-    if isinstance(record, dict) and "labels" in record:
-        beside["labels"], record = labels_from_json(record["labels"]), record.get("tokens")
-        sizes["num_labels"] = len(beside["labels"])
-    elif isinstance(record, dict) and "source" in record:
-        source, record = vocabulary_from_json(record["source"]), record.get("target")
-        beside["source_vocabulary"] = source
-        sizes["source_vocabulary_size"] = len(source)
-    vocabulary = vocabulary_from_json(record)
-    model = registry.build(model_config, len(vocabulary), **sizes)
-    return {"model": model, "vocabulary": vocabulary, **beside}

@@ -11,12 +11,9 @@ import numpy as np
 from etils import epath
 
 from zoo.errors import WRONG_FORM, UserError
-from zoo.models import registry
 from zoo.training import checkpoints
 from zoo.training.arrays import first_difference, named_leaves, read_arrays, stored_shapes
 from zoo.training.compact import widened_shapes
-
-_LARGEST_LOG_PROB = 1e-3  # the logarithm of 1, as rounded sums give it
 
 
 class Stored(NamedTuple):
@@ -93,18 +90,16 @@ def check_config(config: Any, name: str) -> None:
         raise damaged(name, "its config names no model.architecture")
 
 
-def check_shapes(model: Any, architecture: str, stored: Any, name: str) -> None:
+def check_shapes(wanted: Any, stored: Any, name: str) -> None:
     """Raises UserError unless arrays have the names, shapes and kinds that a model's have.
 
     Args:
-        model: as it was built from the config.
-        architecture: its name.
+        wanted: the shapes of the model's parameters; None where they follow from the corpus.
         stored: a tree of arrays, or of their shapes, as they are stored.
         name: of the checkpoint, for errors.
     """
     try:
         found = widened_shapes(stored)
-        wanted = registry.parameter_shapes(model, architecture)
         told = "" if wanted is None else first_difference(found, wanted)
     except WRONG_FORM as error:
         raise damaged(name, f"its parameters do not fit its config ({error})") from error
@@ -117,63 +112,20 @@ def check_shapes(model: Any, architecture: str, stored: Any, name: str) -> None:
             raise damaged(name, f"{leaf_name} is of type {leaf.dtype}, not float32")
 
 
-def check_values(model: Any, params: Any, name: str) -> None:
-    """Raises UserError for parameters that are no numbers, or tables of n-grams that do not hold.
+def check_values(params: Any, name: str, *, may_be_infinite: bool = False) -> None:
+    """Raises UserError for parameters that are no numbers.
 
     Args:
-        model: as it was built from the config.
         params: a tree of NumPy arrays, as they are computed with.
         name: of the checkpoint, for errors.
+        may_be_infinite: minus infinity, the logarithm of 0, is a value as any other.
     """
-    has_tables = hasattr(model, "token_log_probabilities")  # whose shapes follow from the corpus
-    is_infinite = np.isposinf if has_tables else np.isinf  # the logarithm of 0 is -inf
+    is_infinite = np.isposinf if may_be_infinite else np.isinf
     for leaf_name, leaf in named_leaves(params).items():
         if leaf.dtype.kind == "f" and np.isnan(leaf).any():
             raise damaged(name, f"{leaf_name} holds values that are no numbers (NaN)")
         if leaf.dtype.kind == "f" and is_infinite(leaf).any():
             raise damaged(name, f"{leaf_name} holds infinite values")
-    if has_tables:
-        try:
-            told = _fault_of_tables(params, model.config.order, model.vocabulary_size)
-        except WRONG_FORM as error:
-            told = repr(error)
-        if told:
-            raise damaged(name, f"its tables of n-grams do not hold ({told})")
-
-
-def _fault_of_tables(params: Any, order: int, vocabulary_size: int) -> str:
-    """Returns what is wrong with tables of n-grams; "" if they are as `NGramLM` describes them."""
-    names = [f"order_{number + 1}" for number in range(len(params))]
-    if set(names) != set(params) or not 1 <= len(names) <= order:
-        return f"they are {', '.join(params)[:80]}, but the order is {order}"
-    for number, name in enumerate(names):
-        level = params[name]
-        size = vocabulary_size if number == 0 else len(level["word"])
-        wanted = {"log_prob": ("f", (size,))}
-        if number > 0:
-            wanted["word"] = ("i", (size,))
-        if number < len(names) - 1:
-            wanted |= {"log_backoff": ("f", (size,)), "first_child": ("i", (size + 1,))}
-        found = {key: (array.dtype.kind, array.shape) for key, array in level.items()}
-        if found != wanted:
-            return f"{name} has {found}, not {wanted}"
-        if (level["log_prob"] > _LARGEST_LOG_PROB).any():
-            return f"{name} has a probability above 1"
-        parents = params[names[number - 1]]["first_child"] if number else None
-        if parents is not None and not _has_sorted_words(level["word"], parents, vocabulary_size):
-            return f"the words of {name} are not those of its parents in order"
-    return ""
-
-
-def _has_sorted_words(word: np.ndarray, first_child: np.ndarray, vocabulary_size: int) -> bool:
-    """Returns whether every parent has a stretch of words, each one above the one before it."""
-    if first_child[0] != 0 or first_child[-1] != len(word) or (np.diff(first_child) < 0).any():
-        return False
-    if not len(word):
-        return True
-    rises = np.concatenate([[True], np.diff(word) > 0])
-    rises[first_child[first_child < len(word)]] = True
-    return bool(rises.all() and word.min() >= 0 and word.max() < vocabulary_size)
 
 
 def damaged(name: str, fault: str) -> UserError:

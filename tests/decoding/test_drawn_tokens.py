@@ -1,20 +1,21 @@
 """Tokens with their probabilities: the draws of `generate`, the numbers of the model."""
 
-from types import SimpleNamespace
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from zoo.data.labels import make_labels
 from zoo.data.vocabulary import CharacterVocabulary, WordVocabulary
 from zoo.decoding.drawn_tokens import NUM_RUNNERS_UP, stream_tokens
 from zoo.decoding.generation import generate
 from zoo.decoding.settings import GenerationSettings
 from zoo.decoding.text import encode_prompt
 from zoo.errors import UserError
+from zoo.evaluation.classifying import TrainedClassifier
 from zoo.evaluation.interpolation import Mixture
 from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
+from zoo.models.trained import TrainedLanguageModel
 from zoo.special_tokens import END, END_ID, SPECIAL_TOKENS, START_ID
 
 CHARACTERS = CharacterVocabulary([*SPECIAL_TOKENS, *"abcdefgh "])
@@ -29,7 +30,7 @@ def checkpoint(seed=1, vocabulary=CHARACTERS):
     shapes = jax.eval_shape(model.init, jax.random.key(0), jnp.ones((1, 1), jnp.int32))["params"]
     draw = np.random.default_rng(seed).normal
     params = jax.tree.map(lambda leaf: jnp.asarray(draw(size=leaf.shape), jnp.float32), shapes)
-    return SimpleNamespace(model=model, params=params, vocabulary=vocabulary)
+    return TrainedLanguageModel(model=model, params=params, vocabulary=vocabulary)
 
 
 def probabilities(lm, prompt, drawn):
@@ -96,5 +97,7 @@ def test_what_the_vocabulary_lacks_is_no_warning():
 
 
 def test_a_classifier_writes_nothing():
+    labels = make_labels([["yes"], ["no"]])
+    classifier = TrainedClassifier(model=None, params={}, vocabulary=None, labels=labels)
     with pytest.raises(UserError, match="use classify"):
-        next(stream_tokens(SimpleNamespace(labels=["yes"])))
+        next(stream_tokens(classifier))

@@ -1,7 +1,6 @@
 import dataclasses
 import functools
 import warnings
-from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -22,6 +21,7 @@ from zoo.decoding.settings import GenerationSettings
 from zoo.decoding.text import PromptWarning, prompt_inputs
 from zoo.errors import UserError
 from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
+from zoo.models.trained import TrainedLanguageModel
 from zoo.special_tokens import END_ID, SPECIAL_TOKENS, START_ID, UNKNOWN_ID
 
 ALPHABET = "abcdefgh "
@@ -41,7 +41,7 @@ def checkpoint(cell="lstm", vocabulary=CHARACTERS):
     params = jax.tree.map(
         lambda shape: jnp.asarray(generator.normal(size=shape.shape), jnp.float32), shapes
     )
-    return SimpleNamespace(model=model, params=params, vocabulary=vocabulary)
+    return TrainedLanguageModel(model=model, params=params, vocabulary=vocabulary)
 
 
 @functools.cache
@@ -172,7 +172,7 @@ def test_a_word_model_stops_at_the_end_unless_told_otherwise():
 def test_unknown_is_drawn_only_where_allowed():
     lm = checkpoint()
     bias = lm.params["output_bias"].at[UNKNOWN_ID].add(20.0)
-    unknown = SimpleNamespace(
+    unknown = TrainedLanguageModel(
         model=lm.model, params={**lm.params, "output_bias": bias}, vocabulary=lm.vocabulary
     )
     assert "<unk>" not in generate(unknown, "ab")
@@ -223,14 +223,14 @@ class CountingModel:
 def test_a_second_call_compiles_nothing_whatever_the_prompt_and_the_settings():
     lm = checkpoint()
     model = CountingModel(lm.model)
-    counted = SimpleNamespace(model=model, params=lm.params, vocabulary=lm.vocabulary)
+    counted = TrainedLanguageModel(model=model, params=lm.params, vocabulary=lm.vocabulary)
     generate(counted, "ab", max_tokens=5)
     assert set(model.traces) == {(1, PREFILL_STEPS), (1, 1)}
     num_traces = len(model.traces)
     generate(counted, random_text(1, 300), max_tokens=90, temperature=0.5, top_k=3, seed=4)
     generate(counted, "", temperature=0, top_p=0.5, stop="end", allow_unknown=True)
     generate(counted, "ab", temperature=1, top_k=10**12)
-    same_again = SimpleNamespace(
+    same_again = TrainedLanguageModel(
         model=CountingModel(lm.model, model.traces), params=lm.params, vocabulary=lm.vocabulary
     )
     generate(same_again, "a")

@@ -1,13 +1,11 @@
 """Texts that a translator refuses before it reads them."""
 
-from types import SimpleNamespace
-
 import pytest
 
 pytest.importorskip("sentencepiece")
 
 from zoo.data.vocabulary import build_vocabulary
-from zoo.decoding.translation import translate
+from zoo.decoding.translation import TrainedTranslator, translate
 from zoo.errors import UserError
 from zoo.models.encoder_decoder import EncoderDecoder, EncoderDecoderConfig
 
@@ -18,7 +16,7 @@ WORDS = build_vocabulary("word", ["yes no"])
 @pytest.mark.parametrize("source", [SUBWORDS, WORDS], ids=lambda vocabulary: vocabulary.kind)
 def test_half_a_character_is_told_with_its_text(source):
     config = EncoderDecoderConfig(embedding_size=4, hidden_size=4)
-    checkpoint = SimpleNamespace(
+    checkpoint = TrainedTranslator(
         model=EncoderDecoder(config, len(source), len(WORDS)),
         params={},
         source_vocabulary=source,

@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import math
-from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +17,7 @@ from tiny_adaptive import (
     TOKENS,
     VOCABULARY,
     adapted,
+    random_sizes,
     score,
     trained,
 )
@@ -28,12 +28,14 @@ from zoo.data.labels import make_labels
 from zoo.errors import UserError
 from zoo.evaluation import adaptive as adaptive_module
 from zoo.evaluation.adaptive import AdaptiveLM, adapt, adaptive_scores
+from zoo.evaluation.classifying import TrainedClassifier
 from zoo.evaluation.dynamic_evaluation import gradient_sizes
 from zoo.evaluation.interpolation import evaluate_mixture
 from zoo.evaluation.neural_cache import EMPTY
 from zoo.evaluation.perplexity import token_log_probabilities
 from zoo.models import kneser_ney
 from zoo.models.ngram_lm import NGramConfig, NGramLM
+from zoo.models.trained import TrainedLanguageModel
 from zoo.special_tokens import END_ID, START_ID
 
 
@@ -207,7 +209,7 @@ def test_padding_of_a_window_teaches_nothing():
     """A window of 2 tokens and 3 steps of padding leaves what one of 2 tokens leaves."""
     lm, module = trained(), adaptive_module
     rates = module.Rates(RMS.rate, RMS.decay, RMS.epsilon)
-    kept = module._Kept(lm.params, lm.sizes, rates, jnp.array([0.5]))
+    kept = module._Kept(lm.params, random_sizes(), rates, jnp.array([0.5]))
     after = []
     for steps in (2, 5):
         windows = module.cut_windows(shift_targets(TOKENS)[:2], TOKENS[:2], steps, "stream")
@@ -250,7 +252,7 @@ def ngram():
     config = NGramConfig(order=2)
     params = kneser_ney.estimate(TOKENS, config, len(VOCABULARY)).params
     model = NGramLM(config, len(VOCABULARY))
-    return SimpleNamespace(model=model, params=params, vocabulary=VOCABULARY)
+    return TrainedLanguageModel(model=model, params=params, vocabulary=VOCABULARY)
 
 
 def one_line(told):
@@ -270,7 +272,7 @@ def test_what_cannot_adapt_is_told(settings):
             "feed-forward language model"
         )
     labels = make_labels([["a"], ["b"]])
-    classifier = SimpleNamespace(model=None, params=None, vocabulary=VOCABULARY, labels=labels)
+    classifier = TrainedClassifier(model=None, params=None, vocabulary=VOCABULARY, labels=labels)
     with pytest.raises(UserError, match="this is a classifier, no language model; use") as told:
         adapt(classifier, **settings)
     assert one_line(told)

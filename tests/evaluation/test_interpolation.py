@@ -1,7 +1,5 @@
 """Mixtures: weights by EM, the parts at the ends, one vocabulary, and who wins where."""
 
-from types import SimpleNamespace
-
 import jax
 import numpy as np
 import pytest
@@ -23,6 +21,7 @@ from zoo.evaluation.interpolation import (
 from zoo.models import kneser_ney
 from zoo.models.ngram_lm import NGramConfig, NGramLM
 from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
+from zoo.models.trained import TrainedLanguageModel
 
 LINES = ["the cat sat on the mat", "the dog sat", "a cat ran", "the dog ran on the mat"] * 3
 OTHER = ["the cat ran on a dog", "the mat sat"]
@@ -34,7 +33,7 @@ def ngram(order, vocabulary=VOCABULARY):
     tokens = encode_lines(vocabulary, LINES)
     params = kneser_ney.estimate(tokens, config, len(vocabulary)).params
     model = NGramLM(config, len(vocabulary))
-    return SimpleNamespace(model=model, params=params, vocabulary=vocabulary)
+    return TrainedLanguageModel(model=model, params=params, vocabulary=vocabulary)
 
 
 def recurrent(seed=0):
@@ -42,7 +41,7 @@ def recurrent(seed=0):
         RecurrentLMConfig(cell="elman", embedding_size=4, hidden_sizes=(5,)), len(VOCABULARY)
     )
     params = jax.jit(model.init)(jax.random.key(seed), np.ones((1, 1), np.int32))["params"]
-    return SimpleNamespace(model=model, params=params, vocabulary=VOCABULARY)
+    return TrainedLanguageModel(model=model, params=params, vocabulary=VOCABULARY)
 
 
 @given(st.integers(1, 4), st.integers(1, 30), st.integers(0, 2**32 - 1))

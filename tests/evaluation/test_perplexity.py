@@ -1,7 +1,6 @@
 import dataclasses
 import functools
 import math
-from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +18,7 @@ from zoo.evaluation.perplexity import (
     token_log_probabilities,
 )
 from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
+from zoo.models.trained import TrainedLanguageModel
 from zoo.special_tokens import END_ID, SPECIAL_TOKENS, START_ID
 
 VOCABULARY = WordVocabulary([*SPECIAL_TOKENS, *(f"w{i}" for i in range(8))])
@@ -34,7 +34,7 @@ def checkpoint(vocabulary=VOCABULARY, scale=1.0):
     params = jax.tree.map(
         lambda shape: jnp.asarray(scale * generator.normal(size=shape.shape), jnp.float32), shapes
     )
-    return SimpleNamespace(model=model, params=params, vocabulary=vocabulary)
+    return TrainedLanguageModel(model=model, params=params, vocabulary=vocabulary)
 
 
 def random_tokens(seed, num_sentences, longest=9):
@@ -80,11 +80,11 @@ def test_every_token_is_scored_once_as_by_a_loop(mode, num_sentences):
 
 
 @pytest.mark.parametrize("mode", ["stream", "sentence"])
-@pytest.mark.parametrize("call_cells", [1, 16, 50, 10_000])
-def test_the_size_of_a_call_and_its_padding_change_nothing(mode, call_cells):
+@pytest.mark.parametrize("call_elements", [1, 16, 50, 10_000])
+def test_the_size_of_a_call_and_its_padding_change_nothing(mode, call_elements):
     tokens = random_tokens(5, 30)
     expected = log_probabilities(tokens, mode=mode)
-    actual = log_probabilities(tokens, mode=mode, call_cells=call_cells)
+    actual = log_probabilities(tokens, mode=mode, call_elements=call_elements)
     np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5)
 
 
@@ -117,7 +117,7 @@ def test_parallel_streams_restart_only_at_their_cuts(num_streams):
     tokens = random_tokens(9, 40)
     cuts = [row * len(tokens) // num_streams for row in range(num_streams)]
     expected = log_probabilities_one_at_a_time(tokens, reset_at_sentences=False, restarts=cuts)
-    actual = log_probabilities(tokens, num_streams=num_streams, call_cells=64)
+    actual = log_probabilities(tokens, num_streams=num_streams, call_elements=64)
     np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5)
 
 
@@ -155,6 +155,7 @@ def test_score_is_the_sums_and_what_follows_from_them():
         "num_characters": 400,
         "num_unknown": int((tokens == 0).sum()),
         "nats": pytest.approx(nats, rel=1e-7),
+        "mode": "sentence",
     }
     assert score.nats_per_token == score.nats / len(tokens)
     assert score.perplexity == pytest.approx(math.exp(score.nats / len(tokens)))

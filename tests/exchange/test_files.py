@@ -19,6 +19,7 @@ from zoo.exchange.safetensors_file import StoredModel, read_safetensors, write_s
 from zoo.exchange.stablehlo import write_stablehlo
 from zoo.models import kneser_ney, registry
 from zoo.models.ngram_lm import NGramConfig
+from zoo.models.trained import TrainedLanguageModel
 from zoo.training import checkpoints
 
 LINES = ["a net reads a line", "a line reads"]
@@ -151,7 +152,7 @@ def test_a_program_runs_without_this_package(tmp_path):
     model = registry.build(MODELS["lstm"], len(VOCABULARY))
     params = shaken_params("lstm")
     path = tmp_path / "model.stablehlo"
-    write_stablehlo(path, SimpleNamespace(model=model, params=params, vocabulary=VOCABULARY))
+    write_stablehlo(path, TrainedLanguageModel(model=model, params=params, vocabulary=VOCABULARY))
     script = (
         "import sys, json, numpy, jax.export\n"
         "program = jax.export.deserialize(open(sys.argv[1], 'rb').read())\n"

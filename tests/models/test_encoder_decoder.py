@@ -425,14 +425,76 @@ def test_settings_that_can_not_be(changes, message):
         small(**changes)
 
 
-def test_every_setting_changes_the_model():
-    base = EncoderDecoderConfig()
-    special = {"encoder": "lstm", "decoder": "lstm", "context": "vector", "score": "dot"}
-    for field in dataclasses.fields(base):
-        value = getattr(base, field.name)
-        if isinstance(value, bool):
-            changed = not value
-        else:
-            changed = special.get(field.name) or (0.5 if isinstance(value, float) else 8)
-        model = EncoderDecoder(dataclasses.replace(base, **{field.name: changed}), V, W)
-        assert model != EncoderDecoder(base, V, W)
+# Each setting -> one change, and what it is seen beside.
+RECURRENT_WITH_ATTENTION = {"encoder": "lstm", "decoder": "lstm", "score": "dot"}
+TRANSFORMERS = {"encoder": "transformer", "decoder": "transformer"}
+WINDOWS = {"encoder": "feedforward", "decoder": "feedforward"}
+CHANGES = {
+    "encoder": ("elman", {}),
+    "decoder": ("elman", {}),
+    "context": ("vector", {}),
+    "score": ("additive", RECURRENT_WITH_ATTENTION),
+    "input_feeding": (True, {}),
+    "reads_vector": (True, {"context": "vector"}),
+    "embedding_size": (6, {}),
+    "hidden_size": (6, {}),
+    "num_layers": (2, {}),
+    "bidirectional": (False, {}),
+    "encoder_window": (1, WINDOWS),
+    "decoder_window": (2, WINDOWS),
+    "num_heads": (1, TRANSFORMERS),
+    "inner_size": (7, TRANSFORMERS),
+    "tie_embeddings": (True, {}),
+    "share_embeddings": (True, {}),
+    "embedding_dropout_rate": (0.5, {}),
+    "layer_dropout_rate": (0.5, {"num_layers": 2}),
+    "output_dropout_rate": (0.5, {}),
+    "forget_bias": (3.0, {"decoder": "lstm"}),
+}
+
+
+def programs(**settings):
+    """What makes the parameters and what makes the logits in training, traced."""
+    sizes = {"embedding_size": D, "hidden_size": H, "num_heads": 2, "inner_size": 5}
+    model = EncoderDecoder(EncoderDecoderConfig(**{**sizes, **settings}), V, V)
+    sources, key = SOURCES % V, jax.random.key(0)
+
+    def start(key):
+        return model.init(key, sources, SOURCE_LENGTHS, INPUTS)["params"]
+
+    def logits(params, key):
+        return model.apply(
+            {"params": params},
+            sources,
+            SOURCE_LENGTHS,
+            INPUTS,
+            deterministic=False,
+            rngs={"dropout": key},
+        ).logits
+
+    params = jax.eval_shape(start, key)
+    return str(jax.make_jaxpr(start)(key)), str(jax.make_jaxpr(logits)(params, key))
+
+
+@pytest.mark.parametrize("field", CHANGES)
+def test_every_setting_changes_a_program(field):
+    assert CHANGES.keys() == {field.name for field in dataclasses.fields(EncoderDecoderConfig)}
+    value, beside = CHANGES[field]
+    assert programs(**beside) != programs(**{**beside, field: value})
+
+
+@pytest.mark.parametrize("side", ["encoder", "decoder"])
+def test_the_forget_bias_is_that_of_the_setting_on_either_side(side):
+    model = small(**{side: "lstm"}, forget_bias=3.0)
+    params = model.init(jax.random.key(0), SOURCES, SOURCE_LENGTHS, INPUTS)["params"]
+    biases = [
+        np.asarray(array)
+        for path, array in jax.tree_util.tree_leaves_with_path(params)
+        if f"'{side}" in jax.tree_util.keystr(path)
+        and path[-1].key == "bias"
+        and array.size % 4 == 0
+    ]
+    assert biases
+    for bias in biases:  # of the gates i, f, g, o
+        np.testing.assert_array_equal(bias.reshape(4, -1)[1], 3.0)
+        np.testing.assert_array_equal(bias.reshape(4, -1)[[0, 2, 3]], 0.0)

@@ -74,7 +74,10 @@ def test_number_of_parameters(name: str) -> None:
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_default_settings_are_plain_json_and_build_the_default_model(name: str) -> None:
     settings = default_config(name)
-    sizes = {"num_labels": 3, "source_vocabulary_size": 7}
+    sizes = {
+        "classification": {"num_labels": 3},
+        "translation": {"source_vocabulary_size": 7},
+    }.get(task_of(name), {})
     record = type(build({"architecture": name}, 11, **sizes).config)
     assert set(settings) == {"architecture", *(field.name for field in dataclasses.fields(record))}
     again = build(json.loads(json.dumps(settings)), 11, **sizes)

@@ -12,7 +12,7 @@ from small_lm import TOKENS, V, apply, random_params, small
 from zoo.data.batching import Batch
 from zoo.models.recurrent_lm import RecurrentLM, mean_square
 from zoo.special_tokens import END_ID
-from zoo.tasks.language_modeling import LanguageModeling
+from zoo.tasks.language_modeling import LanguageModelLoss
 
 KEY = jax.random.key(5)
 ALPHA, BETA = 2.0, 3.0
@@ -190,7 +190,7 @@ def test_no_word_is_dropped_outside_of_training() -> None:
 
 
 def task_loss(model: RecurrentLM, batch: Batch, **options: Any) -> Any:
-    task, params = LanguageModeling(model, **options), random_params(model)
+    task, params = LanguageModelLoss(model, **options), random_params(model)
     return jax.jit(task.loss)(params, model.zero_carry(3), batch, KEY)
 
 

@@ -10,7 +10,7 @@ import pytest
 from zoo.data.batching import Batch, shift_targets
 from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
 from zoo.special_tokens import END_ID, START_ID
-from zoo.tasks.language_modeling import LanguageModeling
+from zoo.tasks.language_modeling import LanguageModelLoss
 
 VOCABULARY_SIZE = 9
 MODEL = RecurrentLM(
@@ -78,7 +78,7 @@ def numpy_loss(logits, batch):
 
 def test_the_loss_is_the_mean_over_real_tokens_and_the_metrics_are_its_sums(params):
     batch, carry = random_batch(lengths=[6, 2, 4]), random_carry(3)
-    (loss, (_, metrics)), _ = gradients(params, LanguageModeling(MODEL), carry, batch)
+    (loss, (_, metrics)), _ = gradients(params, LanguageModelLoss(MODEL), carry, batch)
     output = MODEL.apply({"params": params}, batch.inputs, carry)
     expected = numpy_loss(np.asarray(output.logits), batch)
     assert float(metrics["loss_nats"]) == pytest.approx(expected, rel=1e-5)
@@ -88,7 +88,7 @@ def test_the_loss_is_the_mean_over_real_tokens_and_the_metrics_are_its_sums(para
 
 @pytest.mark.parametrize("reset", [False, True])
 def test_padding_and_what_stands_in_it_change_nothing(params, reset):
-    task, carry = LanguageModeling(MODEL, reset), random_carry(3)
+    task, carry = LanguageModelLoss(MODEL, reset), random_carry(3)
     short = random_batch(steps=4, lengths=[4, 1, 3])
     padded = [np.pad(array, ((0, 0), (0, 3)), constant_values=8) for array in short[:2]]
     padded[0][:, -2] = START_ID
@@ -105,7 +105,7 @@ def test_padding_and_what_stands_in_it_change_nothing(params, reset):
 
 
 def test_the_state_is_carried_over_sentences(params):
-    task, batch, carry = LanguageModeling(MODEL), stream(*SENTENCES), random_carry(1)
+    task, batch, carry = LanguageModelLoss(MODEL), stream(*SENTENCES), random_carry(1)
     (loss, (after, _)), _ = gradients(params, task, carry, batch)
     half = [
         jax.tree.map(lambda a: a[:, :5], batch[:2]),
@@ -121,7 +121,7 @@ def test_the_state_is_carried_over_sentences(params):
 
 
 def test_reset_at_sentences_scores_every_sentence_as_if_it_came_alone(params):
-    task, batch, carry = LanguageModeling(MODEL, True), stream(*SENTENCES), random_carry(1)
+    task, batch, carry = LanguageModelLoss(MODEL, True), stream(*SENTENCES), random_carry(1)
     (loss, _), _ = gradients(params, task, carry, batch)
     total = 0.0
     for sentence in SENTENCES:
@@ -129,13 +129,13 @@ def test_reset_at_sentences_scores_every_sentence_as_if_it_came_alone(params):
         output = MODEL.apply({"params": params}, alone.inputs)  # from the trained initial state
         total += numpy_loss(np.asarray(output.logits), alone)
     assert float(loss) == pytest.approx(total / batch.lengths[0], rel=1e-5)
-    (carried, _), _ = gradients(params, LanguageModeling(MODEL), carry, batch)
+    (carried, _), _ = gradients(params, LanguageModelLoss(MODEL), carry, batch)
     assert abs(float(carried - loss)) > 1e-3
 
 
 @pytest.mark.parametrize("reset", [False, True])
 def test_fresh_rows_start_at_the_initial_state_and_the_others_where_they_were(params, reset):
-    task, carry = LanguageModeling(MODEL, reset), random_carry(2)
+    task, carry = LanguageModelLoss(MODEL, reset), random_carry(2)
     batch = random_batch(rows=2, fresh=[True, False])
     (_, (after, metrics)), _ = gradients(params, task, carry, batch)
     variables = {"params": params}
@@ -150,17 +150,17 @@ def test_fresh_rows_start_at_the_initial_state_and_the_others_where_they_were(pa
 
 def test_no_gradient_goes_into_the_batch_before(params):
     def total(carry):
-        return LanguageModeling(MODEL).loss(params, carry, random_batch(), KEY)[0]
+        return LanguageModelLoss(MODEL).loss(params, carry, random_batch(), KEY)[0]
 
     assert any(np.asarray(g).any() for g in jax.tree.leaves(jax.grad(total)(random_carry(3))))
     fresh = random_batch(fresh=[True] * 3)
-    gradient = jax.grad(lambda c: LanguageModeling(MODEL).loss(params, c, fresh, KEY)[0])
+    gradient = jax.grad(lambda c: LanguageModelLoss(MODEL).loss(params, c, fresh, KEY)[0])
     assert not any(np.asarray(g).any() for g in jax.tree.leaves(gradient(random_carry(3))))
 
 
 def test_dropout_follows_the_key_alone(params):
     config = RecurrentLMConfig("elman", 4, (5,), learn_initial_state=True, output_dropout_rate=0.5)
-    task = LanguageModeling(RecurrentLM(config, VOCABULARY_SIZE))
+    task = LanguageModelLoss(RecurrentLM(config, VOCABULARY_SIZE))
     loss = jax.jit(lambda key: task.loss(params, random_carry(3), random_batch(), key)[0])
     losses = [float(loss(jax.random.key(seed))) for seed in (0, 0, 1, 2)]
     assert losses[0] == losses[1]
@@ -168,5 +168,5 @@ def test_dropout_follows_the_key_alone(params):
 
 
 def test_equal_tasks_are_one_part_of_one_compiled_program():
-    assert hash(LanguageModeling(MODEL)) == hash(LanguageModeling(MODEL))
-    assert LanguageModeling(MODEL) != LanguageModeling(MODEL, True)
+    assert hash(LanguageModelLoss(MODEL)) == hash(LanguageModelLoss(MODEL))
+    assert LanguageModelLoss(MODEL) != LanguageModelLoss(MODEL, True)

@@ -7,7 +7,7 @@ import pytest
 
 from zoo.data.parallel_batching import make_parallel_batch
 from zoo.models.encoder_decoder import EncoderDecoder, EncoderDecoderConfig
-from zoo.tasks.translation import Translating
+from zoo.tasks.translation import TranslatorLoss
 
 V = 8
 SOURCES = [np.array([5, 3, 4, 2]), np.array([6, 2])]
@@ -45,7 +45,7 @@ def plain_loss(logits, smoothing):
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_the_loss_is_that_of_a_plain_loop(params, logits, smoothing):
-    task = Translating(MODEL, label_smoothing=smoothing)
+    task = TranslatorLoss(MODEL, label_smoothing=smoothing)
     loss, (carry, metrics) = jax.jit(task.loss)(params, (), BATCH, jax.random.key(0))
     total, nats, count = plain_loss(logits, smoothing)
     assert float(loss) == pytest.approx(total, rel=1e-5)
@@ -54,7 +54,7 @@ def test_the_loss_is_that_of_a_plain_loop(params, logits, smoothing):
 
 
 def test_scheduled_sampling_reads_its_own_words_but_starts_at_the_start(params, logits):
-    task = Translating(MODEL, scheduled_sampling_rate=0.5)
+    task = TranslatorLoss(MODEL, scheduled_sampling_rate=0.5)
     inputs = jnp.asarray(BATCH.inputs)
     own = logits.argmax(axis=-1)
     mix = jax.jit(task._mix_inputs)

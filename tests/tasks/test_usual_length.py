@@ -11,7 +11,8 @@ from zoo.data.batching import Batch
 from zoo.errors import UserError
 from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
 from zoo.special_tokens import END_ID
-from zoo.tasks.language_modeling import LanguageModeling, build_workload
+from zoo.tasks.language_modeling import LanguageModelLoss
+from zoo.tasks.registry import build_workload
 from zoo.training import state as training_state
 from zoo.training.loop import train
 from zoo.training.members import SumOfLosses, optimize_each
@@ -46,7 +47,7 @@ def chunk(length, padding=0, seed=0, filler=END_ID):
 
 
 def step_on(batch, usual_length=USUAL, optimizer=None):
-    task = LanguageModeling(MODEL, has_padding=True, usual_length=usual_length)
+    task = LanguageModelLoss(MODEL, has_padding=True, usual_length=usual_length)
     optimizer = optimizer or optax.sgd(RATE)
     state = create_state(task, optimizer, start_params(), start_carry(), jax.random.key(3))
     return train_step(state, batch)
@@ -71,7 +72,7 @@ def assert_close(found, expected, rtol=2e-5):
 @pytest.mark.parametrize("length", [1, 5, 12, 17])
 @pytest.mark.parametrize("usual_length", [0, 12])
 def test_the_rate_factor_is_the_length_over_the_usual_one(length, usual_length):
-    task = LanguageModeling(MODEL, usual_length=usual_length)
+    task = LanguageModelLoss(MODEL, usual_length=usual_length)
     expected = length / 12 if usual_length else 1.0
     assert float(task.rate_factor(chunk(length, padding=3))) == pytest.approx(expected, rel=1e-6)
 
@@ -93,7 +94,7 @@ def test_half_the_usual_length_is_half_the_step_to_the_bit():
     """The parameters start at zero, so that no addition rounds what is added."""
 
     def moved(usual_length):
-        task = LanguageModeling(MODEL, has_padding=True, usual_length=usual_length)
+        task = LanguageModelLoss(MODEL, has_padding=True, usual_length=usual_length)
         zeros = jax.tree.map(jnp.zeros_like, start_params())
         state = create_state(task, optax.sgd(RATE), zeros, start_carry(), jax.random.key(3))
         return jax.tree.map(np.asarray, train_step(state, chunk(6))[0].params)
@@ -127,7 +128,7 @@ def test_padding_changes_neither_the_step_nor_the_carry(filler):
 @pytest.mark.parametrize("has_padding", [False, True])
 def test_the_model_is_told_the_lengths_where_there_is_padding(has_padding):
     """Whoever says that there is none has the model read every step to the last."""
-    task, padded = LanguageModeling(MODEL, has_padding=has_padding), chunk(6, padding=4, filler=5)
+    task, padded = LanguageModelLoss(MODEL, has_padding=has_padding), chunk(6, padding=4, filler=5)
     loss = jax.jit(task.loss)
     mean, (carry, metrics) = loss(start_params(), start_carry(), padded, jax.random.key(0))
     read = padded.inputs[:, :6] if has_padding else padded.inputs
@@ -143,7 +144,7 @@ def test_the_model_is_told_the_lengths_where_there_is_padding(has_padding):
 
 
 def test_members_move_by_the_lengths_of_their_own_chunks():
-    task = LanguageModeling(MODEL, has_padding=True, usual_length=USUAL)
+    task = LanguageModelLoss(MODEL, has_padding=True, usual_length=USUAL)
     chunks = [chunk(6, padding=9, seed=4), chunk(15, seed=5)]
     keys = jax.random.split(jax.random.key(3), 2)
     alone = [
@@ -164,7 +165,7 @@ def test_members_move_by_the_lengths_of_their_own_chunks():
         keys,
         num_members=2,
     )
-    factors = together.task.rate_factor(stack(*chunks))
+    factors = together.objective.rate_factor(stack(*chunks))
     np.testing.assert_allclose(factors, [0.5, 1.25], rtol=1e-6)
     after, _ = train_step(together, stack(*chunks))
     assert_close(after.params, stack(*(state.params for state in alone)))
@@ -182,7 +183,7 @@ def test_members_move_by_the_lengths_of_their_own_chunks():
 )
 def test_sentences_and_chunks_of_random_length_have_padding(corpus, settings, has_padding):
     workload = build_workload(tiny_config(corpus, **settings))
-    assert workload.task.has_padding == has_padding
+    assert workload.objective.has_padding == has_padding
     batches = [workload.batches.batch(0, index) for index in range(5)]
     assert any((b.lengths < b.inputs.shape[1]).any() for b in batches) == has_padding
 
@@ -190,7 +191,7 @@ def test_sentences_and_chunks_of_random_length_have_padding(corpus, settings, ha
 def test_the_config_says_whether_and_what_is_usual(corpus):
     for random_length, usual in ((True, 8), (False, 0)):
         workload = build_workload(tiny_config(corpus, data__random_length=random_length))
-        assert workload.task.usual_length == usual
+        assert workload.objective.usual_length == usual
         steps = {workload.batches.batch(0, i).inputs.shape[1] for i in range(20)}
         assert steps <= ({18, 14} if random_length else {8})
     with pytest.raises(UserError, match=r"data.random_length is of streams.*batching=stream"):

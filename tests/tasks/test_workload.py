@@ -56,7 +56,7 @@ def test_the_way_of_scoring_is_that_of_the_config(corpus):
 def test_reset_at_sentences_is_that_of_the_config(corpus):
     for reset in (False, True):
         config = tiny_config(corpus, training__reset_at_sentences=reset)
-        assert build_workload(config).task.reset_at_sentences is reset
+        assert build_workload(config).objective.reset_at_sentences is reset
 
 
 def test_the_sample_has_as_many_tokens_as_asked_and_follows_the_seed(corpus):
@@ -189,7 +189,7 @@ def programs(config):
     workload = build_workload(config)
     if task_of(config.model.architecture) == "ngram_counting":
         return str(workload.estimate())
-    gradient = jax.grad(workload.task.loss, has_aux=True)
+    gradient = jax.grad(workload.objective.loss, has_aux=True)
     params = jax.eval_shape(workload.init_params, KEY)
     batch = jax.tree.map(jnp.asarray, first_batch(workload))
     start = jax.make_jaxpr(workload.init_params)(KEY)

@@ -17,8 +17,8 @@ from zoo.data.labeled_batching import LabeledBatch
 from zoo.data.parallel_batching import make_parallel_batch
 from zoo.models.registry import build
 from zoo.tasks.classification import Classification
-from zoo.tasks.language_modeling import LanguageModeling
-from zoo.tasks.translation import Translating
+from zoo.tasks.language_modeling import LanguageModelLoss
+from zoo.tasks.translation import TranslatorLoss
 from zoo.training.config import base_config
 from zoo.training.devices import MeshConfig, make_mesh, place_batches, shardings
 from zoo.training.state import create_state, train_steps
@@ -56,7 +56,7 @@ def language_model():
         for at in range(0, NUM_STEPS * STEPS, STEPS)
     ]
     params = model.init(jax.random.key(0), jnp.zeros((1, 1), jnp.int32))["params"]
-    return LanguageModeling(model), params, model.zero_carry(ROWS), batches
+    return LanguageModelLoss(model), params, model.zero_carry(ROWS), batches
 
 
 def translator(**fields):
@@ -68,7 +68,7 @@ def translator(**fields):
     ones = jnp.ones((1, 1), jnp.int32)
     params = model.init(jax.random.key(0), ones, jnp.ones(1, jnp.int32), ones)["params"]
     batches = [make_parallel_batch(rows(), rows(), STEPS) for _ in range(NUM_STEPS)]
-    return Translating(model, label_smoothing=0.1), params, (), batches
+    return TranslatorLoss(model, label_smoothing=0.1), params, (), batches
 
 
 def classifier():

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 import pytest
-from tiny_regression import Log, descend, points, regression_workload
+from tiny_regression import Log, RegressionWorkload, descend, points, regression_workload
 from tiny_run import metrics_of, read_metrics, saved_bits, tiny_config
 
 from zoo.errors import UserError
@@ -69,10 +69,13 @@ def test_a_run_saves_and_scores_the_average_and_trains_as_without(train, tmp_pat
 
 def test_the_sample_and_the_report_are_of_the_average(train, tmp_path):
     seen = []
-    workload = regression_workload([3.0, 4.0])._replace(
-        sample=lambda params, seed: seen.append(np.asarray(params["weight"])) or ""
-    )
-    train(tmp_path, workload=workload, **FIRST)
+
+    class Watching(RegressionWorkload):
+        def sample(self, params, seed):
+            seen.append(np.asarray(params["weight"]))
+            return ""
+
+    train(tmp_path, workload=regression_workload([3.0, 4.0], kind=Watching), **FIRST)
     assert len(seen) == 3  # at steps 6 and 12, and of the best step at the end
     for weight, step in zip(seen, (6, 12, 6), strict=True):
         np.testing.assert_allclose(weight, np.mean(weights(step), axis=0), rtol=1e-5)

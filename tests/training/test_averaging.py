@@ -10,8 +10,8 @@ from tiny_regression import START
 from tiny_run import array_bits
 
 from zoo.errors import UserError
+from zoo.tasks.settings import TrainingConfig
 from zoo.training.averaging import Average, AveragingConfig, is_stalled, start_average
-from zoo.training.config import TrainingConfig
 
 
 def walk(num_steps, seed=0):

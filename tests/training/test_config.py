@@ -11,35 +11,60 @@ import pytest
 from tiny_run import ROOT, read_config
 
 from zoo.data.batching import SentenceBatches
-from zoo.data.corpora import DataConfig
+from zoo.data.corpora import DataConfig, TextConfig
 from zoo.data.labeled_corpora import LabeledCorpus, LabeledDataConfig, LabeledTexts
 from zoo.data.parallel_corpora import ParallelDataConfig, ParallelTexts
 from zoo.data.streams import StreamBatches
 from zoo.data.vocabulary import build_vocabulary
 from zoo.errors import UserError
+from zoo.models.classifier import ClassifierConfig
+from zoo.models.encoder_decoder import EncoderDecoderConfig
+from zoo.models.ngram_lm import NGramConfig
 from zoo.models.recurrent_lm import RecurrentLMConfig
 from zoo.models.registry import task_of
-from zoo.tasks import classification, encoded_text, translation
+from zoo.tasks import encoded_labeled, encoded_pairs, encoded_text
+from zoo.tasks.classification import ClassifierTraining
+from zoo.tasks.language_modeling import LanguageModelEvaluation, LanguageModelTraining
+from zoo.tasks.ngram_counting import CountingConfig, CountingEvaluation
 from zoo.tasks.registry import build_workload
+from zoo.tasks.settings import EvaluationConfig, TrainingConfig
+from zoo.tasks.translation import TranslatorEvaluation, TranslatorTraining
 from zoo.training import config as configs
-from zoo.training.config import (
-    EvaluationConfig,
-    TrainingConfig,
-    base_config,
-    section,
-)
+from zoo.training.config import base_config, section
 from zoo.training.devices import MeshConfig
 from zoo.training.optimizers import OptimizerConfig, make_optimizer
 from zoo.training.release import without_paths
 from zoo.training.state import create_state
 
+STEPS = {"optimizer": OptimizerConfig, "mesh": MeshConfig}
 RECORDS = {
-    "data": DataConfig,
-    "model": RecurrentLMConfig,
-    "optimizer": OptimizerConfig,
-    "training": TrainingConfig,
-    "evaluation": EvaluationConfig,
-    "mesh": MeshConfig,
+    "recurrent_lm": {
+        "data": DataConfig,
+        "model": RecurrentLMConfig,
+        "training": LanguageModelTraining,
+        "evaluation": LanguageModelEvaluation,
+        **STEPS,
+    },
+    "classifier": {
+        "data": LabeledDataConfig,
+        "model": ClassifierConfig,
+        "training": ClassifierTraining,
+        "evaluation": EvaluationConfig,
+        **STEPS,
+    },
+    "encoder_decoder": {
+        "data": ParallelDataConfig,
+        "model": EncoderDecoderConfig,
+        "training": TranslatorTraining,
+        "evaluation": TranslatorEvaluation,
+        **STEPS,
+    },
+    "ngram_lm": {
+        "data": TextConfig,
+        "model": NGramConfig,
+        "training": CountingConfig,
+        "evaluation": CountingEvaluation,
+    },
 }
 CONFIG_FILES = sorted((ROOT / "configs").glob("*.py"))
 CLASSIFIERS = [path for path in CONFIG_FILES if path.stem.endswith("_classifier")]
@@ -52,34 +77,36 @@ def changed(name, value):
     return config
 
 
-def test_a_config_has_every_field_of_every_record_with_its_default():
-    config = base_config("recurrent_lm")
-    assert set(config.keys()) == RECORDS.keys()
-    for name, record in RECORDS.items():
+@pytest.mark.parametrize("architecture", RECORDS)
+def test_a_config_has_every_field_of_its_task_with_its_default_and_no_other(architecture):
+    config = base_config(architecture)
+    assert set(config.keys()) == RECORDS[architecture].keys()
+    for name, record in RECORDS[architecture].items():
         fields = dict(config[name].items())
-        assert fields.pop("architecture", None) == ("recurrent_lm" if name == "model" else None)
-        all_fields = dataclasses.asdict(record())
-        for elsewhere in ("class_weights", "label_smoothing", "scheduled_sampling_rate"):
-            all_fields.pop(elsewhere, None)  # of a classifier or a translator
-        all_fields.pop("beam_size", None)
-        assert fields == all_fields
+        assert fields.pop("architecture", None) == (architecture if name == "model" else None)
+        assert fields == dataclasses.asdict(record())
+        if name != "model":
+            assert section(config, name) == record()
 
 
-def test_a_classifier_has_its_own_data_and_no_field_without_a_use():
-    config = base_config("classifier")
-    assert dict(config.data.items()) == dataclasses.asdict(LabeledDataConfig())
-    assert set(config.evaluation.keys()) == {"every_steps", "patience", "report"}
-    assert config.training.class_weights == "equal"
-    assert "reset_at_sentences" not in config.training
-    assert section(config, "data") == LabeledDataConfig()
-
-
-def test_a_translator_has_its_own_data_and_no_field_without_a_use():
-    config = base_config("encoder_decoder")
-    assert dict(config.data.items()) == dataclasses.asdict(ParallelDataConfig())
-    assert set(config.evaluation.keys()) == {"every_steps", "patience", "beam_size", "report"}
-    assert not {"class_weights", "reset_at_sentences"} & set(config.training.keys())
-    assert section(config, "data") == ParallelDataConfig()
+def test_a_task_has_no_field_without_a_use():
+    training = {name: set(base_config(name).training.keys()) for name in RECORDS}
+    steps = {field.name for field in dataclasses.fields(TrainingConfig)}
+    assert {name: fields - steps for name, fields in training.items()} == {
+        "recurrent_lm": {"reset_at_sentences", "freeze_word_vectors"},
+        "classifier": {"freeze_word_vectors", "class_weights"},
+        "encoder_decoder": {"label_smoothing", "scheduled_sampling_rate"},
+        "ngram_lm": set(),
+    }
+    assert training["ngram_lm"] == {"seed"}
+    evaluation = {name: set(base_config(name).evaluation.keys()) for name in RECORDS}
+    always = {"every_steps", "patience", "report"}
+    assert evaluation == {
+        "recurrent_lm": always | {"mode", "num_streams", "sample_tokens"},
+        "classifier": always,
+        "encoder_decoder": always | {"beam_size"},
+        "ngram_lm": {"sample_tokens", "report"},
+    }
 
 
 def test_two_configs_share_nothing():
@@ -88,10 +115,7 @@ def test_two_configs_share_nothing():
     assert second.training.num_steps == TrainingConfig().num_steps
 
 
-@pytest.mark.parametrize("name", [name for name in RECORDS if name != "model"])
-def test_a_section_is_its_record(name):
-    config = base_config("recurrent_lm")
-    assert section(config, name) == RECORDS[name]()
+def test_a_section_has_the_values_of_its_config():
     assert section(changed("training.num_steps", 7), "training").num_steps == 7
 
 
@@ -198,12 +222,12 @@ def test_every_classifier_in_configs_builds_its_model(path, monkeypatch):
     texts = LabeledTexts(["a b c", "c d"] * 100, [("yes",), ("no",)] * 100)
     splits = dict.fromkeys(("train", "validation", "test"), texts)
     corpus = LabeledCorpus(splits, "goemotions" in path.stem)
-    monkeypatch.setattr(classification, "load_labeled_corpus", lambda data: corpus)
+    monkeypatch.setattr(encoded_labeled, "load_labeled_corpus", lambda data: corpus)
     workload = build_workload(config)
     params = jax.eval_shape(workload.init_params, jax.random.key(0))
     batch = workload.batches.batch(0, 0)
     assert batch.tokens.shape[0] == config.data.batch_size
-    loss, _ = jax.eval_shape(workload.task.loss, params, (), batch, jax.random.key(0))
+    loss, _ = jax.eval_shape(workload.objective.loss, params, (), batch, jax.random.key(0))
     assert (loss.shape, loss.dtype) == ((), jnp.float32)
     assert params["embedding"].shape == (7, config.model.embedding_size)
 
@@ -216,12 +240,12 @@ def test_every_translator_in_configs_builds_its_model(path, monkeypatch):
     config.data.vocabulary, config.data.vocabulary_size = "word", 0  # a text of four words
     texts = ParallelTexts(["a b c", "c d"] * 100, ["b", "d a d"] * 100, [()] * 200)
     splits = dict.fromkeys(("train", "validation", "test"), texts)
-    monkeypatch.setattr(translation, "load_parallel_corpus", lambda data: splits)
+    monkeypatch.setattr(encoded_pairs, "load_parallel_corpus", lambda data: splits)
     workload = build_workload(config)
     params = jax.eval_shape(workload.init_params, jax.random.key(0))
     batch = workload.batches.batch(0, 0)
     assert batch.sources.shape[0] == config.data.batch_size
-    loss, _ = jax.eval_shape(workload.task.loss, params, (), batch, jax.random.key(0))
+    loss, _ = jax.eval_shape(workload.objective.loss, params, (), batch, jax.random.key(0))
     assert (loss.shape, loss.dtype) == ((), jnp.float32)
 
 
@@ -249,7 +273,7 @@ def test_every_language_model_in_configs_builds_its_model(path, monkeypatch):
     params = jax.eval_shape(workload.init_params, jax.random.key(0))
     state = jax.eval_shape(
         lambda params, carry: create_state(
-            workload.task, optimizer, params, carry, jax.random.key(0)
+            workload.objective, optimizer, params, carry, jax.random.key(0)
         ),
         params,
         workload.carry,
@@ -261,7 +285,7 @@ def test_every_language_model_in_configs_builds_its_model(path, monkeypatch):
     if config.data.batching == "stream":
         assert batch.inputs.shape == (rows, config.data.sequence_length)
     loss, (carry, metrics) = jax.eval_shape(
-        workload.task.loss, state.params, state.carry, batch, jax.random.key(0)
+        workload.objective.loss, state.params, state.carry, batch, jax.random.key(0)
     )
     assert (loss.shape, loss.dtype) == ((), jnp.float32)
     assert jax.tree.map(jnp.shape, carry) == jax.tree.map(jnp.shape, workload.carry)
@@ -296,3 +320,12 @@ def test_a_value_of_another_kind_is_one_line_however_it_came_in():
             configs.check(config)
         assert "\n" not in str(caught.value)
         assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize("architecture", RECORDS)
+def test_every_field_is_set_by_a_config_or_explained_by_a_page(architecture):
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    files = [*CONFIG_FILES, *(ROOT / "experiments").glob("*.py"), *pages]
+    words = set(re.findall(r"\w+", "\n".join(path.read_text("utf-8") for path in files)))
+    config = base_config(architecture)
+    assert {field for section in config.values() for field in section} <= words

@@ -10,7 +10,7 @@ from tiny_run import array_bits, read_metrics, saved_bits, tiny_config, write_co
 import zoo
 from zoo.__main__ import main
 from zoo.errors import UserError
-from zoo.tasks.language_modeling import build_workload
+from zoo.tasks.registry import build_workload
 from zoo.training import checkpoints
 from zoo.training.devices import MeshConfig, make_mesh
 from zoo.training.init_from import has_sound_step, load_start, start_from

@@ -1,6 +1,7 @@
 """A run that is stopped, damaged or diverges loses nothing that was sound."""
 
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -56,7 +57,7 @@ def test_a_signal_between_two_lines_stops_after_the_call_with_sums_kept(train, t
         return PointBatches().batch(epoch, index)
 
     batches.batch = batch
-    log = train(tmp_path / "cut", workload=workload._replace(batches=batches), **settings)
+    log = train(tmp_path / "cut", workload=replace(workload, batches=batches), **settings)
     assert log[-1] == "stopped at step 11; the same command goes on from here"
     train(tmp_path / "cut", **settings)
     assert read_metrics(tmp_path / "cut") == read_metrics(tmp_path / "whole")
@@ -126,7 +127,7 @@ def test_the_step_that_became_no_number_is_named(train, tmp_path):
                 batch.y[0] = np.nan
             return batch
 
-    workload = regression_workload()._replace(batches=Poisoned())
+    workload = replace(regression_workload(), batches=Poisoned())
     with pytest.raises(UserError, match=r"^gradient_norm became nan at step 7; no checkpoint yet"):
         train(tmp_path, workload=workload, evaluation__every_steps=100)
     assert [line["step"] for line in read_metrics(tmp_path)] == [4]

@@ -9,6 +9,7 @@ from tiny_regression import (
     START,
     Log,
     PointBatches,
+    RegressionWorkload,
     descend,
     make_config,
     points,
@@ -136,10 +137,13 @@ def test_the_report_is_of_the_best_parameters(train, tmp_path):
     workload = regression_workload([1.0, 2.0])
     train(tmp_path, workload=workload)
     seen = []
-    finished = regression_workload([3.0])._replace(
-        sample=lambda params, seed: seen.append(np.asarray(params["weight"])) or ""
-    )
-    log = train(tmp_path, workload=finished)
+
+    class Watching(RegressionWorkload):
+        def sample(self, params, seed):
+            seen.append(np.asarray(params["weight"]))
+            return ""
+
+    log = train(tmp_path, workload=regression_workload([3.0], kind=Watching))
     np.testing.assert_allclose(seen[0], descend(6)[-1][2], rtol=1e-5)
     assert not log.having("sample")
 
@@ -222,10 +226,12 @@ def test_batches_of_many_shapes_are_trained_on(train, tmp_path):
 
 
 def test_the_seed_chooses_the_parameters_and_the_noise(train, tmp_path, monkeypatch):
+    class Random(RegressionWorkload):
+        def init_params(self, key):
+            return {"weight": jax.random.normal(key, (3,))}
+
     def params_and_key(seed):
-        workload = regression_workload()._replace(
-            init_params=lambda key: {"weight": jax.random.normal(key, (3,))}
-        )
+        workload = regression_workload(kind=Random)
         mesh = make_mesh(MeshConfig(), num_rows=1)
         state = initial_state(make_config(training__seed=seed), workload, mesh)
         return array_bits((state.params, state.key))

@@ -10,9 +10,9 @@ from zoo.data.corpora import load_corpus
 from zoo.data.labeled_batching import LabeledBatches
 from zoo.errors import UserError
 from zoo.evaluation.interpolation import Mixture
+from zoo.tasks.settings import TrainingConfig
 from zoo.training import checkpoints
 from zoo.training import config as configs
-from zoo.training.config import TrainingConfig
 from zoo.training.loop import train
 from zoo.training.members import MemberBatches, list_members
 

@@ -98,7 +98,7 @@ def test_every_bit_and_all_progress_comes_back(tmp_path):
     resumed, progress = open_run(tmp_path).resume(make_state(seed=5), VOCABULARY, pytest.fail)
     assert array_bits(resumed) == array_bits(state)
     assert progress == PROGRESS
-    assert (resumed.task, resumed.optimizer) == (TASK, OPTIMIZER)
+    assert (resumed.objective, resumed.optimizer) == (TASK, OPTIMIZER)
     restored = checkpoints.restore(directory)
     assert restored.vocabulary == VOCABULARY
     assert restored.config == json.loads(base_config("recurrent_lm").to_json())

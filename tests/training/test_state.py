@@ -10,7 +10,7 @@ from tiny_run import array_bits
 
 from zoo.data.batching import Batch
 from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
-from zoo.tasks.language_modeling import LanguageModeling
+from zoo.tasks.language_modeling import LanguageModelLoss
 from zoo.training import state as training_state
 from zoo.training.state import create_state, train_steps
 
@@ -35,7 +35,7 @@ OPTIMIZER = optax.chain(optax.clip_by_global_norm(0.5), optax.sgd(0.1, momentum=
 
 def language_model():
     params = MODEL.init(jax.random.key(1), jnp.zeros((1, 1), jnp.int32))["params"]
-    task, carry = LanguageModeling(MODEL), MODEL.zero_carry(ROWS)
+    task, carry = LanguageModelLoss(MODEL), MODEL.zero_carry(ROWS)
     return create_state(task, OPTIMIZER, params, carry, jax.random.key(2))
 
 

@@ -11,8 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zoo.evaluation.adaptive import AdaptiveCheckpoint
-    from zoo.hub import Checkpoint
-    from zoo.models.trained import TrainedModel
+    from zoo.models.trained import Checkpoint, TrainedModel
 
 _SETTINGS = {"dynamic": ("rate", "decay", "window"), "cache": ("weight", "flatness")}
 
@@ -140,7 +139,7 @@ def _adapt(
 
 def _lines(checkpoint: "Checkpoint", split: str, arguments: argparse.Namespace) -> list[str]:
     """The lines of a split of the corpus that the model was trained on."""
-    from zoo.commands.own_corpus import corpus_lines
+    from zoo.tasks.own_corpus import corpus_lines
 
     if "data" not in checkpoint.config:
         advice = "use --dynamic=sgd" if split == "train" else "leave out --tune"

@@ -2,14 +2,10 @@
 
 import argparse
 import json
-from typing import TYPE_CHECKING
 
 from zoo.commands.lines import given_lines, tell_unknown
 from zoo.errors import UserError
 from zoo.special_tokens import UNKNOWN
-
-if TYPE_CHECKING:
-    from zoo.evaluation.classifying import Classification
 
 SUMMARY = "label texts with a classifier: a JSON object a text, on stdout"
 EXAMPLES = """\
@@ -56,20 +52,12 @@ def run(arguments: argparse.Namespace) -> None:
             number += 1
             if count := result.tokens.count(UNKNOWN):
                 unknown[number] = count
-            print(json.dumps(_record(result, arguments.tokens), ensure_ascii=False), flush=True)
+            record = result.to_json()
+            if not arguments.tokens:
+                del record["tokens"], record["weights"]
+            print(json.dumps(record, ensure_ascii=False), flush=True)
         if arguments.picture:
             from zoo.diagnostics.deciding_tokens import draw_deciding_tokens
 
             draw_deciding_tokens(arguments.picture, results)
     tell_unknown(unknown)
-
-
-def _record(result: "Classification", with_tokens: bool) -> dict[str, object]:
-    record: dict[str, object] = {
-        "text": result.text,
-        "labels": result.labels,
-        "probabilities": result.probabilities,
-    }
-    if with_tokens:
-        record |= {"tokens": result.tokens, "weights": result.weights}
-    return record

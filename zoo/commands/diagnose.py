@@ -9,7 +9,7 @@ from zoo.errors import UserError
 
 if TYPE_CHECKING:
     from zoo.diagnostics.gradient_flow import GradientFlow
-    from zoo.hub import Checkpoint
+    from zoo.models.trained import Checkpoint
 
 SUMMARY = "measure how a recurrent model's gradient vanishes or explodes through time"
 EXAMPLES = """\
@@ -68,13 +68,15 @@ def _flows(
     checkpoint: "Checkpoint", arguments: argparse.Namespace, text: list[str] | None
 ) -> dict[str, "GradientFlow"]:
     """The model's flow after training, and before it where that is wanted."""
-    import jax
-    import jax.numpy as jnp
+    from functools import partial
 
-    from zoo.commands.own_corpus import corpus_lines
+    import jax
+
     from zoo.data.vocabulary import encode_lines
     from zoo.diagnostics.gradient_flow import cut_rows, gradient_flow
     from zoo.models.recurrent_lm import RecurrentLM
+    from zoo.tasks.language_modeling import LANGUAGE_MODELING
+    from zoo.tasks.own_corpus import corpus_lines
 
     model = checkpoint.model
     if not isinstance(model, RecurrentLM):
@@ -87,7 +89,7 @@ def _flows(
     if arguments.fresh:
         seed = checkpoint.config.get("training", {}).get("seed", 0)
         key, _ = jax.random.split(jax.random.key(seed))  # as training starts
-        fresh = jax.jit(model.init)(key, jnp.zeros((1, 1), jnp.int32))["params"]
+        fresh = jax.jit(partial(LANGUAGE_MODELING.init, model))(key)
         flows["before training"] = gradient_flow(model, fresh, rows)
     flows["after training"] = gradient_flow(model, checkpoint.params, rows)
     return flows

@@ -1,10 +1,9 @@
 """`python -m zoo evaluate`: how well a language model, a classifier or a translator does."""
 
 import argparse
-import dataclasses
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from zoo.commands.adapting import (
     adapt_as_asked,
@@ -13,22 +12,14 @@ from zoo.commands.adapting import (
     is_asked,
     reads_corpus,
 )
-from zoo.commands.lines import read_plain, tell_unknown_share
-from zoo.commands.own_corpus import (
-    corpus_lines,
-    flags_of_commands,
-    note_other_text,
-    own_data_config,
-)
-from zoo.data.fingerprints import of_labeled, of_pairs
+from zoo.commands.lines import read_plain
 from zoo.data.sources import SPLITS
 from zoo.errors import UserError
 from zoo.evaluation.modes import MODES
 
 if TYPE_CHECKING:
-    from zoo.data.labeled_corpora import LabeledTexts
-    from zoo.data.parallel_corpora import ParallelTexts
-    from zoo.hub import Checkpoint
+    from zoo.evaluation.classification import ClassificationScore
+    from zoo.tasks.task import Task
 
 SUMMARY = "measure a language model (perplexity), classifier (accuracy, F1) or translator (BLEU)"
 EXAMPLES = """\
@@ -122,128 +113,41 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.text is not None and not Path(arguments.text).is_file():
         read_plain(arguments.text)  # which says why it can't be read, before anything slow
     import zoo
+    from zoo.tasks.registry import find_task
+    from zoo.tasks.task import Request
 
     checkpoint = zoo.load(arguments.checkpoint)
-    if checkpoint.source_vocabulary:
-        scores = _measure_translator
-    else:
-        scores = _measure_classifier if checkpoint.labels else _measure_language_model
-        if arguments.source is not None or arguments.beam_size is not None:
-            raise UserError("--source, --target and --beam_size are for a translator; use --text")
-    if scores is not _measure_language_model and is_asked(arguments):
-        raise UserError("--dynamic and --cache are for a language model; leave them out")
-    source = {"split": arguments.split} if own is None else {"text": own}
-    head = {"checkpoint": str(checkpoint.directory), "step": checkpoint.step, **source}
-    return head | scores(checkpoint, arguments)
-
-
-def _measure_language_model(
-    checkpoint: "Checkpoint", arguments: argparse.Namespace
-) -> dict[str, Any]:
-    import zoo
-
-    if arguments.picture:
-        raise UserError("--picture is of a classifier's confusions; leave it out")
-    lines: str | list[str] = (
-        corpus_lines(checkpoint, arguments.split, arguments.data_directory)
-        if arguments.text is None
-        else read_plain(arguments.text)
+    task = find_task(checkpoint.config["model"]["architecture"])
+    _check_flags(task, arguments)
+    files = (arguments.text, arguments.source, arguments.target)
+    request = Request(
+        split=arguments.split,
+        directory=arguments.data_directory,
+        files=tuple(Path(file) for file in files if file is not None),
+        mode=arguments.mode or MODES[0],
+        beam_size=5 if arguments.beam_size is None else arguments.beam_size,
     )
-    mode = arguments.mode or MODES[0]
-    adapted, settings = adapt_as_asked(checkpoint, arguments, mode)
-    score = zoo.evaluate(adapted, lines, mode=mode)
-    if arguments.text is not None:
-        tell_unknown_share(score.num_unknown, score.num_tokens)
-    return {
-        "mode": mode,
-        **settings,
-        "perplexity": score.perplexity,
-        "nats_per_token": score.nats_per_token,
-        "bits_per_character": score.bits_per_character,
-        "num_tokens": score.num_tokens,
-        "num_characters": score.num_characters,
-        "num_unknown": score.num_unknown,
-    }
-
-
-def _measure_classifier(checkpoint: "Checkpoint", arguments: argparse.Namespace) -> dict[str, Any]:
-    from zoo.evaluation.classifying import evaluate_classifier
-
-    if arguments.mode:
-        raise UserError("--mode is for a language model; leave it out")
-    examples = _labeled_texts(checkpoint, arguments)
-    score = evaluate_classifier(checkpoint, examples.texts, examples.labels)
+    adapting: dict[str, Any] = {}
+    if is_asked(arguments):
+        adapted, adapting = adapt_as_asked(checkpoint, arguments, request.mode)
+        request = request._replace(adapted=adapted)
+    score = task.measure(checkpoint, request)
     if arguments.picture:
         from zoo.diagnostics.confusion import draw_confusion
 
-        draw_confusion(arguments.picture, score)
-    return {
-        "accuracy": score.accuracy,
-        "macro_f1": score.macro_f1,
-        "micro_f1": score.micro_f1,
-        "num_examples": score.num_examples,
-        "majority_accuracy": score.majority_accuracy,
-        "calibration_error": score.calibration_error,
-        "nats_per_text": score.nats_per_text,
-        "by_label": [row._asdict() for row in score.by_label],
-        "confusion": None if score.confusion is None else score.confusion.tolist(),
-    }
+        draw_confusion(arguments.picture, cast("ClassificationScore", score))
+    read = {"split": arguments.split} if own is None else {"text": own}
+    head = {"checkpoint": str(checkpoint.directory), "step": checkpoint.step, **read}
+    return head | adapting | score.to_json()
 
 
-def _measure_translator(checkpoint: "Checkpoint", arguments: argparse.Namespace) -> dict[str, Any]:
-    import zoo
-
-    if arguments.text is not None:
-        raise UserError("--text is not for a translator; use --source and --target")
-    if arguments.mode is not None:
-        raise UserError("--mode is for a language model; leave it out")
-    if arguments.picture:
-        raise UserError("--picture is of a classifier's confusions; use translate --picture")
-    beam_size = 5 if arguments.beam_size is None else arguments.beam_size
-    pairs = _sentence_pairs(checkpoint, arguments)
-    score = zoo.evaluate_translator(checkpoint, pairs, beam_size=beam_size)
-    record = {"beam_size": beam_size, **score.record(), "signature": score.signature}
-    del record["error"]
-    return {**record, "num_examples": score.num_examples}
+# Flags that not every task has.
+_FLAGS = ("text", "source", "target", "beam_size", "mode", "dynamic", "cache", "picture")
 
 
-def _sentence_pairs(checkpoint: "Checkpoint", arguments: argparse.Namespace) -> "ParallelTexts":
-    """The pairs that a translator is to be measured on, as they are written."""
-    from zoo.data.parallel_corpora import (
-        ParallelDataConfig,
-        ParallelTexts,
-        load_parallel_corpus,
-    )
-    from zoo.data.parallel_sources import PairFiles, read_pairs
-
-    if arguments.source is not None:
-        found = read_pairs(PairFiles(Path(arguments.source), Path(arguments.target)))
-        sources, targets = zip(*found, strict=True)
-        return ParallelTexts(list(sources), list(targets), [()] * len(found))
-    config = own_data_config(checkpoint, ParallelDataConfig, arguments.data_directory)
-    config = dataclasses.replace(config, lowercase=False)  # references keep their capitals
-    with flags_of_commands():
-        pairs = load_parallel_corpus(config)[arguments.split]
-    note_other_text(checkpoint, arguments.split, of_pairs(pairs.sources, pairs.targets))
-    return pairs
-
-
-def _labeled_texts(checkpoint: "Checkpoint", arguments: argparse.Namespace) -> "LabeledTexts":
-    """The texts and labels that a classifier is to be measured on."""
-    from zoo.data.labeled_corpora import (
-        LabeledDataConfig,
-        LabeledTexts,
-        load_labeled_corpus,
-        table_columns,
-    )
-    from zoo.data.labeled_sources import read_table
-
-    directory = "" if arguments.text is not None else arguments.data_directory
-    config = own_data_config(checkpoint, LabeledDataConfig, directory)
-    if arguments.text is not None:
-        examples = list(read_table(Path(arguments.text), table_columns(config)))
-        return LabeledTexts([one.text for one in examples], [one.labels for one in examples])
-    with flags_of_commands():
-        texts = load_labeled_corpus(config).splits[arguments.split]
-    note_other_text(checkpoint, arguments.split, of_labeled(*texts))
-    return texts
+def _check_flags(task: "Task", arguments: argparse.Namespace) -> None:
+    """Raises UserError for a flag that a task doesn't have."""
+    for flag in _FLAGS:
+        if getattr(arguments, flag) is not None and flag not in task.flags:
+            own = ", ".join(f"--{name}" for name in _FLAGS if name in task.flags)
+            raise UserError(f"--{flag} is not for a {task.kind.noun}; leave it out, or use {own}")

@@ -8,7 +8,7 @@ from zoo.errors import UserError
 from zoo.exchange import ARPA_WRITTEN_SUFFIXES, SAFETENSORS_SUFFIX, STABLEHLO_SUFFIX
 
 if TYPE_CHECKING:
-    from zoo.hub import Checkpoint
+    from zoo.models.trained import Checkpoint
 
 SUMMARY = "write a checkpoint as safetensors, StableHLO or ARPA"
 EXAMPLES = """\

@@ -72,14 +72,3 @@ def check_encoding(text: str, what: str) -> None:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise UserError(f"{what} is not UTF-8; convert it") from error
-
-
-def tell_unknown_share(num_unknown: int, num_tokens: int) -> None:
-    """Says how many of the tokens that a language model scored are `<unk>`, if any."""
-    if num_unknown:
-        print(
-            f"note: {num_unknown:,} of {num_tokens:,} tokens ({num_unknown / num_tokens:.1%}) are "
-            f"{UNKNOWN} to the model, so its perplexity does not compare with that of a model that "
-            "knows them",
-            file=sys.stderr,
-        )

@@ -5,7 +5,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from zoo.commands.adapting import adapt_each, add_adapting_arguments, check_adapting
-from zoo.commands.lines import read_plain, tell_unknown_share
+from zoo.commands.lines import read_plain
 from zoo.errors import UserError
 from zoo.evaluation.modes import MODES
 
@@ -74,17 +74,14 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _scores(mixture: "Mixture", text: str, arguments: argparse.Namespace) -> dict[str, Any]:
     from zoo.evaluation.interpolation import evaluate_mixture
+    from zoo.evaluation.perplexity import warn_of_unknown
 
     score, parts = evaluate_mixture(mixture, text, mode=arguments.mode)
-    tell_unknown_share(score.num_unknown, score.num_tokens)
+    warn_of_unknown(score)
     perplexities = [part.perplexity for part in parts]
     return {
         "text": arguments.text,
-        "perplexity": score.perplexity,
-        "nats_per_token": score.nats_per_token,
-        "bits_per_character": score.bits_per_character,
-        "num_tokens": score.num_tokens,
-        "num_unknown": score.num_unknown,
+        **score.to_json(),
         "parts": dict(zip(arguments.checkpoints, perplexities, strict=True)),
     }
 

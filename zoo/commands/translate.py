@@ -10,7 +10,7 @@ from zoo.errors import UserError
 from zoo.special_tokens import UNKNOWN
 
 if TYPE_CHECKING:
-    from zoo.decoding.translation import Translation
+    pass
 
 SUMMARY = "translate texts with an encoder-decoder: a line each, on stdout"
 EXAMPLES = """\
@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> None:
                 unknown[number] = count
             if result.is_cut:
                 _tell_cut(number, refuse=arguments.too_long == "refuse")
-            line = json.dumps(_record(result), ensure_ascii=False) if arguments.json else ""
+            line = json.dumps(result.to_json(), ensure_ascii=False) if arguments.json else ""
             print(line or result.text, flush=True)
             if picture:
                 from zoo.diagnostics.alignment import draw_alignment
@@ -94,17 +94,3 @@ def _tell_cut(number: int, *, refuse: bool) -> None:
     if refuse:
         raise UserError(f"{fact}; shorten it, or let its end be cut with --too_long=cut")
     print(f"note: {fact}; its end was cut", file=sys.stderr)
-
-
-def _record(result: "Translation") -> dict[str, object]:
-    record: dict[str, object] = {
-        "source": result.source,
-        "text": result.text,
-        "score": result.score,
-        "source_tokens": result.source_tokens,
-        "tokens": result.tokens,
-        "attention": None if result.attention is None else result.attention.tolist(),
-    }
-    if result.others:
-        record["others"] = [{"text": text, "score": score} for text, score in result.others]
-    return record

@@ -25,8 +25,8 @@ from zoo.data.sources import (
 
 
 @dataclasses.dataclass(frozen=True)
-class DataConfig:
-    """Which text a language model learns from, in which tokens and batches.
+class TextConfig:
+    """Which text a model learns from, and in which tokens.
 
     Args:
       corpus: a name that `list_corpora` lists, or "tfds:NAME" for a dataset with a `text` feature
@@ -39,6 +39,22 @@ class DataConfig:
         or "subword".
       vocabulary_size: number of tokens, the three special ones included; 0: no limit.
       min_count: leave out of the vocabulary what occurs less often.
+    """
+
+    corpus: str = "python_docs"
+    directory: str = ""
+    cache_directory: str = ""
+    fractions: tuple[float, float, float] = STANDARD_FRACTIONS
+    vocabulary: str = "character"
+    vocabulary_size: int = 0
+    min_count: int = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig(TextConfig):
+    """Which text a language model learns from step by step, in which tokens and batches.
+
+    Args:
       word_vectors: a file of pre-trained vectors (see `zoo.data.word_vectors`) that the embeddings
         start from; "" for none.
       batching: "stream" (state carried over sentences) or "sentence" (state reset).
@@ -50,13 +66,6 @@ class DataConfig:
       bucket_lengths: steps that batches of sentences are padded to.
     """
 
-    corpus: str = "python_docs"
-    directory: str = ""
-    cache_directory: str = ""
-    fractions: tuple[float, float, float] = STANDARD_FRACTIONS
-    vocabulary: str = "character"
-    vocabulary_size: int = 0
-    min_count: int = 1
     word_vectors: str = ""
     batching: str = "stream"
     batch_size: int = 64
@@ -75,12 +84,12 @@ def list_corpora() -> list[str]:
     return sorted(SOURCES)
 
 
-def load_corpus(config: DataConfig) -> dict[str, list[str]]:
+def load_corpus(config: TextConfig) -> dict[str, list[str]]:
     """Return the lines of a corpus; see `open_corpus`, which needs no memory for them."""
     return {split: list(lines) for split, lines in open_corpus(config).items()}
 
 
-def open_corpus(config: DataConfig) -> dict[str, Iterable[str]]:
+def open_corpus(config: TextConfig) -> dict[str, Iterable[str]]:
     """Return the lines of a corpus, read anew by each loop over them.
 
     The first call prepares the dataset; later ones read it, unless a file's content changed.
@@ -108,7 +117,7 @@ def open_corpus(config: DataConfig) -> dict[str, Iterable[str]]:
     return {split: _Lines(splits[split]) for split in SPLITS}
 
 
-def _open_own(config: DataConfig) -> dict[str, Sequence[Any]]:
+def _open_own(config: TextConfig) -> dict[str, Sequence[Any]]:
     """Return the data sources of a corpus of ours, prepared if it was not."""
     files: dict[str, Path] = {}
     downloadable = config.corpus == "tiny_shakespeare" and not config.directory

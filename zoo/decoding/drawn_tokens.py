@@ -66,13 +66,13 @@ def stream_tokens(
         UserError: the checkpoint is no language model.
 
     Example:
-        >>> from types import SimpleNamespace
         >>> from zoo.data.vocabulary import build_vocabulary
         >>> from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
+        >>> from zoo.models.trained import TrainedLanguageModel
         >>> vocabulary = build_vocabulary("character", ["ab"])
         >>> model = RecurrentLM(RecurrentLMConfig(hidden_sizes=(8,)), len(vocabulary))
         >>> params = jax.jit(model.init)(jax.random.key(0), np.ones((1, 1), int))["params"]
-        >>> checkpoint = SimpleNamespace(model=model, params=params, vocabulary=vocabulary)
+        >>> checkpoint = TrainedLanguageModel(model=model, params=params, vocabulary=vocabulary)
         >>> first = next(stream_tokens(checkpoint, "ab"))
         >>> round(first.probability + sum(p for _, p in first.runners_up), 5)  # of V = 5 tokens
         1.0

@@ -17,10 +17,11 @@ from zoo.data.labeled_batching import cut_rows, encode_texts, pad
 from zoo.data.subwords import require_whole_characters
 from zoo.decoding.beam_search import Hypotheses, beam_search, draw_sequences
 from zoo.errors import UserError
-from zoo.models.trained import TrainedTranslator, require_translator
+from zoo.models.trained import Checkpoint, Kind, TrainedModel, require
 from zoo.progress import track
 from zoo.special_tokens import END, END_ID
 
+TRANSLATOR = Kind("translator", "translate")
 BATCH_SIZE = 64
 BUCKET_LENGTHS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 MAX_SOURCE_TOKENS = BUCKET_LENGTHS[-1] - 1  # besides the end
@@ -53,6 +54,32 @@ class Translation:
     attention: np.ndarray | None
     others: tuple[tuple[str, float], ...] = ()
     is_cut: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as plain JSON types."""
+        attention = None if self.attention is None else self.attention.tolist()
+        others = [{"text": text, "score": score} for text, score in self.others]
+        return {**dataclasses.asdict(self), "attention": attention, "others": others}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainedTranslator(Checkpoint):
+    """A trained encoder-decoder; `vocabulary` is that of its targets.
+
+    Attributes:
+        source_vocabulary: the vocabulary of its sources.
+        lowercase: it was trained on lower-cased texts.
+    """
+
+    kind = TRANSLATOR
+
+    source_vocabulary: Any
+    lowercase: bool = False
+
+    @property
+    def vocabulary_record(self) -> dict[str, Any]:
+        """Both vocabularies as plain JSON, as a checkpoint's vocabulary.json holds them."""
+        return {"source": self.source_vocabulary.to_json(), "target": self.vocabulary.to_json()}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +121,7 @@ class SearchSettings:
 
 
 def translate(
-    checkpoint: TrainedTranslator, texts: str | Sequence[str], **settings: Any
+    checkpoint: TrainedModel, texts: str | Sequence[str], **settings: Any
 ) -> list[Translation]:
     """Translates texts. What a text becomes does not depend on the others.
 
@@ -111,37 +138,35 @@ def translate(
             half a character.
 
     Example:
-        >>> from types import SimpleNamespace
         >>> from zoo.data.vocabulary import build_vocabulary
         >>> from zoo.models.encoder_decoder import EncoderDecoder, EncoderDecoderConfig
         >>> source, target = (build_vocabulary("word", [line]) for line in ("ja nein", "yes no"))
         >>> config = EncoderDecoderConfig(embedding_size=4, hidden_size=4)
         >>> model, ones = EncoderDecoder(config, 5, 5), np.ones((1, 1), np.int32)
         >>> params = jax.jit(model.init)(jax.random.key(0), ones, ones[0], ones)["params"]
-        >>> checkpoint = SimpleNamespace(
-        ...     model=model, params=params, source_vocabulary=source, vocabulary=target,
-        ...     lowercase=False,
+        >>> checkpoint = TrainedTranslator(
+        ...     model=model, params=params, vocabulary=target, source_vocabulary=source
         ... )
         >>> found = translate(checkpoint, ["ja", ""], beam_size=2)
         >>> found[0].source_tokens, found[0].attention.shape[1], found[1].text
         (('ja', '</s>'), 2, '')
     """
-    require_translator(checkpoint)
+    trained = require(checkpoint, TrainedTranslator)
     chosen = SearchSettings(**settings)
     texts = [texts] if isinstance(texts, str) else list(texts)
     for number, text in enumerate(texts, 1):
         require_whole_characters(text, f"text {number}")
-    given = [" ".join((text.lower() if checkpoint.lowercase else text).split()) for text in texts]
-    whole = encode_texts(checkpoint.source_vocabulary, given)
+    given = [" ".join((text.lower() if trained.lowercase else text).split()) for text in texts]
+    whole = encode_texts(trained.source_vocabulary, given)
     rows = cut_rows(whole, MAX_SOURCE_TOKENS)
     wanted = [number for number, text in enumerate(given) if text]
     found = [Translation(text, "", 0.0, (), (), None) for text in texts]
     order = sorted(wanted, key=lambda number: len(rows[number]))
     for start in track(range(0, len(order), BATCH_SIZE), "translating"):
         numbers = order[start : start + BATCH_SIZE]
-        batch = _search(checkpoint, [rows[number] for number in numbers], numbers, chosen)
+        batch = _search(trained, [rows[number] for number in numbers], numbers, chosen)
         for place, number in enumerate(numbers):
-            one = _record(checkpoint, texts[number], rows[number], batch, place, chosen.n_best)
+            one = _record(trained, texts[number], rows[number], batch, place, chosen.n_best)
             is_cut = len(whole[number]) > len(rows[number])
             found[number] = dataclasses.replace(one, is_cut=is_cut)
     return found

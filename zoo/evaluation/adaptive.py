@@ -7,7 +7,7 @@ parameters (see `zoo.evaluation.dynamic_evaluation` and `zoo.evaluation.neural_c
 import dataclasses
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -21,7 +21,7 @@ from zoo.evaluation.modes import Mode
 from zoo.evaluation.neural_cache import EMPTY, Memory, NeuralCache, empty_memory, look_up, mix_in
 from zoo.evaluation.perplexity import text_lines
 from zoo.layers.cross_entropy import token_losses
-from zoo.models.trained import TrainedModel, require_language_model
+from zoo.models.trained import LANGUAGE_MODEL, Kind, TrainedModel, require_language_model
 from zoo.progress import track
 from zoo.special_tokens import END_ID, START_ID
 
@@ -245,9 +245,16 @@ class AdaptiveCheckpoint:
         sizes: R of dynamic evaluation, see `gradient_sizes`; None where it is not needed.
     """
 
+    kind: ClassVar[Kind] = LANGUAGE_MODEL
+
     trained: TrainedModel
     model: AdaptiveLM
     sizes: PyTree = None
+
+    @property
+    def name(self) -> str:
+        """The name of the checkpoint."""
+        return self.trained.name
 
     @property
     def params(self) -> PyTree:
@@ -301,14 +308,14 @@ def adapt(
             is needed.
 
     Example:
-        >>> from types import SimpleNamespace
         >>> from zoo.data.vocabulary import build_vocabulary
         >>> from zoo.evaluation.perplexity import perplexity
         >>> from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
+        >>> from zoo.models.trained import TrainedLanguageModel
         >>> vocabulary = build_vocabulary("character", ["ab"])
         >>> model = RecurrentLM(RecurrentLMConfig(hidden_sizes=(8,)), len(vocabulary))
         >>> params = jax.jit(model.init)(jax.random.key(0), np.array([[1]]))["params"]
-        >>> checkpoint = SimpleNamespace(model=model, params=params, vocabulary=vocabulary)
+        >>> checkpoint = TrainedLanguageModel(model=model, params=params, vocabulary=vocabulary)
         >>> follows = adapt(checkpoint, dynamic=DynamicEvaluation("sgd", rate=1.0))
         >>> bool(perplexity(follows, "ab" * 20) < perplexity(checkpoint, "ab" * 20))
         True

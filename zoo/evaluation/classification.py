@@ -15,7 +15,7 @@ Axes: N texts, C labels.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -55,6 +55,14 @@ class ClassificationScore(NamedTuple):
     majority_accuracy: float
     by_label: tuple[LabelScore, ...]
     confusion: np.ndarray | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The scores by name, as plain JSON types."""
+        return {
+            **self._asdict(),
+            "by_label": [row._asdict() for row in self.by_label],
+            "confusion": None if self.confusion is None else self.confusion.tolist(),
+        }
 
 
 def choose(probabilities: np.ndarray, labels: Labels, thresholds: np.ndarray) -> np.ndarray:

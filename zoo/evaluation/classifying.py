@@ -14,14 +14,41 @@ from jax import Array
 
 from zoo.data.batching import make_buckets
 from zoo.data.labeled_batching import encode_texts, pad
+from zoo.data.labels import DEFAULT_THRESHOLD, Labels
 from zoo.errors import UserError
 from zoo.evaluation.classification import ClassificationScore, choose, score_probabilities
-from zoo.models.trained import TrainedClassifier, require_classifier
+from zoo.models.trained import Checkpoint, Kind, TrainedModel, require
 from zoo.progress import track
 from zoo.special_tokens import END
 
+CLASSIFIER = Kind("classifier", "classify")
 BATCH_SIZE = 64
 BUCKET_LENGTHS = (8, 16, 32, 64, 128, 256, 512)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainedClassifier(Checkpoint):
+    """A trained classifier.
+
+    Attributes:
+        labels: what it chooses from.
+        thresholds: float64[C], the probability that each of several labels has to reach, as chosen
+            on validation; 0.5 for all where none were.
+        max_tokens: how many tokens of a text it reads; 0 for all.
+        cut: what a text with more tokens than that loses: its "end" or its "middle".
+    """
+
+    kind = CLASSIFIER
+
+    labels: Labels
+    thresholds: np.ndarray = dataclasses.field(default_factory=lambda: np.array(DEFAULT_THRESHOLD))
+    max_tokens: int = 0
+    cut: str = "end"
+
+    @property
+    def vocabulary_record(self) -> dict[str, Any]:
+        """Vocabulary and labels as plain JSON, as a checkpoint's vocabulary.json holds them."""
+        return {"tokens": self.vocabulary.to_json(), "labels": self.labels.to_json()}
 
 
 class Predictions(NamedTuple):
@@ -55,8 +82,12 @@ class Classification:
     tokens: tuple[str, ...]
     weights: tuple[float, ...]
 
+    def to_json(self) -> dict[str, Any]:
+        """The record as plain JSON types."""
+        return dataclasses.asdict(self)
 
-def classify(checkpoint: TrainedClassifier, texts: str | Sequence[str]) -> list[Classification]:
+
+def classify(checkpoint: TrainedModel, texts: str | Sequence[str]) -> list[Classification]:
     """Labels texts. An empty text is one too: the classifier reads only its end.
 
     Args:
@@ -70,7 +101,6 @@ def classify(checkpoint: TrainedClassifier, texts: str | Sequence[str]) -> list[
         UserError: the checkpoint is no classifier.
 
     Example:
-        >>> from types import SimpleNamespace
         >>> from zoo.data.labels import make_labels
         >>> from zoo.data.vocabulary import build_vocabulary
         >>> from zoo.models.classifier import Classifier, ClassifierConfig
@@ -78,21 +108,20 @@ def classify(checkpoint: TrainedClassifier, texts: str | Sequence[str]) -> list[
         >>> model = Classifier(ClassifierConfig(hidden_sizes=(4,)), len(vocabulary), len(labels))
         >>> start = {"tokens": np.ones((1, 1), int), "lengths": np.ones(1, int)}
         >>> params = jax.jit(model.init)(jax.random.key(0), **start)["params"]
-        >>> checkpoint = SimpleNamespace(
-        ...     model=model, params=params, vocabulary=vocabulary, labels=labels,
-        ...     thresholds=np.full(2, 0.5), max_tokens=0, cut="end",
+        >>> checkpoint = TrainedClassifier(
+        ...     model=model, params=params, vocabulary=vocabulary, labels=labels
         ... )
         >>> result = classify(checkpoint, ["very good"])[0]
         >>> result.tokens, round(sum(result.probabilities.values()), 5)
         (('<unk>', 'good', '</s>'), 1.0)
     """
-    require_classifier(checkpoint)
+    trained = require(checkpoint, TrainedClassifier)
     texts = [texts] if isinstance(texts, str) else list(texts)
     if not texts:
         return []
-    labels, vocabulary = checkpoint.labels, checkpoint.vocabulary
-    rows, found = _read(checkpoint, texts)
-    chosen = choose(found.probabilities, labels, checkpoint.thresholds)
+    labels, vocabulary = trained.labels, trained.vocabulary
+    rows, found = _read(trained, texts)
+    chosen = choose(found.probabilities, labels, trained.thresholds)
     results = []
     for text, row, weights, probabilities, is_chosen in zip(
         texts, rows, found.weights, found.probabilities, chosen, strict=True
@@ -111,7 +140,7 @@ def classify(checkpoint: TrainedClassifier, texts: str | Sequence[str]) -> list[
 
 
 def evaluate_classifier(
-    checkpoint: TrainedClassifier, texts: Sequence[str], labels: Sequence[Sequence[str]]
+    checkpoint: TrainedModel, texts: Sequence[str], labels: Sequence[Sequence[str]]
 ) -> ClassificationScore:
     """How well a classifier does on labelled texts.
 
@@ -123,17 +152,15 @@ def evaluate_classifier(
     Raises:
         UserError: the checkpoint is no classifier, a label is none of its own, or there is no text.
     """
-    require_classifier(checkpoint)
+    trained = require(checkpoint, TrainedClassifier)
     if not texts or len(texts) != len(labels):
         raise UserError(
             f"there are {len(texts)} texts and labels for {len(labels)}; give labels for each of "
             "one text or more"
         )
-    targets = checkpoint.labels.encode(labels)
-    _, found = _read(checkpoint, texts)
-    return score_probabilities(
-        found.probabilities, targets, checkpoint.labels, checkpoint.thresholds
-    )
+    targets = trained.labels.encode(labels)
+    _, found = _read(trained, texts)
+    return score_probabilities(found.probabilities, targets, trained.labels, trained.thresholds)
 
 
 def _read(

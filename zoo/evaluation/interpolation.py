@@ -14,7 +14,7 @@ Axes: K models, N tokens.
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from zoo.errors import UserError
 from zoo.evaluation.modes import Mode
 from zoo.evaluation.perplexity import Score, text_lines, token_log_probabilities
 from zoo.models.mixture import MixtureLM
-from zoo.models.trained import TrainedModel, require_language_model
+from zoo.models.trained import LANGUAGE_MODEL, Kind, TrainedModel, require_language_model
 
 MAX_ITERATIONS = 2000  # the nats are then within log(K) / MAX_ITERATIONS of the best
 TOLERANCE_NATS = 1e-7  # a token; a step that gains less is the last
@@ -90,6 +90,9 @@ class Mixture:
         parts: the trained models.
         weights: float64[K].
     """
+
+    kind: ClassVar[Kind] = LANGUAGE_MODEL
+    name: ClassVar[str] = "the mixture"
 
     parts: tuple[TrainedModel, ...]
     weights: np.ndarray
@@ -191,6 +194,7 @@ def evaluate_mixture(
             num_characters=sum(len(line) + 1 for line in lines),
             num_unknown=count_unknown(tokens),
             nats=-float(log_probability.sum()),
+            mode=mode,
         )
 
     mixed = interpolate(log_probabilities, mixture.weights)

@@ -12,6 +12,7 @@ V vocabulary, N tokens.
 import dataclasses
 import itertools
 import math
+import warnings
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -22,15 +23,15 @@ from jax import Array
 
 from zoo.data.batching import shift_targets
 from zoo.data.vocabulary import count_unknown, encode_lines
-from zoo.errors import UserError
+from zoo.errors import Note, UserError
 from zoo.evaluation.modes import MODES, Mode
 from zoo.layers.cross_entropy import token_losses
 from zoo.models.trained import TrainedModel, require_language_model
 from zoo.progress import track
-from zoo.special_tokens import END_ID, START_ID, UNKNOWN_ID
+from zoo.special_tokens import END_ID, START_ID, UNKNOWN, UNKNOWN_ID
 
-# Cells [B, T] of one call. The logits are the memory: 10 MB with 10,000 words.
-CALL_CELLS = 256
+# Elements of [B, T] in one call. The logits are the memory: 10 MB with 10,000 words.
+CALL_ELEMENTS = 256
 SENTENCE_ROWS = 16
 
 
@@ -43,6 +44,7 @@ class Score:
         num_characters: characters of the text, one newline a line among them.
         num_unknown: scored tokens that are `<unk>`.
         nats: negative log-probability of all scored tokens.
+        mode: "stream" or "sentence", see the top of this file.
 
     Example:
         >>> score = Score(num_tokens=4, num_characters=8, num_unknown=0, nats=4 * math.log(16))
@@ -54,6 +56,7 @@ class Score:
     num_characters: int
     num_unknown: int
     nats: float
+    mode: Mode = "stream"
 
     @property
     def nats_per_token(self) -> float:
@@ -73,6 +76,30 @@ class Score:
         """Bits a character; unknown characters cost what `<unk>` costs, so look at num_unknown."""
         return self.nats / math.log(2) / self.num_characters
 
+    def to_json(self) -> dict[str, Any]:
+        """The scores by name, as plain JSON types."""
+        return {
+            "mode": self.mode,
+            "perplexity": self.perplexity,
+            "nats_per_token": self.nats_per_token,
+            "bits_per_character": self.bits_per_character,
+            "num_tokens": self.num_tokens,
+            "num_characters": self.num_characters,
+            "num_unknown": self.num_unknown,
+        }
+
+
+def warn_of_unknown(score: Score) -> None:
+    """Warns where a model does not know some of the tokens that it scored."""
+    unknown, tokens = score.num_unknown, score.num_tokens
+    if unknown:
+        warnings.warn(
+            f"{unknown:,} of {tokens:,} tokens ({unknown / tokens:.1%}) are {UNKNOWN} to the "
+            "model, so its perplexity does not compare with that of a model that knows them",
+            Note,
+            stacklevel=2,
+        )
+
 
 def perplexity(
     checkpoint: TrainedModel, text: str | Sequence[str], *, mode: Mode = "stream"
@@ -80,14 +107,14 @@ def perplexity(
     """Perplexity of a checkpoint's model on a text; the arguments are those of `evaluate`.
 
     Example:
-        >>> from types import SimpleNamespace
         >>> from zoo.data.vocabulary import build_vocabulary
         >>> from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
+        >>> from zoo.models.trained import TrainedLanguageModel
         >>> vocabulary = build_vocabulary("character", ["ab"])
         >>> model = RecurrentLM(RecurrentLMConfig(hidden_sizes=(8,)), len(vocabulary))
         >>> params = jax.jit(model.init)(jax.random.key(0), np.array([[START_ID]]))["params"]
         >>> uniform = jax.tree.map(np.zeros_like, params)
-        >>> checkpoint = SimpleNamespace(model=model, params=uniform, vocabulary=vocabulary)
+        >>> checkpoint = TrainedLanguageModel(model=model, params=uniform, vocabulary=vocabulary)
         >>> round(perplexity(checkpoint, "abba"), 3), len(vocabulary)
         (5.0, 5)
     """
@@ -139,7 +166,7 @@ def _not_finite(checkpoint: TrainedModel, lines: list[str], mode: Mode) -> str:
         if len(parts) == num_tokens and position < num_tokens:
             written = parts[position]
             break
-    start = f"{getattr(checkpoint, 'name', 'the model')} gives {written!r} in line {number + 1}"
+    start = f"{checkpoint.name} gives {written!r} in line {number + 1}"
     value = float(log_probabilities[place])
     if value != -math.inf:
         return f"{start} log-probability {value}, so its training diverged; use another checkpoint"
@@ -197,6 +224,7 @@ def score_tokens(
         num_characters=num_characters,
         num_unknown=count_unknown(tokens),
         nats=0.0 - float(log_probabilities.sum(dtype=np.float64)),  # no -0.0 for a sum of 0
+        mode=mode,
     )
 
 
@@ -207,7 +235,7 @@ def token_log_probabilities(
     *,
     mode: Mode = "stream",
     num_streams: int = 1,
-    call_cells: int = CALL_CELLS,
+    call_elements: int = CALL_ELEMENTS,
 ) -> np.ndarray:
     """Log-probability that a model gives each token after those before it.
 
@@ -219,7 +247,7 @@ def token_log_probabilities(
         num_streams: in mode "stream", cut the tokens into so many pieces that each start at
             the initial state and are scored side by side: faster, and a little worse at the cuts.
             1 is exact. Mode "sentence" needs no such cuts.
-        call_cells: tokens scored at a time, padding included; it changes no result.
+        call_elements: tokens scored at a time, padding included; it changes no result.
 
     Returns:
         float32[N], natural logarithms.
@@ -239,7 +267,7 @@ def token_log_probabilities(
         cuts = np.arange(num_rows + 1) * len(tokens) // num_rows
     else:
         cuts = _sentence_cuts(inputs)
-    return _score_rows(model, params, inputs, tokens, cuts, mode, call_cells)
+    return _score_rows(model, params, inputs, tokens, cuts, mode, call_elements)
 
 
 def _score_rows(
@@ -249,12 +277,12 @@ def _score_rows(
     targets: np.ndarray,
     cuts: np.ndarray,
     mode: Mode,
-    call_cells: int,
+    call_elements: int,
 ) -> np.ndarray:
     """Scores the rows targets[cuts[b]:cuts[b+1]] side by side, a few steps a call."""
     lengths = np.diff(cuts)
     next_power_of_two = 1 << int(lengths.max() - 1).bit_length()  # few shapes, few compilations
-    num_steps = max(1, min(call_cells // len(lengths), next_power_of_two))
+    num_steps = max(1, min(call_elements // len(lengths), next_power_of_two))
     padded_inputs = _pad_rows(inputs, cuts, num_steps)
     padded_targets = _pad_rows(targets, cuts, num_steps)
     carry = model.zero_carry(len(lengths))

@@ -18,18 +18,24 @@ from zoo.data.batching import make_buckets
 from zoo.data.labeled_batching import encode_texts
 from zoo.data.parallel_batching import ParallelBatch, make_parallel_batch
 from zoo.data.parallel_corpora import ParallelTexts
-from zoo.decoding.translation import BATCH_SIZE, BUCKET_LENGTHS, MAX_SOURCE_TOKENS, translate
+from zoo.decoding.translation import (
+    BATCH_SIZE,
+    BUCKET_LENGTHS,
+    MAX_SOURCE_TOKENS,
+    TrainedTranslator,
+    translate,
+)
 from zoo.errors import UserError
 from zoo.evaluation.alignment import alignment_error_rate, links_of
 from zoo.evaluation.bleu import score_texts
 from zoo.layers.cross_entropy import token_losses
 from zoo.layers.masks import real_steps
-from zoo.models.trained import TrainedTranslator, require_translator
+from zoo.models.trained import TrainedModel, require
 from zoo.progress import track
 
 Array = jax.Array
 
-MOST_CELLS = 2**18  # of attention weights in a batch: 64 pairs of 64 words
+MOST_ELEMENTS = 2**18  # of attention weights in a batch: 64 pairs of 64 words
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +51,7 @@ class TranslationScore:
         perplexity: exp of it.
         alignment_error_rate: teacher-forced; None without gold alignments or attention.
         num_examples: N.
+        beam_size: of the search.
         translations: what it wrote.
     """
 
@@ -56,19 +63,31 @@ class TranslationScore:
     perplexity: float
     alignment_error_rate: float | None
     num_examples: int
+    beam_size: int
     translations: tuple[str, ...]
 
-    def record(self) -> dict[str, float]:
-        """The numbers, and `error`, which training is to lower: 100 - BLEU."""
+    def scores(self) -> dict[str, float]:
+        """The scores by name, and `error`, which training is to lower: 100 - BLEU."""
         names = ("bleu", "bleu_lowercase", "chrf", "nats_per_token", "perplexity")
-        record = {"error": 100 - self.bleu} | {name: getattr(self, name) for name in names}
+        scores = {"error": 100 - self.bleu} | {name: getattr(self, name) for name in names}
         if self.alignment_error_rate is not None:
-            record["alignment_error_rate"] = self.alignment_error_rate
-        return record
+            scores["alignment_error_rate"] = self.alignment_error_rate
+        return scores
+
+    def to_json(self) -> dict[str, Any]:
+        """The scores by name with what they come from, as plain JSON types."""
+        scores = self.scores()
+        del scores["error"]
+        return {
+            "beam_size": self.beam_size,
+            **scores,
+            "signature": self.signature,
+            "num_examples": self.num_examples,
+        }
 
 
 def evaluate_translator(
-    checkpoint: TrainedTranslator, pairs: ParallelTexts, *, beam_size: int = 5
+    checkpoint: TrainedModel, pairs: ParallelTexts, *, beam_size: int = 5
 ) -> TranslationScore:
     """How well a translator does on sentence pairs.
 
@@ -80,13 +99,13 @@ def evaluate_translator(
     Raises:
         UserError: the checkpoint is no translator, there is no pair, or sacrebleu is missing.
     """
-    require_translator(checkpoint)
+    trained = require(checkpoint, TrainedTranslator)
     if not pairs.sources or len(pairs.sources) != len(pairs.targets):
         raise UserError(
             f"there are {len(pairs.sources)} sources and {len(pairs.targets)} targets; give as "
             "many of both, at least one"
         )
-    written = translate(checkpoint, pairs.sources, beam_size=beam_size)
+    written = translate(trained, pairs.sources, beam_size=beam_size)
     if num_cut := sum(one.is_cut for one in written):
         warnings.warn(
             f"{num_cut} sources have more than {MAX_SOURCE_TOKENS} tokens; their ends were cut",
@@ -94,7 +113,7 @@ def evaluate_translator(
         )
     translations = tuple(one.text for one in written)
     texts = score_texts(translations, pairs.targets)
-    forced = force_targets(checkpoint, pairs)
+    forced = force_targets(trained, pairs)
     nats = forced.nats / forced.num_tokens
     return TranslationScore(
         bleu=texts.bleu,
@@ -103,8 +122,9 @@ def evaluate_translator(
         signature=texts.signature,
         nats_per_token=nats,
         perplexity=float(np.exp(nats)),
-        alignment_error_rate=_error_rate(checkpoint, pairs, forced),
+        alignment_error_rate=_error_rate(trained, pairs, forced),
         num_examples=len(pairs.sources),
+        beam_size=beam_size,
         translations=translations,
     )
 
@@ -150,12 +170,12 @@ def force_targets(checkpoint: TrainedTranslator, pairs: ParallelTexts) -> Forced
 
 
 def _plan(lengths: np.ndarray) -> list[tuple[np.ndarray, int, int]]:
-    """Which pairs make a batch, its rows, and its steps: attention has rows * steps^2 cells."""
+    """Which pairs make a batch, its rows, and its steps: attention has rows * steps^2 elements."""
     buckets = make_buckets(BUCKET_LENGTHS, int(lengths.max()))
     bucket_of = np.searchsorted(buckets, lengths)
     plan = []
     for number, num_steps in enumerate(buckets):
-        num_rows = max(1, min(BATCH_SIZE, MOST_CELLS // num_steps**2))
+        num_rows = max(1, min(BATCH_SIZE, MOST_ELEMENTS // num_steps**2))
         chosen = np.flatnonzero(bucket_of == number)
         parts = range(0, len(chosen), num_rows)
         plan += [(chosen[at : at + num_rows], num_rows, num_steps) for at in parts]

@@ -6,6 +6,7 @@ vocabulary and scores are JSON in the file's metadata, under `zoo`: `zoo.load` n
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,9 +23,9 @@ class StoredModel(NamedTuple):
 
     step: int
     params: dict[str, Any]
-    config: dict[str, Any]
+    config: Mapping[str, Any]
     vocabulary: Any
-    progress: dict[str, Any]
+    progress: Mapping[str, Any]
 
 
 def write_safetensors(path: os.PathLike[str] | str, stored: StoredModel) -> None:

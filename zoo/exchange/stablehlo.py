@@ -57,11 +57,7 @@ def make_program(checkpoint: TrainedModel) -> Program:
     Args:
         checkpoint: what `zoo.load` gives.
     """
-    if getattr(checkpoint, "source_vocabulary", None) is not None:
-        return _translator(checkpoint)
-    if getattr(checkpoint, "labels", None) is not None:
-        return _classifier(checkpoint)
-    return _language_model(checkpoint)
+    return _MAKERS[checkpoint.kind.command](checkpoint)
 
 
 def write_stablehlo(path: os.PathLike[str] | str, checkpoint: TrainedModel) -> None:
@@ -186,3 +182,6 @@ def _translator(checkpoint: Any) -> Program:
         "vocabulary": checkpoint.vocabulary.to_json(),
     }
     return Program(function, inputs, ("logits",), beside)
+
+
+_MAKERS = {"classify": _classifier, "generate": _language_model, "translate": _translator}

@@ -3,7 +3,7 @@
 import dataclasses
 import difflib
 import importlib
-from functools import partial
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from zoo.errors import UserError
@@ -16,12 +16,9 @@ class Architecture(NamedTuple):
         summary: what it is, in one line.
         module: where it stands.
         config: the dataclass there of its settings; their defaults stand in it.
-        model: the class there, built as model(config, vocabulary_size), for classification with
-            num_labels besides, for translation with source_vocabulary_size: a Flax module, or what
+        model: the class there, built as model(config, vocabulary_size, ...): a Flax module, or what
             is used as one.
-        task: what it is trained for: language_modeling, classification, translation, or
-            ngram_counting, where the parameters are counted in one go, rather than trained step by
-            step.
+        task: what it is trained for, a name in `zoo.tasks.registry`.
     """
 
     summary: str
@@ -118,43 +115,14 @@ def default_config(name: str) -> dict[str, Any]:
     return {"architecture": name, **dataclasses.asdict(_classes(name)[0]())}
 
 
-def parameter_shapes(model: Any, architecture: str) -> Any:
-    """Returns the shapes of a model's parameters; None where they follow from the corpus.
-
-    Args:
-        model: as `build` makes it.
-        architecture: its name.
-    """
-    import jax
-    import jax.numpy as jnp
-
-    task = task_of(architecture)
-    tokens, lengths = jnp.zeros((1, 1), jnp.int32), jnp.ones(1, jnp.int32)
-    if task == "ngram_counting":
-        return None
-    if task == "classification":
-        init = partial(model.init, tokens=tokens, lengths=lengths)
-    elif task == "translation":
-        init = partial(model.init, sources=tokens, source_lengths=lengths, inputs=tokens)
-    else:
-        init = partial(model.init, tokens=tokens)
-    return jax.eval_shape(init, jax.random.key(0))["params"]
-
-
-def build(
-    config: dict[str, Any],
-    vocabulary_size: int,
-    *,
-    num_labels: int | None = None,
-    source_vocabulary_size: int | None = None,
-) -> Any:
+def build(config: Mapping[str, Any], vocabulary_size: int, **sizes: int) -> Any:
     """The model that a config's model section describes.
 
     Args:
         config: `architecture` and the fields of its record; absent ones have their defaults.
         vocabulary_size: V; of a translator its target vocabulary's.
-        num_labels: C, of a classifier.
-        source_vocabulary_size: of a translator.
+        **sizes: what else the class needs: num_labels of a classifier, source_vocabulary_size of a
+            translator.
 
     Raises:
         UserError: for an architecture, field or value that does not exist.
@@ -171,8 +139,4 @@ def build(
         if setting not in known:
             near = difflib.get_close_matches(setting, known, n=1) or known
             raise UserError(f"no setting is called model.{setting}; did you mean model.{near[0]}?")
-    if task_of(name) == "classification":
-        return model(record(**settings), vocabulary_size, num_labels)
-    if task_of(name) == "translation":
-        return model(record(**settings), vocabulary_size, source_vocabulary_size)
-    return model(record(**settings), vocabulary_size)
+    return model(record(**settings), vocabulary_size, **sizes)

@@ -1,16 +1,40 @@
-"""What using a trained model needs of it."""
+"""A trained model: a module with its parameters and its vocabulary, and what it is used for."""
 
-from typing import Any, Protocol
+import dataclasses
+import os
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeVar
 
 from zoo.errors import UserError
 
 
+class Kind(NamedTuple):
+    """What a trained model is for, in the words of errors.
+
+    Attributes:
+        noun: what it is.
+        command: the command of `python -m zoo` that uses it.
+    """
+
+    noun: str
+    command: str
+
+
+LANGUAGE_MODEL = Kind("language model", "generate")
+
+
 class TrainedModel(Protocol):
-    """A model with its parameters and its vocabulary, as `zoo.load` gives them."""
+    """What using a trained model needs of it: of a checkpoint, a mixture, a model that adapts."""
+
+    kind: ClassVar[Kind]
+
+    @property
+    def name(self) -> str:
+        """What errors call it."""
 
     @property
     def model(self) -> Any:
-        """A Flax module, such as `RecurrentLM`."""
+        """A Flax module, such as `RecurrentLM`, or what is used as one."""
 
     @property
     def params(self) -> Any:
@@ -18,60 +42,71 @@ class TrainedModel(Protocol):
 
     @property
     def vocabulary(self) -> Any:
-        """The `zoo.data.vocabulary.Vocabulary` of its tokens."""
+        """The `zoo.data.vocabulary.Vocabulary` of the tokens that it reads or writes."""
 
 
-class TrainedClassifier(TrainedModel, Protocol):
-    """A trained classifier, as `zoo.load` gives it."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A trained model with everything that is needed to use it. Each task has a class of its own.
+
+    Attributes:
+        model: `model.apply({"params": params}, tokens)` gives logits and carry.
+        params: nested dict of arrays, on the default device.
+        vocabulary: from text to token ids and back; of a translator that of its targets.
+        name: as it was asked for: a released name or a path.
+        directory: the step's directory, or the file; "" of a model that was not loaded.
+        step: number of train steps taken.
+        config: the run's resolved config, as nested dicts; of an ARPA file only the model's.
+        progress: what the run had reached: data position, scores.
+    """
+
+    kind: ClassVar[Kind]
+
+    model: Any
+    params: Any
+    vocabulary: Any
+    name: str = "the model"
+    directory: os.PathLike[str] | str = ""
+    step: int = 0
+    config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    progress: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
-    def labels(self) -> Any:
-        """The `zoo.data.labels.Labels` it chooses from; None of another model."""
+    def vocabulary_record(self) -> dict[str, Any]:
+        """The vocabulary as plain JSON, as a checkpoint's vocabulary.json holds it."""
+        return self.vocabulary.to_json()
 
-    @property
-    def thresholds(self) -> Any:
-        """float[C], where a text may have several labels the probability each has to reach."""
-
-    @property
-    def max_tokens(self) -> int:
-        """How many tokens of a text it reads; 0 for all."""
-
-    @property
-    def cut(self) -> str:
-        """What a longer text loses, its "end" or its "middle"."""
+    def with_params(self, params: Any) -> Self:
+        """Returns the same model with other parameters."""
+        return dataclasses.replace(self, params=params)
 
 
-class TrainedTranslator(TrainedModel, Protocol):
-    """A trained encoder-decoder, as `zoo.load` gives it; `vocabulary` is that of its targets."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainedLanguageModel(Checkpoint):
+    """A trained language model, n-grams among them."""
 
-    @property
-    def source_vocabulary(self) -> Any:
-        """The vocabulary of its sources; None of another model."""
-
-    @property
-    def lowercase(self) -> bool:
-        """Whether it was trained on lower-cased texts."""
+    kind = LANGUAGE_MODEL
 
 
-def require_translator(checkpoint: TrainedModel) -> None:
-    """Raises UserError, one line, for a checkpoint of another task."""
-    if getattr(checkpoint, "source_vocabulary", None) is None:
-        is_classifier = getattr(checkpoint, "labels", None) is not None
-        what, use = ("classifier", "classify") if is_classifier else ("language model", "generate")
-        raise UserError(f"this is a {what}, no translator; use {use}")
+Wanted = TypeVar("Wanted", bound=Checkpoint)
+
+
+def require(checkpoint: TrainedModel, wanted: type[Wanted]) -> Wanted:
+    """Returns a checkpoint that is one of that class.
+
+    Raises:
+        UserError: it is another kind of model; the message says which command uses it.
+    """
+    if isinstance(checkpoint, wanted):
+        return checkpoint
+    raise _refusal(checkpoint.kind, wanted.kind)
 
 
 def require_language_model(checkpoint: TrainedModel) -> None:
-    """Raises UserError, one line, for a checkpoint of another task."""
-    if getattr(checkpoint, "source_vocabulary", None) is not None:
-        raise UserError("this is a translator, no language model; use translate")
-    if getattr(checkpoint, "labels", None) is not None:
-        raise UserError("this is a classifier, no language model; use classify")
+    """Raises UserError unless it is a language model, a mixture or a model that adapts."""
+    if checkpoint.kind != LANGUAGE_MODEL:
+        raise _refusal(checkpoint.kind, LANGUAGE_MODEL)
 
 
-def require_classifier(checkpoint: TrainedModel) -> None:
-    """Raises UserError, one line, for a checkpoint of another task."""
-    if getattr(checkpoint, "source_vocabulary", None) is not None:
-        raise UserError("this is a translator, no classifier; use translate")
-    if getattr(checkpoint, "labels", None) is None:
-        raise UserError("this is a language model, no classifier; use generate or evaluate")
+def _refusal(found: Kind, wanted: Kind) -> UserError:
+    return UserError(f"this is a {found.noun}, no {wanted.noun}; use {found.command}")

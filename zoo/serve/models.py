@@ -11,20 +11,13 @@ from zoo import hub
 from zoo.errors import UserError
 from zoo.evaluation.interpolation import Mixture
 from zoo.exchange import ARPA_SUFFIXES, SAFETENSORS_SUFFIX
-from zoo.models.registry import task_of
 from zoo.serve.limits import Refused
+from zoo.tasks.registry import find_task
 
 if TYPE_CHECKING:
-    from zoo.hub import Checkpoint
+    from zoo.models.trained import Checkpoint
 
 _log = logging.getLogger(__name__)
-# What can be done with a model, by its architecture's task; the page has a panel for each.
-_USES = {
-    "language_modeling": "generate",
-    "ngram_counting": "generate",
-    "classification": "classify",
-    "translation": "translate",
-}
 
 
 class ServedModel(NamedTuple):
@@ -32,7 +25,8 @@ class ServedModel(NamedTuple):
 
     Attributes:
         place: what `zoo.load` takes.
-        use: "generate", "classify" or "translate".
+        use: the command that uses it, "generate", "classify" or "translate"; the page has a panel
+            for each.
         architecture: its name.
         vocabulary: of the tokens it writes or reads, as plain JSON.
     """
@@ -73,7 +67,7 @@ class ServedModels:
         else:
             record = hub.describe(place)
         architecture = str(record["config"].get("model", {}).get("architecture"))
-        use = _USES[task_of(architecture)]
+        use = find_task(architecture).kind.command
         self._models[name] = ServedModel(place, use, architecture, record["vocabulary"])
 
     def _new_name(self, place: str) -> str:

@@ -11,8 +11,9 @@ w_c = min(N / (2 n_c), 10).
 Axes: B rows, C labels, N training texts.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax
@@ -21,31 +22,66 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from zoo.data.fingerprints import of_labeled
-from zoo.data.labeled_batching import LabeledBatch, LabeledBatches, cut_rows, encode_texts
-from zoo.data.labeled_corpora import LabeledDataConfig, load_labeled_corpus
-from zoo.data.labels import Labels, make_labels
-from zoo.data.vocabulary import Vocabulary, build_vocabulary
-from zoo.data.word_vectors import vector_words
+from zoo.data.labeled_batching import LabeledBatch, LabeledBatches
+from zoo.data.labeled_corpora import (
+    LabeledDataConfig,
+    LabeledTexts,
+    load_labeled_corpus,
+    table_columns,
+)
+from zoo.data.labeled_sources import read_table
+from zoo.data.labels import Labels, labels_from_json
+from zoo.data.vocabulary import vocabulary_from_json
+from zoo.data.word_vectors import WordVectors
 from zoo.diagnostics.figures import confusion_figure
+from zoo.errors import UserError
 from zoo.evaluation.classification import (
     ClassificationScore,
     choose_thresholds,
     score_probabilities,
 )
-from zoo.evaluation.classifying import predict
+from zoo.evaluation.classifying import CLASSIFIER, TrainedClassifier, evaluate_classifier, predict
 from zoo.models.registry import build
-from zoo.tasks.task import Task
+from zoo.tasks.encoded_labeled import Split, encode_labeled_corpus
+from zoo.tasks.own_corpus import flags_of_commands, note_other_text, own_data_config
+from zoo.tasks.settings import EvaluationConfig, TrainingConfig
+from zoo.tasks.task import Json, Objective, PyTree, Request, Task
 from zoo.tasks.word_vectors import frozen_vectors, start_from, starting_vectors
-from zoo.tasks.workload import Workload
+from zoo.tasks.workload import Scores, Workload
 
 Array = jax.Array
 
+CLASS_WEIGHTS = ("equal", "balanced")
 _HIGHEST_WEIGHT = 10.0  # of having one of several labels; a rarer one would drown the others
 
 
 @dataclass(frozen=True)
-class Classification(Task):
-    """The task of a classifier.
+class ClassifierTraining(TrainingConfig):
+    """The settings of the loop for a classifier.
+
+    Attributes:
+        freeze_word_vectors: leave the embeddings that data.word_vectors gave as they are; words
+            without a vector are trained all the same.
+        class_weights: equal, or balanced, where the loss of a text is divided by how frequent its
+            label is in training (of several labels, that of having the label by how frequent it
+            is).
+    """
+
+    freeze_word_vectors: bool = False
+    class_weights: str = "equal"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.class_weights not in CLASS_WEIGHTS:
+            raise UserError(
+                f"training.class_weights is {self.class_weights!r}; "
+                f"use {' or '.join(CLASS_WEIGHTS)}"
+            )
+
+
+@dataclass(frozen=True)
+class ClassifierLoss(Objective):
+    """The loss of a classifier.
 
     Attributes:
         model: a module that maps tokens and lengths to a ClassifierOutput.
@@ -89,115 +125,112 @@ class Classification(Task):
         return total / count, (carry, metrics)
 
 
-class Split(NamedTuple):
-    """The tokens of each of a split's texts, and their targets [N, C]."""
-
-    rows: list[np.ndarray]
-    targets: np.ndarray
-
-
-class EncodedTexts(NamedTuple):
-    """A corpus as a classifier takes it.
-
-    Attributes:
-        vocabulary: made from the training texts.
-        labels: the same.
-        train: the training split.
-        validation: the validation split.
-        notes: what a user should know of texts that were cut.
-        fingerprints: of each split, see `zoo.data.fingerprints`.
-    """
-
-    vocabulary: Vocabulary
-    labels: Labels
-    train: Split
-    validation: Split
-    notes: tuple[str, ...]
-    fingerprints: dict[str, str]
-
-
-def encode_labeled_corpus(data: LabeledDataConfig) -> EncodedTexts:
-    """Reads a corpus, and makes its vocabulary and labels.
-
-    Raises:
-        UserError: for a corpus that can't be read, or a label that only the other splits have.
-    """
-    corpus = load_labeled_corpus(data)
-    train = corpus.splits["train"]
-    labels = make_labels(train.labels, multiple=corpus.multiple)
-    vocabulary = build_vocabulary(
-        data.vocabulary,
-        train.texts,
-        max_size=data.vocabulary_size,
-        min_count=data.min_count,
-        more=vector_words(data.word_vectors) if data.keep_word_vectors else (),
-    )
-    validation = corpus.splits["validation"]
-    rows = encode_texts(vocabulary, train.texts)
-    return EncodedTexts(
-        vocabulary,
-        labels,
-        Split(cut_rows(rows, data.max_tokens, data.cut), labels.encode(train.labels)),
-        Split(
-            encode_texts(vocabulary, validation.texts, data.max_tokens, data.cut),
-            labels.encode(validation.labels),
-        ),
-        _cut(rows, data.max_tokens),
-        {split: of_labeled(*texts) for split, texts in corpus.splits.items()},
-    )
-
-
-def build_workload(config: ConfigDict) -> Workload:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ClassifierWorkload(Workload):
     """A classifier on its corpus.
 
-    Raises:
-        UserError: for a corpus that can't be read, or a setting that can't be.
+    Attributes:
+        trained: the classifier without parameters.
+        validation: the validation split.
+        vectors: what the embeddings start from; None for nothing.
     """
-    data = LabeledDataConfig(**config.data)
-    vocabulary, labels, train, validation, notes, fingerprints = encode_labeled_corpus(data)
-    model = build(config.model.to_dict(), len(vocabulary), num_labels=len(labels))
-    vectors = starting_vectors(config, vocabulary, np.concatenate(train.rows))
-    if vectors:
-        notes = (*notes, vectors.report)
 
-    def init_params(key: Array) -> Any:
-        params = model.init(key, jnp.zeros((1, 1), jnp.int32), lengths=jnp.ones(1, jnp.int32))
-        return start_from(vectors, params["params"])
+    criterion: ClassVar[str] = "error"
 
-    weights = _class_weights(labels, config.training.class_weights)
-    return Workload(
-        task=Classification(model, labels.multiple, weights),
-        init_params=init_params,
-        carry=(),
-        batches=LabeledBatches(
-            *train,
-            batch_size=data.batch_size,
-            bucket_lengths=data.bucket_lengths,
-            seed=config.training.seed,
-        ),
-        vocabulary={"tokens": vocabulary.to_json(), "labels": labels.to_json()},
-        evaluate=lambda params: score_split(model, params, validation, labels),
-        criterion="error",
-        describe=describe,
-        sample=lambda params, seed: "",
-        figures=lambda params: [confusion_figure(measure(model, params, validation, labels)[0])],
-        frozen=frozen_vectors(config, vectors),
-        notes=notes,
-        fingerprints=fingerprints,
-    )
+    trained: TrainedClassifier
+    validation: Split
+    vectors: WordVectors | None
+
+    def init_params(self, key: Array) -> PyTree:
+        """Returns the parameters before training."""
+        return start_from(self.vectors, CLASSIFICATION.init(self.trained.model, key))
+
+    def evaluate(self, params: PyTree) -> Scores:
+        """Returns the scores on the validation split."""
+        return score_split(self.trained.with_params(params), self.validation)
+
+    def describe(self, scores: Scores) -> str:
+        """Returns scores in a few words."""
+        return describe(scores)
+
+    def figures(self, params: PyTree) -> list[dict[str, Any]]:
+        """Returns which labels are taken for which."""
+        return [confusion_figure(measure(self.trained.with_params(params), self.validation)[0])]
 
 
-def _cut(rows: list[np.ndarray], max_tokens: int) -> tuple[str, ...]:
-    """What max_tokens cuts off the training texts, in a line; none where it cuts nothing."""
-    lengths = np.array([len(row) - 1 for row in rows])
-    longer = int((lengths > max_tokens).sum()) if max_tokens else 0
-    if not longer:
-        return ()
-    lost = np.maximum(lengths - max_tokens, 0).sum() / lengths.sum()
-    return (
-        f"{longer:,} of {len(rows):,} training texts are longer than {max_tokens} tokens and "
-        f"were cut: {lost:.1%} of all tokens are lost",
-    )
+class Classification(Task):
+    """Classifiers of texts, with one label or several."""
+
+    kind = CLASSIFIER
+    records: ClassVar[Mapping[str, type]] = {
+        "data": LabeledDataConfig,
+        "training": ClassifierTraining,
+        "evaluation": EvaluationConfig,
+    }
+    flags = frozenset({"text", "picture"})
+
+    def open(self, config: Json, vocabulary: Json, progress: Json) -> TrainedClassifier:
+        """Returns a checkpoint without its parameters; see `Task.open`."""
+        labels = labels_from_json(vocabulary["labels"])
+        tokens = vocabulary_from_json(vocabulary["tokens"])
+        data = config.get("data", {})
+        return TrainedClassifier(
+            model=build(config["model"], len(tokens), num_labels=len(labels)),
+            params={},
+            vocabulary=tokens,
+            config=config,
+            progress=progress,
+            labels=labels,
+            thresholds=labels.thresholds_in(progress.get("validation", {})),
+            max_tokens=int(data.get("max_tokens", 0)),
+            cut=str(data.get("cut", "end")),
+        )
+
+    def init(self, model: nn.Module, key: Array) -> PyTree:
+        """Returns a model's parameters before training."""
+        tokens, lengths = jnp.zeros((1, 1), jnp.int32), jnp.ones(1, jnp.int32)
+        return model.init(key, tokens, lengths=lengths)["params"]
+
+    def workload(self, config: ConfigDict) -> ClassifierWorkload:
+        """Returns a classifier on its corpus; see `Task.workload`."""
+        data = LabeledDataConfig(**config.data)
+        texts = encode_labeled_corpus(data)
+        labels, vocabulary, train = texts.labels, texts.vocabulary, texts.train
+        model = build(config.model.to_dict(), len(vocabulary), num_labels=len(labels))
+        vectors = starting_vectors(config, vocabulary, np.concatenate(train.rows))
+        return ClassifierWorkload(
+            trained=TrainedClassifier(model=model, params={}, vocabulary=vocabulary, labels=labels),
+            fingerprints=texts.fingerprints,
+            objective=ClassifierLoss(
+                model, labels.multiple, _class_weights(labels, config.training.class_weights)
+            ),
+            batches=LabeledBatches(
+                *train,
+                batch_size=data.batch_size,
+                bucket_lengths=data.bucket_lengths,
+                seed=config.training.seed,
+            ),
+            frozen=frozen_vectors(config, vectors),
+            notes=(*texts.notes, *([vectors.report] if vectors else [])),
+            validation=texts.validation,
+            vectors=vectors,
+        )
+
+    def measure(self, checkpoint: TrainedClassifier, request: Request) -> ClassificationScore:
+        """Returns how well a classifier labels a split or a table; see `Task.measure`."""
+        directory = "" if request.files else request.directory
+        data = own_data_config(checkpoint, LabeledDataConfig, directory)
+        if request.files:
+            examples = list(read_table(request.files[0], table_columns(data)))
+            texts = LabeledTexts([one.text for one in examples], [one.labels for one in examples])
+        else:
+            with flags_of_commands():
+                texts = load_labeled_corpus(data).splits[request.split]
+            note_other_text(checkpoint, request.split, of_labeled(*texts))
+        return evaluate_classifier(checkpoint, texts.texts, texts.labels)
+
+
+CLASSIFICATION = Classification()
 
 
 def _class_weights(labels: Labels, kind: str) -> tuple[float, ...]:
@@ -210,11 +243,10 @@ def _class_weights(labels: Labels, kind: str) -> tuple[float, ...]:
     return tuple(labels.num_texts / (len(labels) * count) for count in labels.counts)
 
 
-def measure(
-    model: Any, params: Any, split: Split, labels: Labels
-) -> tuple[ClassificationScore, np.ndarray]:
+def measure(trained: TrainedClassifier, split: Split) -> tuple[ClassificationScore, np.ndarray]:
     """The score on a split, and of several labels the thresholds that suit it best, float[C]."""
-    found = predict(model, params, split.rows, multiple=labels.multiple)
+    labels = trained.labels
+    found = predict(trained.model, trained.params, split.rows, multiple=labels.multiple)
     thresholds = np.zeros(len(labels))
     if labels.multiple:
         thresholds = choose_thresholds(found.probabilities, split.targets)
@@ -222,12 +254,13 @@ def measure(
     return score, thresholds
 
 
-def score_split(model: Any, params: Any, split: Split, labels: Labels) -> dict[str, float]:
+def score_split(trained: TrainedClassifier, split: Split) -> Scores:
     """The scores on a split by name, and of several labels their thresholds.
 
     `error` is what training is to lower: 1 - accuracy, or of several labels 1 - macro F1.
     """
-    score, thresholds = measure(model, params, split, labels)
+    labels = trained.labels
+    score, thresholds = measure(trained, split)
     record = {
         "error": 1 - (score.macro_f1 if labels.multiple else score.accuracy),
         "accuracy": score.accuracy,

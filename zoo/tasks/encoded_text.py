@@ -4,12 +4,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from zoo.data.corpora import DataConfig, open_corpus
+from zoo.data.corpora import TextConfig, open_corpus
 from zoo.data.fingerprints import of_lines
 from zoo.data.token_file import TokenFile, encode_to_file
 from zoo.data.vocabulary import Vocabulary, build_vocabulary, encode_lines
 from zoo.decoding.generation import generate
 from zoo.evaluation.perplexity import score_tokens
+from zoo.models.trained import TrainedModel
 
 
 class EncodedText(NamedTuple):
@@ -29,10 +30,14 @@ class EncodedText(NamedTuple):
     num_characters: int
     fingerprints: dict[str, str]
 
-    def score(self, model: Any, params: Any, **options: Any) -> dict[str, float]:
+    def score(self, trained: TrainedModel, **options: Any) -> dict[str, float]:
         """What a model scores on the validation split; options as in `score_tokens`."""
         score = score_tokens(
-            model, params, self.validation, num_characters=self.num_characters, **options
+            trained.model,
+            trained.params,
+            self.validation,
+            num_characters=self.num_characters,
+            **options,
         )
         return {
             "nats_per_token": score.nats_per_token,
@@ -40,23 +45,15 @@ class EncodedText(NamedTuple):
             "bits_per_character": score.bits_per_character,
         }
 
-    def sample(self, model: Any, params: Any, max_tokens: int, seed: int) -> str:
-        """A text that a model writes; "" for no tokens."""
-        if not max_tokens:
-            return ""
-        trained = _Trained(model, params, self.vocabulary)
-        return generate(trained, max_tokens=max_tokens, seed=seed, stop="length")
+
+def sample(trained: TrainedModel, max_tokens: int, seed: int) -> str:
+    """A text that a model writes; "" for no tokens."""
+    if not max_tokens:
+        return ""
+    return generate(trained, max_tokens=max_tokens, seed=seed, stop="length")
 
 
-class _Trained(NamedTuple):
-    """What generation needs of a model that is not yet a checkpoint."""
-
-    model: Any
-    params: Any
-    vocabulary: Vocabulary
-
-
-def encode_corpus(data: DataConfig) -> EncodedText:
+def encode_corpus(data: TextConfig) -> EncodedText:
     """Reads a corpus and makes its vocabulary.
 
     Raises:

@@ -3,8 +3,9 @@
 loss = -(1/N) sum_n log p(target_n | tokens before it)     nats per token, over N real tokens
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax
@@ -15,19 +16,27 @@ from ml_collections import ConfigDict
 from zoo.data.batching import Batch, SeededBatches, SentenceBatches
 from zoo.data.corpora import DataConfig
 from zoo.data.streams import StreamBatches
+from zoo.data.text_reading import read_text
+from zoo.data.vocabulary import vocabulary_from_json
+from zoo.data.word_vectors import WordVectors
 from zoo.diagnostics.figures import gradient_figure
 from zoo.diagnostics.gradient_flow import cut_rows, gradient_flow
 from zoo.errors import UserError
+from zoo.evaluation.interpolation import Mixture
+from zoo.evaluation.modes import MODES
+from zoo.evaluation.perplexity import Score, evaluate, warn_of_unknown
 from zoo.layers.masks import real_steps
-from zoo.models.mixture import MixtureLM
 from zoo.models.recurrent_lm import RecurrentLM
 from zoo.models.registry import build
+from zoo.models.trained import LANGUAGE_MODEL, TrainedLanguageModel, TrainedModel
 from zoo.special_tokens import START_ID
-from zoo.tasks.encoded_text import describe, encode_corpus
+from zoo.tasks.encoded_text import EncodedText, describe, encode_corpus, sample
 from zoo.tasks.losses import output_losses
-from zoo.tasks.task import Task
+from zoo.tasks.own_corpus import corpus_lines
+from zoo.tasks.settings import EvaluationConfig, TrainingConfig
+from zoo.tasks.task import Json, Objective, PyTree, Request, Task
 from zoo.tasks.word_vectors import frozen_vectors, start_from, starting_vectors
-from zoo.tasks.workload import Workload
+from zoo.tasks.workload import CountingWorkload, Scores, Workload
 
 Array = jax.Array
 
@@ -35,8 +44,48 @@ _MOST_STEPS_BACK = 50
 
 
 @dataclass(frozen=True)
-class LanguageModeling(Task):
-    """The task of a language model.
+class LanguageModelTraining(TrainingConfig):
+    """The settings of the loop for a language model.
+
+    Attributes:
+        reset_at_sentences: put the recurrent state back at every `<s>`; otherwise it is carried
+            over sentences.
+        freeze_word_vectors: leave the embeddings that data.word_vectors gave as they are; words
+            without a vector are trained all the same.
+    """
+
+    reset_at_sentences: bool = False
+    freeze_word_vectors: bool = False
+
+
+@dataclass(frozen=True)
+class LanguageModelEvaluation(EvaluationConfig):
+    """What is measured of a language model.
+
+    Attributes:
+        mode: stream, with the state carried over sentences, or sentence, with the state reset.
+        num_streams: in mode stream, score this many equal parts of the split side by side; each
+            starts at the initial state, so 1 is exact and more is faster.
+        sample_tokens: length of the sample that is shown at the end, in tokens; 0 for none.
+    """
+
+    mode: str = "stream"
+    num_streams: int = 1
+    sample_tokens: int = 200
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.num_streams < 1:
+            raise UserError(f"evaluation.num_streams is {self.num_streams}; use at least 1")
+        if self.sample_tokens < 0:
+            raise UserError(f"evaluation.sample_tokens is {self.sample_tokens}; use 0 or more")
+        if self.mode not in MODES:
+            raise UserError(f"evaluation.mode is {self.mode!r}; use {' or '.join(MODES)}")
+
+
+@dataclass(frozen=True)
+class LanguageModelLoss(Objective):
+    """The loss of a language model.
 
     Attributes:
         model: a module that maps tokens and a carry to an LMOutput.
@@ -96,62 +145,118 @@ class LanguageModeling(Task):
         return jnp.asarray(batch.lengths)[0] / jnp.float32(self.usual_length)
 
 
-def build_workload(config: ConfigDict) -> Workload:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LanguageModelWorkload(Workload):
     """A language model on its corpus.
 
-    Args:
-        config: a run's config.
-
-    Raises:
-        UserError: for a corpus that can't be read, or a setting that can't be.
+    Attributes:
+        text: the corpus.
+        vectors: what the embeddings start from; None for nothing.
+        evaluation: how it is scored.
     """
-    data = DataConfig(**config.data)
-    text = encode_corpus(data)
-    model = build(config.model.to_dict(), len(text.vocabulary))
-    vectors = starting_vectors(config, text.vocabulary, text.train)
-    scoring = {"mode": config.evaluation.mode, "num_streams": config.evaluation.num_streams}
 
-    def init_params(key: Array) -> Any:
-        params = model.init(key, jnp.zeros((1, 1), jnp.int32))["params"]
-        return start_from(vectors, params)
+    criterion: ClassVar[str] = "nats_per_token"
 
-    return Workload(
-        task=LanguageModeling(
-            model,
-            config.training.reset_at_sentences,
-            has_padding=data.random_length or data.batching == "sentence",
-            usual_length=data.sequence_length if data.random_length else 0,
-        ),
-        init_params=init_params,
-        carry=model.zero_carry(data.batch_size),
-        batches=_batches(data, text.train, config.training.seed),
-        vocabulary=text.vocabulary.to_json(),
-        evaluate=lambda params: text.score(model, params, **scoring),
-        criterion="nats_per_token",
-        describe=describe,
-        sample=lambda params, seed: text.sample(
-            model, params, config.evaluation.sample_tokens, seed
-        ),
-        figures=lambda params: figures(model, params, text.validation),
-        frozen=frozen_vectors(config, vectors),
-        notes=(vectors.report,) if vectors else (),
-        fingerprints=text.fingerprints,
-        evaluate_ensemble=lambda parts: text.score(*mix_equally(model, parts), **scoring),
-    )
+    text: EncodedText
+    vectors: WordVectors | None
+    evaluation: LanguageModelEvaluation
+
+    def init_params(self, key: Array) -> PyTree:
+        """Returns the parameters before training."""
+        return start_from(self.vectors, LANGUAGE_MODELING.init(self.trained.model, key))
+
+    def evaluate(self, params: PyTree) -> Scores:
+        """Returns the scores on the validation split."""
+        return self._score(self.trained.with_params(params))
+
+    def evaluate_ensemble(self, parts: list[PyTree]) -> Scores:
+        """Returns the scores of the mean of several models' probabilities."""
+        models = tuple(self.trained.with_params(params) for params in parts)
+        return self._score(Mixture(models, np.full(len(parts), 1 / len(parts))))
+
+    def _score(self, trained: TrainedModel) -> Scores:
+        evaluation = self.evaluation
+        return self.text.score(trained, mode=evaluation.mode, num_streams=evaluation.num_streams)
+
+    def describe(self, scores: Scores) -> str:
+        """Returns scores in a few words."""
+        return describe(scores)
+
+    def sample(self, params: PyTree, seed: int) -> str:
+        """Returns a text that the model writes."""
+        return sample(self.trained.with_params(params), self.evaluation.sample_tokens, seed)
+
+    def figures(self, params: PyTree) -> list[dict[str, Any]]:
+        """Returns a recurrent model's gradient through time, on some of the validation split."""
+        model, tokens = self.trained.model, self.text.validation
+        steps = min(_MOST_STEPS_BACK, len(tokens) - 1)
+        if not isinstance(model, RecurrentLM) or steps < 1:
+            return []
+        return [gradient_figure(gradient_flow(model, params, cut_rows(tokens, steps)))]
 
 
-def mix_equally(model: Any, parts: list[Any]) -> tuple[MixtureLM, dict[str, Any]]:
-    """The ensemble of one model with several parameters, and its own."""
-    weights = np.full(len(parts), 1 / len(parts), np.float32)
-    return MixtureLM((model,) * len(parts)), {"weights": weights, "parts": parts}
+class LanguageModeling(Task):
+    """Neural language models: recurrent and feed-forward ones."""
+
+    kind = LANGUAGE_MODEL
+    records: ClassVar[Mapping[str, type]] = {
+        "data": DataConfig,
+        "training": LanguageModelTraining,
+        "evaluation": LanguageModelEvaluation,
+    }
+    flags = frozenset({"text", "mode", "dynamic", "cache"})
+
+    def open(self, config: Json, vocabulary: Json, progress: Json) -> TrainedLanguageModel:
+        """Returns a checkpoint without its parameters; see `Task.open`."""
+        tokens = vocabulary_from_json(vocabulary)
+        return TrainedLanguageModel(
+            model=build(config["model"], len(tokens)),
+            params={},
+            vocabulary=tokens,
+            config=config,
+            progress=progress,
+        )
+
+    def init(self, model: nn.Module, key: Array) -> PyTree:
+        """Returns a model's parameters before training."""
+        return model.init(key, jnp.zeros((1, 1), jnp.int32))["params"]
+
+    def workload(self, config: ConfigDict) -> Workload | CountingWorkload:
+        """Returns a language model on its corpus; see `Task.workload`."""
+        data = DataConfig(**config.data)
+        text = encode_corpus(data)
+        model = build(config.model.to_dict(), len(text.vocabulary))
+        vectors = starting_vectors(config, text.vocabulary, text.train)
+        return LanguageModelWorkload(
+            trained=TrainedLanguageModel(model=model, params={}, vocabulary=text.vocabulary),
+            fingerprints=text.fingerprints,
+            objective=LanguageModelLoss(
+                model,
+                config.training.reset_at_sentences,
+                has_padding=data.random_length or data.batching == "sentence",
+                usual_length=data.sequence_length if data.random_length else 0,
+            ),
+            batches=_batches(data, text.train, config.training.seed),
+            carry=model.zero_carry(data.batch_size),
+            frozen=frozen_vectors(config, vectors),
+            notes=(vectors.report,) if vectors else (),
+            text=text,
+            vectors=vectors,
+            evaluation=LanguageModelEvaluation(**config.evaluation),
+        )
+
+    def measure(self, checkpoint: TrainedLanguageModel, request: Request) -> Score:
+        """Returns how well a model predicts a split or a text; see `Task.measure`."""
+        model = request.adapted or checkpoint
+        if not request.files:
+            lines = corpus_lines(checkpoint, request.split, request.directory)
+            return evaluate(model, lines, mode=request.mode)
+        score = evaluate(model, read_text(request.files[0]), mode=request.mode)
+        warn_of_unknown(score)
+        return score
 
 
-def figures(model: Any, params: Any, tokens: np.ndarray) -> list[dict[str, Any]]:
-    """What the report draws of a recurrent model: its gradient through time, on some text."""
-    steps = min(_MOST_STEPS_BACK, len(tokens) - 1)
-    if not isinstance(model, RecurrentLM) or steps < 1:
-        return []
-    return [gradient_figure(gradient_flow(model, params, cut_rows(tokens, steps)))]
+LANGUAGE_MODELING = LanguageModeling()
 
 
 def _batches(data: DataConfig, tokens: Any, seed: int) -> SeededBatches:

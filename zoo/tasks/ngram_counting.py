@@ -1,15 +1,22 @@
 """Counting n-grams: the one pass over the training text that makes an n-gram model."""
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from ml_collections import ConfigDict
 
-from zoo.data.corpora import DataConfig
+from zoo.data.corpora import TextConfig
+from zoo.errors import UserError
 from zoo.models import kneser_ney, maximum_likelihood
+from zoo.models.ngram_tables import fault_of_tables
 from zoo.models.registry import build
-from zoo.tasks.encoded_text import describe, encode_corpus
-from zoo.tasks.workload import CountingWorkload
+from zoo.models.trained import TrainedLanguageModel
+from zoo.tasks.encoded_text import EncodedText, describe, encode_corpus, sample
+from zoo.tasks.language_modeling import LanguageModeling
+from zoo.tasks.task import PyTree
+from zoo.tasks.workload import CountingWorkload, Scores
 
 _ESTIMATORS = {
     "kneser_ney": kneser_ney.estimate,
@@ -17,33 +24,103 @@ _ESTIMATORS = {
 }
 
 
-def build_workload(config: ConfigDict) -> CountingWorkload:
+@dataclass(frozen=True)
+class CountingConfig:
+    """The settings of what is counted.
+
+    Attributes:
+        seed: of the sample that is shown at the end.
+    """
+
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**32:
+            raise UserError(f"training.seed is {self.seed}; use 0 to {2**32 - 1}")
+
+
+@dataclass(frozen=True)
+class CountingEvaluation:
+    """What is measured of a model that was counted.
+
+    Attributes:
+        sample_tokens: length of the sample that is shown at the end, in tokens; 0 for none.
+        report: leave report.html in the workdir at the end.
+    """
+
+    sample_tokens: int = 200
+    report: bool = True
+
+    def __post_init__(self) -> None:
+        if self.sample_tokens < 0:
+            raise UserError(f"evaluation.sample_tokens is {self.sample_tokens}; use 0 or more")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NGramWorkload(CountingWorkload):
     """An n-gram model on its corpus.
 
-    Args:
-        config: a run's config.
-
-    Raises:
-        UserError: for a corpus that can't be read, or a setting that can't be.
+    Attributes:
+        text: the corpus.
+        sample_tokens: length of the sample.
     """
-    model = build(config.model.to_dict(), 0)  # a setting that can't be is told before reading
-    text = encode_corpus(DataConfig(**config.data))
-    model = build(config.model.to_dict(), len(text.vocabulary))
 
-    def estimate() -> tuple[Any, list[str]]:
+    text: EncodedText
+    sample_tokens: int
+
+    def estimate(self) -> tuple[PyTree, list[str]]:
+        """Returns the tables, and lines about them for the user."""
+        model = self.trained.model
         params, num_ngrams, notes = _ESTIMATORS[model.config.estimator](
-            np.asarray(text.train), model.config, model.vocabulary_size
+            np.asarray(self.text.train), model.config, model.vocabulary_size
         )
         counts = [f"{count:,} of order {index + 1}" for index, count in enumerate(num_ngrams)]
         return params, [f"n-grams: {', '.join(counts)}", *(f"note: {note}" for note in notes)]
 
-    return CountingWorkload(
-        estimate=estimate,
-        vocabulary=text.vocabulary.to_json(),
-        evaluate=lambda params: text.score(model, params),
-        describe=describe,
-        fingerprints=text.fingerprints,
-        sample=lambda params, seed: text.sample(
-            model, params, config.evaluation.sample_tokens, seed
-        ),
-    )
+    def evaluate(self, params: PyTree) -> Scores:
+        """Returns the scores on the validation split."""
+        return self.text.score(self.trained.with_params(params))
+
+    def describe(self, scores: Scores) -> str:
+        """Returns scores in a few words."""
+        return describe(scores)
+
+    def sample(self, params: PyTree, seed: int) -> str:
+        """Returns a text that the model writes."""
+        return sample(self.trained.with_params(params), self.sample_tokens, seed)
+
+
+class NGramCounting(LanguageModeling):
+    """Language models of n-grams, which are used and measured as any language model is."""
+
+    records: ClassVar[Mapping[str, type]] = {
+        "data": TextConfig,
+        "training": CountingConfig,
+        "evaluation": CountingEvaluation,
+    }
+    takes_steps = False
+    has_infinite_params = True
+
+    def parameter_shapes(self, model: Any) -> None:
+        """Returns None: how many n-grams there are follows from the corpus."""
+        del model
+
+    def fault_of(self, model: Any, params: PyTree) -> str:
+        """Returns what is wrong with tables of n-grams; "" for nothing."""
+        told = fault_of_tables(params, model.config.order, model.vocabulary_size)
+        return f"its tables of n-grams do not hold ({told})" if told else ""
+
+    def workload(self, config: ConfigDict) -> CountingWorkload:
+        """Returns an n-gram model on its corpus; see `Task.workload`."""
+        build(config.model.to_dict(), 0)  # a setting that can't be is told before reading
+        text = encode_corpus(TextConfig(**config.data))
+        model = build(config.model.to_dict(), len(text.vocabulary))
+        return NGramWorkload(
+            trained=TrainedLanguageModel(model=model, params={}, vocabulary=text.vocabulary),
+            fingerprints=text.fingerprints,
+            text=text,
+            sample_tokens=config.evaluation.sample_tokens,
+        )
+
+
+NGRAM_COUNTING = NGramCounting()

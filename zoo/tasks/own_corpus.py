@@ -9,18 +9,16 @@ import shlex
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zoo.errors import UserError
-
-if TYPE_CHECKING:
-    from zoo.hub import Checkpoint
+from zoo.models.trained import Checkpoint
 
 # Fields of a data section that name a place on the machine.
 _PLACES = ("directory", "cache_directory", "word_vectors")
 
 
-def own_data_config(checkpoint: "Checkpoint", record: type, directory: str | None) -> Any:
+def own_data_config(checkpoint: Checkpoint, record: type, directory: str | None) -> Any:
     """Returns the data section of a checkpoint, with the user's directory instead of its own.
 
     Args:
@@ -77,7 +75,7 @@ def flags_of_commands() -> Iterator[None]:
         ) from error
 
 
-def corpus_lines(checkpoint: "Checkpoint", split: str, directory: str | None) -> list[str]:
+def corpus_lines(checkpoint: Checkpoint, split: str, directory: str | None) -> list[str]:
     """Returns the lines of a split of the corpus that a language model was trained on.
 
     Args:
@@ -98,7 +96,7 @@ def corpus_lines(checkpoint: "Checkpoint", split: str, directory: str | None) ->
     return lines
 
 
-def note_other_text(checkpoint: "Checkpoint", split: str, fingerprint: str) -> None:
+def note_other_text(checkpoint: Checkpoint, split: str, fingerprint: str) -> None:
     """Warns where a split is not the text that the checkpoint's run had.
 
     Args:

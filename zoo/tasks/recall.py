@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from zoo.layers.cross_entropy import token_losses
-from zoo.tasks.task import Task
+from zoo.tasks.task import Objective
 
 Array = jax.Array
 
@@ -63,8 +63,8 @@ class RecallBatches:
 
 
 @dataclass(frozen=True)
-class Recall(Task):
-    """The task of a language model over the symbols, asked only after the last step.
+class Recall(Objective):
+    """The loss of a language model over the symbols, asked only after the last step.
 
     Attributes:
         model: maps tokens to an LMOutput.

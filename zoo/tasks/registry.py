@@ -1,21 +1,38 @@
-"""The tasks by name."""
+"""The tasks by name, each imported when it is first asked for."""
 
-from collections.abc import Callable
-
-from ml_collections import ConfigDict
+import importlib
+from typing import TYPE_CHECKING
 
 from zoo.models.registry import task_of
-from zoo.tasks import classification, language_modeling, ngram_counting, translation
-from zoo.tasks.workload import CountingWorkload, Workload
+from zoo.tasks.task import Task
 
-_WORKLOADS: dict[str, Callable[[ConfigDict], Workload | CountingWorkload]] = {
-    "classification": classification.build_workload,
-    "language_modeling": language_modeling.build_workload,
-    "ngram_counting": ngram_counting.build_workload,
-    "translation": translation.build_workload,
+if TYPE_CHECKING:
+    from ml_collections import ConfigDict
+
+    from zoo.tasks.workload import CountingWorkload, Workload
+
+TASKS = {
+    "classification": "zoo.tasks.classification:CLASSIFICATION",
+    "language_modeling": "zoo.tasks.language_modeling:LANGUAGE_MODELING",
+    "ngram_counting": "zoo.tasks.ngram_counting:NGRAM_COUNTING",
+    "translation": "zoo.tasks.translation:TRANSLATION",
 }
 
 
-def build_workload(config: ConfigDict) -> Workload | CountingWorkload:
-    """The workload that a config describes: its corpus is read, its model built."""
-    return _WORKLOADS[task_of(config.model.architecture)](config)
+def find_task(architecture: str) -> Task:
+    """Returns the task that an architecture is trained for.
+
+    Raises:
+        UserError: there is no such architecture; the message has the nearest name.
+
+    Example:
+        >>> find_task("recurrent_lm").kind.noun
+        'language model'
+    """
+    module, _, name = TASKS[task_of(architecture)].partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def build_workload(config: "ConfigDict") -> "Workload | CountingWorkload":
+    """Returns the model that a config describes, on its corpus; see `Task.workload`."""
+    return find_task(config.model.architecture).workload(config)

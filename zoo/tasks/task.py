@@ -1,27 +1,138 @@
-"""What a task is to the train step: a loss, and the learning rate that a batch deserves."""
+"""What is special about a task is one object; everything else asks it.
 
-from typing import Any, Protocol
+A task knows which settings it has, how a corpus and a config become a model with its batches and
+its loss (a `Workload`), how a trained model is read from a checkpoint's records, and how it is
+measured. `zoo.tasks.registry` finds the task of an architecture.
+"""
 
-import jax
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
-Array = jax.Array
+from zoo.evaluation.modes import Mode
+from zoo.models.trained import Checkpoint, Kind, TrainedModel
+
+if TYPE_CHECKING:
+    import jax
+    from ml_collections import ConfigDict
+
+    from zoo.tasks.workload import CountingWorkload, Workload
+
+    Array = jax.Array
+
 PyTree = Any
-Metrics = dict[str, Array]
+Metrics = dict[str, Any]  # arrays
+Json = dict[str, Any]
 
 
-class Task(Protocol):
-    """What a model is trained for. A task is hashable, since it is part of the compiled program."""
+class Objective(Protocol):
+    """What the train step differentiates: a loss, and the learning rate that a batch deserves.
+
+    It is hashable, since it is part of the compiled program.
+    """
 
     def loss(
-        self, params: PyTree, carry: PyTree, batch: Any, key: Array
-    ) -> tuple[Array, tuple[PyTree, Metrics]]:
+        self, params: PyTree, carry: PyTree, batch: Any, key: "Array"
+    ) -> "tuple[Array, tuple[PyTree, Metrics]]":
         """Returns the scalar to minimise, the carry for the next batch, and metrics that are sums.
 
         The scalar is a mean over metrics["num_targets"] targets.
         """
         ...
 
-    def rate_factor(self, batch: Any) -> Array | float:
+    def rate_factor(self, batch: Any) -> "Array | float":
         """Returns what the learning rate is multiplied by for a batch: 1 unless a task differs."""
         del batch
         return 1.0
+
+
+class Request(NamedTuple):
+    """What a trained model is measured on, and how; each task uses what it has.
+
+    Attributes:
+        split: of the corpus that it was trained on: train, validation or test.
+        directory: where the user says that corpus lies; None where the user says nothing.
+        files: the user's own files instead of a split: a text or a table, or sources and targets.
+        mode: of a language model, as in `zoo.evaluate`.
+        adapted: the same language model, as it adapts to what it has scored; None if it does not.
+        beam_size: of a search for translations; 1 is greedy.
+    """
+
+    split: str = "validation"
+    directory: str | None = None
+    files: tuple[Path, ...] = ()
+    mode: Mode = "stream"
+    adapted: TrainedModel | None = None
+    beam_size: int = 5
+
+
+class Measured(Protocol):
+    """The scores of a trained model."""
+
+    def to_json(self) -> Json:
+        """The scores by name, as plain JSON."""
+
+
+class Task(ABC):
+    """One task.
+
+    Attributes:
+        kind: what a model trained for it is.
+        records: the dataclass of each section of its configs but model, optimizer and mesh: their
+            fields and defaults.
+        takes_steps: it is trained step by step, with an optimizer on a mesh of devices; otherwise
+            its parameters are counted in one go.
+        flags: of `zoo evaluate`, those that not every task has.
+        has_infinite_params: a parameter may be minus infinity, the logarithm of 0.
+    """
+
+    kind: ClassVar[Kind]
+    records: ClassVar[Mapping[str, type]]
+    takes_steps: ClassVar[bool] = True
+    flags: ClassVar[frozenset[str]]
+    has_infinite_params: ClassVar[bool] = False
+
+    @abstractmethod
+    def open(self, config: Json, vocabulary: Json, progress: Json) -> Checkpoint:
+        """Returns a checkpoint without its parameters.
+
+        Args:
+            config: of its run.
+            vocabulary: as `Checkpoint.vocabulary_record` gave it.
+            progress: what its run had reached.
+
+        Raises:
+            UserError, or any of `zoo.errors.WRONG_FORM`: the records do not make a model.
+        """
+
+    @abstractmethod
+    def init(self, model: Any, key: "Array") -> PyTree:
+        """Returns a model's parameters before training."""
+
+    def parameter_shapes(self, model: Any) -> PyTree:
+        """Returns the shapes of a model's parameters; None where they follow from the corpus."""
+        import jax
+
+        return jax.eval_shape(lambda key: self.init(model, key), jax.random.key(0))
+
+    def fault_of(self, model: Any, params: PyTree) -> str:
+        """Returns what is wrong with parameters that have the right shapes; "" for nothing."""
+        del model, params
+        return ""
+
+    @abstractmethod
+    def workload(self, config: "ConfigDict") -> "Workload | CountingWorkload":
+        """Returns the model that a config describes, on its corpus, ready to be trained.
+
+        Raises:
+            UserError: the corpus can't be read, or a setting can't be.
+        """
+
+    @abstractmethod
+    def measure(self, checkpoint: Any, request: Request) -> Measured:
+        """Returns the scores of a trained model.
+
+        Raises:
+            UserError: the texts can't be read, or are not of the kind that the model needs.
+        """

@@ -11,31 +11,39 @@ once, so the model's own words follow true ones (Duckworth et al. 2019).
 Axes: B rows, T target steps, V target vocabulary.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 from ml_collections import ConfigDict
 
 from zoo.data.fingerprints import of_pairs
 from zoo.data.labeled_batching import encode_texts
 from zoo.data.parallel_batching import ParallelBatch, ParallelBatches, keep_short
 from zoo.data.parallel_corpora import ParallelDataConfig, ParallelTexts, load_parallel_corpus
-from zoo.data.vocabulary import Vocabulary, build_vocabulary, count_unknown
-from zoo.decoding.translation import Translation, translate
+from zoo.data.parallel_sources import PairFiles, read_pairs
+from zoo.data.vocabulary import vocabulary_from_json
+from zoo.decoding.translation import TRANSLATOR, TrainedTranslator, Translation, translate
 from zoo.diagnostics.figures import alignment_figure
 from zoo.errors import UserError
 from zoo.evaluation.bleu import import_sacrebleu
-from zoo.evaluation.translating import evaluate_translator
+from zoo.evaluation.translating import TranslationScore, evaluate_translator
 from zoo.layers.masks import real_steps
 from zoo.models.registry import build
+from zoo.tasks.encoded_pairs import (
+    encode_parallel_corpus,
+    fingerprints_of,
+    note_left_out,
+    note_unknown,
+)
 from zoo.tasks.losses import output_losses
-from zoo.tasks.task import Task
-from zoo.tasks.workload import Workload
+from zoo.tasks.own_corpus import flags_of_commands, note_other_text, own_data_config
+from zoo.tasks.settings import EvaluationConfig, TrainingConfig
+from zoo.tasks.task import Json, Objective, PyTree, Request, Task
+from zoo.tasks.workload import Scores, Workload
 
 Array = jax.Array
 
@@ -43,8 +51,45 @@ _NUM_SHOWN = 3
 
 
 @dataclass(frozen=True)
-class Translating(Task):
-    """The task of an encoder-decoder.
+class TranslatorTraining(TrainingConfig):
+    """The settings of the loop for a translator.
+
+    Attributes:
+        label_smoothing: how much of each target's probability is spread over all tokens.
+        scheduled_sampling_rate: fraction of the target words it reads that are its own.
+    """
+
+    label_smoothing: float = 0.0
+    scheduled_sampling_rate: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("label_smoothing", "scheduled_sampling_rate"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UserError(
+                    f"training.{name} is {getattr(self, name)}; use a fraction from 0 to below 1"
+                )
+
+
+@dataclass(frozen=True)
+class TranslatorEvaluation(EvaluationConfig):
+    """What is measured of a translator.
+
+    Attributes:
+        beam_size: hypotheses of the search; 1 is greedy.
+    """
+
+    beam_size: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.beam_size < 1:
+            raise UserError(f"evaluation.beam_size is {self.beam_size}; use at least 1")
+
+
+@dataclass(frozen=True)
+class TranslatorLoss(Objective):
+    """The loss of an encoder-decoder.
 
     Attributes:
         model: a module that maps sources and target inputs to a TranslationOutput.
@@ -98,145 +143,136 @@ class Translating(Task):
         return jnp.where(chosen.at[:, 0].set(False), shifted, inputs)
 
 
-class EncodedPairs(NamedTuple):
-    """A parallel corpus as a translator takes it.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TranslatorWorkload(Workload):
+    """An encoder-decoder on its corpus.
 
     Attributes:
-        source_vocabulary: made from the training sources, or where shared from both sides.
-        target_vocabulary: the same of the targets.
-        splits: the texts.
+        trained: the translator without parameters.
+        validation: the validation split.
+        beam_size: of the search for translations.
     """
 
-    source_vocabulary: Vocabulary
-    target_vocabulary: Vocabulary
-    splits: dict[str, ParallelTexts]
+    criterion: ClassVar[str] = "error"
 
-
-class _Trained(NamedTuple):
-    """What translating needs of a model that is not yet a checkpoint."""
-
-    model: Any
-    params: Any
-    vocabulary: Vocabulary
-    source_vocabulary: Vocabulary
-    lowercase: bool
-
-
-class _Shown(NamedTuple):
-    """What a run shows of its translator along the way, all on the validation split."""
-
-    trained: Callable[[Any], _Trained]  # of parameters
+    trained: TrainedTranslator
     validation: ParallelTexts
     beam_size: int
 
-    def evaluate(self, params: Any) -> dict[str, float]:
-        """The scores by name."""
-        trained = self.trained(params)
-        return evaluate_translator(trained, self.validation, beam_size=self.beam_size).record()
+    def init_params(self, key: Array) -> PyTree:
+        """Returns the parameters before training."""
+        return TRANSLATION.init(self.trained.model, key)
 
-    def sample(self, params: Any, seed: int) -> str:
-        """The first sentences and their translations."""
+    def evaluate(self, params: PyTree) -> Scores:
+        """Returns the scores on the validation split."""
+        trained = self.trained.with_params(params)
+        return evaluate_translator(trained, self.validation, beam_size=self.beam_size).scores()
+
+    def describe(self, scores: Scores) -> str:
+        """Returns scores in a few words."""
+        return describe(scores)
+
+    def sample(self, params: PyTree, seed: int) -> str:
+        """Returns the first sentences of the validation split and their translations."""
         del seed
+        return "\n".join(f"{one.source}\n    -> {one.text}" for one in self._translate(params))
+
+    def figures(self, params: PyTree) -> list[dict[str, Any]]:
+        """Returns the attention of the same."""
         found = self._translate(params)
-        return "\n".join(f"{one.source}\n    -> {one.text}" for one in found)
+        return [figure for one in found if (figure := alignment_figure(one))]
 
-    def figures(self, params: Any) -> list[dict[str, Any]]:
-        """The attention of the same."""
-        return [figure for one in self._translate(params) if (figure := alignment_figure(one))]
-
-    def _translate(self, params: Any) -> list[Translation]:
-        return translate(self.trained(params), self.validation.sources[:_NUM_SHOWN], beam_size=1)
+    def _translate(self, params: PyTree) -> list[Translation]:
+        sources = self.validation.sources[:_NUM_SHOWN]
+        return translate(self.trained.with_params(params), sources, beam_size=1)
 
 
-def encode_parallel_corpus(data: ParallelDataConfig) -> EncodedPairs:
-    """Reads a corpus and makes its vocabularies.
+class Translating(Task):
+    """Encoder-decoders, from one language to another."""
 
-    Raises:
-        UserError: for a corpus that can't be read, or a vocabulary that can't be made.
-    """
-    splits = load_parallel_corpus(data)
-    train = splits["train"]
-    options: dict[str, Any] = {"max_size": data.vocabulary_size, "min_count": data.min_count}
-    if data.share_vocabulary:
-        lines = [*train.sources, *train.targets]
-        both = build_vocabulary(data.vocabulary, lines, **options)
-        return EncodedPairs(both, both, splits)
-    source, target = (
-        build_vocabulary(data.vocabulary, lines, **options)
-        for lines in (train.sources, train.targets)
-    )
-    return EncodedPairs(source, target, splits)
+    kind = TRANSLATOR
+    records: ClassVar[Mapping[str, type]] = {
+        "data": ParallelDataConfig,
+        "training": TranslatorTraining,
+        "evaluation": TranslatorEvaluation,
+    }
+    flags = frozenset({"source", "target", "beam_size"})
 
-
-def build_workload(config: ConfigDict) -> Workload:
-    """An encoder-decoder on its corpus.
-
-    Raises:
-        UserError: for a corpus that can't be read, or a setting that can't be.
-    """
-    import_sacrebleu()  # the score on validation needs it, and that is hours away
-    data = ParallelDataConfig(**config.data)
-    training = config.training
-    source, target, splits = encode_parallel_corpus(data)
-    if config.model.share_embeddings and not data.share_vocabulary:
-        raise UserError(
-            "model.share_embeddings needs one vocabulary: --config.data.share_vocabulary=True"
+    def open(self, config: Json, vocabulary: Json, progress: Json) -> TrainedTranslator:
+        """Returns a checkpoint without its parameters; see `Task.open`."""
+        source = vocabulary_from_json(vocabulary["source"])
+        target = vocabulary_from_json(vocabulary["target"])
+        return TrainedTranslator(
+            model=build(config["model"], len(target), source_vocabulary_size=len(source)),
+            params={},
+            vocabulary=target,
+            config=config,
+            progress=progress,
+            source_vocabulary=source,
+            lowercase=bool(config.get("data", {}).get("lowercase", False)),
         )
-    model = build(config.model.to_dict(), len(target), source_vocabulary_size=len(source))
-    train = splits["train"]
-    rows = encode_texts(source, train.sources), encode_texts(target, train.targets)
-    kept = keep_short(*rows, data.max_tokens)
-    batches = ParallelBatches(
-        *kept,
-        batch_size=data.batch_size,
-        bucket_lengths=data.bucket_lengths,
-        seed=training.seed,
-    )
-    ones = jnp.ones((1, 1), jnp.int32)
-    shown = _Shown(
-        lambda params: _Trained(model, params, target, source, data.lowercase),
-        splits["validation"],
-        config.evaluation.beam_size,
-    )
 
-    return Workload(
-        task=Translating(model, training.label_smoothing, training.scheduled_sampling_rate),
-        init_params=lambda key: model.init(key, ones, jnp.ones(1, jnp.int32), ones)["params"],
-        carry=(),
-        batches=batches,
-        vocabulary={"source": source.to_json(), "target": target.to_json()},
-        evaluate=shown.evaluate,
-        criterion="error",
-        describe=describe,
-        sample=shown.sample,
-        figures=shown.figures,
-        fingerprints=_fingerprints(splits),
-        notes=_left_out(len(rows[0]), len(kept[0]), data.max_tokens)
-        + _unknown("source", kept[0])
-        + _unknown("target", kept[1]),
-    )
+    def init(self, model: nn.Module, key: Array) -> PyTree:
+        """Returns a model's parameters before training."""
+        tokens = jnp.ones((1, 1), jnp.int32)
+        return model.init(key, tokens, jnp.ones(1, jnp.int32), tokens)["params"]
+
+    def workload(self, config: ConfigDict) -> TranslatorWorkload:
+        """Returns an encoder-decoder on its corpus; see `Task.workload`."""
+        import_sacrebleu()  # the score on validation needs it, and that is hours away
+        data = ParallelDataConfig(**config.data)
+        training = config.training
+        source, target, splits = encode_parallel_corpus(data)
+        if config.model.share_embeddings and not data.share_vocabulary:
+            raise UserError(
+                "model.share_embeddings needs one vocabulary: --config.data.share_vocabulary=True"
+            )
+        model = build(config.model.to_dict(), len(target), source_vocabulary_size=len(source))
+        train = splits["train"]
+        rows = encode_texts(source, train.sources), encode_texts(target, train.targets)
+        kept = keep_short(*rows, data.max_tokens)
+        return TranslatorWorkload(
+            trained=TrainedTranslator(
+                model=model,
+                params={},
+                vocabulary=target,
+                source_vocabulary=source,
+                lowercase=data.lowercase,
+            ),
+            fingerprints=fingerprints_of(splits),
+            objective=TranslatorLoss(
+                model, training.label_smoothing, training.scheduled_sampling_rate
+            ),
+            batches=ParallelBatches(
+                *kept,
+                batch_size=data.batch_size,
+                bucket_lengths=data.bucket_lengths,
+                seed=training.seed,
+            ),
+            notes=note_left_out(len(rows[0]), len(kept[0]), data.max_tokens)
+            + note_unknown("source", kept[0])
+            + note_unknown("target", kept[1]),
+            validation=splits["validation"],
+            beam_size=config.evaluation.beam_size,
+        )
+
+    def measure(self, checkpoint: TrainedTranslator, request: Request) -> TranslationScore:
+        """Returns how well a translator does on a split or on two texts; see `Task.measure`."""
+        if request.files:
+            source, target = request.files
+            found = read_pairs(PairFiles(source, target))
+            texts, targets = map(list, zip(*found, strict=True))
+            pairs = ParallelTexts(texts, targets, [()] * len(found))
+        else:
+            data = own_data_config(checkpoint, ParallelDataConfig, request.directory)
+            data = replace(data, lowercase=False)  # references keep their capitals
+            with flags_of_commands():
+                pairs = load_parallel_corpus(data)[request.split]
+            note_other_text(checkpoint, request.split, of_pairs(pairs.sources, pairs.targets))
+        return evaluate_translator(checkpoint, pairs, beam_size=request.beam_size)
 
 
-def _fingerprints(splits: dict[str, ParallelTexts]) -> dict[str, str]:
-    """The fingerprint of each split."""
-    return {split: of_pairs(texts.sources, texts.targets) for split, texts in splits.items()}
-
-
-def _left_out(given: int, kept: int, max_tokens: int) -> tuple[str, ...]:
-    """How many training pairs were too long, in a line; none where all were kept."""
-    if given == kept:
-        return ()
-    return (
-        f"{given - kept:,} of {given:,} training pairs have a side longer than {max_tokens} tokens "
-        "and were left out",
-    )
-
-
-def _unknown(side: str, rows: list[np.ndarray]) -> tuple[str, ...]:
-    """How many of a side's training tokens are `<unk>`, in a line; none for none."""
-    tokens = np.concatenate(rows)
-    unknown = count_unknown(tokens)
-    return (f"{unknown / len(tokens):.1%} of the {side} tokens are <unk>",) if unknown else ()
+TRANSLATION = Translating()
 
 
 def describe(scores: dict[str, float]) -> str:

@@ -1,63 +1,93 @@
-"""What a task hands to the training loop."""
+"""A model on a corpus, ready to be trained: what a task hands to the training loop."""
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
 
 from zoo.data.batching import Batches
+from zoo.models.trained import Checkpoint
+from zoo.tasks.task import Objective, PyTree
+
+Scores = dict[str, float]
 
 
-class Workload(NamedTuple):
-    """A model on a corpus, ready to be trained; the loop needs to know no more than this.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _OnACorpus(ABC):
+    """A model on a corpus.
 
     Attributes:
-        task: the loss, see `zoo.training.state.Task`.
-        init_params: random key -> parameters before training.
-        carry: the recurrent state before the first batch.
-        batches: the training batches; `SeededBatches` where several seeds may train at once.
-        vocabulary: what `Vocabulary.to_json` gave; saved with every checkpoint.
-        evaluate: parameters -> scores on the validation split.
+        trained: the model with its vocabularies, but without parameters.
+        fingerprints: of each split of the corpus, see `zoo.data.fingerprints`.
+    """
+
+    trained: Checkpoint
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def vocabulary(self) -> dict[str, Any]:
+        """What is saved of the vocabularies with every checkpoint."""
+        return self.trained.vocabulary_record
+
+    @abstractmethod
+    def evaluate(self, params: PyTree) -> Scores:
+        """Returns the scores on the validation split."""
+
+    @abstractmethod
+    def describe(self, scores: Scores) -> str:
+        """Returns scores in a few words, for the line of progress."""
+
+    def sample(self, params: PyTree, seed: int) -> str:
+        """Returns a text that shows what the model does; "" where there is none."""
+        del params, seed
+        return ""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Workload(_OnACorpus):
+    """A model on a corpus that is trained step by step; the loop needs to know no more than this.
+
+    Attributes:
         criterion: the name of the score that training is to lower.
-        describe: scores -> a few words for the progress line.
-        sample: (parameters, seed) -> a text that shows what the model does, or "".
-        figures: parameters -> what the report draws, see `zoo.diagnostics.figures`.
+        objective: the loss.
+        batches: the training batches; `SeededBatches` where several seeds may train at once.
+        carry: the recurrent state before the first batch.
         frozen: by a parameter's name, which of its elements stay as they are: bool arrays that
             broadcast to it; None for none.
         notes: what a user should know before training starts, a line each.
-        fingerprints: of each split of the corpus, see `zoo.data.fingerprints`.
-        evaluate_ensemble: the parameters of several models -> the scores of the mean of their
-            probabilities; None where the task has no such.
     """
 
-    task: Any
-    init_params: Callable[[jax.Array], Any]
-    carry: Any
+    criterion: ClassVar[str]
+
+    objective: Objective
     batches: Batches
-    vocabulary: dict[str, Any]
-    evaluate: Callable[[Any], dict[str, float]]
-    criterion: str
-    describe: Callable[[dict[str, float]], str]
-    sample: Callable[[Any, int], str]
-    figures: Callable[[Any], list[dict[str, Any]]]
-    frozen: dict[str, np.ndarray] | None = None
+    carry: PyTree = ()
+    frozen: Mapping[str, np.ndarray] | None = None
     notes: tuple[str, ...] = ()
-    fingerprints: dict[str, str] | None = None
-    evaluate_ensemble: Callable[[list[Any]], dict[str, float]] | None = None
+
+    @abstractmethod
+    def init_params(self, key: jax.Array) -> PyTree:
+        """Returns the parameters before training."""
+
+    def figures(self, params: PyTree) -> list[dict[str, Any]]:
+        """Returns what the report draws of the model, see `zoo.diagnostics.figures`."""
+        del params
+        return []
+
+    def evaluate_ensemble(self, parts: list[PyTree]) -> Scores | None:
+        """Returns the scores of the mean of several models' probabilities; None where a task has
+        no such."""
+        del parts
+        return None
 
 
-class CountingWorkload(NamedTuple):
-    """A model on a corpus whose parameters are counted in one go.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CountingWorkload(_OnACorpus):
+    """A model on a corpus whose parameters are counted in one go."""
 
-    Attributes:
-        estimate: () -> parameters, and lines about them for the user.
-        vocabulary, evaluate, describe, sample, fingerprints: as in `Workload`.
-    """
-
-    estimate: Callable[[], tuple[Any, list[str]]]
-    vocabulary: dict[str, Any]
-    evaluate: Callable[[Any], dict[str, float]]
-    describe: Callable[[dict[str, float]], str]
-    sample: Callable[[Any, int], str]
-    fingerprints: dict[str, str] | None = None
+    @abstractmethod
+    def estimate(self) -> tuple[PyTree, list[str]]:
+        """Returns the parameters, and lines about them for the user."""

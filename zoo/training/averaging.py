@@ -20,15 +20,13 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-STARTS = ("never", "first_step", "stall")
-
 
 @dataclass(frozen=True)
 class AveragingConfig:
     """The settings of the average.
 
     Attributes:
-        start: when averaging begins, one of STARTS.
+        start: when averaging begins, one of `zoo.tasks.settings.AVERAGING_STARTS`.
         decay: d.
     """
 

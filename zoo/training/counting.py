@@ -15,8 +15,8 @@ def _score(workload: CountingWorkload, params: Any) -> tuple[dict[str, float], P
     """The scores, and the progress that they are; infinite ones are no JSON."""
     scores = workload.evaluate(params)
     finite = {name: value for name, value in scores.items() if math.isfinite(value)}
-    fingerprints = workload.fingerprints or {}
-    return scores, Progress(best_step=1, validation=finite, fingerprints=fingerprints)
+    known = dict(workload.fingerprints)
+    return scores, Progress(best_step=1, validation=finite, fingerprints=known)
 
 
 def count(

@@ -24,10 +24,11 @@ from ml_collections import ConfigDict
 
 from zoo.data.batching import Batches, SeededBatches
 from zoo.special_tokens import END_ID
-from zoo.tasks.task import Task
-from zoo.tasks.workload import Workload
+from zoo.tasks.settings import TrainingConfig
+from zoo.tasks.task import Objective
+from zoo.tasks.workload import Scores, Workload
 from zoo.training import hosts
-from zoo.training.config import TrainingConfig, section
+from zoo.training.config import section
 from zoo.training.run import Progress, Run
 from zoo.training.state import Array, Metrics, PyTree, TrainState
 
@@ -64,25 +65,25 @@ def list_members(training: TrainingConfig) -> list[Member]:
 
 
 @dataclass(frozen=True)
-class SumOfLosses(Task):
-    """The task of M members: arrays [M, ...], and the sum of a task's losses.
+class SumOfLosses(Objective):
+    """The objective of M members: arrays [M, ...], and the sum of their losses.
 
     Attributes:
-        task: the task of each.
+        one: the objective of each.
     """
 
-    task: Task
+    one: Objective
 
     def loss(
         self, params: PyTree, carry: PyTree, batch: PyTree, key: Array
     ) -> tuple[Array, tuple[PyTree, Metrics]]:
         """The sum of the losses, the carries, and the sums of the metrics."""
-        losses, (carry, metrics) = jax.vmap(self.task.loss)(params, carry, batch, key)
+        losses, (carry, metrics) = jax.vmap(self.one.loss)(params, carry, batch, key)
         return losses.sum(), (carry, {name: values.sum() for name, values in metrics.items()})
 
     def rate_factor(self, batch: PyTree) -> Array:
         """Returns the factor of each member, [M]."""
-        factors = jax.vmap(lambda own: jnp.asarray(self.task.rate_factor(own)))
+        factors = jax.vmap(lambda own: jnp.asarray(self.one.rate_factor(own)))
         return factors(batch)
 
 
@@ -142,29 +143,67 @@ def _stack(*arrays: np.ndarray) -> np.ndarray:
     )
 
 
-def combine(workload: Workload, members: Sequence[Member]) -> Workload:
-    """The workload of all members, from that of one.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MembersWorkload(Workload):
+    """The workload of all members.
 
     Its scores are means over the seeds, of the learning rate that is best by them; the criterion of
     each member stands beside them, under the member's name.
+
+    Attributes:
+        one: the workload of one member.
+        members: all of them.
     """
 
-    def evaluate(params: Any) -> dict[str, float]:
-        scores = score_each(workload, params, members)
-        _, mean = best_rate(scores, members, workload.criterion)
-        own = {member.name: score[workload.criterion] for member, score in scores.items()}
-        return mean | own
+    one: Workload
+    members: tuple[Member, ...]
 
+    @property
+    def criterion(self) -> str:  # type: ignore[override]
+        """The name of the score that training is to lower."""
+        return self.one.criterion
+
+    @property
+    def vocabulary(self) -> dict[str, Any]:
+        """What is saved of the vocabularies with every checkpoint."""
+        return self.one.vocabulary
+
+    def init_params(self, key: Array) -> PyTree:
+        """Returns the parameters of all members before training, from their keys [M]."""
+        return jax.vmap(self.one.init_params)(key)
+
+    def evaluate(self, params: PyTree) -> Scores:
+        """Returns the scores on the validation split."""
+        scores = score_each(self.one, params, self.members)
+        _, mean = best_rate(scores, self.members, self.criterion)
+        return mean | {member.name: score[self.criterion] for member, score in scores.items()}
+
+    def describe(self, scores: Scores) -> str:
+        """Returns scores in a few words."""
+        return f"mean over seeds {self.one.describe(scores)}"
+
+    def sample(self, params: PyTree, seed: int) -> str:
+        """Returns what the first member does."""
+        return self.one.sample(take(params, 0), seed)
+
+    def figures(self, params: PyTree) -> list[dict[str, Any]]:
+        """Returns what the report draws of the first member."""
+        return self.one.figures(take(params, 0))
+
+
+def combine(workload: Workload, members: Sequence[Member]) -> MembersWorkload:
+    """The workload of all members, from that of one."""
     batches = cast(SeededBatches, workload.batches)
-    return workload._replace(
-        task=SumOfLosses(workload.task),
-        init_params=jax.vmap(workload.init_params),
-        carry=jax.tree.map(lambda array: jnp.stack([array] * len(members)), workload.carry),
+    return MembersWorkload(
+        trained=workload.trained,
+        fingerprints=workload.fingerprints,
+        objective=SumOfLosses(workload.objective),
         batches=MemberBatches([batches.with_seed(member.seed) for member in members]),
-        evaluate=evaluate,
-        describe=lambda scores: f"mean over seeds {workload.describe(scores)}",
-        sample=lambda params, seed: workload.sample(take(params, 0), seed),
-        figures=lambda params: workload.figures(take(params, 0)),
+        carry=jax.tree.map(lambda array: jnp.stack([array] * len(members)), workload.carry),
+        frozen=workload.frozen,
+        notes=workload.notes,
+        one=workload,
+        members=tuple(members),
     )
 
 
@@ -228,9 +267,9 @@ def write_members(
         f"{', '.join(member.name for member in best)}: mean {workload.describe(mean)}; "
         f"{workload.criterion} {mean[workload.criterion]:.4f}{spread}"
     )
-    if workload.evaluate_ensemble and len(best) > 1:
-        parts = [take(params, members.index(member)) for member in best]
-        log(f"ensemble of the {len(best)}: {workload.describe(workload.evaluate_ensemble(parts))}")
+    parts = [take(params, members.index(member)) for member in best]
+    if len(best) > 1 and (ensemble := workload.evaluate_ensemble(parts)) is not None:
+        log(f"ensemble of the {len(best)}: {workload.describe(ensemble)}")
 
 
 def _write_member(
@@ -248,7 +287,7 @@ def _write_member(
     own.optimizer.learning_rate = config.optimizer.learning_rate * member.rate_factor
     of_member = ("params", "optimizer_state", "carry", "key")
     step = int(state.step)
-    known = workload.fingerprints or {}
+    known = dict(workload.fingerprints)
     progress = Progress(
         step, score[workload.criterion], score, validation=score, fingerprints=known
     )

@@ -9,9 +9,10 @@ import dataclasses
 import json
 import os
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TextIO
 
 import jax
@@ -129,7 +130,7 @@ class Run:
         template: TrainState,
         vocabulary: dict[str, Any],
         log: Callable[[str], None],
-        fingerprints: dict[str, str] | None = None,
+        fingerprints: Mapping[str, str] = MappingProxyType({}),
     ) -> tuple[TrainState, Progress]:
         """The state and progress of the newest sound checkpoint, or `template` and none.
 
@@ -144,7 +145,7 @@ class Run:
             self._check_corpus(directory, vocabulary, fingerprints, log)
             state, restored = self._restore(directory, template)
             progress = Progress(**restored.progress)
-        progress.fingerprints = fingerprints or {}
+        progress.fingerprints = dict(fingerprints)
         self.write_config()
         self._truncate(int(state.step), log)
         return state, progress
@@ -161,7 +162,7 @@ class Run:
         self,
         vocabulary: dict[str, Any],
         log: Callable[[str], None],
-        fingerprints: dict[str, str] | None = None,
+        fingerprints: Mapping[str, str] = MappingProxyType({}),
     ) -> Any:
         """The parameters of a counted model; None where they are still to be counted.
 
@@ -184,7 +185,7 @@ class Run:
         self,
         directory: Any,
         vocabulary: dict[str, Any],
-        fingerprints: dict[str, str] | None,
+        fingerprints: Mapping[str, str],
         log: Callable[[str], None],
     ) -> None:
         """Raises UserError for another vocabulary or text than the run was started with."""
@@ -195,7 +196,7 @@ class Run:
             )
         progress = checkpoints.read_json(directory / checkpoints.PROGRESS)
         known = progress.get("fingerprints", {})
-        for split, found in (fingerprints or {}).items():
+        for split, found in fingerprints.items():
             if known.get(split, found) != found:
                 told = f"the {split} split is another text than when {self.directory} was started"
                 if not self._allow_config_change:

@@ -39,7 +39,7 @@ def initial_state(config: ConfigDict, workload: Workload, mesh: Mesh) -> TrainSt
     def create(key: jax.Array) -> TrainState:
         keys = split(key)
         return create_state(
-            workload.task,
+            workload.objective,
             optimizer,
             workload.init_params(keys[..., 0]),
             workload.carry,

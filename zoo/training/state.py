@@ -9,7 +9,7 @@ import optax
 from flax import struct
 from jax.sharding import Mesh
 
-from zoo.tasks.task import Metrics, PyTree, Task
+from zoo.tasks.task import Metrics, Objective, PyTree
 from zoo.training.averaging import Average, AveragingConfig, start_average
 from zoo.training.devices import shardings
 
@@ -28,7 +28,7 @@ class TrainState(struct.PyTreeNode):
         learning_rate_scale: float32, factor on every update, lowered when validation stalls.
         average: of the parameters over the steps, see `zoo.training.averaging`; None where there
             is none.
-        task: the loss.
+        objective: the loss.
         optimizer: the update rule.
         num_microbatches: the parts that a batch is worked through in.
         num_members: how many runs the arrays hold, see `zoo.training.members`.
@@ -43,7 +43,7 @@ class TrainState(struct.PyTreeNode):
     key: Array
     learning_rate_scale: Array
     average: Average | None
-    task: Task = struct.field(pytree_node=False)
+    objective: Objective = struct.field(pytree_node=False)
     optimizer: optax.GradientTransformation = struct.field(pytree_node=False)
     num_microbatches: int = struct.field(pytree_node=False, default=1)
     num_members: int = struct.field(pytree_node=False, default=1)
@@ -56,7 +56,7 @@ class TrainState(struct.PyTreeNode):
 
 
 def create_state(
-    task: Task,
+    objective: Objective,
     optimizer: optax.GradientTransformation,
     params: PyTree,
     carry: PyTree,
@@ -68,7 +68,7 @@ def create_state(
     """Returns the state of a run before its first step.
 
     Args:
-        task: the loss.
+        objective: the loss.
         optimizer: the update rule.
         params: the parameters to start from.
         carry: the recurrent state before the first batch.
@@ -84,7 +84,7 @@ def create_state(
         key=key,
         learning_rate_scale=jnp.ones(()),
         average=start_average(averaging or AveragingConfig(), params),
-        task=task,
+        objective=objective,
         optimizer=optimizer,
         **static,
     )
@@ -95,17 +95,17 @@ def train_step(state: TrainState, batch: PyTree) -> tuple[TrainState, Metrics]:
 
     Args:
         state: the state before the step.
-        batch: what the state's task makes a loss of.
+        batch: what the state's objective makes a loss of.
 
     Returns:
-        The state after the step, and the task's metrics with `gradient_norm`, the Euclidean norm
-        of the gradient before any clipping.
+        The state after the step, and the objective's metrics with `gradient_norm`, the Euclidean
+        norm of the gradient before any clipping.
     """
     key = _fold_in(state.key, state.step)
     differentiate = _gradient if state.num_microbatches == 1 else _accumulated_gradient
     grads, (carry, metrics) = differentiate(state, batch, key)
     updates, optimizer_state = state.optimizer.update(grads, state.optimizer_state, state.params)
-    factor = state.learning_rate_scale * state.task.rate_factor(batch)
+    factor = state.learning_rate_scale * state.objective.rate_factor(batch)
     updates = jax.tree.map(lambda update: update * _like(factor, update), updates)
     params = optax.apply_updates(state.params, updates)
     state = state.replace(
@@ -130,8 +130,8 @@ def _fold_in(key: Array, step: Array) -> Array:
 
 
 def _gradient(state: TrainState, batch: PyTree, key: Array) -> tuple[PyTree, tuple]:
-    """The gradient of the loss of a batch, and what the task gives beside it."""
-    return jax.grad(state.task.loss, has_aux=True)(state.params, state.carry, batch, key)
+    """The gradient of the loss of a batch, and what the objective gives beside it."""
+    return jax.grad(state.objective.loss, has_aux=True)(state.params, state.carry, batch, key)
 
 
 def _accumulated_gradient(state: TrainState, batch: PyTree, key: Array) -> tuple[PyTree, tuple]:

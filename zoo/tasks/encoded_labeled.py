@@ -1,0 +1,83 @@
+"""A labelled corpus as a classifier takes it: vocabulary, labels, and splits as rows of tokens."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from zoo.data.fingerprints import of_labeled
+from zoo.data.labeled_batching import cut_rows, encode_texts
+from zoo.data.labeled_corpora import LabeledDataConfig, load_labeled_corpus
+from zoo.data.labels import Labels, make_labels
+from zoo.data.vocabulary import Vocabulary, build_vocabulary
+from zoo.data.word_vectors import vector_words
+
+
+class Split(NamedTuple):
+    """The tokens of each of a split's texts, and their targets [N, C]."""
+
+    rows: list[np.ndarray]
+    targets: np.ndarray
+
+
+class EncodedTexts(NamedTuple):
+    """A corpus as a classifier takes it.
+
+    Attributes:
+        vocabulary: made from the training texts.
+        labels: the same.
+        train: the training split.
+        validation: the validation split.
+        notes: what a user should know of texts that were cut.
+        fingerprints: of each split, see `zoo.data.fingerprints`.
+    """
+
+    vocabulary: Vocabulary
+    labels: Labels
+    train: Split
+    validation: Split
+    notes: tuple[str, ...]
+    fingerprints: dict[str, str]
+
+
+def encode_labeled_corpus(data: LabeledDataConfig) -> EncodedTexts:
+    """Reads a corpus, and makes its vocabulary and labels.
+
+    Raises:
+        UserError: for a corpus that can't be read, or a label that only the other splits have.
+    """
+    corpus = load_labeled_corpus(data)
+    train = corpus.splits["train"]
+    labels = make_labels(train.labels, multiple=corpus.multiple)
+    vocabulary = build_vocabulary(
+        data.vocabulary,
+        train.texts,
+        max_size=data.vocabulary_size,
+        min_count=data.min_count,
+        more=vector_words(data.word_vectors) if data.keep_word_vectors else (),
+    )
+    validation = corpus.splits["validation"]
+    rows = encode_texts(vocabulary, train.texts)
+    return EncodedTexts(
+        vocabulary,
+        labels,
+        Split(cut_rows(rows, data.max_tokens, data.cut), labels.encode(train.labels)),
+        Split(
+            encode_texts(vocabulary, validation.texts, data.max_tokens, data.cut),
+            labels.encode(validation.labels),
+        ),
+        _cut(rows, data.max_tokens),
+        {split: of_labeled(*texts) for split, texts in corpus.splits.items()},
+    )
+
+
+def _cut(rows: list[np.ndarray], max_tokens: int) -> tuple[str, ...]:
+    """What max_tokens cuts off the training texts, in a line; none where it cuts nothing."""
+    lengths = np.array([len(row) - 1 for row in rows])
+    longer = int((lengths > max_tokens).sum()) if max_tokens else 0
+    if not longer:
+        return ()
+    lost = np.maximum(lengths - max_tokens, 0).sum() / lengths.sum()
+    return (
+        f"{longer:,} of {len(rows):,} training texts are longer than {max_tokens} tokens and "
+        f"were cut: {lost:.1%} of all tokens are lost",
+    )

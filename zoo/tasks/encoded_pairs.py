@@ -1,0 +1,65 @@
+"""A parallel corpus as a translator takes it: its vocabularies, and notes for the user."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from zoo.data.fingerprints import of_pairs
+from zoo.data.parallel_corpora import ParallelDataConfig, ParallelTexts, load_parallel_corpus
+from zoo.data.vocabulary import Vocabulary, build_vocabulary, count_unknown
+
+
+class EncodedPairs(NamedTuple):
+    """A parallel corpus as a translator takes it.
+
+    Attributes:
+        source_vocabulary: made from the training sources, or where shared from both sides.
+        target_vocabulary: the same of the targets.
+        splits: the texts.
+    """
+
+    source_vocabulary: Vocabulary
+    target_vocabulary: Vocabulary
+    splits: dict[str, ParallelTexts]
+
+
+def encode_parallel_corpus(data: ParallelDataConfig) -> EncodedPairs:
+    """Reads a corpus and makes its vocabularies.
+
+    Raises:
+        UserError: for a corpus that can't be read, or a vocabulary that can't be made.
+    """
+    splits = load_parallel_corpus(data)
+    train = splits["train"]
+    options: dict[str, Any] = {"max_size": data.vocabulary_size, "min_count": data.min_count}
+    if data.share_vocabulary:
+        lines = [*train.sources, *train.targets]
+        both = build_vocabulary(data.vocabulary, lines, **options)
+        return EncodedPairs(both, both, splits)
+    source, target = (
+        build_vocabulary(data.vocabulary, lines, **options)
+        for lines in (train.sources, train.targets)
+    )
+    return EncodedPairs(source, target, splits)
+
+
+def fingerprints_of(splits: dict[str, ParallelTexts]) -> dict[str, str]:
+    """The fingerprint of each split."""
+    return {split: of_pairs(texts.sources, texts.targets) for split, texts in splits.items()}
+
+
+def note_left_out(given: int, kept: int, max_tokens: int) -> tuple[str, ...]:
+    """How many training pairs were too long, in a line; none where all were kept."""
+    if given == kept:
+        return ()
+    return (
+        f"{given - kept:,} of {given:,} training pairs have a side longer than {max_tokens} tokens "
+        "and were left out",
+    )
+
+
+def note_unknown(side: str, rows: list[np.ndarray]) -> tuple[str, ...]:
+    """How many of a side's training tokens are `<unk>`, in a line; none for none."""
+    tokens = np.concatenate(rows)
+    unknown = count_unknown(tokens)
+    return (f"{unknown / len(tokens):.1%} of the {side} tokens are <unk>",) if unknown else ()
