@@ -138,6 +138,17 @@ def lru(x: Arrays, p: Arrays, start: Arrays, scan: str) -> Arrays:
     return {"y": run_layer("lru", 8, params, x["u"], carry, scan).outputs}
 
 
+def s5(x: Arrays, p: Arrays, start: Arrays, scan: str) -> Arrays:
+    """Six complex numbers, each with its conjugate, and a skip for each unit."""
+    params = {"log_decay": jnp.log(-p["Lambda_re"]), "frequency": p["Lambda_im"]}
+    params |= {"log_step": p["log_step"][:, 0], "skip_kernel": jnp.diag(p["D"])}
+    for part, index in (("real", 0), ("imag", 1)):
+        params[f"input_{part}"] = p["B"][..., index].T
+        params[f"output_{part}"] = p["C"][..., index].T
+    carry = (jnp.zeros((len(x["u"]), len(p["Lambda_re"])), complex),)
+    return {"y": run_layer("s5", 8, params, x["u"], carry, scan).outputs}
+
+
 def s4d(x: Arrays, p: Arrays, start: Arrays, scan: str) -> Arrays:
     """Time is their last axis."""
     params = {"log_decay": p["log_A_real"], "frequency": p["A_imag"], "log_step": p["log_dt"]}
@@ -201,6 +212,37 @@ def delta(name: str, x: Arrays, p: Arrays, start: Arrays, scan: str) -> Arrays:
     return {"y": y} | last_of("S", carry)
 
 
+def rwkv7(x: Arrays, p: Arrays, start: Arrays, scan: str) -> Arrays:
+    """Their kernels multiply from the left, and their state is [value, key]."""
+    kernels = [p[name].T for name in ("Wr", "Wk", "Wv")] + [p[f"W{name}1"] for name in "wag"]
+    mixes = [p[f"m{name}"] for name in "rkvwag"]
+    renamed = {
+        "decay_up": "Ww2",
+        "decay_bias": "w_bias",
+        "rate_up": "Wa2",
+        "rate_bias": "a_bias",
+        "gate_up": "Wg2",
+        "removed_scale": "k_k",
+        "added_scale": "k_a",
+        "bonus": "r_k",
+        "norm_scale": "ln_w",
+        "norm_bias": "ln_b",
+    }
+    params = {ours: p[theirs] for ours, theirs in renamed.items()}
+    params["input_kernel"] = jnp.concatenate(kernels, axis=1)
+    params["mix"], params["output_kernel"] = jnp.stack(mixes), p["Wo"].T
+    last = start["last_x"]
+    before = [last * m[None] @ kernel for m, kernel in zip(mixes, kernels, strict=True)]
+    members = {
+        "rank": p["Wa1"].shape[1],
+        "normalise": lambda self, k: k / jnp.linalg.norm(k, axis=-1, keepdims=True),
+    }
+    cell = type("Given", (type(make_cell("rwkv7", 8)),), members)(size=8, num_heads=2)
+    carry = (start["S"].swapaxes(2, 3), jnp.concatenate(before, axis=1))
+    result = recurrence(cell, params, x["x"], carry, scan=scan)
+    return {"y": result.outputs, "final.S": result.carry[0].swapaxes(2, 3)}
+
+
 def mlstm(x: Arrays, p: Arrays, start: Arrays, scan: str) -> Arrays:
     """Their axes are rows, heads, time."""
     moved = {name: array.swapaxes(1, 2) for name, array in x.items()}
@@ -238,6 +280,7 @@ FORMS: dict[str, Form] = {
     "rglru": rg_lru,
     "lru": lru,
     "s4d_zoh": s4d,
+    "s5_zoh_conj": s5,
     "mamba1_full": mamba,
     "linear_attn_norm": linear_attention,
     "retention": retention,
@@ -245,6 +288,7 @@ FORMS: dict[str, Form] = {
     "delta_rule": partial(delta, "delta_net"),
     "delta_rule_beta2": partial(delta, "delta_net_signed"),
     "gated_delta_rule": partial(delta, "gated_delta_net"),
+    "rwkv7_timemix_layer0": rwkv7,
     "mlstm_step": mlstm,
     "slstm": slstm,
 }

@@ -132,7 +132,9 @@ def test_a_language_model_of_two_calls_is_that_of_one(name: str) -> None:
     np.testing.assert_allclose(both, whole.logits, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["min_gru", "min_lstm", "rg_lru", "qrnn", "lru", "s4d", "s6"])
+@pytest.mark.parametrize(
+    "name", ["min_gru", "min_lstm", "rg_lru", "qrnn", "lru", "s4d", "s5", "s6"]
+)
 def test_long_sequences_stay_exact_in_parallel(name: str) -> None:
     cell, params, _, _ = problem(name)
     inputs = random_like(jnp.zeros((1, 4096, D)), 5, 1.0)

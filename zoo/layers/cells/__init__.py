@@ -12,7 +12,7 @@ from typing import Any
 from zoo.errors import UserError
 from zoo.layers.cells.base import Cell
 from zoo.layers.cells.delta import DeltaNet, GatedDeltaNet
-from zoo.layers.cells.diagonal import LRU, S4D
+from zoo.layers.cells.diagonal import LRU, S4D, S5
 from zoo.layers.cells.elman import Elman
 from zoo.layers.cells.gru import GRU
 from zoo.layers.cells.linear import RGLRU, MinGRU, MinLSTM
@@ -20,6 +20,7 @@ from zoo.layers.cells.lstm import LSTM, PeepholeLSTM
 from zoo.layers.cells.mogrifier import Mogrifier
 from zoo.layers.cells.outer_product import GatedLinearAttention, LinearAttention, RetNet
 from zoo.layers.cells.pooling import QRNN, SRU
+from zoo.layers.cells.rwkv import RWKV7
 from zoo.layers.cells.selective import S6
 from zoo.layers.cells.xlstm import MLSTM, SLSTM
 
@@ -41,6 +42,7 @@ _CELLS: dict[str, Callable[..., Cell]] = {
     "rg_lru": RGLRU,
     "lru": LRU,
     "s4d": S4D,
+    "s5": S5,
     "s6": S6,
     "linear_attention": LinearAttention,
     "retnet": RetNet,
@@ -50,6 +52,7 @@ _CELLS: dict[str, Callable[..., Cell]] = {
     "delta_net_signed": partial(DeltaNet, largest_beta=2.0),
     "gated_delta_net": GatedDeltaNet,
     "gated_delta_net_signed": partial(GatedDeltaNet, largest_beta=2.0),
+    "rwkv7": RWKV7,
 }
 _TAKEN = frozenset((*_CELLS, "none", "feedforward", "transformer"))  # some stand beside cells
 

@@ -4,9 +4,9 @@
     h_t = Re(C x_t) + D u_t
 
 a turns and shrinks each number of the state x [N]; how much is trained, and does not depend on the
-input. Sources: Orvieto et al. 2023 (LRU); Gu et al. 2022 (S4D).
+input. Sources: Orvieto et al. 2023 (LRU); Gu et al. 2022 (S4D); Smith et al. 2023 (S5).
 
-Axes: N complex numbers of the state, here N = H.
+Axes: N complex numbers of the state.
 """
 
 import math
@@ -16,6 +16,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from zoo.layers.cells.base import Cell, Parameter, Params, State
@@ -46,8 +47,13 @@ class LRU(Cell):
     (Orvieto et al. 2023, section 3.) a starts on a ring, |a| uniform by area in 0.9 to 0.999 and
     its angle in 0 to pi/10, and exp(gamma) so that the state keeps the size of the input, at
     sqrt(1 - |a|^2). B and C are `input_real`, `input_imag` [D, N], `output_real`, `output_imag`
-    [N, H], D `skip_kernel` [D, H].
+    [N, H], D `skip_kernel` [D, H]; N = H.
     """
+
+    @property
+    def num_numbers(self) -> int:
+        """N."""
+        return self.size
 
     def parameters(self, input_size: int) -> dict[str, Parameter]:
         """nu, theta, gamma, B, C and D."""
@@ -69,13 +75,13 @@ class LRU(Cell):
 
     def initial_state(self, batch_size: int, dtype: Any = float) -> State:
         """Zero."""
-        return (_complex_zeros((batch_size, self.size), dtype),)
+        return (_complex_zeros((batch_size, self.num_numbers), dtype),)
 
     def project(self, params: Params, inputs: Any) -> tuple[Array, Array]:
         """exp(gamma) * (B u_t), complex, and D u_t."""
-        scale = jnp.exp(params["gamma"])[None, None]
         real, imag = inputs @ params["input_real"], inputs @ params["input_imag"]
-        return lax.complex(scale * real, scale * imag), inputs @ params["skip_kernel"]
+        into = self._scale(params)[None, None] * lax.complex(real, imag)
+        return into, inputs @ params["skip_kernel"]
 
     def step(
         self, params: Params, state: State, projected: tuple[Array, Array]
@@ -97,6 +103,10 @@ class LRU(Cell):
     def _decay(self, params: Params) -> Array:
         return _turning(-jnp.exp(params["nu"]), jnp.exp(params["theta"]))
 
+    def _scale(self, params: Params) -> Array:
+        scale = jnp.exp(params["gamma"])
+        return lax.complex(scale, jnp.zeros_like(scale))
+
     def _output(self, params: Params, x: Array) -> Array:
         """Re(C x)."""
         return x.real @ params["output_real"] - x.imag @ params["output_imag"]
@@ -116,6 +126,62 @@ def _ring_gamma(key: Array, shape: tuple[int, ...]) -> Array:
     """log sqrt(1 - |a|^2) for the middle of the ring; each unit's own would need its nu."""
     del key
     return jnp.full(shape, 0.5 * math.log(1 - (0.9**2 + 0.999**2) / 2))
+
+
+@dataclass(frozen=True)
+class S5(LRU):
+    """One state space for all units together, where S4D has one for each.
+
+    a = exp(A dt)
+    x_t = a * x_{t-1} + ((a - 1) / A) * (B u_t)         (zero-order hold)
+    h_t = 2 Re(C x_t) + D u_t
+
+    (Smith et al. 2023.) Each number of x stands for itself and its conjugate, so that N = H / 2.
+    A = -exp(log_decay) + i frequency starts at the eigenvalues of HiPPO's normal part, dt =
+    exp(log_step) [N] between 0.001 and 0.1. B, C and D are as in the LRU.
+    """
+
+    @property
+    def num_numbers(self) -> int:
+        """N."""
+        return (self.size + 1) // 2
+
+    def parameters(self, input_size: int) -> dict[str, Parameter]:
+        """A, dt, B, C and D."""
+        numbers, size = self.num_numbers, self.size
+        into = nn.initializers.normal((2 * input_size) ** -0.5)
+        out = nn.initializers.normal((2 * numbers) ** -0.5)
+        return {
+            "log_decay": Parameter(nn.initializers.constant(math.log(0.5)), (numbers,)),
+            "frequency": Parameter(_hippo_frequency, (numbers,)),
+            "log_step": Parameter(_log_step, (numbers,)),
+            "input_real": Parameter(into, (input_size, numbers)),
+            "input_imag": Parameter(into, (input_size, numbers)),
+            "output_real": Parameter(out, (numbers, size)),
+            "output_imag": Parameter(out, (numbers, size)),
+            "skip_kernel": Parameter(nn.initializers.glorot_uniform(), (input_size, size)),
+        }
+
+    def _decay(self, params: Params) -> Array:
+        step = jnp.exp(params["log_step"])
+        return _turning(-jnp.exp(params["log_decay"]) * step, params["frequency"] * step)
+
+    def _scale(self, params: Params) -> Array:
+        rate = lax.complex(-jnp.exp(params["log_decay"]), params["frequency"])
+        return (self._decay(params) - 1) / rate
+
+    def _output(self, params: Params, x: Array) -> Array:
+        """2 Re(C x)."""
+        return 2 * super()._output(params, x)
+
+
+def _hippo_frequency(key: Array, shape: tuple[int, ...]) -> Array:
+    """The positive imaginary parts of HiPPO-LegS' normal part of size 2 N, from the smallest."""
+    del key
+    root = np.sqrt(2 * np.arange(2 * shape[0]) + 1.0)
+    lower = np.tril(np.outer(root, root), -1)
+    values = np.linalg.eigvalsh(0.5j * (lower - lower.T))
+    return jnp.asarray(values[shape[0] :], float)
 
 
 @dataclass(frozen=True)
@@ -144,7 +210,7 @@ class S4D(Cell):
             "bias": Parameter(zeros, (self.size,)),
             "log_decay": Parameter(nn.initializers.constant(math.log(0.5)), shape),
             "frequency": Parameter(_s4d_frequency, shape),
-            "log_step": Parameter(_s4d_log_step, (self.size,)),
+            "log_step": Parameter(_log_step, (self.size,)),
             "output_real": Parameter(normal, shape),
             "output_imag": Parameter(normal, shape),
             "skip": Parameter(nn.initializers.normal(1.0), (self.size,)),
@@ -193,5 +259,5 @@ def _s4d_frequency(key: Array, shape: tuple[int, ...]) -> Array:
     return jnp.broadcast_to(math.pi * jnp.arange(shape[1], dtype=float), shape)
 
 
-def _s4d_log_step(key: Array, shape: tuple[int, ...]) -> Array:
+def _log_step(key: Array, shape: tuple[int, ...]) -> Array:
     return jax.random.uniform(key, shape, minval=math.log(1e-3), maxval=math.log(0.1))

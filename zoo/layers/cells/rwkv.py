@@ -1,0 +1,154 @@
+"""RWKV-7's time mixing: a matrix that decays unit by unit and is corrected (Peng et al. 2025)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from zoo.layers.cells.base import Parameter, Params, State
+from zoo.layers.cells.heads import MatrixCell, outer, unit_length
+from zoo.layers.initializers import Initializer, uniform
+from zoo.layers.linear import product
+
+Array = jax.Array
+
+_PARTS = ("r", "k", "v", "w", "a", "g")
+_STRONGEST_DECAY = 0.6065306597126334  # exp(-1/2)
+_NORM_EPSILON = 64e-5
+
+
+@dataclass(frozen=True)
+class RWKV7(MatrixCell):
+    """A generalised delta rule: each unit of the key decays, and is corrected, at its own rate.
+
+    x^p_t = x_t + m_p * (x_{t-1} - x_t)     p: r, k, v, w, a, g; x_0 = 0 (token shift)
+    r, k, v = W_r x^r, W_k x^k, W_v x^v
+    w = exp(-exp(-1/2) logistic(W_w2 tanh(W_w1 x^w) + b_w))     decay, from exp(-exp(-1/2)) to 1
+    a = logistic(W_a2 W_a1 x^a + b_a)       how much of the old value is taken away
+    g = W_g2 logistic(W_g1 x^g)             output gate
+    c = k * s_k / |k * s_k|                 the key of what is taken away; the length of each head
+    k~ = k * (1 + s_a * (a - 1))            the key of what is added
+    S_t = (diag(w) - (a * c) c') S_{t-1} + k~ v'                for each head
+    h_t = W_o (g * (norm(S_t' r) + (r' (u * k~)) v))            norm: of each head, scaled, shifted
+
+    (Peng et al. 2025, section 4.) The first layer's form: what later layers of that network take
+    from the values of the first is left out, since a cell sees its own layer only. The kernels of
+    the products of x stand side by side in `input_kernel`, and m_p in the rows of `mix`. What x_t
+    adds to the step after it is linear in x_t, so that the state holds it multiplied already.
+    m, b_w, s_k = 0.85 and s_a = 1 start as the authors' first layer does; W_w1, W_a1, W_g1 and u
+    start at zero. The middle width of the pairs W_1, W_2 is H / 8.
+    """
+
+    reads_lookup = False
+
+    @property
+    def rank(self) -> int:
+        """Middle width of the products that go through few numbers."""
+        return max(2, self.size // 8)
+
+    def _widths(self) -> list[int]:
+        return [self.size] * 3 + [self.rank] * 3
+
+    def parameters(self, input_size: int) -> dict[str, Parameter]:
+        """All of the equations' parameters."""
+        h, rank, heads = self.size, self.rank, self.heads
+        ones, zeros, normal = nn.initializers.ones, nn.initializers.zeros, nn.initializers
+        square: Initializer = normal.glorot_uniform()
+        if self.init_scale:
+            square = uniform(self.init_scale)
+        up = normal.orthogonal(0.1)
+        return {
+            "input_kernel": Parameter(self._init_kernel, (input_size, sum(self._widths()))),
+            "mix": Parameter(_init_mix, (len(_PARTS), input_size)),
+            "decay_up": Parameter(up, (rank, h)),
+            "decay_bias": Parameter(_init_decay_bias, (h,)),
+            "rate_up": Parameter(up, (rank, h)),
+            "rate_bias": Parameter(zeros, (h,)),
+            "gate_up": Parameter(up, (rank, h)),
+            "removed_scale": Parameter(normal.constant(0.85), (h,)),
+            "added_scale": Parameter(ones, (h,)),
+            "bonus": Parameter(zeros, (heads, h // heads)),
+            "norm_scale": Parameter(ones, (h,)),
+            "norm_bias": Parameter(zeros, (h,)),
+            "output_kernel": Parameter(square, (h, h)),
+        }
+
+    def _init_kernel(self, key: Array, shape: tuple[int, ...]) -> Array:
+        """W_r, W_k and W_v as `init_scale` says; the pairs' first kernels are zero."""
+        init: Initializer = nn.initializers.glorot_uniform()
+        if self.init_scale:
+            init = uniform(self.init_scale)
+        square = init(key, (shape[0], 3 * self.size))
+        return jnp.concatenate([square, jnp.zeros((shape[0], 3 * self.rank))], axis=1)
+
+    def initial_state(self, batch_size: int, dtype: Any = float) -> State:
+        """S, and what the step before adds to r, k, v, w, a and g; zeros."""
+        (memory,) = super().initial_state(batch_size, dtype)
+        return memory, jnp.zeros((batch_size, sum(self._widths())), dtype)
+
+    def project(self, params: Params, inputs: Any) -> dict[str, Array]:
+        """W_p (x - m_p * x) of all p, for this step; W_p (m_p * x), for the next: [B, T, ...]."""
+        kernel = params["input_kernel"]
+        mixed = kernel * self._widen(params["mix"]).T
+        both = jnp.concatenate([kernel - mixed, mixed], axis=1)
+        flat = product(inputs.reshape((-1, inputs.shape[-1])), both, self.matmul_dtype)
+        now, following = jnp.split(flat.reshape((*inputs.shape[:-1], -1)), 2, axis=-1)
+        return {"now": now, "following": following}
+
+    def _widen(self, mix: Array) -> Array:
+        """m_p [6, D], once for each column of W_p."""
+        widths = self._widths()
+        return jnp.repeat(mix, jnp.array(widths), axis=0, total_repeat_length=sum(widths))
+
+    def step(
+        self, params: Params, state: State, projected: dict[str, Array]
+    ) -> tuple[State, Array]:
+        """The equations above."""
+        memory, before = state
+        widths = self._widths()
+        ends = [sum(widths[: at + 1]) for at in range(len(widths) - 1)]
+        r, k, v, w, a, g = jnp.split(projected["now"] + before, ends, axis=-1)
+        w = jnp.tanh(w) @ params["decay_up"] + params["decay_bias"][None]
+        w = jnp.exp(-_STRONGEST_DECAY * jax.nn.sigmoid(w))
+        a = jax.nn.sigmoid(a @ params["rate_up"] + params["rate_bias"][None])
+        g = jax.nn.sigmoid(g) @ params["gate_up"]
+        removed = self.normalise(self._split(k * params["removed_scale"][None]))
+        added = k * (1 + params["added_scale"][None] * (a - 1))
+        r, v, w, a, added = map(self._split, (r, v, w, a, added))
+        returned = jnp.einsum("bnkv,bnk->bnv", memory, removed)
+        memory = w[..., None] * memory - outer(a * removed, returned) + outer(added, v)
+        y = self._norm(params, jnp.einsum("bnkv,bnk->bnv", memory, r))
+        bonus = (r * params["bonus"][None] * added).sum(axis=-1, keepdims=True) * v
+        h = (g * (y + bonus.reshape(g.shape))) @ params["output_kernel"]
+        return (memory, projected["following"]), h
+
+    def _split(self, x: Array) -> Array:
+        """[B, H] as [B, N, d]."""
+        return x.reshape((len(x), self.heads, -1))
+
+    def normalise(self, k: Array) -> Array:
+        """Keys of length one."""
+        return unit_length(k)
+
+    def _norm(self, params: Params, y: Array) -> Array:
+        """y [B, N, d], each head to mean 0 and variance 1, scaled and shifted: [B, H]."""
+        centred = y - y.mean(axis=-1, keepdims=True)
+        variance = jnp.square(centred).mean(axis=-1, keepdims=True)
+        normed = (centred * jax.lax.rsqrt(variance + _NORM_EPSILON)).reshape((len(y), -1))
+        return normed * params["norm_scale"][None] + params["norm_bias"][None]
+
+
+def _init_mix(key: Array, shape: tuple[int, ...]) -> Array:
+    """1 - (i / D)^p for input i, with the authors' p of each part."""
+    del key
+    powers = jnp.array([0.2, 0.7, 0.7, 0.9, 0.9, 0.2])
+    return 1 - (jnp.arange(shape[1], dtype=float) / shape[1])[None] ** powers[:, None]
+
+
+def _init_decay_bias(key: Array, shape: tuple[int, ...]) -> Array:
+    """From -6.5 to -1.5 over the units: slow ones first."""
+    del key
+    (size,) = shape
+    return -6.5 + 5 * (jnp.arange(size, dtype=float) / max(size - 1, 1)) ** 0.85
