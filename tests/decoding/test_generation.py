@@ -30,11 +30,10 @@ WORDS = WordVocabulary([*SPECIAL_TOKENS, *(f"w{i}" for i in range(9))])
 
 
 @functools.cache
-def checkpoint(cell="lstm", vocabulary=CHARACTERS):
+def checkpoint(cell="lstm", vocabulary=CHARACTERS, **settings):
     """A small model whose parameters, the initial state among them, are random and far from 0."""
-    config = RecurrentLMConfig(
-        cell=cell, embedding_size=6, hidden_sizes=(7, 5), learn_initial_state=True
-    )
+    settings = {"embedding_size": 6, "hidden_sizes": (7, 5), **settings}
+    config = RecurrentLMConfig(cell=cell, learn_initial_state=True, **settings)
     model = RecurrentLM(config, len(vocabulary))
     shapes = jax.eval_shape(model.init, jax.random.key(0), jnp.ones((1, 1), jnp.int32))["params"]
     generator = np.random.default_rng(1)
@@ -103,6 +102,13 @@ def test_text_is_that_of_the_loop_for_other_cells(cell):
     settings = GenerationSettings(seed=3, max_tokens=20)
     drawn = tokens_one_at_a_time("bad", 0, settings, 20, cell=cell)
     text = generate(checkpoint(cell), "bad", seed=3, max_tokens=20)
+    assert text == "bad" + CHARACTERS.decode(drawn)
+
+
+def test_text_is_that_of_the_loop_for_residual_blocks():
+    block = {"block": "residual", "convolution_width": 4, "hidden_sizes": (6, 6)}
+    drawn = tokens_one_at_a_time("bad", 0, GenerationSettings(seed=3), 20, **block)
+    text = generate(checkpoint(**block), "bad", seed=3, max_tokens=20)
     assert text == "bad" + CHARACTERS.decode(drawn)
 
 

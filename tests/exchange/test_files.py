@@ -34,6 +34,14 @@ SOURCE_LENGTHS = np.array([2, 5, 1], np.int32)
 
 MODELS = {
     "lstm": {"architecture": "recurrent_lm", "learn_initial_state": True, **SMALL},
+    "residual": {
+        "architecture": "recurrent_lm",
+        "cell": "delta_net",
+        "block": "residual",
+        "convolution_width": 3,
+        "embedding_size": 5,
+        "hidden_sizes": (5, 5),
+    },
     "feedforward": {"architecture": "feedforward_lm", "embedding_size": 4, "hidden_size": 5},
     "ngram": {"architecture": "ngram_lm", "order": 3},
     "classifier": {"architecture": "classifier", "head_size": 4, **SMALL},

@@ -54,6 +54,8 @@ SETTINGS = [
     ("cell", "gru", shapes, None, {}),
     ("embedding_size", 5, shapes, None, {}),
     ("hidden_sizes", (4, 3), shapes, None, {}),
+    ("block", "residual", shapes, None, {"hidden_sizes": (4, 4)}),
+    ("convolution_width", 4, shapes, None, {"hidden_sizes": (4, 4), "block": "residual"}),
     ("tie_embeddings", True, shapes, None, {}),
     ("learn_initial_state", True, shapes, None, {}),
     ("truncation", 2, gradients, outputs, {}),
@@ -107,6 +109,9 @@ def test_logits_and_carry_are_float32_after_bfloat16_products() -> None:
         ("embedding_size", -3),
         ("hidden_sizes", ()),
         ("hidden_sizes", (4, 0)),
+        ("block", "dense"),
+        ("convolution_width", -1),
+        ("convolution_width", 4),  # of plain layers
         ("tie_embeddings", True),  # with sizes 128 and 256
         ("truncation", -1),
         ("embedding_dropout_rate", 1.0),
@@ -131,6 +136,12 @@ def test_a_bad_value_is_told_on_one_line(field: str, value: Any) -> None:
     assert "\n" not in message
     if field != "tie_embeddings":
         assert repr(value) in message
+
+
+def test_residual_blocks_need_equal_sizes() -> None:
+    RecurrentLMConfig(block="residual", embedding_size=4, hidden_sizes=(4, 4))
+    with pytest.raises(UserError, match=r"hidden_sizes \(4, 5\) to be model.embedding_size 4"):
+        RecurrentLMConfig(block="residual", embedding_size=4, hidden_sizes=(4, 5))
 
 
 def test_tied_embeddings_need_the_last_size_only() -> None:

@@ -130,6 +130,8 @@ RECURRENT_CHANGES = {
     "cell": ("gru", {}),
     "embedding_size": (5, {}),
     "hidden_sizes": ((5, 5), {}),
+    "block": ("residual", {"model.embedding_size": 5}),
+    "convolution_width": (4, {"model.embedding_size": 5, "model.block": "residual"}),
     "tie_embeddings": (True, {"model.embedding_size": 5}),
     "learn_initial_state": (True, {}),
     "truncation": (3, {}),

@@ -10,19 +10,21 @@ are tied, U is the embedding matrix itself (Press and Wolf 2017; Inan et al. 201
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from zoo.errors import UserError
+from zoo.layers.block import BLOCKS, ResidualStack, initial_carries
 from zoo.layers.cells import check_cell, make_cell
 from zoo.layers.cells.base import State
 from zoo.layers.dropout import dropout
 from zoo.layers.fast.lookup import Lookup, embed
 from zoo.layers.fast.softmax_loss import SoftmaxInputs
 from zoo.layers.initializers import uniform
-from zoo.layers.recurrent import RecurrentStack, initial_states
+from zoo.layers.recurrent import RecurrentStack
 from zoo.models.output import LMOutput
 
 Array = jax.Array
@@ -37,6 +39,11 @@ class RecurrentLMConfig:
             over time, min_gru, min_lstm or rg_lru; or one that `zoo.register_cell` made known.
         embedding_size: D, width of c_t.
         hidden_sizes: H of each layer, from the bottom.
+        block: plain, where each layer reads the outputs of the layer below; or residual, where
+            each layer adds to what it reads, with norms and a gated MLP (see zoo/layers/block.py),
+            as deep networks of new cells are built. All sizes must then be D.
+        convolution_width: of residual blocks, k of the causal convolution in front of each cell;
+            the papers use 4. 0 for none.
         tie_embeddings: use the embedding matrix as U; the last hidden size must then be D.
         learn_initial_state: train the state that a sequence starts from; otherwise it is zero.
         truncation: how many steps back a loss reaches: 1 is plain backpropagation (BP), k is
@@ -60,6 +67,8 @@ class RecurrentLMConfig:
     cell: str = "lstm"
     embedding_size: int = 128
     hidden_sizes: tuple[int, ...] = (256,)
+    block: str = "plain"
+    convolution_width: int = 0
     tie_embeddings: bool = False
     learn_initial_state: bool = False
     truncation: int = 0
@@ -89,6 +98,7 @@ def _check(config: RecurrentLMConfig) -> None:
             f"{config.hidden_sizes}; use sizes of at least 1, such as 128 and (256,)"
         )
     check_cell("model.cell", config.cell)
+    _check_block(config)
     if config.weight_dropout_rate and not make_cell(config.cell, 1).recurrent_weights:
         raise UserError(
             f"model.cell is {config.cell}, which has no recurrent weights: "
@@ -114,6 +124,23 @@ def _check(config: RecurrentLMConfig) -> None:
             )
 
 
+def _check_block(config: RecurrentLMConfig) -> None:
+    """Raises a UserError if there is no such block, or none of these sizes."""
+    if config.block not in BLOCKS:
+        raise UserError(f"model.block is {config.block!r}; choose one of {', '.join(BLOCKS)}")
+    widest = 64 if config.block == "residual" else 0
+    if not 0 <= config.convolution_width <= widest:
+        raise UserError(
+            f"model.convolution_width is {config.convolution_width} and model.block "
+            f"{config.block}; use 0 for no convolution, or 1 to 64 with model.block=residual"
+        )
+    if config.block == "residual" and set(config.hidden_sizes) != {config.embedding_size}:
+        raise UserError(
+            f"model.block is residual, which needs all of model.hidden_sizes {config.hidden_sizes} "
+            f"to be model.embedding_size {config.embedding_size}"
+        )
+
+
 def mean_square(x: Array, lengths: Array | None, fewer: int = 0) -> Array:
     """Returns the mean square over the elements of real steps.
 
@@ -137,7 +164,8 @@ def mean_square(x: Array, lengths: Array | None, fewer: int = 0) -> Array:
 class RecurrentLM(nn.Module):
     """A recurrent language model over a vocabulary of V tokens.
 
-    Parameters: `embedding` [V, D], `stack/layer_0`, `stack/layer_1`, ... (see RecurrentLayer),
+    Parameters: `embedding` [V, D], `stack/layer_0`, `stack/layer_1`, ... (see RecurrentLayer), of
+    residual blocks `stack/block_0`, ... and `stack/norm` (see ResidualStack),
     `output_kernel` U [H, V] unless tied, `output_bias` [V].
 
     Example:
@@ -156,23 +184,30 @@ class RecurrentLM(nn.Module):
         config, size = self.config, self.vocabulary_size
         scale = config.init_scale or config.embedding_size**-0.5
         self.embedding = self.param("embedding", uniform(scale), (size, config.embedding_size))
-        self.stack = RecurrentStack(
-            cell=config.cell,
-            sizes=config.hidden_sizes,
-            dropout_rate=config.layer_dropout_rate,
-            dropout_shares_steps=config.dropout_shares_steps,
-            init_scale=config.init_scale,
-            forget_bias=config.forget_bias,
-            learn_initial_state=config.learn_initial_state,
-            weight_dropout_rate=config.weight_dropout_rate,
-            truncation=config.truncation,
-            matmul_dtype=self._matmul_dtype,
-        )
+        self.stack = self._stack()
         if not config.tie_embeddings:
             width = config.hidden_sizes[-1]
             output_scale = config.init_scale or width**-0.5
             self.output_kernel = self.param("output_kernel", uniform(output_scale), (width, size))
         self.output_bias = self.param("output_bias", nn.initializers.zeros, (size,))
+
+    def _stack(self) -> RecurrentStack:
+        config = self.config
+        options: dict[str, Any] = {
+            "cell": config.cell,
+            "sizes": config.hidden_sizes,
+            "dropout_rate": config.layer_dropout_rate,
+            "dropout_shares_steps": config.dropout_shares_steps,
+            "init_scale": config.init_scale,
+            "forget_bias": config.forget_bias,
+            "learn_initial_state": config.learn_initial_state,
+            "weight_dropout_rate": config.weight_dropout_rate,
+            "truncation": config.truncation,
+            "matmul_dtype": self._matmul_dtype,
+        }
+        if config.block == "residual":
+            return ResidualStack(**options, convolution_width=config.convolution_width)
+        return RecurrentStack(**options)
 
     @property
     def _matmul_dtype(self) -> str | None:
@@ -237,7 +272,10 @@ class RecurrentLM(nn.Module):
 
         The state that a sequence starts from, which may be trained, is `carry=None` or a reset.
         """
-        return initial_states(self.config.cell, self.config.hidden_sizes, batch_size)
+        config = self.config
+        return initial_carries(
+            config.cell, config.hidden_sizes, batch_size, config.convolution_width
+        )
 
     def _dropout(self, x: Array, rate: float, deterministic: bool) -> Array:
         if deterministic or not rate:

@@ -1,0 +1,238 @@
+"""Recurrent layers inside residual blocks, as deep networks of them are built.
+
+    n_t = norm(x_t)
+    u_t = silu(b + sum_j K_j * n_{t-j})         j = 0, ..., k-1: the causal convolution, if k > 0
+    x_t = x_t + W_m cell(u)_t
+    x_t = x_t + W_d (silu(W_g norm(x_t)) * W_u norm(x_t))           the gated MLP, 2 D units
+
+Each layer is a block, and a last norm follows the last block. norm divides by the root of the mean
+square and multiplies by a trained scale (Zhang and Sennrich 2019); the norm comes before each part
+(Xiong et al. 2020); the convolution of width 4 and its silu are Mamba's (Gu and Dao 2023); the
+gated MLP is Shazeer's (2020). Every sum adds D numbers, so that all layers are as wide as x.
+
+n before the first step, or before the last reset, counts as zero. What a layer hands on to the next
+call is the cell's state and, where there is a convolution, the last k-1 of its inputs n.
+
+Axes: B rows, T time, D width, k width of the convolution.
+"""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from zoo.layers.cells.base import State
+from zoo.layers.fast.lookup import Lookup, take
+from zoo.layers.initializers import Initializer, uniform
+from zoo.layers.linear import product
+from zoo.layers.masks import widen_resets
+from zoo.layers.recurrent import RecurrentStack, initial_states
+
+Array = jax.Array
+
+BLOCKS = ("plain", "residual")
+_EPSILON = 1e-6
+
+
+def causal_convolution(
+    inputs: Array,
+    past: Array,
+    kernel: Array,
+    *,
+    lengths: Array | None = None,
+    resets: Array | None = None,
+) -> tuple[Array, Array]:
+    """Returns sum_j K_j * n_{t-j} for every step t, and the inputs that the next call needs.
+
+    Args:
+        inputs: [B, T, D], n.
+        past: [B, k-1, D], the last inputs of the call before, the latest last; zeros at the start.
+        kernel: [k, D], with K_0, which multiplies the step itself, last.
+        lengths: int32[B], the number of real steps of each row; None if all T are real.
+        resets: bool[B, R], R <= T; True at [b, t] makes everything before step t count as zero.
+
+    Returns:
+        [B, T, D]; and [B, k-1, D].
+
+    Example:
+        >>> x, kernel = jnp.array([[[1.0], [2.0], [3.0]]]), jnp.array([[10.0], [1.0]])
+        >>> outputs, past = causal_convolution(x, jnp.zeros((1, 1, 1)), kernel)
+        >>> outputs.ravel().tolist(), past.ravel().tolist()
+        ([1.0, 12.0, 23.0], [3.0])
+    """
+    steps, before = inputs.shape[1], past.shape[1]
+    every = jnp.concatenate([past, inputs], axis=1)
+    segments = None
+    if resets is not None:  # which stretch between two resets a step belongs to
+        numbers = jnp.cumsum(widen_resets(resets, steps).astype(jnp.int32), axis=1)
+        segments = jnp.pad(numbers, ((0, 0), (before, 0)))
+    outputs = jnp.zeros_like(inputs)
+    for shift in range(before + 1):
+        seen = every[:, shift : shift + steps]
+        if segments is not None:
+            same = segments[:, shift : shift + steps] == segments[:, before:]
+            seen = jnp.where(same[..., None], seen, 0)
+        outputs = outputs + kernel[shift][None, None] * seen
+    rows = jnp.arange(inputs.shape[0])[:, None]
+    ends = jnp.full(inputs.shape[0], steps, jnp.int32) if lengths is None else jnp.asarray(lengths)
+    index = ends[:, None] + jnp.arange(before, dtype=ends.dtype)[None]
+    kept = every[rows, index]
+    if segments is not None:
+        last = segments[rows, ends[:, None] + before - 1]
+        kept = jnp.where((segments[rows, index] == last)[..., None], kept, 0)
+    return outputs, kept
+
+
+def root_mean_square_norm(x: Array, scale: Array) -> Array:
+    """Returns x [..., D] with a mean square of one, times a scale [D].
+
+    Example:
+        >>> root_mean_square_norm(jnp.array([[2.0, 2.0]]), jnp.ones(2)).round(3).tolist()
+        [[1.0, 1.0]]
+    """
+    mean_square = jnp.square(x).mean(axis=-1, keepdims=True)
+    return x * jax.lax.rsqrt(mean_square + _EPSILON) * scale.reshape((1,) * (x.ndim - 1) + (-1,))
+
+
+class ResidualParts(nn.Module):
+    """What a block has beside its cell.
+
+    Parameters: `mix_norm` and `mlp_norm` [D], `convolution_kernel` [k, D] and `convolution_bias`
+    [D] if k > 0, `mix_kernel` W_m [D, D], `gate_kernel` W_g and `up_kernel` W_u [D, 2 D],
+    `down_kernel` W_d [2 D, D].
+
+    Attributes:
+        width: D.
+        convolution_width: k, 0 for none.
+        init_scale: kernels start uniform in +-init_scale; 0 for Glorot's start.
+        matmul_dtype: as in `zoo.layers.linear.product`.
+    """
+
+    width: int
+    convolution_width: int = 0
+    init_scale: float = 0.0
+    matmul_dtype: str | None = None
+
+    def setup(self) -> None:
+        """The parameters."""
+        ones, zeros = nn.initializers.ones, nn.initializers.zeros
+        init: Initializer = nn.initializers.glorot_uniform()
+        if self.init_scale:
+            init = uniform(self.init_scale)
+        width, taps = self.width, self.convolution_width
+        self.mix_norm = self.param("mix_norm", ones, (width,))
+        self.mlp_norm = self.param("mlp_norm", ones, (width,))
+        if taps:
+            start = uniform(taps**-0.5)
+            self.convolution_kernel = self.param("convolution_kernel", start, (taps, width))
+            self.convolution_bias = self.param("convolution_bias", zeros, (width,))
+        self.mix_kernel = self.param("mix_kernel", init, (width, width))
+        self.gate_kernel = self.param("gate_kernel", init, (width, 2 * width))
+        self.up_kernel = self.param("up_kernel", init, (width, 2 * width))
+        self.down_kernel = self.param("down_kernel", init, (2 * width, width))
+
+    def prepare(self, x: Array, past: Array | None, **options: Any) -> tuple[Array, Array | None]:
+        """Returns u [B, T, D], and the inputs that the convolution of the next call needs."""
+        normed = root_mean_square_norm(x, self.mix_norm)
+        if past is None:
+            return normed, None
+        mixed, past = causal_convolution(normed, past, self.convolution_kernel, **options)
+        return jax.nn.silu(mixed + self.convolution_bias[None, None]), past
+
+    def mix(self, hidden: Array) -> Array:
+        """Returns W_m h."""
+        return self._product(hidden, self.mix_kernel)
+
+    def transform(self, x: Array) -> Array:
+        """Returns what the gated MLP adds to x."""
+        normed = root_mean_square_norm(x, self.mlp_norm)
+        gate = jax.nn.silu(self._product(normed, self.gate_kernel))
+        return self._product(gate * self._product(normed, self.up_kernel), self.down_kernel)
+
+    def _product(self, x: Array, kernel: Array) -> Array:
+        flat = product(x.reshape((-1, x.shape[-1])), kernel, self.matmul_dtype)
+        return flat.reshape((*x.shape[:-1], kernel.shape[-1]))
+
+
+class ResidualStack(RecurrentStack):
+    """Residual blocks on top of each other, in one direction.
+
+    Parameters: `layer_0`, ... of the cells, as in `RecurrentStack`; `block_0`, ... (see
+    `ResidualParts`); `norm` [D], the scale of the last norm.
+
+    Attributes:
+        sizes: D of each layer; all must be the width of the inputs.
+        dropout_rate: fraction of what each part adds to x that is dropped in training.
+        convolution_width: k, 0 for none.
+
+    Example:
+        >>> stack = ResidualStack(cell="gru", sizes=(6, 6), convolution_width=4)
+        >>> x = jnp.ones((2, 5, 6))
+        >>> outputs, carry = stack.apply(stack.init(jax.random.key(0), x), x)
+        >>> outputs.shape, [array.shape for array in jax.tree.leaves(carry[0])]
+        ((2, 5, 6), [(2, 6), (2, 3, 6)])
+    """
+
+    convolution_width: int = 0
+
+    def setup(self) -> None:
+        """A cell and what surrounds it for each size, and the last norm."""
+        super().setup()
+        self.block = [
+            ResidualParts(size, self.convolution_width, self.init_scale, self.matmul_dtype)
+            for size in self.sizes
+        ]
+        self.norm = self.param("norm", nn.initializers.ones, (self.sizes[-1],))
+
+    def __call__(
+        self,
+        inputs: Array | Lookup,
+        carry: tuple[State, ...] | None = None,
+        *,
+        lengths: Array | None = None,
+        resets: Array | None = None,
+        deterministic: bool = True,
+    ) -> tuple[Array, tuple[State, ...]]:
+        """Outputs of the last norm [B, T, D], and each layer's final carry."""
+        x = take(inputs) if isinstance(inputs, Lookup) else inputs
+        finals: list[State] = []
+        for index, (layer, block) in enumerate(zip(self.layer, self.block, strict=True)):
+            start, past = self._split(None if carry is None else carry[index], x)
+            options = {"lengths": lengths, "resets": resets}
+            hidden, past = block.prepare(x, past, **options)
+            found = layer(hidden, start, **options, deterministic=deterministic)
+            x = x + self._dropout(block.mix(found.outputs), deterministic)
+            x = x + self._dropout(block.transform(x), deterministic)
+            finals.append(found.carry if past is None else (found.carry, past))
+        return root_mean_square_norm(x, self.norm), tuple(finals)
+
+    def _split(self, carry: State | None, x: Array) -> tuple[State | None, Array | None]:
+        """The cell's state, None for its initial state, and the convolution's past inputs."""
+        if not self.convolution_width:
+            return carry, None
+        if carry is None:
+            return None, jnp.zeros((x.shape[0], self.convolution_width - 1, x.shape[2]), x.dtype)
+        return carry
+
+
+def initial_carries(
+    cell: str, sizes: tuple[int, ...], batch_size: int, convolution_width: int = 0
+) -> tuple[State, ...]:
+    """Returns what each layer of a `ResidualStack` starts from, where no state is learned.
+
+    Args:
+        cell: the name of the cell.
+        sizes: D of each layer.
+        batch_size: B.
+        convolution_width: k.
+
+    Example:
+        >>> [array.shape for array in jax.tree.leaves(initial_carries("gru", (3,), 2, 4))]
+        [(2, 3), (2, 3, 3)]
+    """
+    states = initial_states(cell, sizes, batch_size)
+    if not convolution_width:
+        return states
+    shapes = [(batch_size, convolution_width - 1, size) for size in sizes]
+    return tuple((state, jnp.zeros(shape)) for state, shape in zip(states, shapes, strict=True))
