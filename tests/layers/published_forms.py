@@ -180,12 +180,8 @@ def heads(name: str, x: Arrays, carry: Any, scan: str, **changed: Any) -> Any:
 
 def linear_attention(x: Arrays, p: Arrays, start: Arrays, scan: str) -> Arrays:
     """Their q and k are positive already."""
-
-    def update(self: Any, params: Any, state: Any, at: Arrays) -> Any:
-        return self.attend(state, at["q"], at["k"], at["v"])
-
-    carry = (start["S"], start["z"][:, 0])
-    y, (memory, total) = heads("linear_attention", x, carry, scan, update=update)
+    carry, same = (start["S"], start["z"][:, 0]), {"features": lambda self, x: x}
+    y, (memory, total) = heads("linear_attention", x, carry, scan, **same)
     return {"y": y, "final.S": memory, "final.z": total[:, None]}
 
 

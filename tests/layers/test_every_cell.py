@@ -20,6 +20,12 @@ LENGTHS = np.array([5, 3, 1], np.int32)
 RESETS = np.array([[0, 0, 0, 1, 0], [1, 0, 0, 0, 0], [0, 0, 1, 0, 0]], bool)
 B, T, D, H = 3, 5, 4, 6
 
+PARALLEL = (
+    *("min_gru", "min_lstm", "rg_lru", "qrnn", "lru", "s4d", "s5", "s6"),  # by prefix sums
+    *("linear_attention", "retnet", "gla", "mlstm"),  # and by chunks
+    *("delta_net", "delta_net_signed", "gated_delta_net", "gated_delta_net_signed"),
+)
+
 every_cell = pytest.mark.parametrize("name", cell_names())
 
 
@@ -132,9 +138,7 @@ def test_a_language_model_of_two_calls_is_that_of_one(name: str) -> None:
     np.testing.assert_allclose(both, whole.logits, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "name", ["min_gru", "min_lstm", "rg_lru", "qrnn", "lru", "s4d", "s5", "s6"]
-)
+@pytest.mark.parametrize("name", PARALLEL)
 def test_long_sequences_stay_exact_in_parallel(name: str) -> None:
     cell, params, _, _ = problem(name)
     inputs = random_like(jnp.zeros((1, 4096, D)), 5, 1.0)
@@ -142,3 +146,22 @@ def test_long_sequences_stay_exact_in_parallel(name: str) -> None:
         lambda scan: recurrence(cell, params, inputs, scan=scan).outputs, static_argnums=0
     )
     np.testing.assert_allclose(run("parallel"), run("sequential"), rtol=2e-3, atol=2e-4)
+
+
+@pytest.mark.parametrize("steps", [9, 70])  # less than a chunk, and three of them
+@pytest.mark.parametrize("name", PARALLEL)
+def test_parallel_is_sequential_with_padding_and_a_carry(name: str, steps: int) -> None:
+    """Outputs, last states, and the gradients of parameters, inputs and first state."""
+    cell, params, _, start = problem(name)
+    inputs = random_like(jnp.zeros((B, steps, D)), 6, 1.0)
+    lengths = np.array([steps, steps - 4, 3], np.int32)
+    weight = random_like(jnp.zeros((B, steps, H)), 7)
+
+    def loss(scan: str, params: Any, inputs: Any, start: Any) -> Any:
+        found = recurrence(cell, params, inputs, start, lengths=lengths, scan=scan)
+        parts = jax.tree.map(lambda leaf: (leaf * leaf.conj()).real.sum(), found.carry)
+        return (found.outputs * weight).sum() + sum(jax.tree.leaves(parts)), found
+
+    differentiate = jax.jit(jax.grad(loss, (1, 2, 3), has_aux=True), static_argnums=0)
+    wanted = differentiate("sequential", params, inputs, start)
+    assert_close(differentiate("parallel", params, inputs, start), wanted, 1e-3, 2e-5)

@@ -3,8 +3,9 @@
     x'          = cell.project(params, x)                         all t at once
     state_t, h_t = cell.step(params, state_{t-1}, x'_t)           one loop over time
 
-A cell that is linear in its state needs no loop, and one with a derivative written by hand has a
-faster backward pass; both give what the loop gives (see `zoo.layers.fast`).
+A cell that is linear in its state needs no loop, a matrix cell takes many steps at once, and a cell
+with a derivative written by hand has a faster backward pass; all give what the loop gives (see
+`zoo.layers.fast`).
 
 **Truncation.** With `truncation` k, the loss at step t reaches the parameters as used in the steps
 t, t-1, ..., t-k+1 and no further back (truncated backpropagation through time; Williams and Peng
@@ -28,6 +29,7 @@ from zoo.layers.masks import real_steps, reverse_sequences, select, widen_resets
 Array = jax.Array
 
 SCANS = ("auto", "sequential", "parallel")
+_FEWEST_CHUNKED = 8  # steps
 
 
 class Recurrence(NamedTuple):
@@ -78,8 +80,8 @@ def recurrence(
         resets: bool[B, R] with R <= T; True at [b, t] puts row b back to `initial` before step t.
         reverse: start at each row's last real token and walk to its first.
         truncation: k, of the backward pass, in steps; 0, or k >= T, for none.
-        scan: sequential for the plain loop; parallel for all steps at once, which a linear cell
-            can; auto for the fastest that the cell has.
+        scan: sequential for the plain loop; parallel for many steps at once, which linear cells
+            and most matrix cells can; auto for the fastest that the cell has.
 
     Returns:
         The outputs, in the order of the inputs also when reversed, and the final carry.
@@ -121,13 +123,17 @@ def _run(
     if scan not in SCANS:
         raise UserError(f"scan is {scan!r}; choose one of {', '.join(SCANS)}")
     if scan != "sequential" and not truncation:
-        found = cell.coefficients(params, sequence.projected)
+        coefficients = cell.coefficients(params, sequence.projected)
+        if coefficients is not None:
+            return _parallel(cell, params, *coefficients, sequence)
+        found = _by_chunks(cell, params, sequence, scan)
         if found is not None:
-            return _parallel(cell, params, *found, sequence)
+            return found
     if scan == "parallel":
         raise UserError(
             f"{type(cell).__name__} can't be run in parallel; use scan='sequential' or 'auto'"
             + (", or no truncation" if truncation else "")
+            + (", or no resets after the first step" if sequence.resets is not None else "")
         )
     if scan == "auto" and cell.derivative is not None:
         return _by_derivative(cell, params, sequence, truncation)
@@ -150,6 +156,29 @@ def _parallel(
     if lengths is not None:
         outputs = jnp.where(real_steps(outputs, lengths)[..., None], outputs, 0)
     return outputs, tuple(final for _, final in each)
+
+
+def _by_chunks(
+    cell: Cell, params: Params, sequence: _Sequence, scan: str
+) -> tuple[Array, State] | None:
+    """A matrix cell's steps a chunk at a time, see `zoo.layers.fast.chunks`; None if it can't be.
+
+    Resets inside a sequence, and sequences whose number of steps is not known, go step by step;
+    so do short ones, such as the single steps of generation, unless `scan` asks for it.
+    """
+    lengths = sequence.lengths
+    some = jax.tree.leaves(sequence.projected)[0]
+    steps: Any = some.shape[1]
+    if sequence.resets is not None or not isinstance(steps, int):
+        return None
+    if scan == "auto" and steps < _FEWEST_CHUNKED:
+        return None
+    real = None if lengths is None else real_steps(some, lengths)
+    found = cell.chunks(params, sequence.projected, sequence.start, real)
+    if found is None or real is None:
+        return found
+    outputs, final = found
+    return jnp.where(real[..., None], outputs, 0), final
 
 
 def _by_derivative(

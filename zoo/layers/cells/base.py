@@ -4,9 +4,10 @@
     state_t, h_t = step(params, state_{t-1}, x'_t)    the equations, as they are printed
 
 That is all that a cell has to say; `zoo.layers.recurrence` runs it over a batch of sequences, with
-padding, resets, both directions and truncation, and JAX differentiates it. Two optional members
+padding, resets, both directions and truncation, and JAX differentiates it. Three optional members
 make a cell fast and change no number beyond rounding: `derivative`, one step's derivative written
-by hand, and `coefficients`, for a cell that is linear in its state.
+by hand; `coefficients`, for a cell that is linear in its state; and `chunks`, for a cell whose
+state is a matrix.
 
 Axes: B rows, T time, D input features, H units.
 """
@@ -97,3 +98,20 @@ class Cell(ABC):
         """The outputs [B, T, H] of a cell with `coefficients`, from its states [B, T, ...]."""
         del params, projected
         return states[0]
+
+    def chunks(
+        self, params: Params, projected: Projected, start: State, real: Array | None
+    ) -> tuple[Array, State] | None:
+        """All steps, many of them at once, of a cell that has such a form; None for others.
+
+        Args:
+            params: the cell's parameters.
+            projected: arrays [B, T, ...].
+            start: the state before the first step.
+            real: bool[B, T], False at padding, which must leave the state as it is; None for none.
+
+        Returns:
+            The outputs [B, T, H], with any values at padding, and the state after the last step.
+        """
+        del params, projected, start, real
+        return None

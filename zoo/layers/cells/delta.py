@@ -18,6 +18,7 @@ import jax.numpy as jnp
 
 from zoo.layers.cells.base import Parameter, Params, State
 from zoo.layers.cells.heads import MatrixCell, look_up, outer, unit_length
+from zoo.layers.fast.chunks import MatrixSteps
 
 Array = jax.Array
 
@@ -40,6 +41,13 @@ class DeltaNet(MatrixCell):
         q, k = self.normalise(projected["q"]), self.normalise(projected["k"])
         memory = self.correct(state[0], k, projected["v"], self.rate(projected["beta"]))
         return (memory,), look_up(memory, q)
+
+    def matrix_steps(self, params: Params, projected: dict[str, Array]) -> MatrixSteps:
+        """q, k, v and beta_t."""
+        q, k = self.normalise(projected["q"]), self.normalise(projected["k"])
+        beta = self.rate(projected["beta"])[..., None]
+        q = q * k.shape[-1] ** -0.5
+        return MatrixSteps(q, k, projected["v"], jnp.zeros_like(beta), beta)
 
     def rate(self, beta: Array) -> Array:
         """beta_t."""
@@ -74,9 +82,18 @@ class GatedDeltaNet(DeltaNet):
         self, params: Params, state: State, projected: dict[str, Array]
     ) -> tuple[State, Array]:
         """The equation above."""
-        pace = jnp.exp(params["log_pace"])[None]
-        decay = jnp.exp(-pace * jax.nn.softplus(projected["decay"] - 4.0))
+        decay = jnp.exp(self.log_decay(params, projected["decay"]))
         return super().update(params, (decay[..., None, None] * state[0],), projected)
+
+    def log_decay(self, params: Params, decay: Array) -> Array:
+        """log a_t."""
+        pace = jnp.exp(params["log_pace"]).reshape((1,) * (decay.ndim - 1) + (-1,))
+        return -pace * jax.nn.softplus(decay - 4.0)
+
+    def matrix_steps(self, params: Params, projected: dict[str, Array]) -> MatrixSteps:
+        """q, k, v, beta_t and log a_t."""
+        steps = super().matrix_steps(params, projected)
+        return steps._replace(log_decay=self.log_decay(params, projected["decay"])[..., None])
 
 
 def _log_pace(key: Array, shape: tuple[int, ...]) -> Array:

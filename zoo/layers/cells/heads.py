@@ -8,6 +8,9 @@
 The norm and the gate are those of the layers in the papers (Sun et al. 2023, section 2.2; Yang et
 al. 2024, section 4.4); without the norm y_t grows with the length of the text.
 
+A cell says what its step reads, `matrix_steps`, and the two ways to run it share that: one step, or
+a chunk at a time (see zoo/layers/fast/chunks.py).
+
 Axes: B rows, T time, N heads, d units of a head, H = N d.
 """
 
@@ -19,6 +22,7 @@ import jax
 import jax.numpy as jnp
 
 from zoo.layers.cells.base import Cell, Parameter, Params, State
+from zoo.layers.fast.chunks import MatrixSteps, run_chunks
 from zoo.layers.fast.lookup import Lookup
 from zoo.layers.initializers import Initializer, uniform
 from zoo.layers.linear import affine
@@ -98,6 +102,21 @@ class MatrixCell(Cell):
         """The next state, and y_t [B, N, d]."""
         raise NotImplementedError
 
+    def matrix_steps(self, params: Params, projected: dict[str, Array]) -> MatrixSteps | None:
+        """What `zoo.layers.fast.chunks` reads, of a cell with one matrix as its whole state."""
+        del params, projected
+        return None
+
+    def chunks(
+        self, params: Params, projected: dict[str, Array], start: State, real: Array | None
+    ) -> tuple[Array, State] | None:
+        """All steps, a chunk at a time."""
+        steps = self.matrix_steps(params, projected)
+        if steps is None:
+            return None
+        y, memory = run_chunks(steps, start[0], real)
+        return self.finish(y, projected["gate"]), (memory,)
+
     def finish(self, y: Array, gate: Array) -> Array:
         """h_t [B, H] of y_t."""
         mean_square = jnp.square(y).mean(axis=-1, keepdims=True)
@@ -118,3 +137,24 @@ def look_up(memory: Array, q: Array) -> Array:
 def unit_length(k: Array) -> Array:
     """k divided by its length."""
     return k * jax.lax.rsqrt(jnp.square(k).sum(axis=-1, keepdims=True) + _EPSILON)
+
+
+def run_with_total(
+    steps: MatrixSteps, memory: Array, total: Array, real: Array | None
+) -> tuple[Array, Array, Array, Array]:
+    """Runs chunks of S and of z, the sum of its keys, which is a column of S where v is 1.
+
+    Args:
+        steps: of S.
+        memory: [B, N, d, d], S before the first step.
+        total: [B, N, d], z.
+        real: as in `zoo.layers.fast.chunks.run_chunks`.
+
+    Returns:
+        S_t' q_t [B, T, N, d], z_t' q_t [B, T, N, 1], and S and z after the last step.
+    """
+    ones = jnp.ones_like(steps.v[..., :1])
+    start = jnp.concatenate([memory, total[..., None]], axis=-1)
+    wider = steps._replace(v=jnp.concatenate([steps.v, ones], axis=-1))
+    y, final = run_chunks(wider, start, real)
+    return y[..., :-1], y[..., -1:], final[..., :-1], final[..., -1]

@@ -13,11 +13,13 @@ import jax
 import jax.numpy as jnp
 
 from zoo.layers.cells.base import Params, State
-from zoo.layers.cells.heads import MatrixCell, look_up, outer
+from zoo.layers.cells.heads import MatrixCell, look_up, outer, run_with_total
+from zoo.layers.fast.chunks import MatrixSteps
 
 Array = jax.Array
 
 _SLOWNESS = 16.0  # the root that Yang et al. take of the gates, so that they forget slowly
+_EPSILON = 1e-10
 
 
 @dataclass(frozen=True)
@@ -38,15 +40,25 @@ class LinearAttention(MatrixCell):
     ) -> tuple[State, Array]:
         """The equations above."""
         memory, total = state
-        k, q = jax.nn.elu(projected["k"]) + 1, jax.nn.elu(projected["q"]) + 1
-        return self.attend((memory, total), q, k, projected["v"])
-
-    def attend(self, state: State, q: Array, k: Array, v: Array) -> tuple[State, Array]:
-        """The step for positive q and k."""
-        memory, total = state
-        memory, total = memory + outer(k, v), total + k
+        k, q = self.features(projected["k"]), self.features(projected["q"])
+        memory, total = memory + outer(k, projected["v"]), total + k
         weight = (total * q).sum(axis=-1, keepdims=True) * q.shape[-1] ** -0.5
-        return (memory, total), look_up(memory, q) / (weight + 1e-10)
+        return (memory, total), look_up(memory, q) / (weight + _EPSILON)
+
+    def features(self, x: Array) -> Array:
+        """f, which makes q and k positive."""
+        return jax.nn.elu(x) + 1
+
+    def chunks(
+        self, params: Params, projected: dict[str, Array], start: State, real: Array | None
+    ) -> tuple[Array, State]:
+        """All steps, a chunk at a time."""
+        k, v = self.features(projected["k"]), projected["v"]
+        q = self.features(projected["q"]) * k.shape[-1] ** -0.5
+        steps = MatrixSteps(q, k, v, jnp.zeros_like(k[..., :1]))
+        memory, total = start
+        y, weight, memory, total = run_with_total(steps, memory, total, real)
+        return self.finish(y / (weight + _EPSILON), projected["gate"]), (memory, total)
 
 
 @dataclass(frozen=True)
@@ -60,10 +72,20 @@ class RetNet(MatrixCell):
         self, params: Params, state: State, projected: dict[str, Array]
     ) -> tuple[State, Array]:
         """The equation above."""
-        numbers = jnp.arange(self.heads, dtype=state[0].dtype)
-        pace = (1 - 2.0 ** (-5 - numbers))[None, :, None, None]
+        pace = self.pace(state[0].dtype)[None, :, None, None]
         memory = pace * state[0] + outer(projected["k"], projected["v"])
         return (memory,), look_up(memory, projected["q"])
+
+    def pace(self, dtype: Any) -> Array:
+        """g of each head."""
+        return 1 - 2.0 ** (-5 - jnp.arange(self.heads, dtype=dtype))
+
+    def matrix_steps(self, params: Params, projected: dict[str, Array]) -> MatrixSteps:
+        """q, k, v and log g."""
+        k = projected["k"]
+        log_decay = jnp.log(self.pace(k.dtype))[None, None, :, None]
+        log_decay = jnp.broadcast_to(log_decay, (*k.shape[:-1], 1))
+        return MatrixSteps(projected["q"] * k.shape[-1] ** -0.5, k, projected["v"], log_decay)
 
 
 @dataclass(frozen=True)
@@ -82,6 +104,11 @@ class GatedLinearAttention(MatrixCell):
         decay = jnp.exp(self.log_decay(projected["decay"]))
         memory = decay[..., None] * state[0] + outer(projected["k"], projected["v"])
         return (memory,), look_up(memory, projected["q"])
+
+    def matrix_steps(self, params: Params, projected: dict[str, Array]) -> MatrixSteps:
+        """q, k, v and log a_t."""
+        q, k, v = projected["q"], projected["k"], projected["v"]
+        return MatrixSteps(q * k.shape[-1] ** -0.5, k, v, self.log_decay(projected["decay"]))
 
     def log_decay(self, decay: Array) -> Array:
         """log a_t."""

@@ -13,7 +13,8 @@ import jax
 import jax.numpy as jnp
 
 from zoo.layers.cells.base import Cell, Parameter, Params, State
-from zoo.layers.cells.heads import MatrixCell, outer
+from zoo.layers.cells.heads import MatrixCell, outer, run_with_total
+from zoo.layers.fast.chunks import MatrixSteps
 from zoo.layers.fast.lookup import Lookup
 from zoo.layers.initializers import Initializer, uniform
 from zoo.layers.linear import affine
@@ -57,6 +58,36 @@ class MLSTM(MatrixCell):
         weight = jnp.abs((total * q).sum(axis=-1, keepdims=True))
         weight = jnp.maximum(weight, jnp.exp(-following)[..., None]) + _EPSILON
         return (memory, total, following), jnp.einsum("bnkv,bnk->bnv", memory, q) / weight
+
+    def chunks(
+        self, params: Params, projected: dict[str, Array], start: State, real: Array | None
+    ) -> tuple[Array, State]:
+        """All steps, a chunk at a time: with all m_t known, f' is a decay and i' scales k_t."""
+        memory, total, first = start
+        i, log_f = projected["input"], jax.nn.log_sigmoid(projected["forget"])
+        if real is not None:
+            i = jnp.where(real[..., None], i, -jnp.inf)
+            log_f = jnp.where(real[..., None], log_f, 0)
+        largest = _largest_exponents(i, log_f, first)
+        before = jnp.concatenate([first[:, None], largest[:, :-1]], axis=1)
+        log_decay = (log_f + before - largest)[..., None]
+        k = projected["k"] * projected["k"].shape[-1] ** -0.5
+        k = k * jnp.exp(i - largest)[..., None]
+        steps = MatrixSteps(projected["q"], k, projected["v"], log_decay)
+        y, weight, memory, total = run_with_total(steps, memory, total, real)
+        weight = jnp.maximum(jnp.abs(weight), jnp.exp(-largest)[..., None]) + _EPSILON
+        return self.finish(y / weight, projected["gate"]), (memory, total, largest[:, -1])
+
+
+def _largest_exponents(i: Array, log_f: Array, first: Array) -> Array:
+    """m_t = max(log f_t + m_{t-1}, i_t) of all steps [B, T, N], by a parallel prefix maximum."""
+
+    def after(one: tuple[Array, Array], two: tuple[Array, Array]) -> tuple[Array, Array]:
+        return one[0] + two[0], jnp.maximum(one[1] + two[0], two[1])
+
+    i = i.at[:, 0].set(jnp.maximum(i[:, 0], log_f[:, 0] + first))
+    _, largest = jax.lax.associative_scan(after, (log_f, i), axis=1)
+    return largest
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,186 @@
+"""Recurrences with a matrix as their state, a chunk of C steps at a time.
+
+    S_t = diag(a_t) S_{t-1} + k_t v_t'          y_t = S_t' q_t
+    S_t = a_t S_{t-1} + k_t u_t'                u_t = b_t (v_t - a_t S_{t-1}' k_t): the delta rule
+
+With c_t = log a_1 + ... + log a_t within a chunk, and S_0 the state before it,
+
+    y_t = S_0' (exp(c_t) * q_t) + sum_{s <= t} P_ts v_s         P_ts = q_t' (exp(c_t - c_s) * k_s)
+    S_C = diag(exp(c_C)) S_0 + sum_s (exp(c_C - c_s) * k_s) v_s'
+
+so that a matrix stands at the border of each chunk only, and the rest is products of matrices (Sun
+et al. 2023, section 2.4; Yang et al. 2024, section 4). In the delta rule U takes the place of V; it
+solves a triangular system (Yang et al. 2024b, section 3.2):
+
+    (I + L) U = b * (V - (exp(c) * K) S_0)      L_ts = b_t exp(c_t - c_s) k_t' k_s for s < t
+
+No exponent is ever positive, so that nothing overflows, however much is forgotten.
+
+A forward pass alone is hardly faster than step by step, but a backward pass then has C times fewer
+matrices to keep and to read again.
+
+Axes: B rows, T time, N heads, M chunks, C steps of a chunk, K units of a key, V of a value.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+Array = jax.Array
+
+CHUNK = 32  # C, a power of two
+
+
+class MatrixSteps(NamedTuple):
+    """What the steps of a recurrence read.
+
+    Attributes:
+        q, k: [B, T, N, K].
+        v: [B, T, N, V].
+        log_decay: [B, T, N, K] or [B, T, N, 1], log a_t, at most 0.
+        beta: [B, T, N, 1], b_t of the delta rule, which needs a log_decay [B, T, N, 1]; None for
+            the first recurrence.
+    """
+
+    q: Array
+    k: Array
+    v: Array
+    log_decay: Array
+    beta: Array | None = None
+
+
+def run_chunks(steps: MatrixSteps, start: Array, real: Array | None) -> tuple[Array, Array]:
+    """Runs either recurrence over a batch of sequences.
+
+    Args:
+        steps: as above.
+        start: [B, N, K, V], the state before the first step.
+        real: bool[B, T], False at padding, which leaves the state as it is; None for no padding.
+
+    Returns:
+        [B, T, N, V], y_t, and [B, N, K, V], the state after the last step.
+
+    Example:
+        >>> ones = jnp.ones((1, 3, 1, 1))
+        >>> halving = MatrixSteps(ones, ones, ones, jnp.log(0.5 * ones))
+        >>> y, last = run_chunks(halving, jnp.zeros((1, 1, 1, 1)), None)
+        >>> y.ravel().tolist(), last.item()
+        ([1.0, 1.5, 1.75], 1.75)
+    """
+    if real is not None:
+        mask = real[..., None, None]
+        k, log_decay = jnp.where(mask, steps.k, 0), jnp.where(mask, steps.log_decay, 0)
+        steps = steps._replace(k=k, log_decay=log_decay)
+    num_steps = steps.q.shape[1]
+    chunk = min(CHUNK, 1 << max(num_steps - 1, 0).bit_length())
+    q, k, v, log_decay, beta = jax.tree.map(lambda array: _split(array, chunk), steps)
+    c = jnp.cumsum(log_decay, axis=-2)
+    keys = _transpose(k * jnp.exp(c[..., -1:, :] - c))
+    kept = _transpose(jnp.exp(c[..., -1:, :]))
+    if beta is None:
+        before, final = _borders(start, kept, keys @ v)
+    else:
+        v, before, final = _correct(start, kept, keys, MatrixSteps(q, k, v, c), beta)
+    y = (q * jnp.exp(c)) @ before + _weights(q, k, c) @ v
+    return _join(y, num_steps), final
+
+
+def _split(array: Array, chunk: int) -> Array:
+    """[B, T, N, ...] as [M, B, N, C, ...], padded with zeros."""
+    missing = -array.shape[1] % chunk
+    padded = jnp.pad(array, ((0, 0), (0, missing), (0, 0), (0, 0)))
+    parts = padded.reshape((array.shape[0], -1, chunk, *array.shape[2:]))
+    return parts.transpose((1, 0, 3, 2, 4))
+
+
+def _join(array: Array, num_steps: int) -> Array:
+    """[M, B, N, C, V] as [B, T, N, V]."""
+    parts = array.transpose((1, 0, 3, 2, 4))
+    return parts.reshape((parts.shape[0], -1, *parts.shape[3:]))[:, :num_steps]
+
+
+def _transpose(matrices: Array) -> Array:
+    return matrices.swapaxes(-1, -2)
+
+
+def _borders(start: Array, kept: Array, added: Array) -> tuple[Array, Array]:
+    """The states before every chunk [M, B, N, K, V], and the last one."""
+
+    def pass_on(memory: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
+        kept, added = now
+        return kept * memory + added, memory
+
+    final, before = lax.scan(pass_on, start, (kept, added))
+    return before, final
+
+
+def _correct(
+    start: Array, kept: Array, keys: Array, chunks: MatrixSteps, beta: Array
+) -> tuple[Array, Array, Array]:
+    """U [M, B, N, C, V], the states before every chunk, and the last one; log_decay holds c."""
+    _, k, v, c, _ = chunks
+    solve = unit_lower_inverse(beta * jnp.tril(_weights(k, k, c), -1))
+    fresh, read = solve @ (beta * v), solve @ (beta * jnp.exp(c) * k)
+
+    def pass_on(memory: Array, now: tuple[Array, ...]) -> tuple[Array, tuple[Array, Array]]:
+        kept, keys, fresh, read = now
+        u = fresh - read @ memory
+        return kept * memory + keys @ u, (memory, u)
+
+    final, (before, u) = lax.scan(pass_on, start, (kept, keys, fresh, read))
+    return u, before, final
+
+
+def _weights(q: Array, k: Array, c: Array) -> Array:
+    """P [..., C, C], zero where s > t.
+
+    Where each unit decays by itself, exp(c_t - c_s) is no factor of the product over units, and
+    exp(c_t) exp(-c_s) may overflow. So steps meet at the middle m of a block that has s in its left
+    half and t in its right one, exp(c_t - c_m) exp(c_m - c_s), for blocks of 2, 4, ..., C steps.
+    """
+    size = q.shape[-2]
+    at = jnp.arange(size)
+    if c.shape[-1] == 1:
+        exponent = jnp.where(at[:, None] >= at[None, :], c - _transpose(c), -jnp.inf)
+        return (q @ _transpose(k)) * jnp.exp(exponent)
+    weights = jnp.where(at[:, None] == at[None, :], (q * k).sum(axis=-1)[..., None], 0)
+    while size > 1:
+        block, half = at // size, (at % size >= size // 2)[:, None]
+        middle = c[..., block * size + size // 2 - 1, :]
+        later = q * jnp.exp(jnp.where(half, c - middle, -jnp.inf))
+        earlier = k * jnp.exp(jnp.where(half, -jnp.inf, middle - c))
+        same = block[:, None] == block[None, :]
+        weights = weights + jnp.where(same, later @ _transpose(earlier), 0)
+        size //= 2
+    return weights
+
+
+def unit_lower_inverse(lower: Array) -> Array:
+    """Returns the inverse of I + L.
+
+    The inverse of a block matrix with A and D on its diagonal and B below is made of theirs,
+
+        [A 0; B D]^-1 = [A^-1 0; -D^-1 B A^-1 D^-1]
+
+    for blocks of 1, 2, 4, ... steps, which is many times faster than a triangular solver that goes
+    row by row.
+
+    Args:
+        lower: [..., C, C], L, of which only what is below the diagonal counts; C a power of two.
+
+    Example:
+        >>> unit_lower_inverse(jnp.array([[0.0, 0.0], [3.0, 0.0]])).tolist()
+        [[1.0, 0.0], [-3.0, 1.0]]
+    """
+    total = lower.shape[-1]
+    at = jnp.arange(total)
+    inverse = jnp.broadcast_to(jnp.eye(total, dtype=lower.dtype), lower.shape)
+    size = 2
+    while size <= total:
+        block, half = at // size, at % size >= size // 2
+        same = (block[:, None] == block[None, :]) & half[:, None] & ~half[None, :]
+        inverse = inverse - inverse @ jnp.where(same, lower, 0) @ inverse
+        size *= 2
+    return inverse
