@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from zoo.layers.cells import make_cell
-from zoo.layers.recurrence import Recurrence, recurrence
+from zoo.layers.recurrent import Recurrence, recurrence
 
 
 def logistic(xp: ModuleType, x: Any) -> Any:
@@ -207,7 +207,7 @@ def run(
     dtype: str | None = None,
     scan: str = "auto",
 ) -> tuple[Recurrence, Problem]:
-    """The same from zoo.layers.recurrence. Compiled once for all the tests with the same shapes."""
+    """The same from zoo.layers.recurrent. Compiled once for all the tests with the same shapes."""
 
     def forward(problem: Problem) -> Recurrence:
         return recurrence(

@@ -18,7 +18,7 @@ from train_process import run_train
 import zoo
 from zoo.errors import UserError
 from zoo.layers import cells
-from zoo.layers.recurrence import recurrence
+from zoo.layers.recurrent import recurrence
 from zoo.training.config import base_config
 from zoo.training.loop import train
 

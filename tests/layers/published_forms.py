@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from zoo.layers.cells import make_cell
 from zoo.layers.cells.base import Cell
-from zoo.layers.recurrence import Recurrence, recurrence
+from zoo.layers.recurrent import Recurrence, recurrence
 
 Arrays = dict[str, Any]
 Form = Callable[[Arrays, Arrays, Arrays, str], Arrays]

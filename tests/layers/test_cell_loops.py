@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from zoo.layers.cells import make_cell
-from zoo.layers.recurrence import recurrence
+from zoo.layers.recurrent import recurrence
 
 B, T, D, H = 2, 6, 5, 8
 

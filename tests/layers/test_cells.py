@@ -9,7 +9,7 @@ from plain_loop import EQUATIONS, logistic
 from zoo.errors import UserError
 from zoo.layers.cells import cell_names, check_cell, make_cell
 from zoo.layers.fast.derivative import Derivative
-from zoo.layers.recurrence import recurrence
+from zoo.layers.recurrent import recurrence
 
 NAMES = cell_names()  # before any test or example registers one of its own
 

@@ -8,7 +8,7 @@ import pytest
 from zoo.errors import UserError
 from zoo.layers.cells import make_cell
 from zoo.layers.fast.chunks import MatrixSteps, run_chunks, unit_lower_inverse
-from zoo.layers.recurrence import recurrence
+from zoo.layers.recurrent import recurrence
 
 B, T, N, K, V = 2, 67, 2, 4, 3
 DRAW = np.random.default_rng(31)

@@ -13,7 +13,7 @@ import pytest
 
 from zoo.layers.cells import cell_names, make_cell
 from zoo.layers.masks import reverse_sequences
-from zoo.layers.recurrence import recurrence
+from zoo.layers.recurrent import recurrence
 from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
 
 LENGTHS = np.array([5, 3, 1], np.int32)

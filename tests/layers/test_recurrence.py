@@ -19,7 +19,7 @@ from plain_loop import (
 
 from zoo.layers.cells import make_cell
 from zoo.layers.masks import reverse_sequences
-from zoo.layers.recurrence import Recurrence, recurrence
+from zoo.layers.recurrent import Recurrence, recurrence
 
 pytestmark = pytest.mark.usefixtures("float64")
 every_cell = pytest.mark.parametrize("name", EQUATIONS)

@@ -18,7 +18,7 @@ from plain_loop import (
     unroll,
 )
 
-from zoo.layers.recurrence import Recurrence
+from zoo.layers.recurrent import Recurrence
 
 pytestmark = pytest.mark.usefixtures("float64")
 every_cell = pytest.mark.parametrize("name", EQUATIONS)

@@ -10,8 +10,7 @@ import pytest
 from plain_loop import EQUATIONS, LENGTHS, RESETS, layer_loop
 
 from zoo.layers.initializers import uniform
-from zoo.layers.recurrence import Recurrence
-from zoo.layers.recurrent import RecurrentLayer, RecurrentStack
+from zoo.layers.recurrent import Recurrence, RecurrentLayer, RecurrentStack
 
 INPUTS = np.random.default_rng(11).normal(size=(3, 5, 4)).astype(np.float32)
 

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from plain_loop import EQUATIONS
 
-from zoo.layers.recurrence import Recurrence
-from zoo.layers.recurrent import RecurrentLayer, RecurrentStack
+from zoo.layers.recurrent import Recurrence, RecurrentLayer, RecurrentStack
 
 FLAX_CELLS = {
     "elman": lambda: nn.SimpleCell(features=6),

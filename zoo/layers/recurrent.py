@@ -1,18 +1,128 @@
-"""Recurrent layers as Flax modules: the parameters, and the recurrence run over them."""
+"""Recurrent layers: any cell run over a batch of sequences, alone and on top of each other.
 
-from typing import Any
+    x'          = cell.project(params, x)                         all t at once
+    state_t, h_t = cell.step(params, state_{t-1}, x'_t)           one loop over time
+
+Some cells have a faster way than the loop, which gives what the loop gives (see
+`zoo.layers.fast.ways`); the backward pass may be truncated (see `zoo.layers.truncation`).
+
+Axes: B rows, T time, D input, H hidden.
+"""
+
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from zoo.layers.cells import make_cell
 from zoo.layers.cells.base import Cell, Params, State
 from zoo.layers.dropout import dropout
-from zoo.layers.fast.lookup import Lookup
-from zoo.layers.recurrence import Recurrence, recurrence
+from zoo.layers.fast.lookup import Lookup, take
+from zoo.layers.fast.ways import fast_way
+from zoo.layers.masks import reverse_sequences, select, widen_resets
+from zoo.layers.sequence import Sequences
+from zoo.layers.truncation import run_truncated
 
 Array = jax.Array
+
+
+class Recurrence(NamedTuple):
+    """What running a layer over a sequence gives.
+
+    Attributes:
+        outputs: [B, T, H], h_t; zero at padding.
+        carry: the state after the last real token of each row (in the direction of travel).
+    """
+
+    outputs: Array
+    carry: State
+
+
+def recurrence(
+    cell: Cell,
+    params: Params,
+    inputs: Array | Lookup,
+    carry: State | None = None,
+    *,
+    initial: State | None = None,
+    lengths: Array | None = None,
+    resets: Array | None = None,
+    reverse: bool = False,
+    truncation: int = 0,
+    scan: str = "auto",
+) -> Recurrence:
+    """Runs a cell over a batch of sequences.
+
+    Args:
+        cell: from `zoo.layers.cells`.
+        params: the cell's parameters.
+        inputs: [B, T, D], or embeddings that are not looked up yet.
+        carry: arrays [B, ...], the state before the first step; None for `initial`.
+        initial: arrays [B, ...], the state that a reset returns to; None for the cell's own.
+        lengths: int32[B], how many steps of each row are real, at least 1; None for all T. What
+            follows is padding: it changes no real output, no carry and no gradient.
+        resets: bool[B, R] with R <= T; True at [b, t] puts row b back to `initial` before step t.
+        reverse: start at each row's last real token and walk to its first.
+        truncation: k, of the backward pass, in steps; 0, or k >= T, for none.
+        scan: sequential for the plain loop; parallel for many steps at once, which linear cells
+            and most matrix cells can; auto for the fastest that the cell has.
+
+    Returns:
+        The outputs, in the order of the inputs also when reversed, and the final carry.
+
+    Raises:
+        UserError: the cell can't be run so.
+
+    Example:
+        >>> from zoo.layers.cells import make_cell
+        >>> cell = make_cell("elman_relu", size=4)
+        >>> params = {"input_kernel": jnp.zeros((3, 4)), "recurrent_kernel": jnp.eye(4)}
+        >>> params["bias"] = jnp.full(4, 0.5)
+        >>> recurrence(cell, params, jnp.zeros((2, 5, 3))).outputs[0, :, 0].tolist()
+        [0.5, 1.0, 1.5, 2.0, 2.5]
+    """
+    batch, steps, _ = inputs.shape
+    if initial is None:
+        initial = cell.initial_state(batch, inputs.dtype)
+    if reverse:
+        inputs = reverse_sequences(inputs, lengths)
+        resets = None if resets is None else reverse_sequences(widen_resets(resets, steps), lengths)
+    if isinstance(inputs, Lookup) and not cell.reads_lookup:
+        inputs = take(inputs)
+    start = initial if carry is None else carry
+    if resets is not None and resets.shape[1] == 1:  # outside the loop, where it costs nothing
+        start, resets = select(resets[:, 0], initial, start), None
+    if resets is not None:
+        resets = widen_resets(resets, steps)
+    sequence = Sequences(cell.project(params, inputs), start, initial, lengths, resets)
+    truncation = truncation if 0 < truncation < steps else 0
+    found = fast_way(cell, params, sequence, truncation, scan)
+    if found is None:
+        found = (
+            run_truncated(cell, params, sequence, truncation)
+            if truncation
+            else _loop(cell, params, sequence)
+        )
+    outputs, final = found
+    return Recurrence(reverse_sequences(outputs, lengths) if reverse else outputs, final)
+
+
+def _loop(cell: Cell, params: Params, sequence: Sequences) -> tuple[Array, State]:
+    """The plain loop, as JAX differentiates it."""
+    initial = sequence.initial
+
+    def step(state: State, now: tuple) -> tuple[State, Array]:
+        projected, reset, real = now
+        entering = state if reset is None else select(reset, initial, state)
+        following, output = cell.step(params, entering, projected)
+        if real is None:
+            return following, output
+        return select(real, following, state), select(real, output, jnp.zeros_like(output))
+
+    final, outputs = lax.scan(step, sequence.start, sequence.time_major())
+    return outputs.swapaxes(0, 1), final
 
 
 class RecurrentLayer(nn.Module):
@@ -30,7 +140,7 @@ class RecurrentLayer(nn.Module):
             a call (Merity et al. 2018).
         truncation: of the backward pass in steps, 0 for none.
         reverse: walk from the last real token to the first.
-        scan: see `zoo.layers.recurrence.recurrence`.
+        scan: see `recurrence`.
 
     Example:
         >>> layer = RecurrentLayer(cell="gru", size=4)
@@ -61,7 +171,7 @@ class RecurrentLayer(nn.Module):
         resets: Array | None = None,
         deterministic: bool = True,
     ) -> Recurrence:
-        """Runs the layer; arguments and result as in `zoo.layers.recurrence.recurrence`."""
+        """Runs the layer; arguments and result as in `recurrence`."""
         cell = make_cell(
             self.cell,
             self.size,
@@ -188,27 +298,26 @@ class RecurrentStack(nn.Module):
         deterministic: bool = True,
     ) -> tuple[Array, tuple[State, ...]]:
         """Outputs of the top layer [B, T, H] (or [B, T, 2H]) and each layer's final carry."""
+        options: dict[str, Any] = {
+            "lengths": lengths,
+            "resets": resets,
+            "deterministic": deterministic,
+        }
         finals: list[State] = []
         hidden: Any = inputs
-        for index in range(len(self.sizes)):
+        for index, layer in enumerate(self.layer):
             if index:
                 hidden = self._dropout(hidden, deterministic)
-            start = None if carry is None else carry[index]
-            hidden, final = self._run_layer(
-                index, hidden, start, lengths=lengths, resets=resets, deterministic=deterministic
-            )
+            start: Any = None if carry is None else carry[index]
+            if self.bidirectional:
+                start, back = (None, None) if start is None else start
+                reversed_, last = self.reverse_layer[index](hidden, back, **options)
+            hidden, final = layer(hidden, start, **options)
+            if self.bidirectional:
+                hidden = jnp.concatenate([hidden, reversed_], axis=-1)
+                final = (final, last)
             finals.append(final)
         return hidden, tuple(finals)
-
-    def _run_layer(
-        self, index: int, inputs: Array | Lookup, carry: State | None, **options: Any
-    ) -> tuple[Array, State]:
-        if not self.bidirectional:
-            return self.layer[index](inputs, carry, **options)
-        there, back = (None, None) if carry is None else carry
-        outputs, final = self.layer[index](inputs, there, **options)
-        reverse_outputs, reverse_final = self.reverse_layer[index](inputs, back, **options)
-        return jnp.concatenate([outputs, reverse_outputs], axis=-1), (final, reverse_final)
 
     def _dropout(self, hidden: Array, deterministic: bool) -> Array:
         if deterministic or not self.dropout_rate:

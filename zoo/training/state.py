@@ -1,5 +1,6 @@
 """The training state and the one train step that every neural model of the zoo is trained by."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -102,8 +103,10 @@ def train_step(state: TrainState, batch: PyTree) -> tuple[TrainState, Metrics]:
         norm of the gradient before any clipping.
     """
     key = _fold_in(state.key, state.step)
-    differentiate = _gradient if state.num_microbatches == 1 else _accumulated_gradient
-    grads, (carry, metrics) = differentiate(state, batch, key)
+    gradient = jax.grad(state.objective.loss, has_aux=True)
+    if state.num_microbatches > 1:
+        gradient = _accumulate(gradient, state.num_microbatches)
+    grads, (carry, metrics) = gradient(state.params, state.carry, batch, key)
     updates, optimizer_state = state.optimizer.update(grads, state.optimizer_state, state.params)
     factor = state.learning_rate_scale * state.objective.rate_factor(batch)
     updates = jax.tree.map(lambda update: update * _like(factor, update), updates)
@@ -129,17 +132,11 @@ def _fold_in(key: Array, step: Array) -> Array:
     return fold(key, step)
 
 
-def _gradient(state: TrainState, batch: PyTree, key: Array) -> tuple[PyTree, tuple]:
-    """The gradient of the loss of a batch, and what the objective gives beside it."""
-    return jax.grad(state.objective.loss, has_aux=True)(state.params, state.carry, batch, key)
-
-
-def _accumulated_gradient(state: TrainState, batch: PyTree, key: Array) -> tuple[PyTree, tuple]:
-    """The same from parts of the batch one after the other, in the memory of one part.
+def _accumulate(gradient: Callable[..., Any], num_parts: int) -> Callable[..., Any]:
+    """A gradient made from parts of the batch one after the other, in the memory of one part.
 
     Part i of P has the rows i, i + P, i + 2P, ..., which lie on the devices as the whole does.
     """
-    num_parts = state.num_microbatches
 
     def split(array: Array) -> Array:
         return jnp.asarray(array).reshape((-1, num_parts, *array.shape[1:])).swapaxes(0, 1)
@@ -147,20 +144,22 @@ def _accumulated_gradient(state: TrainState, batch: PyTree, key: Array) -> tuple
     def join(array: Array) -> Array:
         return array.swapaxes(0, 1).reshape((-1, *array.shape[2:]))
 
-    def add_part(sums: PyTree, part: tuple[Array, PyTree, PyTree]) -> tuple[PyTree, tuple]:
-        number, carry, rows = part
-        part_key = jax.random.fold_in(key, number)
-        grads, (carry, metrics) = _gradient(state.replace(carry=carry), rows, part_key)
-        weight = metrics["num_targets"]
-        sums = jax.tree.map(lambda total, grad: total + weight * grad, sums, grads)
-        return sums, (carry, metrics)
+    def accumulated(params: PyTree, carry: PyTree, batch: PyTree, key: Array) -> Any:
+        def add_part(sums: PyTree, part: tuple[Array, PyTree, PyTree]) -> tuple[PyTree, Any]:
+            number, carry, rows = part
+            grads, (carry, metrics) = gradient(params, carry, rows, jax.random.fold_in(key, number))
+            weight = metrics["num_targets"]
+            sums = jax.tree.map(lambda total, grad: total + weight * grad, sums, grads)
+            return sums, (carry, metrics)
 
-    zeros = jax.tree.map(jnp.zeros_like, state.params)
-    parts = jnp.arange(num_parts), *jax.tree.map(split, (state.carry, batch))
-    sums, (carry, metrics) = jax.lax.scan(add_part, zeros, parts)
-    metrics = {name: values.sum() for name, values in metrics.items()}
-    grads = jax.tree.map(lambda total: total / metrics["num_targets"], sums)
-    return grads, (jax.tree.map(join, carry), metrics)
+        zeros = jax.tree.map(jnp.zeros_like, params)
+        parts = jnp.arange(num_parts), *jax.tree.map(split, (carry, batch))
+        sums, (carry, metrics) = jax.lax.scan(add_part, zeros, parts)
+        metrics = {name: values.sum() for name, values in metrics.items()}
+        grads = jax.tree.map(lambda total: total / metrics["num_targets"], sums)
+        return grads, (jax.tree.map(join, carry), metrics)
+
+    return accumulated
 
 
 def _norm(tree: PyTree) -> Array:

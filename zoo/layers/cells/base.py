@@ -3,7 +3,7 @@
     x'_t        = project(params, x_t)                what needs no state, for all steps at once
     state_t, h_t = step(params, state_{t-1}, x'_t)    the equations, as they are printed
 
-That is all that a cell has to say; `zoo.layers.recurrence` runs it over a batch of sequences, with
+That is all that a cell has to say; `zoo.layers.recurrent` runs it over a batch of sequences, with
 padding, resets, both directions and truncation, and JAX differentiates it. Three optional members
 make a cell fast and change no number beyond rounding: `derivative`, one step's derivative written
 by hand; `coefficients`, for a cell that is linear in its state; and `chunks`, for a cell whose

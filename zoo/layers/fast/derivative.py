@@ -58,6 +58,26 @@ class Derivative(NamedTuple):
     backward: Callable[[States, States, States, States], CellGradient]
 
 
+class Loop(NamedTuple):
+    """What the loop reads.
+
+    Attributes:
+        projected: [T, B, G*H], a_t.
+        kernel: [H, G*H], U.
+        recurrent_bias: [G*H], b_U; None for none.
+        start: arrays [B, H], the state before the first step.
+        initial: arrays [B, H], the state that a reset returns to.
+        resets: bool[T, B]; None for none.
+    """
+
+    projected: Array
+    kernel: Array
+    recurrent_bias: Array | None
+    start: States
+    initial: States
+    resets: Array | None
+
+
 class _Static(NamedTuple):
     """The settings that shape the compiled program; truncation 0 is none."""
 
@@ -71,49 +91,26 @@ def _add(first: States, second: States) -> States:
 
 
 def run_derivative(
-    derivative: Derivative,
-    projected: Array,
-    kernel: Array,
-    recurrent_bias: Array | None,
-    start: States,
-    initial: States,
-    resets: Array | None,
-    *,
-    truncation: int = 0,
-    dtype: str | None = None,
+    derivative: Derivative, loop: Loop, *, truncation: int = 0, dtype: str | None = None
 ) -> States:
     """The states after every step.
 
     Args:
         derivative: of the cell.
-        projected: [T, B, G*H], a_t.
-        kernel: [H, G*H], U.
-        recurrent_bias: [G*H], b_U; None for none.
-        start: arrays [B, H], the state before the first step.
-        initial: arrays [B, H], the state that a reset returns to.
-        resets: bool[T, B]; None for none.
+        loop: what it reads.
         truncation: k, see above; 0 for none.
         dtype: precision of the products, see `zoo.layers.linear.product`.
 
     Returns:
         Arrays [T, B, H].
     """
-    static = _Static(derivative, truncation, dtype)
-    return _run(static, projected, kernel, recurrent_bias, start, initial, resets)
+    return _run(_Static(derivative, truncation, dtype), loop)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _run(
-    static: _Static,
-    projected: Array,
-    kernel: Array,
-    recurrent_bias: Array | None,
-    start: States,
-    initial: States,
-    resets: Array | None,
-) -> States:
-    """The states after every step, arrays [T, B, H], from a_t [T, B, G*H]; resets bool[T, B]."""
-    return _run_keeping(static, projected, kernel, recurrent_bias, start, initial, resets)[0]
+def _run(static: _Static, loop: Loop) -> States:
+    """The states after every step, arrays [T, B, H]."""
+    return _run_keeping(static, loop)[0]
 
 
 def _steps_a_turn(num_steps: int) -> int:
@@ -129,51 +126,43 @@ def _steps_a_turn(num_steps: int) -> int:
     return max((turn for turn in range(8, 17) if num_steps % turn == 0), default=8)
 
 
-def _run_keeping(
-    static: _Static,
-    projected: Array,
-    kernel: Array,
-    recurrent_bias: Array | None,
-    start: States,
-    initial: States,
-    resets: Array | None,
-) -> tuple[States, tuple]:
+def _run_keeping(static: _Static, loop: Loop) -> tuple[States, tuple]:
     """The states, and what the backward pass needs."""
-    rounded = kernel
+    rounded = loop.kernel
     if static.dtype is not None:  # once a call; the compiler would do it in every turn of the loop
-        rounded = lax.optimization_barrier(kernel.astype(static.dtype))
+        rounded = lax.optimization_barrier(loop.kernel.astype(static.dtype))
 
     def step(previous: States, now: tuple[Array, Array | None]) -> tuple[States, tuple]:
-        projected_now, reset = now
+        projected, reset = now
         if reset is not None:
-            previous = select(reset, initial, previous)
+            previous = select(reset, loop.initial, previous)
         recurrent = product(previous[0], rounded, static.dtype)
-        if recurrent_bias is not None:
-            recurrent = recurrent + recurrent_bias[None, :]
-        following, residuals = static.cell.forward(projected_now, recurrent, previous)
+        if loop.recurrent_bias is not None:
+            recurrent = recurrent + loop.recurrent_bias[None, :]
+        following, residuals = static.cell.forward(projected, recurrent, previous)
         return following, (following, residuals)
 
-    _, (states, residuals) = lax.scan(
-        step, start, (projected, resets), unroll=_steps_a_turn(projected.shape[0])
-    )
-    return states, (kernel, recurrent_bias, start, initial, resets, states, residuals)
+    now, unroll = (loop.projected, loop.resets), _steps_a_turn(loop.projected.shape[0])
+    _, (states, residuals) = lax.scan(step, loop.start, now, unroll=unroll)
+    kept = loop._replace(projected=loop.projected[:0])  # the backward pass reads no a_t
+    return states, (kept, states, residuals)
 
 
-def _run_backward(static: _Static, kept: tuple, grad_states: States) -> tuple:
-    """The gradients of every argument of `_run` but the static one."""
-    kernel, recurrent_bias, start, initial, resets, states, residuals = kept
+def _run_backward(static: _Static, kept: tuple, grad_states: States) -> tuple[Loop]:
+    """The gradients of everything that the loop reads."""
+    loop, states, residuals = kept
     previous = tuple(
         jnp.concatenate([first[None], state[:-1]])
-        for first, state in zip(start, states, strict=True)
+        for first, state in zip(loop.start, states, strict=True)
     )
-    if resets is not None:
-        previous = select(resets, tuple(array[None] for array in initial), previous)
+    if loop.resets is not None:
+        previous = select(loop.resets, tuple(array[None] for array in loop.initial), previous)
     walk = _walk_back if static.truncation == 0 else _sweep_back
-    steps = _Steps(previous, states, residuals, resets, grad_states)
-    grad_projected, grad_recurrent, grad_start, grad_initial = walk(static, kernel, steps)
-    grad_kernel = sum_of_products(previous[0], grad_recurrent, static.dtype)
-    grad_bias = None if recurrent_bias is None else grad_recurrent.sum(axis=(0, 1))
-    return grad_projected, grad_kernel, grad_bias, grad_start, grad_initial, None
+    steps = _Steps(previous, states, residuals, loop.resets, grad_states)
+    projected, recurrent, start, initial = walk(static, loop.kernel, steps)
+    kernel = sum_of_products(previous[0], recurrent, static.dtype)
+    bias = None if loop.recurrent_bias is None else recurrent.sum(axis=(0, 1))
+    return (Loop(projected, kernel, bias, start, initial, None),)
 
 
 _run.defvjp(_run_keeping, _run_backward)

@@ -1,0 +1,106 @@
+"""Which cells can do without the plain loop over time, and how; all give what the loop gives.
+
+A cell that is linear in its state needs no loop, a matrix cell takes many steps at once, and a cell
+with a derivative written by hand has a faster backward pass.
+"""
+
+from typing import Any
+
+import jax
+
+from zoo.errors import UserError
+from zoo.layers.cells.base import Cell, Params, State
+from zoo.layers.fast.derivative import Loop, run_derivative
+from zoo.layers.fast.prefix_sum import linear_recurrence
+from zoo.layers.sequence import Sequences
+
+Array = jax.Array
+
+SCANS = ("auto", "sequential", "parallel")
+_FEWEST_CHUNKED = 8  # steps
+
+
+def fast_way(
+    cell: Cell, params: Params, sequence: Sequences, truncation: int, scan: str
+) -> tuple[Array, State] | None:
+    """Returns outputs [B, T, H] and the last real state; None where only the plain loop will do.
+
+    Args:
+        cell: the cell.
+        params: its parameters.
+        sequence: what it is run over, in the order of travel.
+        truncation: k, in steps; 0 for none.
+        scan: one of SCANS, see `zoo.layers.recurrent.recurrence`.
+
+    Raises:
+        UserError: there is no such scan, or the cell can't be run in parallel but has to be.
+    """
+    if scan not in SCANS:
+        raise UserError(f"scan is {scan!r}; choose one of {', '.join(SCANS)}")
+    if scan != "sequential" and not truncation:
+        coefficients = cell.coefficients(params, sequence.projected)
+        if coefficients is not None:
+            return _parallel(cell, params, *coefficients, sequence)
+        found = _by_chunks(cell, params, sequence, scan)
+        if found is not None:
+            return found
+    if scan == "parallel":
+        raise UserError(
+            f"{type(cell).__name__} can't be run in parallel; use scan='sequential' or 'auto'"
+            + (", or no truncation" if truncation else "")
+            + (", or no resets after the first step" if sequence.resets is not None else "")
+        )
+    if scan == "auto" and cell.derivative is not None:
+        return _by_derivative(cell, params, sequence, truncation)
+    return None
+
+
+def _parallel(
+    cell: Cell, params: Params, a: State, b: State, sequence: Sequences
+) -> tuple[Array, State]:
+    """All steps at once, see `zoo.layers.fast.prefix_sum`."""
+    lengths, resets = sequence.lengths, sequence.resets
+    arrays = zip(a, b, sequence.start, sequence.initial, strict=True)
+    each = [
+        linear_recurrence(a_t, b_t, start, initial=initial, lengths=lengths, resets=resets)
+        for a_t, b_t, start, initial in arrays
+    ]
+    outputs = cell.read(params, tuple(states for states, _ in each), sequence.projected)
+    return sequence.without_padding(outputs), tuple(final for _, final in each)
+
+
+def _by_chunks(
+    cell: Cell, params: Params, sequence: Sequences, scan: str
+) -> tuple[Array, State] | None:
+    """A matrix cell's steps a chunk at a time, see `zoo.layers.fast.chunks`; None if it can't be.
+
+    Resets inside a sequence, and sequences whose number of steps is not known, go step by step;
+    so do short ones, such as the single steps of generation, unless `scan` asks for it.
+    """
+    steps: Any = jax.tree.leaves(sequence.projected)[0].shape[1]
+    if sequence.resets is not None or not isinstance(steps, int):
+        return None
+    if scan == "auto" and steps < _FEWEST_CHUNKED:
+        return None
+    found = cell.chunks(params, sequence.projected, sequence.start, sequence.real_steps())
+    if found is None:
+        return None
+    outputs, final = found
+    return sequence.without_padding(outputs), final
+
+
+def _by_derivative(
+    cell: Any, params: Params, sequence: Sequences, truncation: int
+) -> tuple[Array, State]:
+    """The loop with the backward pass written by hand, see `zoo.layers.fast.derivative`."""
+    projected, resets, _ = sequence.time_major()
+    loop = Loop(
+        projected,
+        params["recurrent_kernel"],
+        cell.recurrent_bias(params),
+        sequence.start,
+        sequence.initial,
+        resets,
+    )
+    states = run_derivative(cell.derivative, loop, truncation=truncation, dtype=cell.matmul_dtype)
+    return sequence.without_padding(states[0].swapaxes(0, 1)), sequence.last_real(states)
