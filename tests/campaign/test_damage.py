@@ -5,9 +5,10 @@ its size. A file gets a flipped bit, is cut in half, emptied, deleted, or replac
 and beside it lies a file that no sum covers. Whoever reads it then says so in one line, or gets
 what it would have got from the sound one.
 
-The sums cover checkpoints and prepared corpora. What a run writes for people, `metrics.jsonl`,
-`samples.jsonl`, `summary.json` and `report.html`, has none: there a changed digit can't be noticed,
-and what is demanded is that nothing ends with a traceback and that the parameters stay the same.
+The sums cover checkpoints, prepared corpora, and of a run `config.json` and `summary.json`. The
+rest of what a run writes for people, `metrics.jsonl`, `samples.jsonl` and `report.html`, has none:
+there a changed digit can't be noticed, and what is demanded is that nothing ends with a traceback
+and that the parameters stay the same.
 """
 
 import contextlib

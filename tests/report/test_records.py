@@ -1,5 +1,7 @@
 """A run's records: read whole, read while it goes on, and told where they are damaged."""
 
+import contextlib
+import itertools
 import os
 
 import pytest
@@ -7,7 +9,7 @@ from run_records import METRICS, write_run
 
 from zoo.errors import UserError
 from zoo.report.page import write_report
-from zoo.report.records import differing_fields, read_record
+from zoo.report.records import differing_fields, read_record, read_sealed, write_sealed
 
 
 @pytest.mark.parametrize("tail", ["", '{"step": 3, "sp'])
@@ -40,6 +42,45 @@ def test_what_is_no_run_or_damaged_is_told(tmp_path):
     run = write_run(tmp_path / "run", summary_json="{")
     with pytest.raises(UserError, match=r"summary\.json is damaged"):
         read_record(run)
+
+
+def test_every_flipped_bit_of_a_sealed_record_is_told_or_changes_nothing(tmp_path):
+    path = tmp_path / "summary.json"
+    record = {"best_step": 20, "scores": {"é": 1.5, "b": float("inf")}, "figures": [[1, 2.25]]}
+    write_sealed(path, record)
+    assert read_sealed(path) == record
+    sound = path.read_bytes()
+    unsealed = []
+    for position, bit in itertools.product(range(len(sound)), range(8)):
+        damaged = bytearray(sound)
+        damaged[position] ^= 1 << bit
+        path.write_bytes(damaged)
+        with contextlib.suppress(UserError):
+            found = read_sealed(path)
+            assert record.items() <= found.items()
+            unsealed += [] if found == record else [(position, bit)]
+    assert len(unsealed) <= 8 * len("sha256")  # the name of the sum is all that it does not cover
+
+
+@pytest.mark.parametrize("change", [("20", "21"), ("1.5", "1.6"), ("best", "rest"), ("}", "")])
+def test_a_damaged_sealed_record_is_named_in_a_line(tmp_path, change):
+    path = tmp_path / "summary.json"
+    write_sealed(path, {"best_step": 20, "scores": {"a": 1.5}})
+    path.write_text(path.read_text().replace(*change))
+    with pytest.raises(UserError, match=rf"^{path} is damaged: .*; start the training's") as told:
+        read_sealed(path)
+    assert "\n" not in str(told.value)
+
+
+def test_a_record_without_a_sum_is_read(tmp_path):
+    (tmp_path / "config.json").write_text('{"model": {"cell": "gru"}}')
+    assert read_sealed(tmp_path / "config.json") == {"model": {"cell": "gru"}}
+
+
+def test_keys_that_json_makes_texts_have_one_sum(tmp_path):
+    write_sealed(tmp_path / "summary.json", {"scores": {10: 1.0, 9: 2.0}, "figures": (1,)})
+    found = read_sealed(tmp_path / "summary.json")
+    assert found == {"scores": {"10": 1.0, "9": 2.0}, "figures": [1]}
 
 
 def test_differing_fields_are_those_that_some_config_has_otherwise():

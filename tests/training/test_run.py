@@ -10,7 +10,7 @@ import pytest
 from tiny_run import array_bits
 
 from zoo.errors import UserError
-from zoo.report.records import METRICS
+from zoo.report.records import METRICS, read_sealed
 from zoo.training import checkpoints
 from zoo.training.config import base_config
 from zoo.training.run import Progress, Run
@@ -86,7 +86,7 @@ def test_a_new_run_makes_its_directory_and_begins_with_the_template(tmp_path):
     state, progress = run.resume(template, VOCABULARY, pytest.fail)
     assert array_bits(state) == array_bits(template)
     assert progress == Progress()
-    config = json.loads((workdir / "config.json").read_text())
+    config = read_sealed(workdir / "config.json")
     assert config == json.loads(base_config("recurrent_lm").to_json())
     assert sorted(path.name for path in workdir.iterdir()) == ["config.json"]
 
@@ -170,16 +170,37 @@ def test_a_corpus_with_another_vocabulary_is_refused(tmp_path):
         open_run(tmp_path).resume(make_state(), other, pytest.fail)
 
 
-@pytest.mark.parametrize("text", [None, "{"])
-def test_a_run_whose_config_is_lost_goes_on(tmp_path, text):
+@pytest.mark.parametrize("damage", [lambda text: "{", lambda text: text.replace(": 0", ": 8", 1)])
+def test_a_run_whose_config_is_damaged_says_so_and_goes_on(tmp_path, damage):
     start(tmp_path).save(make_state(step=2), VOCABULARY, PROGRESS)
-    if text is None:
-        (tmp_path / "config.json").unlink()
-    else:
-        (tmp_path / "config.json").write_text(text)
-    state, _ = open_run(tmp_path).resume(make_state(), VOCABULARY, pytest.fail)
+    path, notes = tmp_path / "config.json", []
+    path.write_text(damage(path.read_text()))
+    state, _ = open_run(tmp_path).resume(make_state(), VOCABULARY, notes.append)
     assert int(state.step) == 2
-    assert json.loads((tmp_path / "config.json").read_text())["training"]["seed"] == 0
+    assert notes == [f"{path} was damaged and is written again"]
+    assert read_sealed(path)["training"]["seed"] == 0
+
+
+@pytest.mark.parametrize("text", [None, "{", "[]", '{"training": 1}'])
+def test_where_a_config_is_lost_the_newest_step_has_it(tmp_path, text):
+    start(tmp_path, seed=1).save(make_state(step=2), VOCABULARY, PROGRESS)
+    (tmp_path / "config.json").unlink()
+    if text is not None:
+        (tmp_path / "config.json").write_text(text)
+    with pytest.raises(UserError, match=r"another config \(training.seed: 1 -> 2\)"):
+        open_run(tmp_path, seed=2)
+    state, _ = open_run(tmp_path, seed=1).resume(make_state(), VOCABULARY, print)
+    assert int(state.step) == 2
+
+
+def test_where_both_configs_are_damaged_the_step_is_set_aside(tmp_path):
+    directory = start(tmp_path).save(make_state(step=2), VOCABULARY, PROGRESS)
+    for place in (tmp_path, directory):
+        (place / "config.json").write_text('{"training": {"seed": 8}}')
+    (tmp_path / "config.json").write_text("{")
+    state, _ = open_run(tmp_path).resume(make_state(), VOCABULARY, print)
+    assert int(state.step) == 0
+    assert (directory.parent / "2.damaged").exists()
 
 
 def test_a_damaged_latest_step_is_named_and_the_one_before_is_used(tmp_path):

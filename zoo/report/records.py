@@ -4,8 +4,17 @@ config.json       the config that the run was started with
 metrics.jsonl     a JSON object a line: step, split ("train" or "validation"), scores
 samples.jsonl     the same: step and sample, a text that shows what the model did then
 summary.json      written at the end: best step, its scores on validation, figures
+report.html       the page made of the others
+
+What is noticed when such a file is damaged: config.json and summary.json hold a sum over
+themselves, so that every change of their content is told. A line of metrics.jsonl or samples.jsonl
+that is no JSON, or has no step, is told and left out; a changed digit or letter in such a line is
+not noticed, and neither is any change of report.html, which `python -m zoo report` writes again.
+Resuming a run and loading its model depend on none of these files: each step of a run has its own
+config, under the sums of `zoo.training.checksums`.
 """
 
+import hashlib
 import json
 import warnings
 from collections.abc import Callable
@@ -13,9 +22,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from zoo.errors import UserError
+from zoo.whole_file import whole_file
 
 CONFIG, METRICS, SAMPLES = "config.json", "metrics.jsonl", "samples.jsonl"
 SUMMARY, REPORT = "summary.json", "report.html"
+_SEAL = "sha256"  # the field with the sum over all others
 _LAST_STEP = 2**32 - 1
 
 
@@ -65,24 +76,50 @@ def read_record(workdir: Path) -> Record:
                 curve.values.append(value)
     return Record(
         name=workdir.resolve().name,
-        config=_read_json(workdir / CONFIG),
+        config=read_sealed(workdir / CONFIG),
         curves=curves,
         samples=[
             (line["step"], str(line.get("sample", "")))
             for line in read_lines(workdir / SAMPLES, warnings.warn)
         ],
-        summary=_read_json(workdir / SUMMARY) if (workdir / SUMMARY).exists() else {},
+        summary=read_sealed(workdir / SUMMARY) if (workdir / SUMMARY).exists() else {},
     )
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def write_sealed(path: Path, record: dict[str, Any]) -> None:
+    """Writes a JSON object with the SHA-256 sum of its fields as one more field."""
+    plain = json.loads(json.dumps(record))  # as it will be read: keys are texts, tuples are lists
+    write_text(path, json.dumps({**plain, _SEAL: _sum_of(plain)}, indent=1) + "\n")
+
+
+def read_sealed(path: Path) -> dict[str, Any]:
+    """Reads what `write_sealed` wrote.
+
+    A file without the sum, such as one of an earlier version, is read as it is.
+
+    Raises:
+        UserError: the file is damaged, is missing, or holds something else.
+    """
     try:
         record = json.loads(_read_bytes(path))
     except (ValueError, RecursionError) as error:
         raise _damaged(path, str(error)) from error
     if not isinstance(record, dict):
         raise _damaged(path, f"it holds {str(record)[:40]!r} instead of an object")
+    if _SEAL in record and record.pop(_SEAL) != _sum_of(record):
+        raise _damaged(path, f"it differs from its {_SEAL}")
     return record
+
+
+def _sum_of(record: dict[str, Any]) -> str:
+    """The SHA-256 sum of a JSON object, however it is spaced and ordered."""
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file of a run, whole or not at all."""
+    with whole_file(path) as incomplete:
+        incomplete.write_text(text, encoding="utf-8")
 
 
 def _damaged(path: Path, fault: str) -> UserError:

@@ -258,7 +258,7 @@ def write_members(
     params = hosts.on_one_host(state.used_params)
     scores = score_each(workload, params, members)
     for number, (member, score) in enumerate(scores.items()):
-        _write_member(run, config, workload, member, number, state, score)
+        _write_member(run, config, workload, member, number, state, score, log)
         log(f"{run.directory / member.name}: {workload.describe(score)}")
     best, mean = best_rate(scores, members, workload.criterion)
     values = [scores[one][workload.criterion] for one in best]
@@ -280,6 +280,7 @@ def _write_member(
     number: int,
     state: TrainState,
     score: dict[str, float],
+    log: Callable[[str], None],
 ) -> None:
     own = config.copy_and_resolve_references()
     own.training.num_seeds, own.training.learning_rate_factors = 1, (1.0,)
@@ -295,7 +296,7 @@ def _write_member(
     if average is not None:
         average = average.replace(params=take(average.params, number))
     target = Run(str(run.directory / member.name), own, allow_config_change=True)
-    target.write_config()
+    target.write_config(log)
     target.save(
         state.replace(
             **{name: take(getattr(state, name), number) for name in of_member},

@@ -21,20 +21,11 @@ from ml_collections import ConfigDict
 
 from zoo.errors import UserError
 from zoo.report.page import write_report
-from zoo.report.records import (
-    CONFIG,
-    METRICS,
-    SAMPLES,
-    SUMMARY,
-    differing_fields,
-    flatten,
-    read_lines,
-)
+from zoo.report.records import METRICS, SAMPLES, SUMMARY, read_lines, write_sealed, write_text
 from zoo.training import checkpoints, hosts, lock
 from zoo.training.checksums import DamagedCheckpoint
-from zoo.training.config import base_config
+from zoo.training.run_config import plain_config, refuse_other_config, write_config
 from zoo.training.state import TrainState
-from zoo.whole_file import whole_file
 
 
 @dataclasses.dataclass
@@ -86,7 +77,7 @@ class Run:
             )
         self._allow_config_change = allow_config_change
         self.directory = Path(workdir).expanduser().absolute()
-        self.config = _plain(config)
+        self.config = plain_config(config)
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             if not os.access(self.directory, os.W_OK):
@@ -97,27 +88,7 @@ class Run:
                 "choose another with --workdir=DIR"
             ) from error
         if checkpoints.steps(self.directory) and not allow_config_change:
-            self._refuse_other_config()
-
-    def _refuse_other_config(self) -> None:
-        try:
-            before = json.loads((self.directory / CONFIG).read_text("utf-8"))
-        except (OSError, ValueError):
-            return  # lost or damaged; restoring checks the arrays against the config anyway
-        defaults = flatten(_plain(base_config(self.config["model"]["architecture"])))
-        known = flatten(before)
-        differing = {
-            name: values
-            for name, values in differing_fields([before, self.config]).items()
-            if name in known or values[1] != defaults.get(name)  # a field newer than the run
-        }
-        if differing:
-            told = (f"{name}: {old!r} -> {new!r}" for name, (old, new) in differing.items())
-            raise UserError(
-                f"workdir {self.directory} holds a run with another config "
-                f"({'; '.join(told)}); choose another --workdir, or go on with "
-                "--allow_config_change"
-            )
+            refuse_other_config(self.directory, self.config)
 
     @contextmanager
     def locked(self, log: Callable[[str], None]) -> Iterator[None]:
@@ -146,9 +117,13 @@ class Run:
             state, restored = self._restore(directory, template)
             progress = Progress(**restored.progress)
         progress.fingerprints = dict(fingerprints)
-        self.write_config()
-        self._truncate(int(state.step), log)
+        self._begin(int(state.step), log)
         return state, progress
+
+    def _begin(self, step: int, log: Callable[[str], None]) -> None:
+        """Puts the run's files in order, to go on from a step."""
+        self.write_config(log)
+        self._truncate(step, log)
 
     def _latest_sound(self, log: Callable[[str], None]) -> Any:
         """The newest sound checkpoint, when the first process has set the others aside."""
@@ -170,10 +145,10 @@ class Run:
             UserError: the checkpoint's vocabulary is not that of this config.
         """
         directory = self._latest_sound(log)
-        self.write_config()
         if directory is None:
-            self._truncate(0, log)
+            self._begin(0, log)
             return None
+        self.write_config(log)
         self._check_corpus(directory, vocabulary, fingerprints, log)
         return _read(directory).params
 
@@ -212,11 +187,10 @@ class Run:
         where = f" --data_directory={shlex.quote(place)}" if place else ""
         return f"python -m zoo evaluate {shlex.quote(str(self.directory))} --split=test{where}"
 
-    def write_config(self) -> None:
-        """Write config.json."""
-        if not hosts.is_first():
-            return
-        _replace_text(self.directory / CONFIG, json.dumps(self.config, indent=1) + "\n")
+    def write_config(self, log: Callable[[str], None]) -> None:
+        """Writes config.json, and tells if what was there is damaged."""
+        if hosts.is_first():
+            write_config(self.directory, self.config, log)
 
     def restore_arrays(self, step: int, template: TrainState) -> TrainState:
         """The state saved at one step."""
@@ -269,7 +243,7 @@ class Run:
         if not hosts.is_first():
             return
         summary = {"best_step": best_step, "scores": scores, "figures": figures}
-        _replace_text(self.directory / SUMMARY, json.dumps(summary) + "\n")
+        write_sealed(self.directory / SUMMARY, summary)
         write_report([self.directory])
 
     def _truncate(self, step: int, log: Callable[[str], None]) -> None:
@@ -284,7 +258,7 @@ class Run:
                     if isinstance(record["step"], int) and record["step"] <= step
                 ]
                 lines = (json.dumps(record, ensure_ascii=False) + "\n" for record in kept)
-                _replace_text(path, "".join(lines))
+                write_text(path, "".join(lines))
 
 
 def _read(directory: Any, **templates: Any) -> checkpoints.Restored:
@@ -316,13 +290,3 @@ def _join(template: TrainState, used_params: Any, others: dict[str, Any]) -> Tra
         count = fields.pop("average_count")
         fields["average"] = template.average.replace(params=used_params, count=count)
     return template.replace(**fields)
-
-
-def _plain(config: ConfigDict) -> dict[str, Any]:
-    """The config as it reads from JSON: tuples are lists."""
-    return json.loads(config.to_json())
-
-
-def _replace_text(path: Path, text: str) -> None:
-    with whole_file(path) as incomplete:
-        incomplete.write_text(text, encoding="utf-8")

@@ -1,0 +1,69 @@
+"""The config that a run was started with, as config.json in its directory keeps it."""
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from zoo.errors import UserError
+from zoo.report.records import CONFIG, differing_fields, flatten, read_sealed, write_sealed
+from zoo.training import checkpoints, checksums
+from zoo.training.config import base_config
+
+
+def plain_config(config: ConfigDict) -> dict[str, Any]:
+    """Returns the config as it reads from JSON: tuples are lists."""
+    return json.loads(config.to_json())
+
+
+def refuse_other_config(directory: Path, config: dict[str, Any]) -> None:
+    """Raises a UserError if a run was started with another config.
+
+    Args:
+        directory: the run's.
+        config: the one that is given now, plain.
+    """
+    before = _config_before(directory)
+    if before is None:
+        return  # restoring checks the arrays against the config anyway
+    defaults = flatten(plain_config(base_config(config["model"]["architecture"])))
+    known = flatten(before)
+    differing = {
+        name: values
+        for name, values in differing_fields([before, config]).items()
+        if name in known or values[1] != defaults.get(name)  # a field newer than the run
+    }
+    if differing:
+        told = (f"{name}: {old!r} -> {new!r}" for name, (old, new) in differing.items())
+        raise UserError(
+            f"workdir {directory} holds a run with another config ({'; '.join(told)}); choose "
+            "another --workdir, or go on with --allow_config_change"
+        )
+
+
+def _config_before(directory: Path) -> dict[str, Any] | None:
+    """The run's config, or the one of its newest step where config.json is lost or damaged."""
+    with suppress(UserError):
+        record = read_sealed(directory / CONFIG)
+        if all(isinstance(section, dict) for section in record.values()):
+            return record
+    for step in reversed(checkpoints.steps(directory)):
+        place = checkpoints.step_directory(directory, step)
+        if checksums.agrees(place, checkpoints.CONFIG):
+            with suppress(OSError, ValueError, RecursionError):
+                return checkpoints.read_json(place / checkpoints.CONFIG)
+    return None
+
+
+def write_config(directory: Path, config: dict[str, Any], log: Callable[[str], None]) -> None:
+    """Writes a run's config.json, and tells if what was there is damaged."""
+    path = directory / CONFIG
+    if path.exists():
+        try:
+            read_sealed(path)
+        except UserError:
+            log(f"{path} was damaged and is written again")
+    write_sealed(path, config)
