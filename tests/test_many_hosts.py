@@ -1,5 +1,6 @@
 """Two processes that train one model over loopback, as two hosts do, and what stops them."""
 
+import os
 import signal
 import socket
 from contextlib import ExitStack
@@ -11,6 +12,7 @@ from tiny_run import metrics_of, tiny_config, tiny_flags
 from train_process import TrainProcess, run_train
 
 from zoo.training import checkpoints
+from zoo.training.lock import NAME, locked
 from zoo.training.loop import train
 
 pytestmark = pytest.mark.usefixtures("optax_dtypes")
@@ -35,11 +37,27 @@ def free_port():
         return found.getsockname()[1]
 
 
-def start_both(stack, corpus, workdir):
-    """Two processes of one run; on leaving the stack, both are killed."""
-    flags = [*tiny_flags(corpus, **SETTINGS), f"--workdir={workdir}"]
+def start_both(stack, corpus, workdir, of_second=(), **more):
+    """Two processes of one run; on leaving the stack, both are killed.
+
+    Args:
+        stack: holds them.
+        corpus: their text.
+        workdir: of the run.
+        of_second: further flags of the second process.
+        **more: settings of both.
+    """
+    flags = [*tiny_flags(corpus, **(SETTINGS | more)), f"--workdir={workdir}"]
     flags += [f"--coordinator=127.0.0.1:{free_port()}", "--num_processes=2"]
-    return [stack.enter_context(TrainProcess(*flags, f"--process_id={i}")) for i in range(2)]
+    both = (["--process_id=0"], ["--process_id=1", *of_second])
+    return [stack.enter_context(TrainProcess(*flags, *own)) for own in both]
+
+
+def errors_of(process):
+    """What a process that was refused wrote to stderr."""
+    code, errors = process.finish()
+    assert code == 2, errors
+    return errors
 
 
 def test_killed_and_started_again_two_processes_end_as_one(corpus, tmp_path):
@@ -76,6 +94,38 @@ def test_killed_and_started_again_two_processes_end_as_one(corpus, tmp_path):
         for one, other in zip(metrics_of(workdir, split), metrics_of(alone, split), strict=True):
             assert one.pop("split") == other.pop("split")
             assert one == pytest.approx(other, rel=1e-4)
+
+
+def test_a_second_run_in_one_workdir_is_refused_on_all_its_processes(corpus, tmp_path):
+    with locked(tmp_path, pytest.fail), ExitStack() as stack:
+        first, second = (errors_of(one) for one in start_both(stack, corpus, tmp_path))
+    told = f"{tmp_path} is in use by process {os.getpid()} on "
+    assert first.startswith(f"error: {told}")
+    assert second == first.removesuffix("\n") + " (says process 0)\n"
+    assert first.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == [NAME]
+
+
+def test_what_fails_on_one_process_ends_them_all(corpus, tmp_path):
+    workdir, missing = tmp_path / "run", tmp_path / "nowhere.txt"
+    flag = f"--config.data.directory={missing}"
+    with ExitStack() as stack:
+        first, second = (errors_of(one) for one in start_both(stack, corpus, workdir, [flag]))
+    assert str(missing) in second
+    assert first == second.removesuffix("\n") + " (says process 1)\n"
+    assert second.count("\n") == 1
+    assert not workdir.exists()
+
+
+def test_processes_that_see_two_workdirs_are_refused(corpus, tmp_path):
+    train(tiny_config(corpus, **SETTINGS, training__num_steps=10), str(tmp_path / "one"))
+    flag = f"--workdir={tmp_path / 'other'}"
+    with ExitStack() as stack:
+        both = start_both(stack, corpus, tmp_path / "one", [flag], training__num_steps=10)
+        for errors in map(errors_of, both):
+            assert "the processes see different steps in" in errors
+            assert "(10, no step); give a --workdir on a file system that all of them" in errors
+            assert errors.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,16 @@ have to see; the others read it. What has to be agreed on, such as the wish to s
 all.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
 
 from zoo.errors import UserError
+
+T = TypeVar("T")
+_TEXT_BYTES = 1024
 
 
 def connect(coordinator: str | None, num_processes: int | None, process_id: int | None) -> None:
@@ -60,12 +64,57 @@ def any_of_all(wish: bool) -> bool:
     return bool(multihost_utils.process_allgather(np.asarray(wish)).any())
 
 
-def wait_for_all(point: str) -> None:
-    """Returns once every process is at the named point of the program."""
-    if jax.process_count() > 1:
-        from jax.experimental import multihost_utils
+def together(action: Callable[[], T]) -> T:
+    """Runs an action on every process, and returns once all of them have ended it.
 
-        multihost_utils.sync_global_devices(point)
+    If the action fails on one process, all processes raise an error. Without this, the others would
+    wait for ever for the process that has ended. All have to call it at the same point.
+
+    Args:
+        action: what to do. It may do something on the first process only, such as write a file.
+
+    Returns:
+        What the action returned on this process.
+
+    Raises:
+        UserError: the action failed on another process, whose number and error the message has. An
+            error of this process is raised as it is.
+
+    Example:
+        >>> together(lambda: "done")
+        'done'
+    """
+    if jax.process_count() == 1:
+        return action()
+    failed: Exception | None = None
+    try:
+        result = action()
+    except Exception as error:  # whatever it is, the others must not wait
+        failed = error
+    told = "" if failed is None else " ".join(f"{failed}".split()) or type(failed).__name__
+    for process, text in enumerate(gather_texts(told)):
+        if failed is not None:
+            raise failed
+        if text:
+            raise UserError(f"{text} (says process {process})")
+    return result
+
+
+def gather_texts(text: str) -> list[str]:
+    """Returns the text of each process, at most 1024 bytes of it; all have to ask together.
+
+    Example:
+        >>> gather_texts("here")
+        ['here']
+    """
+    if jax.process_count() == 1:
+        return [text]
+    from jax.experimental import multihost_utils
+
+    content = text.encode("utf-8", errors="backslashreplace")[:_TEXT_BYTES]
+    padded = np.frombuffer(content.ljust(_TEXT_BYTES, b"\0"), np.uint8)
+    rows = np.asarray(multihost_utils.process_allgather(padded))
+    return [row.tobytes().rstrip(b"\0").decode("utf-8", errors="replace") for row in rows]
 
 
 def gather(tree: Any) -> Any:

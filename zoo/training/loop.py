@@ -68,7 +68,8 @@ def train(
         UserError: for a config, corpus or workdir that can't be, or a loss that is not finite.
     """
     configs.check(config)
-    workload = build_workload(config)  # first: a corpus that can't be used leaves nothing behind
+    # First: a corpus that can't be used, here or on another host, leaves nothing behind.
+    workload = hosts.together(lambda: build_workload(config))
     return train_workload(
         config, workload, workdir, allow_config_change=allow_config_change, log=log
     )
@@ -89,14 +90,19 @@ def train_workload(
     if isinstance(workload, Workload):
         for note in workload.notes:
             log(note)
-        if config.training.init_from and not has_sound_step(workdir):
-            start = load_start(config.training.init_from, workload)
-    run = Run(workdir, config, allow_config_change=allow_config_change)
+        start = hosts.together(lambda: _start_of(config, workload, workdir))
+    run = hosts.together(lambda: Run(workdir, config, allow_config_change=allow_config_change))
     with run.locked(log):
         if isinstance(workload, Workload):
             return _train(config, run, workload, start, log)
         seed, report = config.training.seed, config.evaluation.report
         return count(run, workload, seed=seed, log=log, report=report)
+
+
+def _start_of(config: ConfigDict, workload: Workload, workdir: str) -> PyTree:
+    """The parameters of `training.init_from`; None if there is none, or the run has begun."""
+    init_from = config.training.init_from
+    return load_start(init_from, workload) if init_from and not has_sound_step(workdir) else None
 
 
 def _train(

@@ -10,7 +10,7 @@ import json
 import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TextIO
@@ -92,8 +92,17 @@ class Run:
 
     @contextmanager
     def locked(self, log: Callable[[str], None]) -> Iterator[None]:
-        """Inside, no other process uses the directory; see `zoo.training.lock`."""
-        with lock.locked(self.directory, log) if hosts.is_first() else nullcontext():
+        """Inside, no other run uses the directory; see `zoo.training.lock`.
+
+        Of several processes the first one holds the lock; where it is refused, all of them are.
+        """
+        with ExitStack() as held:
+
+            def hold() -> None:
+                if hosts.is_first():
+                    held.enter_context(lock.locked(self.directory, log))
+
+            hosts.together(hold)
             yield
 
     def resume(
@@ -117,7 +126,7 @@ class Run:
             state, restored = self._restore(directory, template)
             progress = Progress(**restored.progress)
         progress.fingerprints = dict(fingerprints)
-        self._begin(int(state.step), log)
+        hosts.together(lambda: self._begin(int(state.step), log))
         return state, progress
 
     def _begin(self, step: int, log: Callable[[str], None]) -> None:
@@ -127,11 +136,19 @@ class Run:
 
     def _latest_sound(self, log: Callable[[str], None]) -> Any:
         """The newest sound checkpoint, when the first process has set the others aside."""
-        found = None
-        if hosts.is_first():
-            found = checkpoints.latest_sound(self.directory, log=log, set_aside=True)
-        hosts.wait_for_all("the run's directory is in order")
-        return found if hosts.is_first() else checkpoints.latest_sound(self.directory, log=log)
+
+        def find() -> Any:
+            return checkpoints.latest_sound(self.directory, log=log, set_aside=hosts.is_first())
+
+        first = hosts.together(lambda: find() if hosts.is_first() else None)
+        found = first if hosts.is_first() else find()
+        seen = hosts.gather_texts(found.name if found else "no step")
+        if len(set(seen)) > 1:
+            raise UserError(
+                f"the processes see different steps in {self.directory} ({', '.join(seen)}); "
+                "give a --workdir on a file system that all of them see"
+            )
+        return found
 
     def load_counted(
         self,
@@ -146,9 +163,9 @@ class Run:
         """
         directory = self._latest_sound(log)
         if directory is None:
-            self._begin(0, log)
+            hosts.together(lambda: self._begin(0, log))
             return None
-        self.write_config(log)
+        hosts.together(lambda: self.write_config(log))
         self._check_corpus(directory, vocabulary, fingerprints, log)
         return _read(directory).params
 
@@ -218,18 +235,20 @@ class Run:
     def _write_step(
         self, step: int, params: Any, state: Any, vocabulary: dict[str, Any], progress: Progress
     ) -> None:
-        if hosts.is_first():
-            checkpoints.save(
-                self.directory,
-                step=step,
-                params=params,
-                state=state,
-                config=self.config,
-                vocabulary=vocabulary,
-                progress=dataclasses.asdict(progress),
-            )
-            checkpoints.keep(self.directory, best=progress.best_step)
-        hosts.wait_for_all("the checkpoint is written")
+        def write() -> None:
+            if hosts.is_first():
+                checkpoints.save(
+                    self.directory,
+                    step=step,
+                    params=params,
+                    state=state,
+                    config=self.config,
+                    vocabulary=vocabulary,
+                    progress=dataclasses.asdict(progress),
+                )
+                checkpoints.keep(self.directory, best=progress.best_step)
+
+        hosts.together(write)
 
     def append(self, name: str) -> TextIO:
         """One of the run's files of JSON lines, METRICS or SAMPLES, to append to."""
