@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from zoo.errors import UserError
-from zoo.whole_file import whole_file
+from zoo.whole_file import incomplete_name, whole_file
 
 OTHER = """
 import sys
@@ -54,8 +54,25 @@ def test_two_that_write_one_file_do_not_mix(tmp_path):
 def test_what_a_killed_process_left_goes_with_the_next_write(tmp_path):
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    for name in (f".incomplete.{gone.pid}.a", f".incomplete.{gone.pid}.b"):
+    begun, of_b = (
+        incomplete_name(name).replace(str(os.getpid()), str(gone.pid)) for name in ("a", "b")
+    )
+    for name in (begun, of_b):
         (tmp_path / name).write_text("half")
     with whole_file(tmp_path / "a") as incomplete:
         incomplete.write_text("whole")
-    assert sorted(os.listdir(tmp_path)) == [f".incomplete.{gone.pid}.b", "a"]
+    assert sorted(os.listdir(tmp_path)) == [of_b, "a"]
+
+
+def test_what_another_machine_writes_is_left_alone(tmp_path, monkeypatch):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    here = incomplete_name("a")
+    monkeypatch.setattr("platform.node", lambda: "another")
+    there = incomplete_name("a").replace(str(os.getpid()), str(gone.pid))
+    monkeypatch.undo()
+    assert there != here.replace(str(os.getpid()), str(gone.pid))
+    (tmp_path / there).write_text("half")
+    with whole_file(tmp_path / "a") as incomplete:
+        incomplete.write_text("whole")
+    assert sorted(os.listdir(tmp_path)) == [there, "a"]

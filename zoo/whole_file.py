@@ -1,7 +1,9 @@
 """Files that are written as a whole or not at all."""
 
 import os
+import platform
 import re
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -50,26 +52,37 @@ def whole_file(path: os.PathLike[str] | str) -> Iterator[Path]:
 def incomplete_name(name: str) -> str:
     """What a file or directory is called while this process writes it.
 
+    The name has the process's number and a sum of its machine's name, since two machines, or two
+    containers, that share a file system may have a process of one number.
+
     Example:
-        >>> incomplete_name("a.svg") == f".incomplete.{os.getpid()}.a.svg"
+        >>> incomplete_name("a.svg").startswith(".incomplete.")
         True
     """
-    return f".incomplete.{os.getpid()}.{name}"
+    return f".incomplete.{_machine()}.{os.getpid()}.{name}"
 
 
 def left_behind(names: Iterable[str], name: str) -> list[str]:
     """Of the names in a directory those under which processes that are gone wrote `name`.
+
+    What processes of another machine wrote is none of them: whether they are gone can't be seen.
 
     Example:
         >>> left_behind(["a.svg", incomplete_name("a.svg"), ".incomplete.0.b.svg"], "a.svg")
         []
     """
     found = []
+    pattern = rf"\.incomplete\.{_machine()}\.([1-9][0-9]*)\.{re.escape(name)}"
     for other in names:
-        match = re.fullmatch(rf"\.incomplete\.([1-9][0-9]*)\.{re.escape(name)}", other)
+        match = re.fullmatch(pattern, other)
         if match and not _is_alive(int(match[1])):
             found.append(other)
     return found
+
+
+def _machine() -> str:
+    """Eight hexadecimal digits that stand for this machine."""
+    return f"{zlib.crc32(platform.node().encode(errors='backslashreplace')):08x}"
 
 
 def _is_alive(process: int) -> bool:

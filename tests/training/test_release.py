@@ -2,15 +2,20 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
+import jax
 import pytest
 import tiny_checkpoints
+from tiny_run import environment_with
 
 from zoo.__main__ import main
 from zoo.errors import UserError
 from zoo.training import checkpoints
 from zoo.training.release import release
+from zoo.whole_file import incomplete_name
 
 CARD = Path(__file__).parents[2] / "checkpoints" / "trec" / "card.json"
 
@@ -30,13 +35,30 @@ def test_a_card_is_in_it_from_the_first_moment_and_has_its_sum(step, tmp_path):
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(step, tmp_path):
     def fill(directory):
-        assert directory.name == f".incomplete.{os.getpid()}.mine"
+        assert directory.name == incomplete_name("mine")
         raise OSError(28, "No space left on device")
 
     target = tmp_path / "mine"
     with pytest.raises(UserError, match=rf"^cannot write {target}: No space left on device; "):
         release(step, target, add=fill)
     assert os.listdir(tmp_path) == []
+
+
+def test_of_two_that_release_to_one_place_the_first_to_end_has_it(step, tmp_path):
+    """The other is told in a line, and its files go; the place is whole all the time."""
+    target, other = tmp_path / "mine", (str(step), str(tmp_path / "mine"), "--half")
+    command = [sys.executable, "-m", "zoo", "release", *other]
+
+    def overtake(directory):
+        done = subprocess.run(command, capture_output=True, text=True, env=environment_with(1))
+        assert (done.returncode, done.stderr) == (0, "")
+
+    with pytest.raises(UserError, match=rf"^cannot write {target}: it is there already; choose"):
+        release(step, target, add=overtake)
+    checkpoints.verify(target)
+    kernels = checkpoints.restore(target).params.values()
+    assert {leaf.dtype.name for leaf in jax.tree.leaves(list(kernels))} == {"float16"}
+    assert os.listdir(tmp_path) == ["mine"]
 
 
 @pytest.mark.parametrize("file", ["card.md", "card.json"])

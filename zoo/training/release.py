@@ -74,7 +74,8 @@ def release(
     except Exception as error:  # Orbax and TensorStore raise errors of many kinds for a full disk
         with contextlib.suppress(OSError):
             incomplete.rmtree(missing_ok=True)
-        reason = checkpoints.reason_of(error)
+        made = place.exists()  # by another process, meanwhile
+        reason = "it is there already" if made else checkpoints.reason_of(error)
         raise UserError(f"cannot write {place}: {reason}; choose another place") from error
     return place
 
