@@ -283,3 +283,50 @@ def test_a_cell_and_a_module_are_told_with_what_to_give():
     assert stack_from_torch({f"{name}_l0": array for name, array in cell.items()})
     with pytest.raises(UserError, match=r"Plain is no state dict; give module\.state_dict\(\)"):
         stack_from_torch(Plain(None))
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("bidirectional", [True, False])
+@pytest.mark.parametrize("cell", GOLD)
+def test_modules_of_torch_itself(cell, bidirectional, bias):
+    torch = pytest.importorskip("torch")
+    kinds = {"gru": torch.nn.GRU, "lstm": torch.nn.LSTM}
+    more = {"nonlinearity": "relu"} if cell == "elman_relu" else {}
+    torch.manual_seed(0)
+
+    def make(bias):
+        sizes = {"num_layers": 2, "bidirectional": bidirectional, "batch_first": True}
+        return kinds.get(cell, torch.nn.RNN)(D, H, bias=bias, **sizes, **more)
+
+    module, inputs = make(bias), torch.randn(2, 4, D)
+    expected = module(inputs)[0].detach().numpy()
+    params = stack_from_torch(dict(module.named_parameters()))  # they require a gradient
+    stack = RecurrentStack(cell=cell, sizes=(H, H), bidirectional=bidirectional)
+    outputs, _ = jax.jit(stack.apply)({"params": params}, inputs.numpy())
+    np.testing.assert_allclose(outputs, expected, atol=2e-6)
+    again = make(bias=True)
+    state = stack_to_torch(params, cell)
+    again.load_state_dict({name: torch.from_numpy(array) for name, array in state.items()})
+    np.testing.assert_allclose(again(inputs)[0].detach().numpy(), expected, atol=2e-6)
+
+
+def test_tensors_of_torch_itself():
+    torch = pytest.importorskip("torch")
+    module = torch.nn.LSTM(D, H)
+    for dtype in (torch.bfloat16, torch.float16, torch.float64):
+        exact = {name: array.to(dtype).float() for name, array in module.state_dict().items()}
+        found = stack_from_torch(module.to(dtype).state_dict())
+        jax.tree.map(np.testing.assert_array_equal, found, stack_from_torch(exact))
+        module = torch.nn.LSTM(D, H)
+    refused = {
+        "has complex numbers": torch.ones(4 * H, D, dtype=torch.complex64),
+        "has nan": torch.full((4 * H, D), torch.nan),
+        "meta tensor": torch.empty(4 * H, D, device="meta"),
+        "to_dense": torch.ones(4 * H, D).to_sparse(),
+        "uninitialized parameter": torch.nn.parameter.UninitializedParameter(),
+    }
+    for message, tensor in refused.items():
+        with pytest.raises(UserError, match=f"^weight_ih_l0 .*{message}"):
+            stack_from_torch({**module.state_dict(), "weight_ih_l0": tensor})
+    with pytest.raises(UserError, match="LSTMCell; expected those of RNN, GRU or LSTM"):
+        stack_from_torch(torch.nn.LSTMCell(D, H).state_dict())
