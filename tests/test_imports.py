@@ -16,14 +16,23 @@ DOWN = {
     "special_tokens": set(),
     "progress": set(),
     "whole_file": {"errors"},
+    "whole_characters": {"errors"},
     "layers": {"errors"},
     "report": {"errors", "whole_file"},
     "cards": {"errors"},
     "terminal": {"errors"},
-    "data": {"errors", "special_tokens"},
+    "data": {"errors", "special_tokens", "whole_characters"},
     "models": {"layers", "errors", "special_tokens"},
-    "exchange": {"models", "data", "errors", "special_tokens", "whole_file"},
-    "decoding": {"models", "layers", "data", "errors", "progress", "special_tokens"},
+    "exchange": {"models", "data", "errors", "special_tokens", "whole_characters", "whole_file"},
+    "decoding": {
+        "models",
+        "layers",
+        "data",
+        "errors",
+        "progress",
+        "special_tokens",
+        "whole_characters",
+    },
     "evaluation": {
         "models",
         "layers",
@@ -60,6 +69,7 @@ DOWN["hub"] = {
 }
 DOWN["__init__"] = set(DOWN)
 DOWN["serve"] = DOWN["diagnostics"] | {
+    "whole_characters",
     "diagnostics",
     "decoding",
     "report",

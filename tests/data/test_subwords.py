@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("sentencepiece")
 
-from zoo.data.subwords import require_whole_characters, train_subwords
+from zoo.data.subwords import train_subwords
 from zoo.data.vocabulary import SubwordVocabulary, encode_lines
 from zoo.errors import UserError
 
@@ -41,10 +41,6 @@ def test_the_advised_sizes_are_the_smallest_and_the_largest():
         assert train_subwords(LINES, advised)
         with pytest.raises(UserError):
             train_subwords(LINES, advised + step)
-
-
-def test_whole_characters_of_any_length_are_let_through():
-    require_whole_characters("a é € 😀 \0", "the text")
 
 
 def test_no_reader_of_a_subword_vocabulary_takes_half_a_character():

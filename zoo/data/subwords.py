@@ -7,6 +7,7 @@ from typing import Any
 
 from zoo.errors import UserError
 from zoo.special_tokens import END, END_ID, START, START_ID, UNKNOWN, UNKNOWN_ID
+from zoo.whole_characters import require_whole_characters
 
 _MOST_SUBWORDS = 2**31 - 1  # that sentencepiece counts
 # What sentencepiece says of a size, the number that it needs, and what we say instead.
@@ -65,8 +66,7 @@ def train_subwords(lines: Iterable[str], max_size: int) -> bytes:
 
 
 def _checked(line: str) -> str:
-    require_whole_characters(line, "a line of the text")
-    return line
+    return require_whole_characters(line, "a line of the text")
 
 
 def _reason(message: str) -> str:
@@ -78,28 +78,6 @@ def _reason(message: str) -> str:
     said = message.rpartition("] ")[2].strip().partition(". ")[0].strip(" .")
     reason = said or "the text is empty"
     return f"{reason}; give another text, or another --config.data.vocabulary_size"
-
-
-def require_whole_characters(text: str, what: str) -> None:
-    """Refuses text with half a character: a lone surrogate, which neither UTF-8 nor sentencepiece
-    can write.
-
-    Args:
-      text: the text.
-      what: what it is, for the error.
-
-    >>> require_whole_characters("a\\ud800", "the prompt")
-    Traceback (most recent call last):
-        ...
-    zoo.errors.UserError: the prompt has half a character, '\\ud800' at 2; give text that is Unicode
-    """
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        half = text[error.start]
-        raise UserError(
-            f"{what} has half a character, {half!r} at {error.start + 1}; give text that is Unicode"
-        ) from error
 
 
 def import_sentencepiece() -> Any:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from zoo.data.csv_rows import csv_rows
 from zoo.data.text_reading import numbered_lines
 from zoo.errors import UserError
+from zoo.whole_characters import require_whole_characters
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl")
 _KINDS = {bool: "true or false", int: "a whole number", float: "a decimal number", str: "a string"}
@@ -104,7 +105,7 @@ def _read_text(row: dict[str, Any], name: str, place: str) -> str:
         raise UserError(f"{place}: the text is null (column {name!r}); fill it or delete the row")
     if isinstance(value, list | dict):
         raise UserError(f"{place}: the text is {str(value)[:40]!a}; use a string")
-    return _checked(str(value), "text", place)
+    return require_whole_characters(str(value), f"{place}: the text")
 
 
 class _LabelReader:
@@ -150,7 +151,7 @@ class _LabelReader:
                 f"{place}: the label {value!a} is {_KINDS[type(value)]}, but {first!a} is "
                 f"{_KINDS[type(first)]} ({where}); write all labels in one way"
             )
-        label = _checked(str(value), "label", place)
+        label = require_whole_characters(str(value), f"{place}: the label")
         if "\n" in label.strip():
             raise UserError(f"{place}: the label {label[:40]!a} has a line break; take it away")
         return label
@@ -158,18 +159,6 @@ class _LabelReader:
 
 def _is_missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
-
-
-def _checked(text: str, what: str, place: str) -> str:
-    r"""Return a text unless it has half a character, which JSON can write as \ud83d."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        half = text[error.start]
-        raise UserError(
-            f"{place}: the {what} has half a character, {half!a}; write the whole one"
-        ) from error
-    return text
 
 
 def _no_key(row: dict[str, Any], name: str, field: str, place: str) -> UserError:

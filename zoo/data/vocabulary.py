@@ -11,9 +11,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from zoo.data.subwords import import_sentencepiece, require_whole_characters, train_subwords
+from zoo.data.subwords import import_sentencepiece, train_subwords
 from zoo.errors import UserError
 from zoo.special_tokens import END_ID, SPECIAL_IDS, SPECIAL_TOKENS, START_ID, UNKNOWN_ID
+from zoo.whole_characters import require_whole_characters
 
 _NUM_CODE_POINTS = 0x110000  # Unicode ends at U+10FFFF
 # Words, what an apostrophe cuts off them as in do|n't and it|'s, and each other sign by itself.
@@ -216,8 +217,7 @@ class SubwordVocabulary(Vocabulary):
 
     def encode(self, line: str) -> list[int]:
         """Return one id a piece; a run of unknown characters is one `UNKNOWN_ID`."""
-        require_whole_characters(line, "the text")
-        return self._processor.encode(line)
+        return self._processor.encode(require_whole_characters(line, "the text"))
 
     def to_json(self) -> dict[str, Any]:
         """Return a record with the serialized model as base64 text."""

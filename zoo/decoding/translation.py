@@ -14,12 +14,12 @@ from jax import Array
 
 from zoo.data.batching import shift_targets
 from zoo.data.labeled_batching import cut_rows, encode_texts, pad
-from zoo.data.subwords import require_whole_characters
 from zoo.decoding.beam_search import Hypotheses, beam_search, draw_sequences
 from zoo.errors import UserError
 from zoo.models.trained import Checkpoint, Kind, TrainedModel, require
 from zoo.progress import track
 from zoo.special_tokens import END, END_ID
+from zoo.whole_characters import require_whole_characters
 
 TRANSLATOR = Kind("translator", "translate")
 BATCH_SIZE = 64

@@ -42,6 +42,7 @@ from zoo.exchange.arpa_form import KIND_LINE, KINDS, escape_blanks, log10
 from zoo.exchange.arpa_lines import open_lines
 from zoo.exchange.arpa_reader import ArpaModel, ArpaReader
 from zoo.models.ngram_lm import MAX_ORDER, Params
+from zoo.whole_characters import require_whole_characters
 from zoo.whole_file import whole_file
 
 
@@ -71,16 +72,11 @@ def write_arpa(path: os.PathLike[str] | str, params: Params, vocabulary: Vocabul
             f"{MAX_ORDER} can be read again; train with a smaller --config.model.order"
         )
     compressed = os.fspath(path).endswith(".gz")
-    try:
-        with whole_file(path) as incomplete, _open(incomplete, compressed=compressed) as file:
-            file.write(f"{KIND_LINE}{vocabulary.kind}\n")
-            file.writelines(_lines(params, [escape_blanks(token) for token in vocabulary.tokens]))
-    except UnicodeEncodeError as error:
-        half = error.object[error.start : error.end]
-        raise UserError(
-            f"the vocabulary has {half!r}, half a character, which a text can't hold; "
-            "clean the text and train again"
-        ) from error
+    for token in vocabulary.tokens:
+        require_whole_characters(token, f"the token {token!a} of the vocabulary")
+    with whole_file(path) as incomplete, _open(incomplete, compressed=compressed) as file:
+        file.write(f"{KIND_LINE}{vocabulary.kind}\n")
+        file.writelines(_lines(params, [escape_blanks(token) for token in vocabulary.tokens]))
 
 
 def _lines(params: Params, tokens: list[str]) -> Iterator[str]:

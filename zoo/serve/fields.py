@@ -5,7 +5,9 @@ import math
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from zoo.errors import UserError
 from zoo.serve.limits import Refused
+from zoo.whole_characters import require_whole_characters
 
 MAX_CHARACTERS = 2000
 MAX_BODY_BYTES = 32 * 1024  # 2,000 characters, each written as \ud83d\ude00, and the rest
@@ -51,9 +53,10 @@ class Fields:
             raise Refused(
                 413, f"{name} has {len(value):,} characters; send {MAX_CHARACTERS:,} at most"
             )
-        if not _is_unicode(value):
-            raise Refused(400, f"{name} is no valid Unicode; it has half a character")
-        return value
+        try:
+            return require_whole_characters(value, name)
+        except UserError as error:
+            raise Refused(400, str(error)) from None
 
     def number(
         self, name: str, default: float, low: float = -math.inf, high: float = math.inf
@@ -121,14 +124,6 @@ def _no_number(text: str) -> NoReturn:
 def _is_weight(value: Any) -> bool:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return is_number and 0 <= value <= MAX_WEIGHT
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can spell
-        return False
-    return True
 
 
 def _shown(value: Any) -> str:
