@@ -12,11 +12,12 @@ if __name__ == "__main__":  # until run_program takes over, Ctrl-C ends this wit
 import itertools
 import os
 import traceback
+from typing import Any
 
 from absl import app, flags, logging
-from ml_collections import config_flags
+from ml_collections import ConfigDict, config_flags
 
-from zoo.errors import UserError, fail
+from zoo.errors import UserError, fail, with_flags
 from zoo.terminal import plain, run_script
 
 try:
@@ -91,7 +92,21 @@ def main(argv: list[str]) -> None:
     joining = (_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
     if _DISTRIBUTED.value or any(value is not None for value in joining):
         connect(*joining)
-    train(_CONFIG.value, str(_WORKDIR.value), allow_config_change=_ALLOW_CONFIG_CHANGE.value)
+    try:
+        train(_CONFIG.value, str(_WORKDIR.value), allow_config_change=_ALLOW_CONFIG_CHANGE.value)
+    except UserError as error:
+        raise UserError(with_flags(str(error), _field_flags(_CONFIG.value))) from error
+
+
+def _field_flags(config: Any) -> dict[str, str]:
+    """The flag of each field of a config."""
+    names = [
+        f"{section}.{name}"
+        for section, fields in config.items()
+        if isinstance(fields, ConfigDict)
+        for name in fields
+    ]
+    return {name: f"--config.{name}" for name in names}
 
 
 if __name__ == "__main__":

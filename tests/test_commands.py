@@ -279,6 +279,15 @@ def test_a_missing_corpus_is_told_with_the_flag_of_this_command(command, run_dir
     assert "--data_directory=DIR" in err
 
 
+def test_a_field_that_no_flag_of_a_command_sets_is_told_as_one(command, tmp_path):
+    (tmp_path / "table.csv").write_text("words,topic\na,b\n")
+    code, _, err = command("evaluate", "trec", f"--text={tmp_path}/table.csv")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "--config" not in err
+    assert "use data.text_column=NAME" in err
+    assert err.endswith("(a field of the config that the model was trained with)\n")
+
+
 def test_text_streams_and_ctrl_c_and_a_closed_pipe_end_it_quietly(run_directory):
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         pytest.skip("started in a shell's background, where Ctrl-C is ignored")

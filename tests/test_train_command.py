@@ -90,6 +90,11 @@ def test_a_batch_larger_than_the_corpus(refused, corpus):
     assert re.search(r"too few for batch_size=1000 .* use --config.data.batch_size=\d+ or", message)
 
 
+def test_a_field_that_is_wrong_is_told_with_its_flag(refused, corpus):
+    message = refused(*tiny_flags(corpus, model__cell="lstn"))
+    assert message.endswith(" (type --config.model.cell=...)\n")
+
+
 def test_an_unknown_corpus_has_the_nearest_name(refused, corpus):
     message = refused(*tiny_flags(corpus, data__corpus="text_fiel"))
     assert "did you mean text_file?" in message

@@ -26,7 +26,7 @@ from zoo.commands import (
     verify,
 )
 from zoo.commands.picture_flag import check_picture
-from zoo.errors import Note, UserError
+from zoo.errors import Note, UserError, with_flags
 from zoo.terminal import end_process, plain, run_program
 
 COMMANDS = {
@@ -43,6 +43,7 @@ COMMANDS = {
     "release": release,
     "verify": verify,
 }
+_OF_TRAINING = "a field of the config that the model was trained with"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -76,7 +77,11 @@ def _run(arguments: Sequence[str] | None) -> None:
                 f"see python -m zoo {parsed.command} --help"
             )
         check_picture(parsed)
-        COMMANDS[parsed.command].run(parsed)
+        try:
+            COMMANDS[parsed.command].run(parsed)
+        except UserError as error:
+            flags = {"data.directory": "--data_directory"} if "data_directory" in parsed else {}
+            raise UserError(with_flags(str(error), flags, _OF_TRAINING)) from error
 
 
 def _check_words(words: Sequence[str]) -> None:

@@ -1,6 +1,8 @@
 """The one exception that commands turn into a single line and exit code 2."""
 
+import re
 import sys
+from collections.abc import Mapping
 from typing import NoReturn
 
 # What reading a record of the wrong form may raise, when it is used as if it were of the right one.
@@ -12,6 +14,13 @@ WRONG_FORM = (
     RecursionError,
     TypeError,
     ValueError,
+)
+
+# A field of a config in a message, also as libraries named it before they left flags to programs.
+_FIELD = re.compile(
+    r"(?<![\w./-])(?P<flag>--config\.)?"
+    r"(?P<field>(?:data|evaluation|mesh|model|optimizer|training)\.[a-z][a-z_]*)"
+    r"(?P<after>[=:]?)"
 )
 
 
@@ -30,6 +39,45 @@ class UserError(ValueError):
 
 class Note(UserWarning):
     """What a user should know of a result. Commands print it as `note: ...` on standard error."""
+
+
+def with_flags(message: str, flags: Mapping[str, str], otherwise: str = "") -> str:
+    """Returns a message that names fields of a config, with the flags that set them.
+
+    Libraries name a field, such as data.directory=DIR, and a program knows its own flags. A field
+    that a user is to type, followed by `=`, is replaced by its flag. If the message has no such
+    field, but names others, the flag of the first one stands at its end.
+
+    Args:
+        message: of an error.
+        flags: the flag of each field that the program has one for.
+        otherwise: a remark for a field to type that has no flag.
+
+    Example:
+        >>> with_flags("use data.directory=DIR", {"data.directory": "--data_directory"})
+        'use --data_directory=DIR'
+        >>> with_flags('model.cell is "lstn"', {"model.cell": "--config.model.cell"})
+        'model.cell is "lstn" (type --config.model.cell=...)'
+        >>> with_flags("use data.text_column=NAME", {}, "a field of the training's config")
+        "use data.text_column=NAME (a field of the training's config)"
+    """
+    found = list(_FIELD.finditer(message))
+    typed = [one["field"] for one in found if _is_typed(one)]
+    bare = [one["field"] for one in found if one["field"] in flags and one["after"] != ":"]
+
+    def with_flag(one: re.Match[str]) -> str:
+        name = one["field"]
+        return flags.get(name, name) + one["after"] if _is_typed(one) else one[0]
+
+    told = _FIELD.sub(with_flag, message)
+    if not typed:
+        return f"{told} (type {flags[bare[0]]}=...)" if bare else told
+    return f"{told} ({otherwise})" if otherwise and not flags.keys() >= set(typed) else told
+
+
+def _is_typed(field: re.Match[str]) -> bool:
+    """Whether a message tells its reader to type a field."""
+    return bool(field["flag"]) or field["after"] == "="
 
 
 def fail(message: str) -> NoReturn:

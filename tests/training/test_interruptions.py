@@ -107,7 +107,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_overwrites_nothing(train, tm
     where = f"; the last good checkpoint is step {last} of {tmp_path}; "
     assert where in str(caught.value)
     assert str(caught.value).startswith(("gradient_norm became", "loss_nats became"))
-    assert "--config.optimizer.learning_rate" in str(caught.value)
+    assert "try a lower optimizer.learning_rate" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert checkpoints.steps(tmp_path) == train.saves[-2:]
     finite = checkpoints.restore(tmp_path / "checkpoints" / str(last)).params["weight"]

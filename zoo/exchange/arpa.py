@@ -69,7 +69,7 @@ def write_arpa(path: os.PathLike[str] | str, params: Params, vocabulary: Vocabul
     if len(params) > MAX_ORDER:
         raise UserError(
             f"the model's n-grams have {len(params)} tokens, but an ARPA file of at most "
-            f"{MAX_ORDER} can be read again; train with a smaller --config.model.order"
+            f"{MAX_ORDER} can be read again; train with a smaller model.order"
         )
     compressed = os.fspath(path).endswith(".gz")
     for token in vocabulary.tokens:

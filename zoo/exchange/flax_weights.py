@@ -94,7 +94,7 @@ def layer_to_flax(layer: Mapping[str, Any], cell: str) -> dict[str, dict[str, np
     if "initial_0" in layer:
         raise UserError(
             "this layer has a learned initial state, which Flax's cells don't have; train with "
-            "--config.model.learn_initial_state=False"
+            "model.learn_initial_state=False"
         )
     size = len(layer["recurrent_kernel"])
     gates = _GATES[np.shape(layer["recurrent_kernel"])[1] // size]

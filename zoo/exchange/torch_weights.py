@@ -234,7 +234,7 @@ def stack_to_torch(params: Mapping[str, Mapping[str, Any]], cell: str) -> dict[s
         if "initial_0" in layer:
             raise UserError(
                 f"{name} has a learned initial state, which torch.nn's networks don't have; train "
-                "with --config.model.learn_initial_state=False"
+                "with model.learn_initial_state=False"
             )
         suffix = f"l{name.rsplit('_', 1)[1]}" + ("_reverse" if name.startswith("reverse_") else "")
         bias = np.asarray(layer["bias"], np.float32)

@@ -43,7 +43,7 @@ from zoo.evaluation.classification import (
 from zoo.evaluation.classifying import CLASSIFIER, TrainedClassifier, evaluate_classifier, predict
 from zoo.models.registry import build
 from zoo.tasks.encoded_labeled import Split, encode_labeled_corpus
-from zoo.tasks.own_corpus import flags_of_commands, note_other_text, own_data_config
+from zoo.tasks.own_corpus import note_other_text, own_data_config
 from zoo.tasks.settings import EvaluationConfig, TrainingConfig
 from zoo.tasks.task import Json, Objective, PyTree, Request, Task
 from zoo.tasks.word_vectors import frozen_vectors, start_from, starting_vectors
@@ -224,8 +224,7 @@ class Classification(Task):
             examples = list(read_table(request.files[0], table_columns(data)))
             texts = LabeledTexts([one.text for one in examples], [one.labels for one in examples])
         else:
-            with flags_of_commands():
-                texts = load_labeled_corpus(data).splits[request.split]
+            texts = load_labeled_corpus(data).splits[request.split]
             note_other_text(checkpoint, request.split, of_labeled(*texts))
         return evaluate_classifier(checkpoint, texts.texts, texts.labels)
 

@@ -7,8 +7,6 @@ are cut) is used; where files lie is told by the user alone, with --data_directo
 import dataclasses
 import shlex
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from zoo.errors import UserError
@@ -64,17 +62,6 @@ def _check_kinds(name: str, config: Any, defaults: Any) -> None:
             )
 
 
-@contextmanager
-def flags_of_commands() -> Iterator[None]:
-    """Errors of a corpus name the flags of train.py; inside, they name those of the commands."""
-    try:
-        yield
-    except UserError as error:
-        raise UserError(
-            str(error).replace("--config.data.directory", "--data_directory")
-        ) from error
-
-
 def corpus_lines(checkpoint: Checkpoint, split: str, directory: str | None) -> list[str]:
     """Returns the lines of a split of the corpus that a language model was trained on.
 
@@ -90,8 +77,7 @@ def corpus_lines(checkpoint: Checkpoint, split: str, directory: str | None) -> l
     from zoo.data.fingerprints import of_lines
 
     config = own_data_config(checkpoint, DataConfig, directory)
-    with flags_of_commands():
-        lines = load_corpus(config)[split]
+    lines = load_corpus(config)[split]
     note_other_text(checkpoint, split, of_lines(lines))
     return lines
 

@@ -40,7 +40,7 @@ from zoo.tasks.encoded_pairs import (
     note_unknown,
 )
 from zoo.tasks.losses import output_losses
-from zoo.tasks.own_corpus import flags_of_commands, note_other_text, own_data_config
+from zoo.tasks.own_corpus import note_other_text, own_data_config
 from zoo.tasks.settings import EvaluationConfig, TrainingConfig
 from zoo.tasks.task import Json, Objective, PyTree, Request, Task
 from zoo.tasks.workload import Scores, Workload
@@ -266,8 +266,7 @@ class Translating(Task):
         else:
             data = own_data_config(checkpoint, ParallelDataConfig, request.directory)
             data = replace(data, lowercase=False)  # references keep their capitals
-            with flags_of_commands():
-                pairs = load_parallel_corpus(data)[request.split]
+            pairs = load_parallel_corpus(data)[request.split]
             note_other_text(checkpoint, request.split, of_pairs(pairs.sources, pairs.targets))
         return evaluate_translator(checkpoint, pairs, beam_size=request.beam_size)
 

@@ -66,13 +66,13 @@ def make_mesh(config: MeshConfig, num_rows: int) -> Mesh:
     if data * config.model > len(devices):
         raise UserError(
             f"mesh.data={config.data} and mesh.model={config.model} need {data * config.model} "
-            f"devices, and there are {len(devices)}; set --config.mesh.data and --config.mesh.model"
+            f"devices, and there are {len(devices)}; set mesh.data and mesh.model"
         )
     if num_rows % data:
         raise UserError(
             f"mesh.data={data} does not divide the {num_rows} rows (of a batch or microbatch) or "
-            "members that are worked through at once; change --config.mesh.data, or "
-            "--config.data.batch_size, --config.training.num_microbatches or num_seeds"
+            "members that are worked through at once; change mesh.data, or data.batch_size, "
+            "training.num_microbatches or training.num_seeds"
         )
     if jax.process_count() > 1 and data * config.model < len(devices):
         raise UserError(

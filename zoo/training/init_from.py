@@ -43,7 +43,7 @@ def load_start(init_from: str, workload: Workload) -> Any:
     if told := first_difference(trained.params, wanted):
         raise UserError(
             f"training.init_from is {init_from}, whose parameters do not fit the model section of "
-            f"this config: {told}; set --config.model.* as that model has them"
+            f"this config: {told}; set the fields of model as that model has them"
         )
     return trained.params
 

@@ -240,7 +240,7 @@ class _Loop:
         last = f"the last good checkpoint is step {steps[-1]}" if steps else "no checkpoint yet"
         return (
             f"{name} became {value} at step {step}; {last} of {self.directory.directory}; "
-            "try a lower --config.optimizer.learning_rate or --config.optimizer.clip_norm"
+            "try a lower optimizer.learning_rate or optimizer.clip_norm"
         )
 
     def _events(self, state: TrainState, progress: Progress, step: int) -> tuple[TrainState, bool]:

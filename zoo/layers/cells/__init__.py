@@ -58,7 +58,7 @@ _TAKEN = frozenset((*_CELLS, "none", "feedforward", "transformer"))  # some stan
 
 
 def register_cell(name: str, cell: Callable[..., Cell]) -> None:
-    """Makes a cell known by a name, for `--config.model.cell=NAME` and for loading checkpoints.
+    """Makes a cell known by a name, for `model.cell=NAME` and for loading checkpoints.
 
     Call it in a config file or a script, before a model with that cell is made. A cell may be
     registered again, as when a notebook's cell is run twice; the zoo's own names are taken.
