@@ -18,7 +18,9 @@
 
 A body is JSON, and says so in its Content-Type, which another site's page can't do unasked. What
 is wrong with a request is {"error": one line} with a status of 4xx; 503 means that too many wait.
-Work for a client who goes away is not begun, or stops at the next token.
+Work for a client who goes away is not begun, and a text that is being generated stops at the next
+token. A translation, a classification and a chart of gradients are one compiled call each, which
+nothing stops: of a text of at most MAX_CHARACTERS, and of at most 520 steps of a beam search.
 """
 
 import asyncio
