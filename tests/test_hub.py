@@ -83,6 +83,16 @@ def error_of(name):
     return str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["run", "run[1]", "a b/run*"])
+def test_a_path_may_be_relative(tmp_path, monkeypatch, name):
+    directory = save(tmp_path / name, 7)
+    whole = load(directory).params
+    for place, path in ((directory, "."), (directory.parent, "7"), (tmp_path, directory)):
+        monkeypatch.chdir(place)
+        found = load(os.path.relpath(path, place) if path == directory else path)
+        jax.tree.map(np.testing.assert_array_equal, found.params, whole)
+
+
 def test_a_step_has_all_that_is_needed_to_use_the_model(tmp_path):
     directory = save(tmp_path, 7, progress={"metrics": {"perplexity": 5.25}})
     checkpoint = load(directory)

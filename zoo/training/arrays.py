@@ -12,6 +12,7 @@ import numpy as np
 from etils import epath
 
 from zoo.training.checksums import DamagedCheckpoint, list_files
+from zoo.training.places import absolute_place
 
 # Arrays are stored as they are, but for chunks of zeros, which take no room.
 _MOST_TIMES_LARGER = 4
@@ -113,10 +114,12 @@ def first_difference(found: Any, wanted: Any) -> str:
 
 @contextmanager
 def _without_patterns(directory: epath.Path) -> Iterator[epath.Path]:
-    """The same directory by a path of plain characters.
+    """The same directory by a whole path of plain characters.
 
-    Orbax takes the characters []*? of a path for a pattern, and TensorStore paths for UTF-8.
+    Orbax finds no arrays by a relative path, takes the characters []*? for a pattern, and
+    TensorStore takes paths for UTF-8.
     """
+    directory = absolute_place(directory)
     path = os.fspath(directory)
     if _PLAIN_PATH.fullmatch(path):
         yield directory
