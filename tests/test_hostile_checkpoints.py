@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -47,6 +48,31 @@ def refusal(directory: Path) -> str:
     message = str(told.value)
     assert "\n" not in message
     return message
+
+
+def test_a_model_of_more_layers_than_arrays_is_refused_at_once(
+    sound: dict[str, Path], tmp_path: Path
+) -> None:
+    cases = {"lstm": {"hidden_sizes": [5] * 10**6}, "german": {"num_layers": 10**9}}
+    for name, fields in cases.items():
+        directory = rewritten(sound[name], tmp_path / name)
+        config = json.loads((directory / "config.json").read_text())
+        config["model"] |= fields
+        (directory / "config.json").write_text(json.dumps(config))
+        assert re.search(r"its config has 10+ layers, but it has \d+ ", refusal(seal(directory)))
+
+
+def test_a_name_of_a_million_letters_is_told_without_its_middle(
+    sound: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = rewritten(sound["lstm"], tmp_path / "step")
+    config = json.loads((directory / "config.json").read_text())
+    config["data"] = {"corpus": "x" * 10**6}
+    (directory / "config.json").write_text(json.dumps(config))
+    assert main(["evaluate", str(seal(directory))]) == 2
+    err = capsys.readouterr().err
+    assert (err.count("\n"), len(err)) == (1, 2000 + len("error: \n"))
+    assert err.startswith("error: corpus 'xxx")
 
 
 RECORDS: list[bytes] = [

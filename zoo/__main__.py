@@ -27,7 +27,7 @@ from zoo.commands import (
 )
 from zoo.commands.picture_flag import check_picture
 from zoo.errors import Note, UserError, with_flags
-from zoo.terminal import end_process, plain, run_program
+from zoo.terminal import end_process, one_line, plain, run_program
 
 COMMANDS = {
     "list": listing,
@@ -121,7 +121,7 @@ def _print_note(
     line: str | None = None,
 ) -> None:
     """Prints a warning for people: without the place in the code, which Python would add."""
-    print(plain(f"note: {message}"), file=sys.stderr)
+    print(plain(f"note: {one_line(str(message))}"), file=sys.stderr)
 
 
 if __name__ == "__main__":

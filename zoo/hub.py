@@ -69,6 +69,7 @@ def _make(name: str, stored: soundness.Stored) -> Checkpoint:
     import jax.numpy as jnp
 
     soundness.check_config(stored.config, name)
+    soundness.check_depth(stored.config["model"], stored.shapes, name)
     _refuse_several(name, stored.config)
     task, opened, shapes = _open_records(name, stored)
     soundness.check_shapes(shapes, stored.shapes, name)

@@ -4,7 +4,7 @@ Sums that agree say that the files are those that somebody wrote, not that they 
 nothing is trusted: every fault is one line, and arrays are compared before they are read.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -88,6 +88,21 @@ def check_config(config: Any, name: str) -> None:
             raise damaged(name, f"section {section} of its config is {str(fields)[:40]!r}")
     if not isinstance(config["model"].get("architecture"), str):
         raise damaged(name, "its config names no model.architecture")
+
+
+def check_depth(settings: Mapping[str, Any], stored: Any, name: str) -> None:
+    """Raises UserError for a model of more layers than it has arrays: making it could take days.
+
+    Args:
+        settings: the section model of the config.
+        stored: a tree of arrays, or of their shapes, as they are stored.
+        name: of the checkpoint, for errors.
+    """
+    sizes, number = settings.get("hidden_sizes"), settings.get("num_layers")
+    depth = len(sizes) if isinstance(sizes, list | tuple) else 0
+    depth = max(depth, number) if type(number) is int else depth
+    if depth > (count := len(named_leaves(stored))):
+        raise damaged(name, f"its config has {depth} layers, but it has {count} arrays")
 
 
 def check_shapes(wanted: Any, stored: Any, name: str) -> None:

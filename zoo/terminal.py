@@ -22,6 +22,7 @@ EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 EXIT_TERMINATED = 143  # 128 + SIGTERM
 
+_MOST_LETTERS = 2000  # of a message
 _KEPT = "\n\t"
 _OBEYED = [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F)]
 _OBEYED += range(0x2066, 0x206A)
@@ -36,6 +37,21 @@ def plain(text: str) -> str:
         'red \\\\u001b[31m and\\ttab'
     """
     return text.translate(_NUMBERS)
+
+
+def one_line(text: str) -> str:
+    """Returns a message in one line, without its middle if it is far too long.
+
+    A message may quote a name of a million letters, which a checkpoint or a table holds.
+
+    Example:
+        >>> one_line("two\\n lines"), len(one_line("a" * 10**6))
+        ('two lines', 2000)
+    """
+    line = " ".join(text.split())
+    if len(line) <= _MOST_LETTERS:
+        return line
+    return f"{line[: _MOST_LETTERS - 505]} ... {line[-500:]}"
 
 
 class _Plain:
@@ -92,7 +108,7 @@ def run_program(main: Callable[[], Any]) -> int:
             sys.stdout.flush()
             return code if isinstance(code, int) else 0
         except UserError as error:
-            return _tell(f"error: {' '.join(str(error).split())}", EXIT_USER_ERROR)
+            return _tell(f"error: {one_line(str(error))}", EXIT_USER_ERROR)
         except KeyboardInterrupt:
             return _tell("interrupted", EXIT_INTERRUPTED)
         except _Terminated:
