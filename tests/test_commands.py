@@ -11,6 +11,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from tiny_run import environment_with
 
 import zoo
 from zoo.__main__ import COMMANDS, main
@@ -310,6 +311,18 @@ def test_text_streams_and_ctrl_c_and_a_closed_pipe_end_it_quietly(run_directory)
             process.wait()
             process.stdout.close()
             process.stderr.close()
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_a_program_without_standard_streams_ends_as_any_other(tmp_path, closed):
+    program = f"{sys.executable} -m zoo generate python_docs_kneser_ney --max_tokens=3"
+    for command, code in ((program, 0), (f"{program} --top_k=-1", 2)):
+        line = f"{command} {closed}"
+        environment = environment_with(1) | {"TMPDIR": str(tmp_path)}
+        done = subprocess.run(line, shell=True, capture_output=True, text=True, env=environment)
+        assert done.returncode == code
+        assert done.stderr.count("\n") == (code == 2 and "2>" not in closed)
+    assert list(tmp_path.iterdir()) == []  # no traceback was saved
 
 
 def test_a_data_directory_is_refused_where_a_text_file_is_scored(run_directory, command):

@@ -70,7 +70,14 @@ class _Plain:
 
 @contextmanager
 def plain_output() -> Iterator[None]:
-    """Inside, what is printed is plain, and what the encoding lacks is written by its number."""
+    """Inside, what is printed is plain, and what the encoding lacks is written by its number.
+
+    Where the program was started without standard output or error, as by `>&-`, its lines go
+    nowhere. Python has no stream then, and a file that is opened would get the stream's number.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     before = sys.stdout
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
