@@ -114,6 +114,14 @@ def test_an_unknown_corpus_has_the_nearest_name(refused, corpus):
         ("--config.model.hidden_sizes=('a',)", "model.hidden_sizes is (5, 'a'); use int values"),
         ("--config.model.cell=lstn", "model.cell is 'lstn'; choose one of"),
         ("--config.model.architecture=recurent_lm", "try recurrent_lm"),
+        (
+            "--config.model.architecture=classifier",
+            "is 'classifier', whose config has no data.batching, unlike",
+        ),
+        (
+            "--config.model.architecture=ngram_lm",
+            "is 'ngram_lm', whose config has no data.batch_size, unlike",
+        ),
         ("--config.model=3", "--config.model"),
         ("--config.evaluation.mode=both", "evaluation.mode is 'both'; use stream or sentence"),
         ("--config.training.seed=-1", "training.seed is -1; use 0 to 4294967295"),

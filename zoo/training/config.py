@@ -61,6 +61,7 @@ def check(config: ConfigDict) -> None:
     """Raises a UserError that names the first invalid value."""
     _check_kind("model.architecture", config.model.architecture, "recurrent_lm")
     for name, defaults in base_config(config.model.architecture).items():
+        _check_fields(config, name, set(defaults))
         for field, default in defaults.items():
             _check_kind(f"{name}.{field}", config[name][field], default)
         if name != "model":
@@ -72,6 +73,17 @@ def check(config: ConfigDict) -> None:
         raise UserError(
             f"training.num_microbatches={parts} does not divide "
             f"data.batch_size={config.data.batch_size}; change one of them"
+        )
+
+
+def _check_fields(config: ConfigDict, name: str, wanted: set[str]) -> None:
+    """Raises UserError for a section of another architecture's config."""
+    architecture, found = config.model.architecture, set(config.get(name, ()))
+    for field in sorted(wanted ^ found):
+        differs = "has" if field in wanted else "has no"
+        raise UserError(
+            f"model.architecture is {architecture!r}, whose config {differs} {name}.{field}, "
+            "unlike this one; start from a config of that architecture, such as one in configs/"
         )
 
 
