@@ -26,7 +26,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # for configs/ and experimen
 import zoo
 from configs import toy_german_attention
 from experiments.timed_runs import train_timed
-from zoo.data.parallel_corpora import ParallelDataConfig, ParallelTexts, load_parallel_corpus
+from zoo.data.config import ParallelDataConfig
+from zoo.data.loading import ParallelTexts, load_parallel_corpus
 from zoo.diagnostics.pictures import COLOURS, MARKERS, picture, tidy
 from zoo.errors import UserError
 from zoo.evaluation.bleu import score_texts

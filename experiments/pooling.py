@@ -26,8 +26,8 @@ from ml_collections import ConfigDict
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for a checkout that is not installed
 
 from experiments.timed_runs import train_timed
+from zoo.data.config import LabeledDataConfig
 from zoo.data.labeled_batching import LabeledBatch
-from zoo.data.labeled_corpora import LabeledDataConfig
 from zoo.diagnostics.pictures import COLOURS, picture, tidy
 from zoo.errors import UserError
 from zoo.layers.pooling import POOLINGS

@@ -37,7 +37,8 @@ from configs import (
 )
 from experiments.table2_report import Entry, write_report
 from experiments.timed_runs import train_timed
-from zoo.data.corpora import DataConfig, load_corpus
+from zoo.data.config import DataConfig
+from zoo.data.loading import load_corpus
 from zoo.data.word_vectors import vector_width
 from zoo.errors import UserError
 from zoo.evaluation.interpolation import fit_weights, interpolate, score_parts

@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # for configs/ and experimen
 import zoo
 from configs import toy_german_attention
 from experiments.timed_runs import train_timed
-from zoo.data.parallel_corpora import ParallelTexts
+from zoo.data.loading import ParallelTexts
 from zoo.evaluation.bleu import score_texts
 from zoo.terminal import run_script
 

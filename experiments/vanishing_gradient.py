@@ -33,7 +33,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # for configs/
 
 import zoo
 from configs import python_docs_lstm
-from zoo.data.corpora import DataConfig, load_corpus
+from zoo.data.config import DataConfig
+from zoo.data.loading import load_corpus
 from zoo.data.vocabulary import encode_lines
 from zoo.diagnostics.gradient_flow import GradientFlow, cut_rows, gradient_flow
 from zoo.diagnostics.gradient_picture import draw_flows

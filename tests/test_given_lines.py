@@ -6,7 +6,8 @@ import os
 import pytest
 
 from zoo.commands.lines import LINES_A_CALL, given_lines, read_plain
-from zoo.data.corpora import DataConfig, load_corpus
+from zoo.data.config import DataConfig
+from zoo.data.loading import load_corpus
 from zoo.errors import UserError
 
 

@@ -10,8 +10,8 @@ import pytest
 
 import zoo
 from zoo.__main__ import main
+from zoo.data.loading import ParallelTexts
 from zoo.data.parallel_batching import make_parallel_batch
-from zoo.data.parallel_corpora import ParallelTexts
 from zoo.decoding.translation import MAX_SOURCE_TOKENS
 from zoo.diagnostics.alignment import draw_alignment
 from zoo.errors import UserError

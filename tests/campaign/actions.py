@@ -72,7 +72,8 @@ def prepare(text: str, cache: str) -> int:
 
 
 def _prepare(text: str, cache: str) -> None:
-    from zoo.data.corpora import DataConfig, load_corpus
+    from zoo.data.config import DataConfig
+    from zoo.data.loading import load_corpus
 
     config = DataConfig(corpus="text_file", directory=text, cache_directory=cache)
     lines = [line for split in load_corpus(config).values() for line in split]

@@ -14,9 +14,10 @@ import tiny_checkpoints
 
 from zoo.cards import read_card
 from zoo.commands.lines import given_lines
-from zoo.data.parallel_sources import PairFiles, read_pairs
+from zoo.data.corpora import find_corpus
+from zoo.data.examples import Pair
 from zoo.data.tables import Columns, read_rows
-from zoo.data.text_reading import numbered_lines, read_text
+from zoo.data.text_reading import Lines, numbered_lines, read_text
 from zoo.data.vector_files import read_vectors
 from zoo.exchange.arpa import write_arpa
 from zoo.report.records import read_lines, read_record
@@ -125,6 +126,11 @@ def _report(path: Path) -> Any:
     return write_report([run])
 
 
+def _pairs(*paths: Path) -> Any:
+    options = {"source_language": "de", "target_language": "en"}
+    return list(find_corpus("parallel_text", Pair).examples(Lines(paths), options))
+
+
 # By the name of a reader: the suffix of its files, who reads them, and sound ones.
 READERS: dict[str, tuple[str, Callable[[Path], Any], list[bytes]]] = {
     "text": (".txt", read_text, [TEXT, TEXT.decode().encode("utf-16")]),
@@ -137,8 +143,8 @@ READERS: dict[str, tuple[str, Callable[[Path], Any], list[bytes]]] = {
     "tsv": (".tsv", _rows(), [TSV]),
     "jsonl": (".jsonl", _rows(), [JSONL]),
     "jsonl of several labels": (".jsonl", _rows(","), [JSONL.replace(b'"for"', b'["for", "new"]')]),
-    "parallel table": (".tsv", lambda path: read_pairs(PairFiles(path)), [PAIRS]),
-    "parallel files": (".txt", lambda path: read_pairs(PairFiles(path, path)), [PAIRS]),
+    "parallel table": (".tsv", lambda path: _pairs(path), [PAIRS]),
+    "parallel files": (".txt", lambda path: _pairs(path, path), [PAIRS]),
     "word2vec text": (".txt", lambda path: list(read_vectors(str(path))), [WORD2VEC]),
     "word2vec binary": (".bin", lambda path: list(read_vectors(str(path))), [BINARY]),
     "GloVe": (".txt", lambda path: list(read_vectors(str(path))), [GLOVE]),

@@ -30,7 +30,8 @@ from tiny_run import array_bits, tiny_config, write_corpus
 
 import zoo
 from zoo.__main__ import main
-from zoo.data.corpora import DataConfig, load_corpus
+from zoo.data.config import DataConfig
+from zoo.data.loading import load_corpus
 from zoo.errors import UserError
 from zoo.training import checkpoints
 from zoo.training.loop import train

@@ -1,6 +1,8 @@
 """Corpora: their lines, and what the cache does."""
 
+import dataclasses
 import itertools
+import json
 import os
 import subprocess
 import sys
@@ -10,9 +12,12 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from zoo.data import builders
-from zoo.data.corpora import DataConfig, load_corpus
-from zoo.data.sources import split_lines
+from zoo.data import corpora, loading
+from zoo.data.config import DataConfig
+from zoo.data.corpora import find_corpus
+from zoo.data.examples import Text
+from zoo.data.loading import load_corpus
+from zoo.data.splits import split_lines
 from zoo.data.vocabulary import build_vocabulary, encode_lines
 
 REPOSITORY = Path(__file__).parents[2]
@@ -56,10 +61,16 @@ def test_python_docs_is_the_manual_inside_this_python():
     assert num_characters == len(text) + num_cut_lines  # the end of a cut line is a token as well
 
 
-def test_cached_python_docs_belong_to_one_python_version(cache):
+def test_cached_python_docs_belong_to_one_python_version(cache, monkeypatch):
+    corpus = find_corpus("python_docs", Text)
+    assert ".".join(map(str, sys.version_info[:3])) == corpus.version
     load_corpus(DataConfig())
-    version = ".".join(map(str, sys.version_info[:3]))
-    assert [path.name for path in (cache / "zoo_python_docs").iterdir()] == [version]
+    [first] = (cache / "zoo_corpora").iterdir()
+    assert first.name.startswith("python_docs_")
+    newer = dataclasses.replace(corpus, version="3.99.0")
+    monkeypatch.setitem(corpora._CORPORA, "python_docs", newer)
+    load_corpus(DataConfig())
+    assert len(list((cache / "zoo_corpora").iterdir())) == 2
 
 
 @pytest.mark.skipif(not (SHARED / "ptb").exists(), reason="needs the Penn Treebank files")
@@ -74,22 +85,21 @@ def test_penn_treebank_has_the_counts_of_the_literature():
 
 @pytest.mark.skipif(not (SHARED / "tinyshakespeare").exists(), reason="needs tiny Shakespeare")
 def test_tiny_shakespeare_is_split_as_tfds_does():
-    directory = str(SHARED / "tinyshakespeare")
-    load_corpus(DataConfig("tiny_shakespeare", directory))
-    sources = tfds.data_source(
-        "zoo_tiny_shakespeare",
-        data_dir=os.environ["ZOO_CACHE"],
-        download=False,
-        builder_kwargs={
-            "config": next(Path(os.environ["ZOO_CACHE"]).glob("zoo_tiny_shakespeare/*")).name,
-            "file_format": "array_record",
-        },
-    )
-    lengths = [
-        sum(len(example["text"].decode()) for example in sources[split])
-        for split in ("train", "validation", "test")
-    ]
-    assert lengths == [1_003_854, 55_770, 55_770]
+    directory = SHARED / "tinyshakespeare"
+    found = load_corpus(DataConfig("tiny_shakespeare", str(directory)))
+    text = (directory / "input.txt").read_text()
+    assert len(text) == 1_003_854 + 55_770 + 55_770
+    parts = text[:1_003_854], text[1_003_854:1_059_624], text[1_059_624:]
+    for split, part in zip(("train", "validation", "test"), parts, strict=True):
+        assert "\n".join(found[split]) == part.removesuffix("\n")
+
+
+def test_what_tfds_reads_of_the_cache_are_blocks_of_examples(tmp_path, cache):
+    directory = write_files(tmp_path / "text", TEXT_FILES, ["a\nb\u2028\n", "v", "t"])
+    load_corpus(DataConfig("text_file", directory))
+    [place] = (cache / "zoo_corpora").iterdir()
+    sources = tfds.data_source(f"zoo_corpora/{place.name}", data_dir=cache, download=False)
+    assert [json.loads(record["examples"]) for record in sources["train"]] == [["a", "b\u2028"]]
 
 
 def test_penn_treebank_lines_are_stripped_sentences(tmp_path):
@@ -172,7 +182,7 @@ def test_fractions_round_down_and_lose_no_character(num_characters, fractions, s
     text = "".join(chr(0x100 + index % 5000) for index in range(num_characters))
     cuts = np.sort(np.random.default_rng(0).integers(0, num_characters, 50))
     lines = [text[start:stop] for start, stop in itertools.pairwise([0, *cuts, num_characters])]
-    parts = ["".join(part) for part in split_lines(lines, fractions).values()]
+    parts = ["".join(s for _, s in part) for part in split_lines(lines, fractions).values()]
     assert "".join(parts) == text
     assert [len(part) for part in parts] == sizes
 
@@ -187,7 +197,7 @@ def test_a_prepared_corpus_is_read_not_prepared_again(tmp_path, monkeypatch):
     def fail(*arguments):
         raise AssertionError("prepared twice")
 
-    monkeypatch.setattr(builders.ZooTextFile, "_split_generators", fail)
+    monkeypatch.setattr(loading, "_blocks", fail)
     assert load_corpus(config) == first
 
 
@@ -214,19 +224,19 @@ def test_other_fractions_are_another_dataset(tmp_path):
 def test_cache_directory_of_the_config_comes_before_the_environment(tmp_path, cache):
     directory = write_files(tmp_path / "text", TEXT_FILES, "abc")
     load_corpus(DataConfig("text_file", directory, cache_directory=str(tmp_path / "mine")))
-    assert (tmp_path / "mine" / "zoo_text_file").is_dir()
+    assert (tmp_path / "mine" / "zoo_corpora").is_dir()
     assert not cache.exists()
 
 
 def test_an_interrupted_preparation_leaves_nothing_that_is_used(tmp_path, cache, monkeypatch):
     config = DataConfig("text_file", write_files(tmp_path / "text", TEXT_FILES, "abc"))
 
-    def interrupted(self, text):
-        yield "half"
+    def interrupted(*arguments):
+        yield '["half"]'
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(builders.ZooTextFile, "_cut", interrupted)
+        patch.setattr(loading, "_blocks", interrupted)
         with pytest.raises(KeyboardInterrupt):
             load_corpus(config)
     assert not list(cache.rglob("dataset_info.json"))
@@ -237,7 +247,7 @@ def test_processes_that_prepare_at_once_do_not_disturb_each_other(tmp_path, cach
     directory = write_files(tmp_path / "text", TEXT_FILES, ["tree\n" * 20_000, "v", "t"])
     program = (
         "import random, sys; random.seed(0)\n"  # TFDS names its working directory with random
-        "from zoo.data.corpora import *\n"
+        "from zoo.data.loading import *\n"
         f"corpus = load_corpus(DataConfig('text_file', {directory!r}))\n"
         "print(len(corpus['train']))"
     )
@@ -248,19 +258,19 @@ def test_processes_that_prepare_at_once_do_not_disturb_each_other(tmp_path, cach
         for _ in range(2)
     ]
     assert [process.communicate(timeout=120)[0] for process in processes] == ["20000\n"] * 2
-    assert [path.name for path in cache.iterdir()] == ["zoo_text_file"]
+    assert [path.name for path in cache.iterdir()] == ["zoo_corpora"]
 
 
 def test_the_slower_of_two_processes_uses_what_the_faster_one_made(tmp_path, monkeypatch):
     config = DataConfig("text_file", write_files(tmp_path / "text", TEXT_FILES, "abc"))
-    cut = builders.ZooTextFile._cut
+    blocks = loading._blocks
 
-    def while_another_finishes(self, text):
-        monkeypatch.setattr(builders.ZooTextFile, "_cut", cut)
+    def while_another_finishes(*arguments):
+        monkeypatch.setattr(loading, "_blocks", blocks)
         load_corpus(config)
-        return cut(self, text)
+        return blocks(*arguments)
 
-    monkeypatch.setattr(builders.ZooTextFile, "_cut", while_another_finishes)
+    monkeypatch.setattr(loading, "_blocks", while_another_finishes)
     assert load_corpus(config)["train"] == ["a"]
 
 

@@ -1,5 +1,6 @@
 """Corpora: what the user is told, the download, and datasets that TFDS prepared."""
 
+import dataclasses
 import hashlib
 import io
 import os
@@ -8,10 +9,11 @@ import pytest
 import requests
 import tensorflow_datasets as tfds
 
-from zoo.data import builders
-from zoo.data.corpora import DataConfig, list_corpora, load_corpus
-from zoo.data.labeled_corpora import LabeledDataConfig, load_labeled_corpus
-from zoo.data.parallel_corpora import ParallelDataConfig, load_parallel_corpus
+from zoo.data import corpora
+from zoo.data.config import DataConfig, LabeledDataConfig, ParallelDataConfig
+from zoo.data.corpora import find_corpus, list_corpora
+from zoo.data.examples import Text
+from zoo.data.loading import load_corpus, load_labeled_corpus, load_parallel_corpus
 from zoo.errors import UserError
 
 PENN_TREEBANK_FILES = ("ptb.train.txt", "ptb.valid.txt", "ptb.test.txt")
@@ -176,33 +178,41 @@ def test_cache_that_cannot_be_written(tmp_path):
 # The download of tiny Shakespeare, without a network
 
 
+URL = find_corpus("tiny_shakespeare", Text).url
+
+
 def refuse(*arguments, **options):
     raise requests.ConnectionError("no route")
 
 
 def test_without_a_network_the_file_and_its_place_are_told(monkeypatch):
-    monkeypatch.setattr(requests, "head", refuse)
-    expect_error(
-        DataConfig("tiny_shakespeare"),
-        builders.ZooTinyShakespeare.URL,
-        "as input.txt",
-        "--config.data.directory=DIR",
-    )
+    monkeypatch.setattr(requests, "get", refuse)
+    expect_error(DataConfig("tiny_shakespeare"), URL, "as input.txt", "--config.data.directory=DIR")
 
 
-def test_a_downloaded_file_is_checked_and_kept(tmp_path, monkeypatch):
-    downloaded = tmp_path / "downloaded"
+def test_an_answer_that_is_no_file_is_told(monkeypatch):
+    answer = requests.Response()
+    answer.status_code, answer.raw = 404, io.BytesIO(b"not found")
+    monkeypatch.setattr(requests, "get", lambda url, **options: answer)
+    expect_error(DataConfig("tiny_shakespeare"), f"cannot download {URL} (HTTPError)")
+
+
+def test_a_downloaded_file_is_checked_and_kept(monkeypatch):
     text = b"A tree.\n" * 100
-    downloaded.write_bytes(text)
-    response = requests.Response()
-    response.status_code, response.raw = 200, io.BytesIO()
-    monkeypatch.setattr(requests, "head", lambda url, timeout: response)
-    monkeypatch.setattr(tfds.download.DownloadManager, "download", lambda self, url: downloaded)
+
+    def answer(url, timeout, stream):
+        assert (url, timeout, stream) == (URL, 5, True)
+        response = requests.Response()
+        response.status_code, response.raw = 200, io.BytesIO(text)
+        return response
+
+    monkeypatch.setattr(requests, "get", answer)
     expect_error(DataConfig("tiny_shakespeare"), "another checksum")
-    digest = hashlib.sha256(text).hexdigest()
-    monkeypatch.setattr(builders.ZooTinyShakespeare, "SHA256", digest)
+    known = find_corpus("tiny_shakespeare", Text)
+    changed = dataclasses.replace(known, sha256=hashlib.sha256(text).hexdigest())
+    monkeypatch.setitem(corpora._CORPORA, "tiny_shakespeare", changed)
     assert load_corpus(DataConfig("tiny_shakespeare"))["train"] == ["A tree."] * 90
-    monkeypatch.setattr(requests, "head", refuse)  # now it is in the cache
+    monkeypatch.setattr(requests, "get", refuse)  # now it is in the cache
     assert load_corpus(DataConfig("tiny_shakespeare"))["test"] == ["A tree."] * 5
 
 

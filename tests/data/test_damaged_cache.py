@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from zoo.data.corpora import DataConfig, load_corpus
+from zoo.data.config import DataConfig
+from zoo.data.loading import load_corpus
 from zoo.errors import UserError
 
 LINES = ["red blue", "green", ""] * 30

@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 from labeled_texts import labeled_texts, write_csv, write_jsonl
 
+from zoo.data.config import LabeledDataConfig
+from zoo.data.corpora import find_corpus
+from zoo.data.corpora.python_docs_topics import PART_OF_TOPIC, labeled_sentences
+from zoo.data.examples import Labeled
 from zoo.data.labeled_batching import LabeledBatches, encode_texts
-from zoo.data.labeled_corpora import LabeledDataConfig, load_labeled_corpus
-from zoo.data.labeled_sources import LABELED_SOURCES, Columns, read_table
 from zoo.data.labels import labels_from_json, make_labels
-from zoo.data.topics import PART_OF_TOPIC, labeled_sentences
+from zoo.data.loading import load_labeled_corpus
+from zoo.data.tables import Columns, read_table
 from zoo.data.vocabulary import build_vocabulary, vocabulary_from_json
 from zoo.errors import UserError
 from zoo.special_tokens import END_ID
@@ -53,7 +56,7 @@ def test_a_table_of_every_kind_is_read_and_split(tmp_path, name):
     assert not corpus.multiple
     assert all_rows(load(path)) == all_rows(corpus)
     fewer = load(path, validation_fraction=0.3, test_fraction=0.2)
-    assert [len(part.texts) for part in fewer.splits.values()] == [12, 8, 20]
+    assert [len(part.texts) for part in fewer.splits.values()] == [20, 12, 8]
 
 
 def test_a_directory_of_tables_and_a_changed_file(tmp_path):
@@ -69,8 +72,8 @@ def test_a_directory_of_tables_and_a_changed_file(tmp_path):
     ]
     write_csv(tmp_path / "dev.csv", ROWS[30:], ("text", "label"))
     corpus = load(tmp_path)
-    assert corpus.splits["validation"].texts == [text for text, _ in ROWS[30:]]
-    assert corpus.splits["train"].texts == [text for text, _ in ROWS[:20]]
+    assert list(corpus.splits["validation"].texts) == [text for text, _ in ROWS[30:]]
+    assert list(corpus.splits["train"].texts) == [text for text, _ in ROWS[:20]]
 
 
 def test_several_labels(tmp_path):
@@ -95,7 +98,7 @@ FORMS = {
 
 
 def write_form(directory, corpus, line, number=12):
-    for name in LABELED_SOURCES[corpus].files.values():
+    for name in find_corpus(corpus, Labeled).files.values():
         content = (line * number).encode()
         (directory / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
     (directory / "labels.txt").write_text("joy\nfear\nlove\n")
@@ -123,7 +126,7 @@ def test_a_line_of_the_wrong_form_names_file_and_line(tmp_path, corpus, line, me
     write_form(tmp_path, corpus, line)
     with pytest.raises(UserError) as caught:
         load(tmp_path, corpus)
-    name = LABELED_SOURCES[corpus].files["train"]
+    name = find_corpus(corpus, Labeled).files["train"]
     assert f"{tmp_path / name}, {message}" in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -134,7 +137,7 @@ def test_a_line_of_the_wrong_form_names_file_and_line(tmp_path, corpus, line, me
         ({"corpus": "trek"}, "corpus 'trek' is none of goemotions, .* did you mean trec"),
         ({"corpus": "trec"}, "corpus trec needs train.txt, test.txt .* but no directory"),
         ({"corpus": "trec", "directory": "/nowhere"}, "/nowhere/train.txt is missing; put it"),
-        ({"corpus": "table_file", "directory": "/nowhere"}, "/nowhere has no train.csv"),
+        ({"corpus": "table_file", "directory": "/nowhere"}, "/nowhere/train.csv is missing; put"),
         ({"corpus": "tfds:imdb_reviews"}, "0 datasets under imdb_reviews"),
     ],
 )
@@ -175,7 +178,7 @@ def test_a_dataset_of_tfds_by_name(tmp_path):
     Mood(data_dir=tmp_path, file_format="array_record").download_and_prepare()
     settings = {"corpus": "tfds:mood", "text_column": "title, body", "label_column": "mood"}
     corpus = load(tmp_path, **settings)
-    assert [len(part.texts) for part in corpus.splits.values()] == [5, 4, 36]
+    assert [len(part.texts) for part in corpus.splits.values()] == [36, 4, 5]
     for text, label in all_rows(corpus):
         assert label == ("good" if int(text.split()[0][1:]) % 2 else "bad")
         assert text.endswith(" b")

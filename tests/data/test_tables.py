@@ -9,9 +9,9 @@ import time
 import pytest
 from labeled_texts import labeled_texts, write_csv, write_jsonl
 
-from zoo.data.labeled_corpora import LabeledDataConfig, load_labeled_corpus
-from zoo.data.labeled_sources import read_table
-from zoo.data.tables import Columns
+from zoo.data.config import LabeledDataConfig
+from zoo.data.loading import load_labeled_corpus
+from zoo.data.tables import Columns, read_table
 from zoo.errors import UserError
 
 LABEL, TEXT = "--config.data.label_column=NAME", "--config.data.text_column=NAME"

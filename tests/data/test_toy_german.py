@@ -6,7 +6,8 @@ import re
 import pytest
 
 from zoo.data import toy_german
-from zoo.data.toy_german import LANGUAGES, MAX_WORDS, AlignedPair, generate_pairs, generate_splits
+from zoo.data.examples import Pair
+from zoo.data.toy_german import LANGUAGES, MAX_WORDS, generate_pairs, generate_splits
 from zoo.data.toy_languages import VERB_FINAL, VERB_INITIAL
 from zoo.data.toy_words import ADJECTIVES, CONJUNCTIONS, NOUNS, PREPOSITIONS, TIMES, VERBS
 
@@ -58,7 +59,7 @@ def german_pairs():
     return generate_pairs("german", 1500, seed=4)
 
 
-def aligned_words(pair: AlignedPair):
+def aligned_words(pair: Pair):
     source, target = pair.source.split(), pair.target.split()
     return [(source[i], target[j]) for i, j in pair.alignment]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from experiments.bottleneck import bleu_by_length, write_report
-from zoo.data.parallel_corpora import ParallelTexts
+from zoo.data.loading import ParallelTexts
 
 ROOT = Path(__file__).parents[2]
 

@@ -11,9 +11,8 @@ import pytest
 from tiny_run import ROOT, read_config
 
 from zoo.data.batching import SentenceBatches
-from zoo.data.corpora import DataConfig, TextConfig
-from zoo.data.labeled_corpora import LabeledCorpus, LabeledDataConfig, LabeledTexts
-from zoo.data.parallel_corpora import ParallelDataConfig, ParallelTexts
+from zoo.data.config import DataConfig, LabeledDataConfig, ParallelDataConfig, TextConfig
+from zoo.data.loading import LabeledCorpus, LabeledTexts, ParallelTexts
 from zoo.data.streams import StreamBatches
 from zoo.data.vocabulary import build_vocabulary
 from zoo.errors import UserError

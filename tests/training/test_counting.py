@@ -7,7 +7,8 @@ import pytest
 from tiny_run import ROOT, read_config, write_corpus
 
 import zoo
-from zoo.data.corpora import DataConfig, load_corpus
+from zoo.data.config import DataConfig
+from zoo.data.loading import load_corpus
 from zoo.errors import UserError
 from zoo.training.config import base_config
 from zoo.training.loop import train

@@ -6,8 +6,8 @@ import pytest
 from tiny_run import array_bits, metrics_of, tiny_config
 
 import zoo
-from zoo.data.corpora import load_corpus
 from zoo.data.labeled_batching import LabeledBatches
+from zoo.data.loading import load_corpus
 from zoo.errors import UserError
 from zoo.evaluation.interpolation import Mixture
 from zoo.tasks.settings import TrainingConfig

@@ -13,7 +13,7 @@ from zoo.commands.adapting import (
     reads_corpus,
 )
 from zoo.commands.lines import read_plain
-from zoo.data.sources import SPLITS
+from zoo.data.splits import SPLITS
 from zoo.errors import UserError
 from zoo.evaluation.modes import MODES
 

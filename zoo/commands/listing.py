@@ -15,9 +15,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Prints the names, one a line, with what each is."""
-    from zoo.data.labeled_sources import LABELED_SOURCES
-    from zoo.data.parallel_sources import PARALLEL_SOURCES
-    from zoo.data.sources import SOURCES
+    from zoo.data.corpora import find_corpus, list_corpora
+    from zoo.data.examples import KINDS
     from zoo.hub import list_checkpoints
     from zoo.models.registry import ARCHITECTURES
 
@@ -25,12 +24,9 @@ def run(arguments: argparse.Namespace) -> None:
     checkpoints = {checkpoint.name: checkpoint.summary for checkpoint in list_checkpoints()}
     _print_section("architectures", models)
     _print_section("released checkpoints", checkpoints)
-    corpora = {name: source.origin for name, source in sorted(SOURCES.items())}
-    _print_section("corpora", corpora)
-    labeled = {name: source.origin for name, source in sorted(LABELED_SOURCES.items())}
-    _print_section("corpora of labelled texts", labeled)
-    parallel = {name: source.origin for name, source in sorted(PARALLEL_SOURCES.items())}
-    _print_section("corpora of sentence pairs", parallel)
+    for gives, title in KINDS.items():
+        names = list_corpora(gives)
+        _print_section(title, {name: find_corpus(name, gives).origin for name in names})
 
 
 def _print_section(title: str, summaries: dict[str, str]) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from zoo.data.text_reading import read_lines
+from zoo.data.text_reading import place_of, read_lines
 from zoo.errors import UserError
 
 _DELIMITERS = (",", ";", "\t")
@@ -53,7 +53,7 @@ def csv_rows(
     start = num_blank + 1
     try:
         for row in reader:
-            place = f"{path}, line {start}"
+            place = place_of(path, start)
             if not names:
                 names = [name.strip() for name in row]
                 _check_header(names, wanted, place)
@@ -125,13 +125,13 @@ def _wrong_quote(
     opening = _find_open_quote(record, form)
     if opening is not None:
         return UserError(
-            f"{path}, line {start + opening}: a quote opens here and is never closed; close it, "
+            f"{place_of(path, start + opening)}: a quote opens here and is never closed; close it, "
             'or write "" for a quote inside a quoted text'
         )
     end = f", which goes on to line {start + len(record) - 1}" if len(record) > 1 else ""
     return UserError(
-        f"{path}, line {start}: the row that begins here{end}, cannot be read ({error}); check its "
-        'quotes, and write "" for a quote inside a quoted text'
+        f"{place_of(path, start)}: the row that begins here{end}, cannot be read ({error}); check "
+        'its quotes, and write "" for a quote inside a quoted text'
     )
 
 

@@ -1,7 +1,6 @@
-"""Datasets that TFDS keeps: prepared once in a cache, or by someone else, and read in bulk."""
+"""The cache of prepared corpora, which TFDS keeps in the array_record format."""
 
 import contextlib
-import difflib
 import hashlib
 import io
 import json
@@ -9,85 +8,70 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from zoo.errors import UserError
 
-TFDS_PREFIX = "tfds:"
-_EXAMPLES_AT_A_TIME = 128
 _SUMS = "sums.json"  # SHA-256 of the files of a dataset that we prepared
 _IN_USE = "in_use"  # a file that is locked while the dataset beside it is being prepared
 _UNLOCKED_SECONDS = 60  # making the directory and locking it takes no longer
 _LEFTOVER_SECONDS = 24 * 3600  # no preparation takes longer
-_CLASS_KEYS = ("pythonClassName", "python_class_name", "type")  # of a features.json
 
 
-def unknown_corpus(name: str, known: Collection[str]) -> UserError:
-    """The error that there is no such corpus, with the nearest name."""
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    return UserError(
-        f"corpus {name!r} is none of {', '.join(sorted(known))} or {TFDS_PREFIX}NAME{hint}"
-    )
-
-
-def refuse_directory(corpus: str, directory: str) -> None:
-    """Raises UserError where a directory is given to a corpus that is made or found without one."""
-    if directory:
-        raise UserError(
-            f"corpus {corpus} reads no files; leave --config.data.directory={directory} out"
-        )
-
-
-def open_own(
-    name: str, cache_directory: str, make_config: Callable[[], Any] | None
+def open_cached(
+    name: str, cache_directory: str, make_splits: Callable[[Path], Mapping[str, Iterable[str]]]
 ) -> dict[str, Sequence[Any]]:
-    """Return the data sources of a dataset of ours, prepared if it was not.
+    """Returns the data sources of a prepared corpus, and prepares it first if it is not there.
 
     Args:
-      name: of its builder in `zoo.data.builders` or `zoo.data.labeled_builders`.
-      cache_directory: as in `DataConfig`.
-      make_config: gives the builder's config, once TFDS is imported; None for none.
+        name: the name of the corpus with its fingerprint.
+        cache_directory: as in `SharedDataConfig`.
+        make_splits: a function that returns the blocks of examples of each split. It gets a
+            directory that may hold what is needed only while they are read.
 
     Returns:
-      Split to examples.
-    """
-    with quiet_tfds() as tfds:
-        from zoo.data import (  # noqa: F401 registers them by name
-            builders,
-            labeled_builders,
-            parallel_builders,
-        )
+        For each split its records.
 
-        # TFDS' default format, tfrecord, needs TensorFlow.
-        config = make_config() if make_config else None
-        builder_kwargs = {"config": config, "file_format": "array_record"}
+    Raises:
+        UserError: the cache cannot be written; or the error of a corpus that cannot be read.
+    """
+    with quiet_tfds():
+        from zoo.data.builder import Prepared, ZooCorpora
+
+        def builder(place: Path, splits: Mapping[str, Iterable[str]]) -> ZooCorpora:
+            config = Prepared(name=name, splits=splits)
+            # TFDS' default format, tfrecord, needs TensorFlow.
+            return ZooCorpora(data_dir=place, config=config, file_format="array_record")
+
         chosen = cache_directory or os.environ.get("ZOO_CACHE") or "~/.cache/recurrent-zoo"
         cache = Path(chosen).expanduser()
-        _prepare(tfds, name, cache, builder_kwargs)
-        return tfds.data_source(name, data_dir=cache, download=False, builder_kwargs=builder_kwargs)
+        _prepare(cache, builder, make_splits)
+        return builder(cache, {}).as_data_source()
 
 
-def _prepare(tfds: ModuleType, name: str, cache: Path, builder_kwargs: dict[str, Any]) -> None:
-    """Prepare a dataset in the cache unless it is there.
+def _prepare(
+    cache: Path,
+    make_builder: Callable[[Path, Mapping[str, Iterable[str]]], Any],
+    make_splits: Callable[[Path], Mapping[str, Iterable[str]]],
+) -> None:
+    """Prepares a dataset in the cache unless it is there.
 
     It is made in a directory of its own and moved when it is whole, so that neither an interrupted
     preparation nor one that runs at the same time leaves a half dataset. A dataset that is damaged
     is made again.
     """
     elsewhere = cache / "nothing-is-here"  # a builder reads what is there, which may be damaged
-    place = Path(tfds.builder(name, data_dir=elsewhere, **builder_kwargs).data_path)
-    final = cache / place.relative_to(elsewhere)
+    final = cache / Path(make_builder(elsewhere, {}).data_path).relative_to(elsewhere)
     _clear_leftovers(cache)
     if _is_whole(final):
         return
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
         with _staging(cache) as staging:
-            builder = tfds.builder(name, data_dir=staging, **builder_kwargs)
+            builder = make_builder(staging, make_splits(staging))
             builder.download_and_prepare()
             _write_sums(Path(builder.data_path))
             _move(Path(builder.data_path), final)
@@ -176,100 +160,6 @@ def _is_abandoned(staging: Path) -> bool:
         return age > _LEFTOVER_SECONDS or _try_lock(descriptor)
     finally:
         os.close(descriptor)
-
-
-def open_prepared(
-    name: str, directory: str, *, splits: Sequence[str], features: Sequence[str]
-) -> tuple[dict[str, Sequence[Any]], Any]:
-    """Return the data sources of a dataset that someone prepared with TFDS, and its features.
-
-    Args:
-      name: of the dataset, with its config and version where there are several: a directory.
-      directory: where it lies.
-      splits: which of its splits must be there.
-      features: which of its features must be there.
-
-    Raises:
-      UserError: there is not one such dataset, or it lacks something, or has another format.
-    """
-    root = Path(directory).expanduser() / name
-    found = sorted(path.parent for path in root.glob("**/dataset_info.json")) if directory else []
-    if len(found) != 1:
-        versions = [str(path.relative_to(root.parent)) for path in found]
-        choice = f"name one of tfds:{', tfds:'.join(versions)}" if found else "prepare it with TFDS"
-        raise UserError(
-            f"{len(found)} datasets under {root}, need one; {choice}, --config.data.directory=DIR"
-        )
-    _refuse_foreign_classes(found[0])
-    with quiet_tfds() as tfds:
-        builder = tfds.builder_from_directory(found[0])
-        missing = [split for split in splits if split not in builder.info.splits]
-        lacking = [feature for feature in features if feature not in builder.info.features]
-        if missing or lacking:
-            lacks = f"split {missing[0]}" if missing else f"feature {lacking[0]}"
-            has = sorted(builder.info.splits if missing else builder.info.features)
-            raise UserError(f"{found[0]} has no {lacks}; it has {', '.join(has)}")
-        try:
-            return builder.as_data_source(), builder.info.features
-        except NotImplementedError as error:
-            raise UserError(
-                f"{found[0]} is not in array_record format; prepare it with "
-                "file_format='array_record'"
-            ) from error
-
-
-def _refuse_foreign_classes(dataset: Path) -> None:
-    """Raises UserError for a dataset whose features name a class outside TFDS.
-
-    TFDS imports the module of every class that `features.json` names, so that a dataset could
-    choose which code runs.
-    """
-    path = dataset / "features.json"
-    try:
-        named = list(_named_classes(json.loads(path.read_bytes())))
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path} can't be read ({error}); prepare the dataset again") from error
-    for name in named:
-        if not (isinstance(name, str) and name.startswith("tensorflow_datasets.core.features.")):
-            raise UserError(
-                f"{path} names the class {name!r}, which is no feature of TFDS, and reading it "
-                "could run any code; prepare the dataset again with features of TFDS alone"
-            )
-
-
-def _named_classes(record: Any) -> Iterator[Any]:
-    """Every class that a features.json names, at any depth."""
-    if isinstance(record, list):
-        for element in record:
-            yield from _named_classes(element)
-    if isinstance(record, dict):
-        for key, value in record.items():
-            if key in _CLASS_KEYS:
-                yield value
-            yield from _named_classes(value)
-
-
-def read_examples(source: Sequence[Any]) -> Iterator[dict[str, Any]]:
-    """Yield all examples of a split, texts as `str`; a few at a time are in memory.
-
-    Raises:
-      UserError: the dataset is damaged.
-    """
-    for start in range(0, len(source), _EXAMPLES_AT_A_TIME):
-        numbers = range(start, min(start + _EXAMPLES_AT_A_TIME, len(source)))
-        try:
-            examples = source.__getitems__(numbers)  # type: ignore[attr-defined]
-        except RuntimeError as error:
-            directory = source.dataset_info.data_dir  # type: ignore[attr-defined]
-            raise UserError(
-                f"the dataset in {directory} is damaged; delete this directory"
-            ) from error
-        for example in examples:
-            yield {name: _decode(value) for name, value in example.items()}
-
-
-def _decode(value: Any) -> Any:
-    return value.decode("utf-8") if isinstance(value, bytes) else value
 
 
 @contextlib.contextmanager

@@ -6,11 +6,13 @@ A .csv or .tsv has a header, see `zoo.data.csv_rows`. A .jsonl has a JSON object
 import dataclasses
 import json
 import math
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from zoo.data.csv_rows import csv_rows
+from zoo.data.examples import Labeled
 from zoo.data.text_reading import numbered_lines
 from zoo.errors import UserError
 from zoo.whole_characters import require_whole_characters
@@ -19,13 +21,6 @@ TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl")
 _KINDS = {bool: "true or false", int: "a whole number", float: "a decimal number", str: "a string"}
 _ONE_LABEL = "use one label, or for several --config.data.label_separator=,"
 _SKIP = "skip such rows with --config.data.skip_unlabeled"
-
-
-class Example(NamedTuple):
-    """A text and its labels: one, or where a text may have several, any number."""
-
-    text: str
-    labels: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,13 +39,20 @@ class Columns:
     separator: str = ""
     skip_unlabeled: bool = False
 
+    @classmethod
+    def of(cls, config: Any) -> "Columns":
+        """Returns where the table of a `LabeledDataConfig` holds what."""
+        return cls(
+            config.text_column, config.label_column, config.label_separator, config.skip_unlabeled
+        )
+
     @property
     def texts(self) -> list[str]:
         """The columns of the text."""
         return [name.strip() for name in self.text.split(",")]
 
 
-def read_rows(path: Path, columns: Columns) -> Iterator[Example]:
+def read_rows(path: Path, columns: Columns) -> Iterator[Labeled]:
     """Yield the examples of a table: a .csv, .tsv or .jsonl, which may be packed with .gz.
 
     Args:
@@ -73,7 +75,7 @@ def read_rows(path: Path, columns: Columns) -> Iterator[Example]:
     num_rows = num_labeled = 0
     for row, place in rows:
         text = " ".join(_read_text(row, name, place) for name in names)
-        example = Example(text, labels.read(row, place))
+        example = Labeled(text, labels.read(row, place))
         num_rows, num_labeled = num_rows + 1, num_labeled + bool(example.labels)
         yield example
     if not num_rows:
@@ -83,6 +85,39 @@ def read_rows(path: Path, columns: Columns) -> Iterator[Example]:
             f"{path} has no label in any of its {num_rows} rows (column {columns.label!r}); use "
             "--config.data.label_column=NAME"
         )
+
+
+def read_table(path: Path, columns: Columns) -> list[Labeled]:
+    """Returns the examples of a table, without the rows that are to be skipped.
+
+    Args:
+        path: the table.
+        columns: where it holds what, and whether rows without a label are skipped.
+
+    Raises:
+        UserError: as `read_rows`.
+    """
+    examples = list(read_rows(path, columns))
+    if not columns.skip_unlabeled:
+        return examples
+    return [examples[row] for row in labeled_rows([one.labels for one in examples], str(path))]
+
+
+def labeled_rows(labels: Sequence[tuple[str, ...]], place: str) -> list[int]:
+    """Returns the numbers of the rows with a label, and says on stderr how many have none.
+
+    Args:
+        labels: the labels of each row.
+        place: where the rows come from, for the note.
+    """
+    rows = [row for row, own in enumerate(labels) if own]
+    if len(rows) < len(labels):
+        print(
+            f"note: {len(labels) - len(rows)} of the {len(labels)} rows of {place} have no "
+            "label and are skipped",
+            file=sys.stderr,
+        )
+    return rows
 
 
 def _json_rows(path: Path) -> Iterator[tuple[dict[str, Any], str]]:

@@ -16,8 +16,9 @@ import io
 import math
 import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from zoo.errors import UserError
 
@@ -128,7 +129,70 @@ def numbered_lines(path: Path) -> Iterator[tuple[str, str]]:
     """
     for number, line in enumerate(read_lines(path), 1):
         if line.strip():
-            yield line.removesuffix("\n"), f"{path}, line {number}"
+            yield line.removesuffix("\n"), place_of(path, number)
+
+
+def place_of(path: Path, number: int) -> str:
+    """Returns how messages name a line of a file."""
+    return f"{path}, line {number}"
+
+
+class Lines:
+    """The lines of a split of a corpus, as the function of the corpus reads them.
+
+    A loop gives each line without its newline. If the split has several texts side by side, it
+    gives line k of each, as a tuple. Blank lines are left out unless the corpus keeps them.
+
+    Args:
+        paths: the file of the split, or its texts side by side.
+        others: the other files of the corpus, by name.
+        keep_blank: whether blank lines are given too.
+        part: the numbered lines to give instead of the file's.
+
+    Raises:
+        UserError: as `read_lines`; or texts side by side have different numbers of lines.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        others: Mapping[str, Path] | None = None,
+        *,
+        keep_blank: bool = False,
+        part: Iterable[tuple[int, str]] | None = None,
+    ):
+        self.paths, self.others = tuple(paths), dict(others or {})
+        self._keep_blank, self._part, self._number = keep_blank, part, 0
+
+    def __iter__(self) -> Iterator[Any]:
+        if self._part is not None:
+            rows: Iterable[tuple[int, tuple[str, ...]]] = ((n, (line,)) for n, line in self._part)
+        else:
+            self._check_lengths()
+            rows = enumerate(zip(*map(read_lines, self.paths), strict=True), 1)
+        for self._number, row in rows:
+            if self._keep_blank or any(map(str.strip, row)):
+                lines = tuple(line.removesuffix("\n") for line in row)
+                yield lines if len(lines) > 1 else lines[0]
+
+    def place(self, side: int = 0) -> str:
+        """Returns how messages name the line that was given last: "FILE, line NUMBER".
+
+        Args:
+            side: which of several texts side by side.
+        """
+        path = self.paths[side]
+        return place_of(path, self._number) if self._number else str(path)
+
+    def _check_lengths(self) -> None:
+        """Refuses texts side by side that have different numbers of lines."""
+        if len(self.paths) > 1:
+            first, second = (sum(1 for _ in read_lines(path)) for path in self.paths)
+            if first != second:
+                raise UserError(
+                    f"{self.paths[0]} has {first} lines but {self.paths[1]} has {second}; line k "
+                    "of one must be the translation of line k of the other"
+                )
 
 
 def _file_lines(path: Path) -> Iterator[str]:

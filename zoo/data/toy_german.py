@@ -12,11 +12,12 @@ the marks of objects beside the invented languages.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from zoo.data.sources import SPLITS
+from zoo.data.examples import Pair
+from zoo.data.splits import SPLITS
 from zoo.data.toy_languages import (
     VERB_FINAL,
     VERB_INITIAL,
@@ -41,7 +42,6 @@ from zoo.data.toy_words import (
     Verb,
 )
 
-VERSION = 1  # raise it when the same seed gives other pairs
 SPLIT_SIZES = {"train": 10_000, "validation": 500, "test": 500}
 MAX_WORDS = 40  # of a side
 _MAX_CLAUSES = 5
@@ -55,21 +55,7 @@ LANGUAGES: dict[str, tuple[Say, Say]] = {
 }
 
 
-class AlignedPair(NamedTuple):
-    """A sentence, its translation, and which words of them say the same.
-
-    Args:
-      source: words with spaces between.
-      target: the same.
-      alignment: sorted pairs of a source word's and a target word's number, from 0.
-    """
-
-    source: str
-    target: str
-    alignment: tuple[tuple[int, int], ...]
-
-
-def generate_pairs(language: str, count: int, seed: int) -> list[AlignedPair]:
+def generate_pairs(language: str, count: int, seed: int) -> list[Pair]:
     """Return sentence pairs; neither a source nor a target sentence occurs twice among them.
 
     Args:
@@ -90,7 +76,7 @@ def generate_pairs(language: str, count: int, seed: int) -> list[AlignedPair]:
     """
     say_source, say_target = LANGUAGES[language]
     writer = _Writer(np.random.default_rng(seed))
-    pairs: list[AlignedPair] = []
+    pairs: list[Pair] = []
     seen: set[str] = set()
     while len(pairs) < count:
         clauses = writer.sentence()
@@ -98,11 +84,11 @@ def generate_pairs(language: str, count: int, seed: int) -> list[AlignedPair]:
         texts = _text(source), _text(target)
         if max(len(source), len(target)) <= MAX_WORDS and seen.isdisjoint(texts):
             seen.update(texts)
-            pairs.append(AlignedPair(*texts, _align(source, target)))
+            pairs.append(Pair(*texts, _align(source, target)))
     return pairs
 
 
-def generate_splits(language: str) -> dict[str, list[AlignedPair]]:
+def generate_splits(language: str) -> dict[str, list[Pair]]:
     """Return the corpus of a language, in three splits that share no sentence of either side."""
     pairs = generate_pairs(language, sum(SPLIT_SIZES.values()), _SEED)
     splits, start = {}, 0

@@ -16,8 +16,8 @@ import numpy as np
 
 from zoo.data.batching import make_buckets
 from zoo.data.labeled_batching import encode_texts
+from zoo.data.loading import ParallelTexts
 from zoo.data.parallel_batching import ParallelBatch, make_parallel_batch
-from zoo.data.parallel_corpora import ParallelTexts
 from zoo.decoding.translation import (
     BATCH_SIZE,
     BUCKET_LENGTHS,

@@ -21,16 +21,12 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
+from zoo.data.config import LabeledDataConfig
 from zoo.data.fingerprints import of_labeled
 from zoo.data.labeled_batching import LabeledBatch, LabeledBatches
-from zoo.data.labeled_corpora import (
-    LabeledDataConfig,
-    LabeledTexts,
-    load_labeled_corpus,
-    table_columns,
-)
-from zoo.data.labeled_sources import read_table
 from zoo.data.labels import Labels, labels_from_json
+from zoo.data.loading import LabeledTexts, load_labeled_corpus
+from zoo.data.tables import Columns, read_table
 from zoo.data.vocabulary import vocabulary_from_json
 from zoo.data.word_vectors import WordVectors
 from zoo.diagnostics.figures import confusion_figure
@@ -221,8 +217,8 @@ class Classification(Task):
         directory = "" if request.files else request.directory
         data = own_data_config(checkpoint, LabeledDataConfig, directory)
         if request.files:
-            examples = list(read_table(request.files[0], table_columns(data)))
-            texts = LabeledTexts([one.text for one in examples], [one.labels for one in examples])
+            examples = read_table(request.files[0], Columns.of(data))
+            texts = LabeledTexts(*map(list, zip(*examples, strict=True)))
         else:
             texts = load_labeled_corpus(data).splits[request.split]
             note_other_text(checkpoint, request.split, of_labeled(*texts))

@@ -4,10 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from zoo.data.config import LabeledDataConfig
 from zoo.data.fingerprints import of_labeled
 from zoo.data.labeled_batching import cut_rows, encode_texts
-from zoo.data.labeled_corpora import LabeledDataConfig, load_labeled_corpus
 from zoo.data.labels import Labels, make_labels
+from zoo.data.loading import load_labeled_corpus
 from zoo.data.vocabulary import Vocabulary, build_vocabulary
 from zoo.data.word_vectors import vector_words
 

@@ -4,8 +4,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from zoo.data.config import ParallelDataConfig
 from zoo.data.fingerprints import of_pairs
-from zoo.data.parallel_corpora import ParallelDataConfig, ParallelTexts, load_parallel_corpus
+from zoo.data.loading import ParallelTexts, load_parallel_corpus
 from zoo.data.vocabulary import Vocabulary, build_vocabulary, count_unknown
 
 

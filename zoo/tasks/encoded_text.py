@@ -4,8 +4,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from zoo.data.corpora import TextConfig, open_corpus
+from zoo.data.config import TextConfig
 from zoo.data.fingerprints import of_lines
+from zoo.data.loading import open_corpus
 from zoo.data.token_file import TokenFile, encode_to_file
 from zoo.data.vocabulary import Vocabulary, build_vocabulary, encode_lines
 from zoo.decoding.generation import generate

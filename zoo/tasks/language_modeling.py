@@ -14,7 +14,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from zoo.data.batching import Batch, SeededBatches, SentenceBatches
-from zoo.data.corpora import DataConfig
+from zoo.data.config import DataConfig
 from zoo.data.streams import StreamBatches
 from zoo.data.text_reading import read_text
 from zoo.data.vocabulary import vocabulary_from_json

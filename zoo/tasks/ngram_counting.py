@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from ml_collections import ConfigDict
 
-from zoo.data.corpora import TextConfig
+from zoo.data.config import TextConfig
 from zoo.errors import UserError
 from zoo.models import kneser_ney, maximum_likelihood
 from zoo.models.ngram_tables import fault_of_tables

@@ -73,8 +73,9 @@ def corpus_lines(checkpoint: Checkpoint, split: str, directory: str | None) -> l
     Raises:
         UserError: it isn't there, or the checkpoint knows none.
     """
-    from zoo.data.corpora import DataConfig, load_corpus
+    from zoo.data.config import DataConfig
     from zoo.data.fingerprints import of_lines
+    from zoo.data.loading import load_corpus
 
     config = own_data_config(checkpoint, DataConfig, directory)
     lines = load_corpus(config)[split]

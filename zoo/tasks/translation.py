@@ -20,11 +20,13 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
+from zoo.data.config import ParallelDataConfig
+from zoo.data.corpora.parallel_text import side_by_side
 from zoo.data.fingerprints import of_pairs
 from zoo.data.labeled_batching import encode_texts
+from zoo.data.loading import ParallelTexts, load_parallel_corpus
 from zoo.data.parallel_batching import ParallelBatch, ParallelBatches, keep_short
-from zoo.data.parallel_corpora import ParallelDataConfig, ParallelTexts, load_parallel_corpus
-from zoo.data.parallel_sources import PairFiles, read_pairs
+from zoo.data.text_reading import Lines
 from zoo.data.vocabulary import vocabulary_from_json
 from zoo.decoding.translation import TRANSLATOR, TrainedTranslator, Translation, translate
 from zoo.diagnostics.figures import alignment_figure
@@ -259,10 +261,8 @@ class Translating(Task):
     def measure(self, checkpoint: TrainedTranslator, request: Request) -> TranslationScore:
         """Returns how well a translator does on a split or on two texts; see `Task.measure`."""
         if request.files:
-            source, target = request.files
-            found = read_pairs(PairFiles(source, target))
-            texts, targets = map(list, zip(*found, strict=True))
-            pairs = ParallelTexts(texts, targets, [()] * len(found))
+            found = side_by_side(Lines(request.files))
+            pairs = ParallelTexts(*map(list, zip(*found, strict=True)))
         else:
             data = own_data_config(checkpoint, ParallelDataConfig, request.directory)
             data = replace(data, lowercase=False)  # references keep their capitals

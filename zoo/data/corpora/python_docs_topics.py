@@ -8,6 +8,10 @@ is a sentence that stands under topics of different parts.
 import re
 from collections.abc import Iterator, Mapping
 
+from zoo.data.corpora import register_corpus
+from zoo.data.corpora.python_docs import ORIGIN, VERSION, manual
+from zoo.data.examples import Labeled
+
 _TOPICS_OF_PART = {
     "simple statements": "assert assignment augassign break continue del global import nonlocal "
     "pass raise return yield",
@@ -30,23 +34,30 @@ PART_OF_TOPIC = {
     topic: part for part, topics in _TOPICS_OF_PART.items() for topic in topics.split()
 }
 
-VERSION = 1  # raise it when the same manual gives other sentences or labels
-
 _SENTENCE_END = re.compile(r"(?<=[.?!])\s+(?=[A-Z\"])")
 _SHORTEST, _LONGEST = 5, 60  # words of a sentence
 
 
+# Raise the first number of the version when the same manual gives other sentences or labels.
+@register_corpus("python_docs_topics", gives=Labeled, origin=ORIGIN, version=f"1 {VERSION}")
+def python_docs_topics() -> Mapping[str, list[Labeled]]:
+    """Returns the sentences, which are all in the training split."""
+    sentences = labeled_sentences(manual("python_docs_topics"))
+    return {"train": [Labeled(text, (part,)) for text, part in sentences]}
+
+
 def labeled_sentences(topics: Mapping[str, str]) -> list[tuple[str, str]]:
-    """The sentences of a manual and the part of the language that each is about.
+    """Returns the sentences of a manual and the part of the language that each is about.
 
     Args:
-      topics: topic to text, as `pydoc_data.topics.topics` is.
+        topics: the text of each topic, as in `pydoc_data.topics.topics`.
 
     Returns:
-      Sentence and part, each sentence once, in sorted order of topics and then as they stand.
+        Sentence and part, each sentence once, in sorted order of topics and then as they stand.
 
-    >>> labeled_sentences({"if": "The if statement\\n***\\n\\nIt is for\\nconditional execution."})
-    [('It is for conditional execution.', 'compound statements')]
+    Example:
+        >>> labeled_sentences({"if": "The if statement\\n***\\n\\nIt is for\\nconditional use."})
+        [('It is for conditional use.', 'compound statements')]
     """
     parts: dict[str, set[str]] = {}
     for topic in sorted(topics):
@@ -57,7 +68,7 @@ def labeled_sentences(topics: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 def _sentences(text: str) -> Iterator[str]:
-    """The sentences of the prose in a text; code, grammar and tables are left out."""
+    """Yields the sentences of the prose in a text; code, grammar and tables are left out."""
     for block in re.split(r"\n\s*\n", text):
         words = block.split()
         is_prose = words and words[-1].endswith((".", "?", "!")) and "::=" not in words

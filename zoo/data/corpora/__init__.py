@@ -1,0 +1,198 @@
+"""Corpora by name. A corpus is a file; docs/add_a_corpus.md shows how to write one.
+
+Example:
+    >>> from zoo.data.examples import Labeled
+    >>> find_corpus("trec", Labeled).files["test"]
+    'test.txt'
+"""
+
+import dataclasses
+import difflib
+import importlib
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from zoo.data.examples import KINDS, Text
+from zoo.data.splits import SPLITS, WHOLE
+from zoo.data.text_reading import Lines, readable
+from zoo.errors import UserError
+
+TFDS_PREFIX = "tfds:"
+
+# The file in this directory that registers a corpus; it is imported when the corpus is used.
+_FILE_OF = {
+    "goemotions": "goemotions",
+    "imdb": "imdb",
+    "multi30k": "multi30k",
+    "parallel_text": "parallel_text",
+    "penn_treebank": "penn_treebank",
+    "python_docs": "python_docs",
+    "python_docs_topics": "python_docs_topics",
+    "sst2": "sst",
+    "sst5": "sst",
+    "table_file": "table_file",
+    "text_file": "text_file",
+    "tiny_shakespeare": "tiny_shakespeare",
+    "toy_german": "toy_languages",
+    "toy_verb_final": "toy_languages",
+    "toy_verb_initial": "toy_languages",
+    "trec": "trec",
+    "trec_fine": "trec",
+    "wikitext": "wikitext",
+}
+_CORPORA: dict[str, "Corpus"] = {}
+
+
+@dataclasses.dataclass(frozen=True)
+class Corpus:
+    """Which files a corpus needs, where they come from, and how lines become examples.
+
+    Attributes:
+        name: the name in configs.
+        read: the function that yields the examples of the `Lines` of a split. A keyword-only
+            argument of the function gets the field of the section `data` with the same name. The
+            function of a corpus without files takes no lines, and returns for each split its
+            examples. A ValueError that it raises becomes an error with file and line.
+        gives: the class of the examples: `Text`, which is `str`, `Labeled` or `Pair`.
+        files: for each split the name of its file in the user's directory, or several names that it
+            may have. Instead of all splits, "whole" may name one file with all examples. A key that
+            is no split names another file that the corpus needs, which is in `Lines.others`.
+        origin: where to get the files.
+        optional: the splits whose file may be missing.
+        one_file: the ends of names for which `data.directory` may be one file with all examples.
+        languages: the fields of the section `data` that name the languages of texts side by side.
+            Each name in `files` is then that of two files: NAME.SOURCE and NAME.TARGET.
+        keep_blank: whether blank lines are lines of the corpus too.
+        multiple: whether a text may have several labels.
+        url: the address that the only file is downloaded from if there is no directory.
+        sha256: the checksum of that file.
+        version: any text. Change it when the same files make other examples, so that they are read
+            again; a change of the function itself is noticed without it.
+    """
+
+    name: str
+    read: Callable[..., Any]
+    gives: type = Text
+    files: Mapping[str, str | tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    origin: str = ""
+    optional: tuple[str, ...] = ()
+    one_file: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    keep_blank: bool = False
+    multiple: bool = False
+    url: str = ""
+    sha256: str = ""
+    version: str = ""
+
+    def options(self, config: Any) -> dict[str, Any]:
+        """Returns the fields of a section `data` that the function reads."""
+        parameters = inspect.signature(self.read).parameters.values()
+        names = (one.name for one in parameters if one.kind is one.KEYWORD_ONLY)
+        return {name: getattr(config, name) for name in names}
+
+    def code(self) -> str:
+        """Returns the source code of the function, or "" if Python does not have it."""
+        try:
+            return inspect.getsource(self.read)
+        except (OSError, TypeError):
+            return ""
+
+    def examples(self, lines: Lines, options: Mapping[str, Any]) -> Iterator[Any]:
+        """Yields the examples of lines; a ValueError becomes an error that names the line."""
+        try:
+            with readable(lines.place()):
+                yield from self.read(lines, **options)
+        except UserError:
+            raise
+        except ValueError as error:
+            raise UserError(f"{lines.place()}: {' '.join(str(error).split())}") from error
+
+
+def register_corpus(name: str, **settings: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Makes a corpus known by a name, for `--config.data.corpus=NAME`.
+
+    It stands before the function that turns lines into examples, in a config file or a script. A
+    corpus may be registered again, as when a notebook's cell is run twice; the names of the zoo's
+    own corpora are taken.
+
+    Args:
+        name: how configs call the corpus: letters, digits and underscores.
+        settings: the other attributes of `Corpus`, such as gives, files and origin.
+
+    Raises:
+        UserError: the name is taken, or the settings do not make a corpus.
+
+    Example:
+        >>> @register_corpus("poems", files={"whole": "poems.txt"}, origin="my shelf")
+        ... def poems(lines):
+        ...     for line in lines:
+        ...         yield line.lower()
+    """
+
+    def register(read: Callable[..., Any]) -> Callable[..., Any]:
+        taken = name in _FILE_OF and read.__module__ != f"{__name__}.{_FILE_OF[name]}"
+        if taken or not re.fullmatch(r"\w+", name, re.ASCII):
+            raise UserError(
+                f"a corpus can't be registered as {name!r}; use letters, digits and underscores, "
+                f"and a name that is none of {', '.join(_FILE_OF)}"
+            )
+        corpus = Corpus(name, read, **settings)
+        _check(corpus)
+        _CORPORA[name] = corpus
+        return read
+
+    return register
+
+
+def _check(corpus: Corpus) -> None:
+    """Refuses a corpus whose splits could never be made."""
+    if corpus.gives not in KINDS:
+        kinds = ", ".join(kind.__name__ for kind in KINDS)
+        raise UserError(f"corpus {corpus.name} gives {corpus.gives!r}; use one of {kinds}")
+    needed = SPLITS if corpus.gives is Text else ("train",)
+    if corpus.files and WHOLE not in corpus.files and not set(needed) <= set(corpus.files):
+        raise UserError(
+            f"corpus {corpus.name} has files for {', '.join(corpus.files)}; name files for "
+            f"{', '.join(needed)}, or one file for {WHOLE}"
+        )
+
+
+def list_corpora(gives: type = Text) -> list[str]:
+    """Returns the names of the corpora that give examples of a class, in alphabetical order.
+
+    Example:
+        >>> list_corpora()[:3]
+        ['penn_treebank', 'python_docs', 'text_file']
+    """
+    for file in _FILE_OF.values():
+        importlib.import_module(f"{__name__}.{file}")
+    return sorted(name for name, corpus in _CORPORA.items() if corpus.gives is gives)
+
+
+def find_corpus(name: str, gives: type) -> Corpus:
+    """Returns the corpus with a name.
+
+    Args:
+        name: the name.
+        gives: the class of examples that it must give.
+
+    Raises:
+        UserError: there is no such corpus; the error names those that there are.
+
+    Example:
+        >>> find_corpus("wikitext", Text).files["train"]
+        'wiki.train.tokens'
+    """
+    if name in _FILE_OF:
+        importlib.import_module(f"{__name__}.{_FILE_OF[name]}")
+    if name in _CORPORA and _CORPORA[name].gives is gives:
+        return _CORPORA[name]
+    known = list_corpora(gives)
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {near[0]}?" if near else "."
+    raise UserError(
+        f"corpus {name!r} is none of {', '.join(known)} or {TFDS_PREFIX}NAME{hint} "
+        f"A corpus of your own must be registered first: zoo.register_corpus({name!r}, ...)"
+    )

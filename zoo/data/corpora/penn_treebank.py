@@ -1,0 +1,17 @@
+"""Penn Treebank as prepared by Mikolov et al. 2010: a sentence a line."""
+
+from collections.abc import Iterator
+
+from zoo.data.corpora import register_corpus
+from zoo.data.text_reading import Lines
+
+
+@register_corpus(
+    "penn_treebank",
+    files={"train": "ptb.train.txt", "validation": "ptb.valid.txt", "test": "ptb.test.txt"},
+    origin="folder data of T. Mikolov's simple-examples.tgz, which came with RNNLM",
+)
+def penn_treebank(lines: Lines) -> Iterator[str]:
+    """Yields the sentences without the blanks around them."""
+    for line in lines:
+        yield line.strip()

@@ -1,0 +1,40 @@
+"""Any table of labelled texts of the user: .csv, .tsv or .jsonl; see `zoo.data.tables`."""
+
+from collections.abc import Iterator
+
+from zoo.data.corpora import register_corpus
+from zoo.data.examples import Labeled
+from zoo.data.tables import TABLE_SUFFIXES, Columns, read_rows
+from zoo.data.text_reading import Lines
+
+_SUFFIXES = [suffix + packed for suffix in TABLE_SUFFIXES for packed in ("", ".gz")]
+
+
+def _names(*stems: str) -> tuple[str, ...]:
+    return tuple(stem + suffix for stem in stems for suffix in _SUFFIXES)
+
+
+@register_corpus(
+    "table_file",
+    gives=Labeled,
+    files={
+        "train": _names("train"),
+        "validation": _names("validation", "valid", "dev"),
+        "test": _names("test"),
+    },
+    optional=("validation",),
+    one_file=tuple(_SUFFIXES),
+    origin="any .csv, .tsv or .jsonl with named columns; also one table, "
+    "--config.data.directory=FILE",
+)
+def table_file(
+    lines: Lines,
+    *,
+    text_column: str,
+    label_column: str,
+    label_separator: str,
+    skip_unlabeled: bool,
+) -> Iterator[Labeled]:
+    """Yields the rows; those to be skipped are among them, without a label."""
+    columns = Columns(text_column, label_column, label_separator, skip_unlabeled)
+    return read_rows(lines.paths[0], columns)

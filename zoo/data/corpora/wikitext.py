@@ -1,0 +1,22 @@
+"""WikiText (Merity et al. 2016); its blank lines stay, since published figures score them."""
+
+from collections.abc import Iterator
+
+from zoo.data.corpora import register_corpus
+from zoo.data.text_reading import Lines
+
+
+@register_corpus(
+    "wikitext",
+    files={
+        "train": "wiki.train.tokens",
+        "validation": "wiki.valid.tokens",
+        "test": "wiki.test.tokens",
+    },
+    origin="WikiText-2 or WikiText-103 of S. Merity et al. 2016, Pointer Sentinel Mixture Models",
+    keep_blank=True,
+)
+def wikitext(lines: Lines) -> Iterator[str]:
+    """Yields the lines without the blanks around them."""
+    for line in lines:
+        yield line.strip()

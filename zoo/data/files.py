@@ -1,0 +1,120 @@
+"""The files of a corpus: found in the user's directory or downloaded, and known by content."""
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from zoo.data.corpora import Corpus
+from zoo.data.splits import WHOLE
+from zoo.data.text_reading import checksum, readable, user_path
+from zoo.errors import UserError
+
+_SECONDS = 5  # that a server may take to answer
+_CHUNK_BYTES = 1 << 18
+
+Files = Mapping[str, tuple[Path, ...]]
+
+
+def find_files(corpus: Corpus, config: Any) -> dict[str, tuple[Path, ...]]:
+    """Returns the files of a corpus in the user's directory.
+
+    Args:
+        corpus: the corpus.
+        config: a record of the section `data`, of which `directory` and the languages are used.
+
+    Returns:
+        For each key of `Corpus.files` its file, or its two files where texts stand side by side.
+        The only key is `WHOLE` if the user named one file.
+
+    Raises:
+        UserError: no directory was given, or a file is missing.
+    """
+    ends = ["." + getattr(config, field) for field in corpus.languages] or [""]
+    wanted = _wanted(corpus, ends)
+    if not config.directory:
+        raise UserError(
+            f"corpus {corpus.name} needs {wanted} but no directory was given; "
+            "use --config.data.directory=DIR"
+        )
+    folder = user_path(config.directory)
+    with readable(folder):
+        if not folder.is_dir():
+            if corpus.one_file and (folder.exists() or folder.name.endswith(corpus.one_file)):
+                return {WHOLE: (folder,)}
+            if folder.exists():
+                raise UserError(
+                    f"{folder} is no directory; corpus {corpus.name} needs one with {wanted}"
+                )
+        files = {}
+        for key, stems in corpus.files.items():
+            named = [[folder / (stem + end) for end in ends] for stem in _alternatives(stems)]
+            begun = [paths for paths in named if any(path.exists() for path in paths)]
+            if not begun and key in corpus.optional:
+                continue
+            files[key] = tuple((begun or named)[0])
+            missing = [path for path in files[key] if not path.exists()]
+            if missing:
+                raise UserError(
+                    f"{missing[0]} is missing; put it there, or use --config.data.directory=DIR "
+                    f"with {wanted}"
+                )
+    return files
+
+
+def _alternatives(names: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else names
+
+
+def _wanted(corpus: Corpus, ends: list[str]) -> str:
+    """Returns the names of the files that a corpus cannot do without, and where they come from."""
+    stems = [_alternatives(n)[0] for key, n in corpus.files.items() if key not in corpus.optional]
+    origin = f" ({corpus.origin})" if corpus.origin else ""
+    return ", ".join(stem + end for stem in stems for end in ends) + origin
+
+
+def fingerprint(corpus: Corpus, files: Files, options: Mapping[str, Any]) -> str:
+    """Returns 16 hexadecimal digits that change when the examples of a corpus may change.
+
+    Args:
+        corpus: the corpus, of which the function and the version count.
+        files: what `find_files` gives, of which names and contents count. A file that is yet to be
+            downloaded is not among them: the corpus has its checksum.
+        options: the settings that the examples depend on.
+    """
+    rows = [corpus.code(), corpus.version, corpus.sha256, repr(sorted(options.items()))]
+    digest = hashlib.sha256("\0".join(rows).encode("utf-8", "surrogateescape"))
+    for key, paths in sorted(files.items()):
+        for path in paths:
+            digest.update(os.fsencode(f"{key}\0{path.name}\0") + checksum(path))
+    return digest.hexdigest()[:16]
+
+
+def download(corpus: Corpus, directory: Path) -> Files:
+    """Downloads the only file of a corpus into a directory.
+
+    Args:
+        corpus: a corpus with a url.
+        directory: where to put the file.
+
+    Raises:
+        UserError: the file cannot be had, or is not the one that it was.
+    """
+    import requests
+
+    [(key, name)] = corpus.files.items()
+    path = directory / str(name)
+    advice = f"put it into a directory as {name} and use --config.data.directory=DIR"
+    try:
+        with contextlib.closing(requests.get(corpus.url, timeout=_SECONDS, stream=True)) as answer:
+            answer.raise_for_status()
+            with path.open("wb") as file:
+                file.writelines(answer.iter_content(_CHUNK_BYTES))
+    except (requests.RequestException, OSError) as error:
+        reason = type(error).__name__
+        raise UserError(f"cannot download {corpus.url} ({reason}); {advice}") from error
+    if checksum(path).hex() != corpus.sha256:
+        raise UserError(f"{corpus.url} is not the file it was (another checksum); {advice}")
+    return {key: (path,)}

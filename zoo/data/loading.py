@@ -1,0 +1,230 @@
+"""Loading a corpus by name: its files are found, prepared once, and read from the cache.
+
+files -> `Lines` -> the function of the corpus -> examples -> the cache -> `Stored` splits
+"""
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from zoo.data import tfds_datasets
+from zoo.data.config import LabeledDataConfig, ParallelDataConfig, TextConfig
+from zoo.data.corpora import TFDS_PREFIX, Corpus, find_corpus
+from zoo.data.examples import Alignment, Labeled, Pair, Text
+from zoo.data.files import Files, download, find_files, fingerprint
+from zoo.data.prepared import open_cached
+from zoo.data.splits import SPLITS, WHOLE, check_fractions, draw_missing, split_lines
+from zoo.data.stored import BLOCK_SIZE, Stored, blocks_of, examples_in
+from zoo.data.tables import labeled_rows
+from zoo.data.text_reading import Lines, read_lines
+from zoo.errors import UserError
+
+
+class LabeledTexts(NamedTuple):
+    """N texts and the labels of each text."""
+
+    texts: Sequence[str]
+    labels: Sequence[tuple[str, ...]]
+
+
+class LabeledCorpus(NamedTuple):
+    """The splits of a corpus ("train", "validation", "test"), and whether labels may be several."""
+
+    splits: dict[str, LabeledTexts]
+    multiple: bool
+
+
+class ParallelTexts(NamedTuple):
+    """N sentences, their translations, and the alignments of their words, see `Pair`."""
+
+    sources: Sequence[str]
+    targets: Sequence[str]
+    alignments: Sequence[Alignment]
+
+
+def open_corpus(config: TextConfig) -> dict[str, Iterable[str]]:
+    """Returns the lines of a corpus, read anew by each loop over them.
+
+    The first call prepares the corpus; later calls read it, unless the content of a file changed.
+
+    Args:
+        config: the corpus, and where its files lie.
+
+    Returns:
+        For each split ("train", "validation", "test") its lines without their newlines.
+
+    Raises:
+        UserError: the corpus is unknown, or its files are missing, empty or of the wrong form.
+    """
+    if config.corpus.startswith(TFDS_PREFIX):
+        return dict(tfds_datasets.read_texts(config))
+    splits = open_splits(find_corpus(config.corpus, Text), config)
+    return {split: splits[split] for split in SPLITS}
+
+
+def load_corpus(config: TextConfig) -> dict[str, list[str]]:
+    """Returns the lines of a corpus in memory; `open_corpus` needs no memory for them."""
+    return {split: list(lines) for split, lines in open_corpus(config).items()}
+
+
+def load_labeled_corpus(config: LabeledDataConfig) -> LabeledCorpus:
+    """Returns the texts and labels of a corpus, read when they are used; see `open_corpus`.
+
+    Raises:
+        UserError: as `open_corpus`.
+    """
+    if config.corpus.startswith(TFDS_PREFIX):
+        splits, multiple = tfds_datasets.read_labeled(config)
+    else:
+        corpus = find_corpus(config.corpus, Labeled)
+        splits = open_splits(corpus, config)
+        multiple = corpus.multiple or bool(config.label_separator)
+    if config.skip_unlabeled:
+        for split, examples in splits.items():
+            rows = labeled_rows(examples.column("labels"), f"{config.directory} ({split})")
+            splits[split] = examples.select(np.array(rows, np.int64))
+    complete = draw_missing(splits, _fractions(config), config.corpus)
+    return LabeledCorpus(
+        {
+            split: LabeledTexts(examples.column("text"), examples.column("labels"))
+            for split, examples in complete.items()
+        },
+        multiple,
+    )
+
+
+def load_parallel_corpus(config: ParallelDataConfig) -> dict[str, ParallelTexts]:
+    """Returns the three splits of a corpus, read when they are used; see `open_corpus`.
+
+    The texts are lower-case if the config says so.
+
+    Raises:
+        UserError: as `open_corpus`; or the corpus does not have these languages.
+    """
+    if config.corpus.startswith(TFDS_PREFIX):
+        splits = tfds_datasets.read_pairs(config)
+    else:
+        splits = open_splits(find_corpus(config.corpus, Pair), config)
+    complete = draw_missing(splits, _fractions(config), config.corpus, drawn_by="source")
+    change = str.lower if config.lowercase else None
+    return {
+        split: ParallelTexts(
+            pairs.column("source", change),
+            pairs.column("target", change),
+            pairs.column("alignment"),
+        )
+        for split, pairs in complete.items()
+    }
+
+
+def _fractions(config: LabeledDataConfig | ParallelDataConfig) -> dict[str, float]:
+    return {"validation": config.validation_fraction, "test": config.test_fraction}
+
+
+def open_splits(corpus: Corpus, config: Any) -> dict[str, Stored]:
+    """Returns the splits that a corpus has, from the cache, in which it is prepared first.
+
+    Args:
+        corpus: the corpus.
+        config: a record of the section `data`.
+
+    Raises:
+        UserError: as `open_corpus`.
+    """
+    options, files = corpus.options(config), _files(corpus, config)
+    counted = dict(options)
+    is_divided = corpus.gives is Text and WHOLE in (files or corpus.files)
+    if is_divided:
+        check_fractions(config.fractions)
+        counted["fractions"] = tuple(map(float, config.fractions))
+    name = f"{corpus.name}_{fingerprint(corpus, files, counted)}"
+
+    def make_splits(directory: Path) -> dict[str, Iterator[str]]:
+        present = files or (download(corpus, directory) if corpus.files else {})
+        if not present:
+            made: Mapping[str, Iterable[Any]] = corpus.read(**options)
+        else:
+            fractions = config.fractions if is_divided else None
+            made = {
+                split: corpus.examples(lines, options)
+                for split, lines in _lines(corpus, present, fractions).items()
+            }
+        return {split: _blocks(corpus.name, split, examples) for split, examples in made.items()}
+
+    records = open_cached(name, config.cache_directory, make_splits)
+    return {
+        split: Stored(source, partial(_unpack, gives=corpus.gives), BLOCK_SIZE)
+        for split, source in records.items()
+    }
+
+
+def _files(corpus: Corpus, config: Any) -> Files:
+    """Returns the files of a corpus that are there, none if they are downloaded or not needed."""
+    if corpus.files and (config.directory or not corpus.url):
+        return find_files(corpus, config)
+    if config.directory:
+        raise UserError(
+            f"corpus {corpus.name} reads no files; leave "
+            f"--config.data.directory={config.directory} out"
+        )
+    return {}
+
+
+def _lines(corpus: Corpus, files: Files, fractions: Sequence[float] | None) -> dict[str, Lines]:
+    """Returns the lines of each split; one file is divided, or is the training split."""
+    if fractions is not None:
+        [path] = files[WHOLE]
+        parts = split_lines(_FileLines(path), fractions)
+        return {
+            split: Lines([path], keep_blank=corpus.keep_blank, part=part)
+            for split, part in parts.items()
+        }
+    others = {key: paths[0] for key, paths in files.items() if key not in (*SPLITS, WHOLE)}
+    return {
+        "train" if key == WHOLE else key: Lines(paths, others, keep_blank=corpus.keep_blank)
+        for key, paths in files.items()
+        if key not in others
+    }
+
+
+@dataclasses.dataclass(frozen=True)
+class _FileLines:
+    """The lines of a file, read anew by each loop over them."""
+
+    path: Path
+
+    def __iter__(self) -> Iterator[str]:
+        return read_lines(self.path)
+
+
+def _blocks(corpus: str, split: str, examples: Iterable[Any]) -> Iterator[str]:
+    """Yields the blocks of a split.
+
+    Raises:
+        UserError: the split has no example, or only blank lines.
+    """
+    num_characters, empty = 0, True
+
+    def counted() -> Iterator[Any]:
+        nonlocal num_characters, empty
+        for example in examples:
+            if empty:
+                is_text = isinstance(example, str)
+                num_characters += len(example) if is_text else 0
+                empty = is_text and not example.strip()
+            yield example
+
+    yield from blocks_of(counted())
+    if empty:
+        raise UserError(
+            f"split {split} of corpus {corpus} is empty ({num_characters} characters); use a "
+            "longer text or other --config.data.fractions"
+        )
+
+
+def _unpack(record: dict[str, Any], gives: type) -> list[Any]:
+    return examples_in(record["examples"], gives)
