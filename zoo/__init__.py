@@ -12,6 +12,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from zoo.data.corpora import register_corpus
+    from zoo.data.examples import Labeled, Pair
     from zoo.decoding.generation import generate, stream_generate
     from zoo.decoding.settings import GenerationSettings
     from zoo.decoding.translation import Translation, translate
@@ -40,8 +42,10 @@ __all__ = [
     "ClassificationScore",
     "DynamicEvaluation",
     "GenerationSettings",
+    "Labeled",
     "Mixture",
     "NeuralCache",
+    "Pair",
     "Parameter",
     "Score",
     "Translation",
@@ -60,6 +64,7 @@ __all__ = [
     "mix",
     "perplexity",
     "register_cell",
+    "register_corpus",
     "stream_generate",
     "translate",
 ]
@@ -72,8 +77,10 @@ _MODULE_OF = {
     "ClassificationScore": "zoo.evaluation.classification",
     "DynamicEvaluation": "zoo.evaluation.dynamic_evaluation",
     "GenerationSettings": "zoo.decoding.settings",
+    "Labeled": "zoo.data.examples",
     "Mixture": "zoo.evaluation.interpolation",
     "NeuralCache": "zoo.evaluation.neural_cache",
+    "Pair": "zoo.data.examples",
     "Parameter": "zoo.layers.cells.base",
     "Score": "zoo.evaluation.perplexity",
     "Translation": "zoo.decoding.translation",
@@ -91,6 +98,7 @@ _MODULE_OF = {
     "mix": "zoo.evaluation.interpolation",
     "perplexity": "zoo.evaluation.perplexity",
     "register_cell": "zoo.layers.cells",
+    "register_corpus": "zoo.data.corpora",
     "stream_generate": "zoo.decoding.generation",
     "translate": "zoo.decoding.translation",
 }

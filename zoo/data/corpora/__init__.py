@@ -1,4 +1,6 @@
-"""Corpora by name. A corpus is a file; docs/add_a_corpus.md shows how to write one.
+"""Corpora by name. A corpus is a file in this directory, or a function in a script of the user.
+
+A file here registers its corpora itself; docs/add_a_corpus.md shows how to write one.
 
 Example:
     >>> from zoo.data.examples import Labeled
@@ -8,8 +10,10 @@ Example:
 
 import dataclasses
 import difflib
+import functools
 import importlib
 import inspect
+import pkgutil
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -21,27 +25,6 @@ from zoo.errors import UserError
 
 TFDS_PREFIX = "tfds:"
 
-# The file in this directory that registers a corpus; it is imported when the corpus is used.
-_FILE_OF = {
-    "goemotions": "goemotions",
-    "imdb": "imdb",
-    "multi30k": "multi30k",
-    "parallel_text": "parallel_text",
-    "penn_treebank": "penn_treebank",
-    "python_docs": "python_docs",
-    "python_docs_topics": "python_docs_topics",
-    "sst2": "sst",
-    "sst5": "sst",
-    "table_file": "table_file",
-    "text_file": "text_file",
-    "tiny_shakespeare": "tiny_shakespeare",
-    "toy_german": "toy_languages",
-    "toy_verb_final": "toy_languages",
-    "toy_verb_initial": "toy_languages",
-    "trec": "trec",
-    "trec_fine": "trec",
-    "wikitext": "wikitext",
-}
 _CORPORA: dict[str, "Corpus"] = {}
 
 
@@ -125,18 +108,18 @@ def register_corpus(name: str, **settings: Any) -> Callable[[Callable[..., Any]]
         UserError: the name is taken, or the settings do not make a corpus.
 
     Example:
-        >>> @register_corpus("poems", files={"whole": "poems.txt"}, origin="my shelf")
-        ... def poems(lines):
+        >>> @register_corpus("verses", files={"whole": "verses.txt"}, origin="my shelf")
+        ... def verses(lines):
         ...     for line in lines:
         ...         yield line.lower()
     """
 
     def register(read: Callable[..., Any]) -> Callable[..., Any]:
-        taken = name in _FILE_OF and read.__module__ != f"{__name__}.{_FILE_OF[name]}"
-        if taken or not re.fullmatch(r"\w+", name, re.ASCII):
+        taken = () if _is_own(read) else _own_names()
+        if name in taken or not re.fullmatch(r"\w+", name, re.ASCII):
             raise UserError(
                 f"a corpus can't be registered as {name!r}; use letters, digits and underscores, "
-                f"and a name that is none of {', '.join(_FILE_OF)}"
+                f"and a name that is none of {', '.join(taken)}"
             )
         corpus = Corpus(name, read, **settings)
         _check(corpus)
@@ -144,6 +127,18 @@ def register_corpus(name: str, **settings: Any) -> Callable[[Callable[..., Any]]
         return read
 
     return register
+
+
+def _is_own(read: Callable[..., Any]) -> bool:
+    return read.__module__.startswith(f"{__name__}.")
+
+
+@functools.cache
+def _own_names() -> tuple[str, ...]:
+    """Returns the names of the zoo's own corpora, whose files are imported now."""
+    for file in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{file.name}")
+    return tuple(sorted(n for n, corpus in _CORPORA.items() if _is_own(corpus.read)))
 
 
 def _check(corpus: Corpus) -> None:
@@ -166,8 +161,7 @@ def list_corpora(gives: type = Text) -> list[str]:
         >>> list_corpora()[:3]
         ['penn_treebank', 'python_docs', 'text_file']
     """
-    for file in _FILE_OF.values():
-        importlib.import_module(f"{__name__}.{file}")
+    _own_names()
     return sorted(name for name, corpus in _CORPORA.items() if corpus.gives is gives)
 
 
@@ -185,11 +179,9 @@ def find_corpus(name: str, gives: type) -> Corpus:
         >>> find_corpus("wikitext", Text).files["train"]
         'wiki.train.tokens'
     """
-    if name in _FILE_OF:
-        importlib.import_module(f"{__name__}.{_FILE_OF[name]}")
+    known = list_corpora(gives)
     if name in _CORPORA and _CORPORA[name].gives is gives:
         return _CORPORA[name]
-    known = list_corpora(gives)
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"; did you mean {near[0]}?" if near else "."
     raise UserError(
