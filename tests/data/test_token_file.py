@@ -9,8 +9,16 @@ import pytest
 
 from zoo.data import token_file
 from zoo.data.batching import SentenceBatches
+from zoo.data.labeled_batching import LabeledBatches
+from zoo.data.parallel_batching import ParallelBatches
 from zoo.data.streams import StreamBatches
-from zoo.data.token_file import TokenFile, encode_to_file, pieces_of
+from zoo.data.token_file import (
+    TokenFile,
+    encode_to_file,
+    make_rows,
+    pieces_of,
+    row_lengths,
+)
 from zoo.data.vocabulary import build_vocabulary, encode_lines
 from zoo.errors import UserError
 from zoo.special_tokens import END_ID
@@ -113,3 +121,80 @@ def test_a_longer_text_takes_no_more_memory():
         for num_lines in (20_000, 450_000)
     )
     assert long - short < 8_000, "kilobytes"
+
+
+# Rows of tokens
+
+
+def random_rows(count):
+    draw = np.random.default_rng(0)
+    return [np.append(draw.integers(3, 9, size), 2).astype(np.int32) for size in range(count)]
+
+
+@pytest.mark.parametrize("most", [0, 100, 10_000])
+def test_rows_are_the_same_in_memory_and_on_disk(monkeypatch, most):
+    monkeypatch.setattr(token_file, "_TOKENS_IN_MEMORY", most)
+    wanted = random_rows(40)
+    rows = make_rows(iter(wanted))
+    assert isinstance(rows._tokens, TokenFile) == (most < 10_000)
+    chosen = np.array([7, 39, 0, 7])
+    for found, expected in (
+        (rows, wanted),
+        (rows[5:20:3], wanted[5:20:3]),
+        (rows[chosen], [wanted[row] for row in chosen]),
+        (rows[chosen][1:], [wanted[row] for row in chosen[1:]]),
+    ):
+        assert [row.tolist() for row in found] == [row.tolist() for row in expected]
+        assert row_lengths(found).tolist() == list(map(len, expected))
+    assert rows[-1].dtype == np.int32
+    assert rows[-1].tolist() == wanted[-1].tolist()
+    with pytest.raises(IndexError):
+        rows[40]
+    assert len(make_rows([])) == 0
+    options = {"batch_size": 4, "bucket_lengths": (8, 16), "seed": 3}
+    targets = np.eye(40, dtype=np.float32)
+    assert_same_batches(
+        LabeledBatches(rows, targets, **options), LabeledBatches(wanted, targets, **options)
+    )
+    assert_same_batches(
+        ParallelBatches(rows, rows[::-1], **options),
+        ParallelBatches(wanted, wanted[::-1], **options),
+    )
+
+
+MEASURE_LABELED = """
+import resource, sys
+import numpy as np
+import tensorflow_datasets
+from zoo.data.config import LabeledDataConfig
+from zoo.data.fingerprints import of_labeled
+from zoo.data.labeled_batching import LabeledBatches, encode_texts
+from zoo.data.loading import load_labeled_corpus
+from zoo.data.vocabulary import build_vocabulary
+
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+config = LabeledDataConfig("table_file", sys.argv[1], sys.argv[1] + "/cache", max_tokens=20)
+texts, labels = train = load_labeled_corpus(config).splits["train"]
+rows = encode_texts(build_vocabulary("word", texts), texts, 20)
+of_labeled(*train)
+targets = np.zeros((len(rows), 1), np.float32)
+batches = LabeledBatches(rows, targets, batch_size=32, bucket_lengths=(32,), seed=0)
+for index in range(0, batches.batches_per_epoch, 10):
+    batches.batch(0, index)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_more_labelled_texts_take_hardly_more_memory(tmp_path):
+    """60,000 more texts, which as lists of Python strings would take 60 MB."""
+    used = []
+    for count in (20_000, 80_000):
+        directory = tmp_path / str(count)
+        directory.mkdir()
+        words = " ".join(f"w{number}" for number in range(25))
+        for split, size in (("train", count), ("validation", 9), ("test", 9)):
+            rows = (f"{words} {number % 9},{number % 2}\n" for number in range(size))
+            (directory / f"{split}.csv").write_text("text,label\n" + "".join(rows))
+        command = [sys.executable, "-c", MEASURE_LABELED, str(directory)]
+        used.append(int(subprocess.check_output(command, timeout=300)))
+    assert used[1] - used[0] < 25_000, "kilobytes"

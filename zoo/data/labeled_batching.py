@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from zoo.data.batching import BucketedBatches, BucketPlan
+from zoo.data.token_file import Rows, make_rows, row_lengths
 from zoo.data.vocabulary import Vocabulary
 from zoo.special_tokens import END_ID
 
@@ -29,38 +30,38 @@ class LabeledBatch(NamedTuple):
 
 def encode_texts(
     vocabulary: Vocabulary, texts: Sequence[str], max_tokens: int = 0, cut: str = "end"
-) -> list[np.ndarray]:
-    """The tokens of each text and its end; of an empty text only the end.
+) -> Rows:
+    """Returns the tokens of each text and its end; of an empty text only the end.
 
     Args:
-      vocabulary: the vocabulary.
-      texts: the texts.
-      max_tokens: of a longer text only so many tokens are kept; 0: no limit.
-      cut: what such a text loses, its "end" or its "middle".
+        vocabulary: the vocabulary.
+        texts: the texts.
+        max_tokens: the largest number of tokens of a text, its end not counted; 0 means no limit.
+        cut: which part of a longer text is dropped: its "end" or its "middle".
 
     Returns:
-      int32[T] of each text.
+        int32[T] of each text.
     """
-    rows = [np.array([*vocabulary.encode(text), END_ID], np.int32) for text in texts]
-    return cut_rows(rows, max_tokens, cut)
+    rows = (np.array([*vocabulary.encode(text), END_ID], np.int32) for text in texts)
+    return make_rows(_cut(row, max_tokens, cut) for row in rows)
 
 
-def cut_rows(rows: list[np.ndarray], max_tokens: int, cut: str = "end") -> list[np.ndarray]:
-    """Rows of tokens without what is too long; arguments as those of `encode_texts`.
+def cut_rows(rows: Sequence[np.ndarray], max_tokens: int, cut: str = "end") -> Sequence[np.ndarray]:
+    """Returns rows of tokens of which none is too long; arguments as in `encode_texts`.
 
-    >>> rows = [np.array([3, 4, 5, 6, 7, END_ID])]
-    >>> cut_rows(rows, 3)[0].tolist(), cut_rows(rows, 3, "middle")[0].tolist()
-    ([3, 4, 5, 2], [3, 4, 7, 2])
+    Example:
+        >>> rows = [np.array([3, 4, 5, 6, 7, END_ID])]
+        >>> cut_rows(rows, 3)[0].tolist(), cut_rows(rows, 3, "middle")[0].tolist()
+        ([3, 4, 5, 2], [3, 4, 7, 2])
     """
-    if not max_tokens:
-        return rows
+    return make_rows(_cut(row, max_tokens, cut) for row in rows) if max_tokens else rows
+
+
+def _cut(row: np.ndarray, max_tokens: int, cut: str) -> np.ndarray:
+    if not max_tokens or len(row) <= max_tokens + 1:
+        return row
     tail = max_tokens // 2 if cut == "middle" else 0
-    return [
-        np.concatenate([row[: max_tokens - tail], row[len(row) - 1 - tail :]])
-        if len(row) > max_tokens + 1
-        else row
-        for row in rows
-    ]
+    return np.concatenate([row[: max_tokens - tail], row[len(row) - 1 - tail :]])
 
 
 def pad(rows: Sequence[np.ndarray], num_steps: int) -> tuple[np.ndarray, np.ndarray]:
@@ -108,8 +109,7 @@ class LabeledBatches(BucketedBatches):
         seed: int,
     ):
         self._rows, self._targets = rows, targets
-        lengths = np.array([len(row) for row in rows])
-        self._plan = BucketPlan(lengths, bucket_lengths, batch_size, seed, "texts")
+        self._plan = BucketPlan(row_lengths(rows), bucket_lengths, batch_size, seed, "texts")
 
     def batch(self, epoch: int, index: int) -> LabeledBatch:
         """Return batch number `index` of an epoch."""

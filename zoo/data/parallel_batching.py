@@ -10,6 +10,7 @@ import numpy as np
 
 from zoo.data.batching import BucketedBatches, BucketPlan, shift_targets
 from zoo.data.labeled_batching import pad
+from zoo.data.token_file import Rows, row_lengths
 from zoo.errors import UserError
 
 
@@ -54,9 +55,7 @@ def make_parallel_batch(
     return ParallelBatch(sources, source_lengths, inputs, targets, lengths)
 
 
-def keep_short(
-    source_rows: Sequence[np.ndarray], target_rows: Sequence[np.ndarray], max_tokens: int
-) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def keep_short(source_rows: Rows, target_rows: Rows, max_tokens: int) -> tuple[Rows, Rows]:
     """Return the pairs of which no side is too long, sources and targets.
 
     Args:
@@ -67,15 +66,14 @@ def keep_short(
     Raises:
       UserError: no pair is left.
     """
-    pairs = list(zip(source_rows, target_rows, strict=True))
-    if max_tokens:
-        pairs = [pair for pair in pairs if max(map(len, pair)) <= max_tokens + 1]
-    if not pairs:
+    longer = np.maximum(source_rows.lengths, target_rows.lengths)
+    kept = np.flatnonzero(longer <= (max_tokens or np.inf) + 1)
+    if not len(kept):
         raise UserError(
             f"no training pair has at most {max_tokens} tokens a side; "
             "use a larger --config.data.max_tokens, or 0: no limit"
         )
-    return [source for source, _ in pairs], [target for _, target in pairs]
+    return source_rows[kept], target_rows[kept]
 
 
 class ParallelBatches(BucketedBatches):
@@ -111,8 +109,7 @@ class ParallelBatches(BucketedBatches):
         seed: int,
     ):
         self._source_rows, self._target_rows = source_rows, target_rows
-        pairs = zip(source_rows, target_rows, strict=True)
-        lengths = np.array([max(map(len, pair)) for pair in pairs])
+        lengths = np.maximum(row_lengths(source_rows), row_lengths(target_rows))
         self._plan = BucketPlan(lengths, bucket_lengths, batch_size, seed, "pairs")
 
     def batch(self, epoch: int, index: int) -> ParallelBatch:

@@ -165,7 +165,7 @@ def evaluate_classifier(
 
 def _read(
     checkpoint: TrainedClassifier, texts: Sequence[str]
-) -> tuple[list[np.ndarray], Predictions]:
+) -> tuple[Sequence[np.ndarray], Predictions]:
     """The tokens of each text, and what the classifier gives for them."""
     rows = encode_texts(checkpoint.vocabulary, texts, checkpoint.max_tokens, checkpoint.cut)
     multiple = checkpoint.labels.multiple

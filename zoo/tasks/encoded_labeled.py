@@ -1,5 +1,6 @@
 """A labelled corpus as a classifier takes it: vocabulary, labels, and splits as rows of tokens."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from zoo.data.word_vectors import vector_words
 class Split(NamedTuple):
     """The tokens of each of a split's texts, and their targets [N, C]."""
 
-    rows: list[np.ndarray]
+    rows: Sequence[np.ndarray]
     targets: np.ndarray
 
 
@@ -71,7 +72,7 @@ def encode_labeled_corpus(data: LabeledDataConfig) -> EncodedTexts:
     )
 
 
-def _cut(rows: list[np.ndarray], max_tokens: int) -> tuple[str, ...]:
+def _cut(rows: Sequence[np.ndarray], max_tokens: int) -> tuple[str, ...]:
     """What max_tokens cuts off the training texts, in a line; none where it cuts nothing."""
     lengths = np.array([len(row) - 1 for row in rows])
     longer = int((lengths > max_tokens).sum()) if max_tokens else 0

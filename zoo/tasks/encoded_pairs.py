@@ -1,5 +1,6 @@
 """A parallel corpus as a translator takes it: its vocabularies, and notes for the user."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,7 +60,7 @@ def note_left_out(given: int, kept: int, max_tokens: int) -> tuple[str, ...]:
     )
 
 
-def note_unknown(side: str, rows: list[np.ndarray]) -> tuple[str, ...]:
+def note_unknown(side: str, rows: Sequence[np.ndarray]) -> tuple[str, ...]:
     """How many of a side's training tokens are `<unk>`, in a line; none for none."""
     tokens = np.concatenate(rows)
     unknown = count_unknown(tokens)

@@ -1,0 +1,58 @@
+"""Examples in the cache: read in any order, block by block, as the sequence that they are."""
+
+import pytest
+
+from zoo.data import stored
+from zoo.data.examples import Labeled, Pair, Text
+from zoo.data.stored import BLOCK_SIZE, Stored, blocks_of, examples_in
+
+
+class Records(list):
+    """A data source of TFDS: records by their numbers."""
+
+    def __getitems__(self, numbers):
+        return [{"examples": self[number].encode()} for number in numbers]
+
+
+def store(examples, gives=Text):
+    records = Records(blocks_of(examples))
+    return Stored(records, lambda record: examples_in(record["examples"], gives), BLOCK_SIZE)
+
+
+@pytest.mark.parametrize("count", [0, 1, BLOCK_SIZE - 1, BLOCK_SIZE, 3 * BLOCK_SIZE + 5])
+def test_a_sequence_of_any_length(count):
+    lines = [f"line {number} \u2028 \ud83d" for number in range(count)]
+    found = store(iter(lines))
+    assert len(found) == count
+    assert list(found) == list(found) == lines
+    assert found[:2] == lines[:2]
+    assert found[-3:] == lines[-3:]
+    assert found[::-7] == lines[::-7]
+    for number in (-count, -1, 0, count - 1) if count else ():
+        assert found[number] == lines[number]
+    with pytest.raises(IndexError):
+        found[count]
+
+
+def test_chosen_examples_come_in_the_order_of_the_choice(monkeypatch):
+    monkeypatch.setattr(stored, "_ROWS_AT_A_TIME", 3)
+    monkeypatch.setattr(stored, "_RECORDS_AT_A_TIME", 2)
+    lines = [f"line {number}" for number in range(500)]
+    rows = [499, 3, 3, 70, 0, 64, 63, 128]
+    chosen = store(lines).select(rows)
+    assert list(chosen) == [lines[row] for row in rows]
+    assert list(chosen.select([7, 0])) == [lines[128], lines[499]]
+    assert list(store(lines)) == lines
+
+
+def test_examples_come_back_with_their_fields():
+    texts = [Labeled("one", ("a", "b")), Labeled("", ())]
+    found = store(texts, Labeled)
+    assert list(found) == texts
+    assert type(found[0]) is Labeled
+    assert list(found.column("labels")) == [("a", "b"), ()]
+    pairs = [Pair("Das Haus", "The house", ((0, 0), (1, 1))), Pair("Ja", "Yes")]
+    found = store(pairs, Pair)
+    assert list(found) == pairs
+    assert list(found.column("source", str.lower)) == ["das haus", "ja"]
+    assert found.select([1]).column("alignment")[0] == ()
