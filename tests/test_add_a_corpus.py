@@ -186,3 +186,46 @@ def test_pairs_of_two_files_and_fields_of_the_config(tmp_path: Path) -> None:
 def test_what_is_no_corpus_is_refused(name: str, settings: dict, message: str) -> None:
     with pytest.raises(UserError, match=message):
         zoo.register_corpus(name, **settings)(list)
+
+
+@pytest.mark.parametrize(
+    ("gives", "given", "message"),
+    [
+        (str, 3, "it gives 3, which is no str; see gives of the corpus"),
+        (str, "a\nb", r"it gives a line with a newline, 'a\nb'; give two lines"),
+        (zoo.Labeled, "a", "it gives 'a', which is no Labeled; see gives of the corpus"),
+        (zoo.Labeled, zoo.Labeled("a", "b"), "its labels are 'b'; use a tuple, such as ('b',)"),
+    ],
+)
+def test_what_is_no_example_is_told(
+    tmp_path: Path, gives: type, given: object, message: str
+) -> None:
+    splits = dict.fromkeys(("train", "validation", "test"), "lines.txt")
+
+    @zoo.register_corpus("mine", gives=gives, files=splits)
+    def mine(lines):
+        for _ in lines:
+            yield given
+
+    @zoo.register_corpus("made", gives=gives)
+    def made():
+        return {split: [given] for split in splits}
+
+    (tmp_path / "lines.txt").write_text("one\n")
+    load, record = (
+        (load_corpus, DataConfig) if gives is str else (load_labeled_corpus, LabeledDataConfig)
+    )
+    for name, directory, place in (
+        ("mine", str(tmp_path), f"{tmp_path}/lines.txt, line 1"),
+        ("made", "", "split train"),
+    ):
+        with pytest.raises(UserError) as caught:
+            load(record(name, directory, str(tmp_path / "cache")))
+        assert str(caught.value) == f"{place}: {message}"
+
+
+@pytest.mark.parametrize("returned", [iter("ab"), {"train": ["a"]}])
+def test_a_corpus_without_files_must_return_its_splits(returned: object) -> None:
+    zoo.register_corpus("made")(lambda: returned)
+    with pytest.raises(UserError, match="a dictionary with the examples of train, validation, tes"):
+        load_corpus(DataConfig("made"))

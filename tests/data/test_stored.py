@@ -1,10 +1,12 @@
 """Examples in the cache: read in any order, block by block, as the sequence that they are."""
 
+import json
+
 import pytest
 
 from zoo.data import stored
 from zoo.data.examples import Labeled, Pair, Text
-from zoo.data.stored import BLOCK_SIZE, Stored, blocks_of, examples_in
+from zoo.data.stored import BLOCK_SIZE, Stored, blocks_of, unpack_block
 
 
 class Records(list):
@@ -15,8 +17,8 @@ class Records(list):
 
 
 def store(examples, gives=Text):
-    records = Records(blocks_of(examples))
-    return Stored(records, lambda record: examples_in(record["examples"], gives), BLOCK_SIZE)
+    records = Records(map(json.dumps, blocks_of(examples)))
+    return Stored(records, lambda record: unpack_block(record, gives), BLOCK_SIZE)
 
 
 @pytest.mark.parametrize("count", [0, 1, BLOCK_SIZE - 1, BLOCK_SIZE, 3 * BLOCK_SIZE + 5])

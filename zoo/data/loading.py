@@ -4,7 +4,8 @@ files -> `Lines` -> the function of the corpus -> examples -> the cache -> `Stor
 """
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ from zoo.data.examples import Alignment, Labeled, Pair, Text
 from zoo.data.files import Files, download, find_files, fingerprint
 from zoo.data.prepared import open_cached
 from zoo.data.splits import SPLITS, WHOLE, check_fractions, draw_missing, split_lines
-from zoo.data.stored import BLOCK_SIZE, Stored, blocks_of, examples_in
+from zoo.data.stored import BLOCK_SIZE, Stored, blocks_of, unpack_block
 from zoo.data.tables import labeled_rows
 from zoo.data.text_reading import Lines, read_lines
 from zoo.errors import UserError
@@ -146,7 +147,7 @@ def open_splits(corpus: Corpus, config: Any) -> dict[str, Stored]:
     def make_splits(directory: Path) -> dict[str, Iterator[str]]:
         present = files or (download(corpus, directory) if corpus.files else {})
         if not present:
-            made: Mapping[str, Iterable[Any]] = corpus.read(**options)
+            made = corpus.generated(options)
         else:
             fractions = config.fractions if is_divided else None
             made = {
@@ -157,7 +158,7 @@ def open_splits(corpus: Corpus, config: Any) -> dict[str, Stored]:
 
     records = open_cached(name, config.cache_directory, make_splits)
     return {
-        split: Stored(source, partial(_unpack, gives=corpus.gives), BLOCK_SIZE)
+        split: Stored(source, partial(unpack_block, gives=corpus.gives), BLOCK_SIZE)
         for split, source in records.items()
     }
 
@@ -176,19 +177,13 @@ def _files(corpus: Corpus, config: Any) -> Files:
 
 def _lines(corpus: Corpus, files: Files, fractions: Sequence[float] | None) -> dict[str, Lines]:
     """Returns the lines of each split; one file is divided, or is the training split."""
-    if fractions is not None:
-        [path] = files[WHOLE]
-        parts = split_lines(_FileLines(path), fractions)
-        return {
-            split: Lines([path], keep_blank=corpus.keep_blank, part=part)
-            for split, part in parts.items()
-        }
     others = {key: paths[0] for key, paths in files.items() if key not in (*SPLITS, WHOLE)}
-    return {
-        "train" if key == WHOLE else key: Lines(paths, others, keep_blank=corpus.keep_blank)
-        for key, paths in files.items()
-        if key not in others
-    }
+    lines = partial(Lines, others=others, keep_blank=corpus.keep_blank)
+    if fractions is not None:
+        parts = split_lines(_FileLines(files[WHOLE][0]), fractions)
+        return {split: lines(files[WHOLE], part=part) for split, part in parts.items()}
+    found = {"train" if key == WHOLE else key: paths for key, paths in files.items()}
+    return {split: lines(paths) for split, paths in found.items() if split not in others}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -202,29 +197,19 @@ class _FileLines:
 
 
 def _blocks(corpus: str, split: str, examples: Iterable[Any]) -> Iterator[str]:
-    """Yields the blocks of a split.
+    """Yields the blocks of a split in JSON.
 
     Raises:
         UserError: the split has no example, or only blank lines.
     """
     num_characters, empty = 0, True
-
-    def counted() -> Iterator[Any]:
-        nonlocal num_characters, empty
-        for example in examples:
-            if empty:
-                is_text = isinstance(example, str)
-                num_characters += len(example) if is_text else 0
-                empty = is_text and not example.strip()
-            yield example
-
-    yield from blocks_of(counted())
+    for block in blocks_of(examples):
+        if empty:
+            empty = all(isinstance(one, str) and not one.strip() for one in block)
+            num_characters += sum(map(len, block))
+        yield json.dumps(block)
     if empty:
         raise UserError(
             f"split {split} of corpus {corpus} is empty ({num_characters} characters); use a "
             "longer text or other --config.data.fractions"
         )
-
-
-def _unpack(record: dict[str, Any], gives: type) -> list[Any]:
-    return examples_in(record["examples"], gives)

@@ -81,21 +81,21 @@ class Stored(Sequence[Any]):
         return other
 
 
-def blocks_of(examples: Iterable[Any]) -> Iterator[str]:
-    """Yields blocks of examples in JSON, as our cache keeps them."""
+def blocks_of(examples: Iterable[Any]) -> Iterator[list[Any]]:
+    """Yields the examples in lists, each of which is to become a record of our cache."""
     remaining = iter(examples)
     while block := list(itertools.islice(remaining, BLOCK_SIZE)):
-        yield json.dumps(block)
+        yield block
 
 
-def examples_in(block: str, gives: type) -> list[Any]:
-    """Returns the examples of a block.
+def unpack_block(record: dict[str, str], gives: type) -> list[Any]:
+    """Returns the examples of a record of our cache.
 
     Args:
-        block: one of `blocks_of`.
+        record: a block of examples in JSON.
         gives: the class of the examples.
     """
-    examples = json.loads(block)
+    examples = json.loads(record["examples"])
     return examples if gives is Text else [gives(*map(_as_tuple, row)) for row in examples]
 
 

@@ -3,25 +3,28 @@
 A file here registers its corpora itself; docs/add_a_corpus.md shows how to write one.
 
 Example:
-    >>> from zoo.data.examples import Labeled
     >>> find_corpus("trec", Labeled).files["test"]
     'test.txt'
 """
 
 import dataclasses
 import difflib
-import functools
 import importlib
 import inspect
 import pkgutil
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache, partial
 from typing import Any
 
-from zoo.data.examples import KINDS, Text
+from zoo.data.examples import KINDS, Labeled, Pair, Text, check_example
 from zoo.data.splits import SPLITS, WHOLE
 from zoo.data.text_reading import Lines, readable
 from zoo.errors import UserError
+
+__all__ = [
+    "Corpus", "Labeled", "Lines", "Pair", "Text", "find_corpus", "list_corpora", "register_corpus"
+]  # fmt: skip
 
 TFDS_PREFIX = "tfds:"
 
@@ -69,6 +72,11 @@ class Corpus:
     sha256: str = ""
     version: str = ""
 
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The splits that the corpus must have, because they are not drawn."""
+        return SPLITS if self.gives is Text else ("train",)
+
     def options(self, config: Any) -> dict[str, Any]:
         """Returns the fields of a section `data` that the function reads."""
         parameters = inspect.signature(self.read).parameters.values()
@@ -83,14 +91,39 @@ class Corpus:
             return ""
 
     def examples(self, lines: Lines, options: Mapping[str, Any]) -> Iterator[Any]:
-        """Yields the examples of lines; a ValueError becomes an error that names the line."""
+        """Yields the examples of lines.
+
+        Raises:
+            UserError: with the line's file and number, where the function raises a ValueError or
+                gives what is no example.
+        """
+        return self._checked(partial(self.read, lines, **options), lines.place)
+
+    def generated(self, options: Mapping[str, Any]) -> dict[str, Iterator[Any]]:
+        """Returns the examples of each split of a corpus without files."""
+        made = self.read(**options)
+        if not isinstance(made, Mapping) or not made.keys() >= set(self.needed):
+            raise UserError(
+                f"corpus {self.name} has no files, so its function must return a dictionary with "
+                f"the examples of {', '.join(self.needed)}; it returned {str(made)[:80]}"
+            )
+        return {
+            split: self._checked(partial(iter, given), partial("split {}".format, split))
+            for split, given in made.items()
+        }
+
+    def _checked(
+        self, read: Callable[[], Iterable[Any]], place: Callable[[], str]
+    ) -> Iterator[Any]:
         try:
-            with readable(lines.place()):
-                yield from self.read(lines, **options)
+            with readable(place()):
+                for example in read():
+                    check_example(example, self.gives)
+                    yield example
         except UserError:
             raise
         except ValueError as error:
-            raise UserError(f"{lines.place()}: {' '.join(str(error).split())}") from error
+            raise UserError(f"{place()}: {' '.join(str(error).split())}") from error
 
 
 def register_corpus(name: str, **settings: Any) -> Callable[[Callable[..., Any]], Any]:
@@ -133,7 +166,7 @@ def _is_own(read: Callable[..., Any]) -> bool:
     return read.__module__.startswith(f"{__name__}.")
 
 
-@functools.cache
+@cache
 def _own_names() -> tuple[str, ...]:
     """Returns the names of the zoo's own corpora, whose files are imported now."""
     for file in pkgutil.iter_modules(__path__):
@@ -146,11 +179,10 @@ def _check(corpus: Corpus) -> None:
     if corpus.gives not in KINDS:
         kinds = ", ".join(kind.__name__ for kind in KINDS)
         raise UserError(f"corpus {corpus.name} gives {corpus.gives!r}; use one of {kinds}")
-    needed = SPLITS if corpus.gives is Text else ("train",)
-    if corpus.files and WHOLE not in corpus.files and not set(needed) <= set(corpus.files):
+    if corpus.files and WHOLE not in corpus.files and not corpus.files.keys() >= set(corpus.needed):
         raise UserError(
             f"corpus {corpus.name} has files for {', '.join(corpus.files)}; name files for "
-            f"{', '.join(needed)}, or one file for {WHOLE}"
+            f"{', '.join(corpus.needed)}, or one file for {WHOLE}"
         )
 
 

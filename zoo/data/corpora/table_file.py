@@ -2,10 +2,8 @@
 
 from collections.abc import Iterator
 
-from zoo.data.corpora import register_corpus
-from zoo.data.examples import Labeled
+from zoo.data.corpora import Labeled, Lines, register_corpus
 from zoo.data.tables import TABLE_SUFFIXES, Columns, read_rows
-from zoo.data.text_reading import Lines
 
 _SUFFIXES = [suffix + packed for suffix in TABLE_SUFFIXES for packed in ("", ".gz")]
 

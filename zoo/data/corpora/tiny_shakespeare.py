@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from zoo.data.corpora import register_corpus
-from zoo.data.text_reading import Lines
+from zoo.data.corpora import Lines, register_corpus
 
 _URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
 

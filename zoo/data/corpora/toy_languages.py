@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from zoo.data.corpora import register_corpus
-from zoo.data.examples import Pair
+from zoo.data.corpora import Pair, register_corpus
 from zoo.errors import UserError
 
 

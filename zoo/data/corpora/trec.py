@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator
 
-from zoo.data.corpora import register_corpus
-from zoo.data.examples import Labeled
-from zoo.data.text_reading import Lines
+from zoo.data.corpora import Labeled, Lines, register_corpus
 
 _FILES = {"train": "train.txt", "test": "test.txt"}
 _ORIGIN = "train_5500.label and TREC_10.label of Li and Roth 2002, in UTF-8"
