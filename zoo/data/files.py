@@ -23,11 +23,11 @@ def find_files(corpus: Corpus, config: Any) -> dict[str, tuple[Path, ...]]:
 
     Args:
         corpus: the corpus.
-        config: a record of the section `data`, of which `directory` and the languages are used.
+        config: a record of the section `data`, with the directory and the languages.
 
     Returns:
-        For each key of `Corpus.files` its file, or its two files where texts stand side by side.
-        The only key is `WHOLE` if the user named one file.
+        The file or the two files of each key of `Corpus.files`; or of `WHOLE` alone, if the
+        user named one file.
 
     Raises:
         UserError: no directory was given, or a file is missing.
@@ -48,20 +48,21 @@ def find_files(corpus: Corpus, config: Any) -> dict[str, tuple[Path, ...]]:
                 raise UserError(
                     f"{folder} is no directory; corpus {corpus.name} needs one with {wanted}"
                 )
-        files = {}
-        for key, stems in corpus.files.items():
-            named = [[folder / (stem + end) for end in ends] for stem in _alternatives(stems)]
-            begun = [paths for paths in named if any(path.exists() for path in paths)]
-            if not begun and key in corpus.optional:
-                continue
-            files[key] = tuple((begun or named)[0])
-            missing = [path for path in files[key] if not path.exists()]
-            if missing:
-                raise UserError(
-                    f"{missing[0]} is missing; put it there, or use --config.data.directory=DIR "
-                    f"with {wanted}"
-                )
+        files = {key: _choose(folder, stems, ends) for key, stems in corpus.files.items()}
+        for key, paths in tuple(files.items()):
+            missing = [path for path in paths if not path.exists()]
+            if len(missing) == len(paths) and key in corpus.optional:
+                del files[key]
+            elif missing:
+                advice = f"put it there, or use --config.data.directory=DIR with {wanted}"
+                raise UserError(f"{missing[0]} is missing; {advice}")
     return files
+
+
+def _choose(folder: Path, stems: str | tuple[str, ...], ends: list[str]) -> tuple[Path, ...]:
+    """Returns the files of the first name of which one is there, or those of the first name."""
+    named = [tuple(folder / (stem + end) for end in ends) for stem in _alternatives(stems)]
+    return next((paths for paths in named if any(path.exists() for path in paths)), named[0])
 
 
 def _alternatives(names: str | tuple[str, ...]) -> tuple[str, ...]:

@@ -74,9 +74,6 @@ def draw_missing(
 ) -> dict[str, Stored]:
     """Returns three splits. A split that is missing is a random part of the training split.
 
-    The draw needs 16 bytes of memory for each example; with `drawn_by` also the values of that
-    field.
-
     Args:
         splits: the splits that the corpus has; "train" is one of them.
         fractions: for each split, the part of the training split that it is if it is missing.
@@ -87,11 +84,8 @@ def draw_missing(
     Raises:
         UserError: a split is empty.
     """
-    given = splits["train"]
-    complete = {split: splits[split] for split in SPLITS[1:] if split in splits}
-    missing = [split for split in SPLITS[1:] if split not in splits]
-    complete["train"] = given
-    if missing:
+    given, complete = splits["train"], dict(splits)
+    if missing := [split for split in SPLITS if split not in splits]:
         groups = _groups(given, drawn_by)
         num_groups = len(given) if groups is None else int(groups.max(initial=-1)) + 1
         order = np.random.default_rng(_SEED).permutation(num_groups)

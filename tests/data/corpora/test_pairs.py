@@ -16,7 +16,7 @@ from zoo.data.vocabulary import build_vocabulary
 from zoo.errors import UserError
 from zoo.special_tokens import END_ID, START_ID
 
-SHARED = Path(__file__).parents[3] / "shared" / "data"
+SHARED = Path(__file__).parents[4] / "shared" / "data"
 PAIRS = [(f"Satz {n} .", f"sentence number {n} .") for n in range(40)]
 
 

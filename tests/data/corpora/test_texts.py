@@ -20,7 +20,7 @@ from zoo.data.loading import load_corpus
 from zoo.data.splits import split_lines
 from zoo.data.vocabulary import build_vocabulary, encode_lines
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 SHARED = REPOSITORY.parent / "shared" / "data"
 PENN_TREEBANK_FILES = ("ptb.train.txt", "ptb.valid.txt", "ptb.test.txt")
 WIKITEXT_FILES = ("wiki.train.tokens", "wiki.valid.tokens", "wiki.test.tokens")
