@@ -224,6 +224,20 @@ def test_what_is_no_example_is_told(
         assert str(caught.value) == f"{place}: {message}"
 
 
+@pytest.mark.parametrize(
+    ("column", "told"), [(4, "IndexError: list index out of range"), (1, "could not convert strin")]
+)
+def test_an_error_of_the_function_names_the_line(tmp_path: Path, column: int, told: str) -> None:
+    @zoo.register_corpus("mine", gives=zoo.Labeled, files={"whole": "lines.txt"})
+    def mine(lines):
+        for line in lines:
+            yield zoo.Labeled(line, (str(float(line.split()[column])),))
+
+    (tmp_path / "lines.txt").write_text("one two\n")
+    with pytest.raises(UserError, match=f"{tmp_path}/lines.txt, line 1: {told}"):
+        load_labeled_corpus(LabeledDataConfig("mine", str(tmp_path), str(tmp_path / "cache")))
+
+
 @pytest.mark.parametrize("returned", [iter("ab"), {"train": ["a"]}])
 def test_a_corpus_without_files_must_return_its_splits(returned: object) -> None:
     zoo.register_corpus("made")(lambda: returned)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from zoo.data.config import SharedDataConfig
 from zoo.data.corpora import Corpus
 from zoo.data.splits import WHOLE
 from zoo.data.text_reading import checksum, readable, user_path
@@ -18,7 +19,7 @@ _CHUNK_BYTES = 1 << 18
 Files = Mapping[str, tuple[Path, ...]]
 
 
-def find_files(corpus: Corpus, config: Any) -> dict[str, tuple[Path, ...]]:
+def find_files(corpus: Corpus, config: SharedDataConfig) -> dict[str, tuple[Path, ...]]:
     """Returns the files of a corpus in the user's directory.
 
     Args:

@@ -79,12 +79,17 @@ def make_labels(of_texts: Sequence[Sequence[str]], *, multiple: bool = False) ->
     """The labels that occur in the training texts.
 
     Raises:
-      UserError: there are fewer than two.
+      UserError: there are fewer than two, or a text has not exactly one though it must.
 
     >>> make_labels([["b"], ["a", "b"], []], multiple=True)
     Labels(names=('a', 'b'), counts=(1, 2), multiple=True, num_texts=3)
     """
     counts = collections.Counter(label for labels in of_texts for label in labels)
+    if not multiple and (wrong := [labels for labels in of_texts if len(labels) != 1]):
+        raise UserError(
+            f"a training text has {len(wrong[0])} labels ({_listed(wrong[0])}); give each text one "
+            "label, or register the corpus with multiple=True"
+        )
     if len(counts) < 2:
         raise UserError(
             f"the training texts have {len(counts)} different labels ({_listed(sorted(counts))}); "

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from zoo.data import tfds_datasets
-from zoo.data.config import LabeledDataConfig, ParallelDataConfig, TextConfig
+from zoo.data.config import LabeledDataConfig, ParallelDataConfig, SharedDataConfig, TextConfig
 from zoo.data.corpora import TFDS_PREFIX, Corpus, find_corpus
 from zoo.data.examples import Alignment, Labeled, Pair, Text
 from zoo.data.files import Files, download, find_files, fingerprint
@@ -126,7 +126,7 @@ def _fractions(config: LabeledDataConfig | ParallelDataConfig) -> dict[str, floa
     return {"validation": config.validation_fraction, "test": config.test_fraction}
 
 
-def open_splits(corpus: Corpus, config: Any) -> dict[str, Stored]:
+def open_splits(corpus: Corpus, config: SharedDataConfig) -> dict[str, Stored]:
     """Returns the splits that a corpus has, from the cache, in which it is prepared first.
 
     Args:
@@ -137,19 +137,17 @@ def open_splits(corpus: Corpus, config: Any) -> dict[str, Stored]:
         UserError: as `open_corpus`.
     """
     options, files = corpus.options(config), _files(corpus, config)
-    counted = dict(options)
-    is_divided = corpus.gives is Text and WHOLE in (files or corpus.files)
-    if is_divided:
-        check_fractions(config.fractions)
-        counted["fractions"] = tuple(map(float, config.fractions))
-    name = f"{corpus.name}_{fingerprint(corpus, files, counted)}"
+    fractions: Sequence[float] = ()  # of one text that is divided
+    if isinstance(config, TextConfig) and WHOLE in (files or corpus.files):
+        fractions = tuple(map(float, config.fractions))
+        check_fractions(fractions)
+    name = f"{corpus.name}_{fingerprint(corpus, files, {**options, 'fractions': fractions})}"
 
     def make_splits(directory: Path) -> dict[str, Iterator[str]]:
         present = files or (download(corpus, directory) if corpus.files else {})
         if not present:
             made = corpus.generated(options)
         else:
-            fractions = config.fractions if is_divided else None
             made = {
                 split: corpus.examples(lines, options)
                 for split, lines in _lines(corpus, present, fractions).items()
@@ -163,7 +161,7 @@ def open_splits(corpus: Corpus, config: Any) -> dict[str, Stored]:
     }
 
 
-def _files(corpus: Corpus, config: Any) -> Files:
+def _files(corpus: Corpus, config: SharedDataConfig) -> Files:
     """Returns the files of a corpus that are there, none if they are downloaded or not needed."""
     if corpus.files and (config.directory or not corpus.url):
         return find_files(corpus, config)
@@ -175,11 +173,11 @@ def _files(corpus: Corpus, config: Any) -> Files:
     return {}
 
 
-def _lines(corpus: Corpus, files: Files, fractions: Sequence[float] | None) -> dict[str, Lines]:
+def _lines(corpus: Corpus, files: Files, fractions: Sequence[float]) -> dict[str, Lines]:
     """Returns the lines of each split; one file is divided, or is the training split."""
     others = {key: paths[0] for key, paths in files.items() if key not in (*SPLITS, WHOLE)}
     lines = partial(Lines, others=others, keep_blank=corpus.keep_blank)
-    if fractions is not None:
+    if fractions:
         parts = split_lines(_FileLines(files[WHOLE][0]), fractions)
         return {split: lines(files[WHOLE], part=part) for split, part in parts.items()}
     found = {"train" if key == WHOLE else key: paths for key, paths in files.items()}

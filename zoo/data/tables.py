@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from zoo.data.config import LabeledDataConfig
 from zoo.data.csv_rows import csv_rows
 from zoo.data.examples import Labeled
 from zoo.data.text_reading import numbered_lines
@@ -40,7 +41,7 @@ class Columns:
     skip_unlabeled: bool = False
 
     @classmethod
-    def of(cls, config: Any) -> "Columns":
+    def of(cls, config: LabeledDataConfig) -> "Columns":
         """Returns where the table of a `LabeledDataConfig` holds what."""
         return cls(
             config.text_column, config.label_column, config.label_separator, config.skip_unlabeled

@@ -11,6 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from zoo.data.config import (
+    LabeledDataConfig,
+    ParallelDataConfig,
+    SharedDataConfig,
+    TextConfig,
+)
 from zoo.data.corpora import TFDS_PREFIX
 from zoo.data.examples import Labeled, Pair
 from zoo.data.prepared import quiet_tfds
@@ -37,34 +43,26 @@ class TextLines:
             yield from pieces[:-1] if pieces[-1] == "" else pieces
 
 
-def read_texts(config: Any) -> dict[str, TextLines]:
+def read_texts(config: TextConfig) -> dict[str, TextLines]:
     """Returns the three splits of a dataset with a feature `text`.
-
-    Args:
-        config: a `DataConfig`.
 
     Raises:
         UserError: there is no such dataset.
     """
-    sources, _ = _open(_name(config), config.directory, splits=SPLITS, features=("text",))
+    sources, _ = _open(config, splits=SPLITS, features=("text",))
     return {split: TextLines(sources[split]) for split in SPLITS}
 
 
-def read_labeled(config: Any) -> tuple[dict[str, Stored], bool]:
+def read_labeled(config: LabeledDataConfig) -> tuple[dict[str, Stored], bool]:
     """Returns the splits of a dataset whose labels are classes, and whether they may be several.
 
     A split whose labels are kept secret is left out.
-
-    Args:
-        config: a `LabeledDataConfig`.
 
     Raises:
         UserError: there is no such dataset.
     """
     columns, label = [one.strip() for one in config.text_column.split(",")], config.label_column
-    sources, features = _open(
-        _name(config), config.directory, splits=("train",), features=(*columns, label)
-    )
+    sources, features = _open(config, splits=("train",), features=(*columns, label))
     multiple = hasattr(features[label], "feature")  # a sequence of labels
     names = (features[label].feature if multiple else features[label]).names
 
@@ -81,19 +79,16 @@ def read_labeled(config: Any) -> tuple[dict[str, Stored], bool]:
     return {split: Stored(records, unpack) for split, records in given.items()}, multiple
 
 
-def read_pairs(config: Any) -> dict[str, Stored]:
+def read_pairs(config: ParallelDataConfig) -> dict[str, Stored]:
     """Returns the splits of a dataset whose examples are {"de": ..., "en": ...}, or have this as a
     feature.
 
     Pairs with an empty side are left out: such a dataset is not the user's to correct.
 
-    Args:
-        config: a `ParallelDataConfig`.
-
     Raises:
         UserError: there is no such dataset, or it lacks a language.
     """
-    sources, features = _open(_name(config), config.directory, splits=("train",), features=())
+    sources, features = _open(config, splits=("train",), features=())
     nested = "translation" in features
     known = features["translation"] if nested else features
     languages = (config.source_language, config.target_language)
@@ -121,26 +116,23 @@ def _plain(text: Any) -> str:
     return " ".join((text.decode("utf-8") if isinstance(text, bytes) else text).split("\n")).strip()
 
 
-def _name(config: Any) -> str:
-    return config.corpus.removeprefix(TFDS_PREFIX)
-
-
 def _open(
-    name: str, directory: str, *, splits: Sequence[str], features: Sequence[str]
+    config: SharedDataConfig, *, splits: Sequence[str], features: Sequence[str]
 ) -> tuple[dict[str, Sequence[Any]], Any]:
     """Returns the data sources of a dataset that someone prepared with TFDS, and its features.
 
     Args:
-        name: the name of the dataset, with its config and version where there are several.
-        directory: the directory with the dataset.
+        config: the name of the dataset, with its config and version where there are several, and
+            the directory with the dataset.
         splits: the splits that must be there.
         features: the features that must be there.
 
     Raises:
         UserError: there is not one such dataset, or it lacks something, or has another format.
     """
-    root = Path(directory).expanduser() / name
-    found = sorted(path.parent for path in root.glob("**/dataset_info.json")) if directory else []
+    root = Path(config.directory).expanduser() / config.corpus.removeprefix(TFDS_PREFIX)
+    infos = root.glob("**/dataset_info.json") if config.directory else ()
+    found = sorted(path.parent for path in infos)
     if len(found) != 1:
         versions = [str(path.relative_to(root.parent)) for path in found]
         choice = f"name one of tfds:{', tfds:'.join(versions)}" if found else "prepare it with TFDS"

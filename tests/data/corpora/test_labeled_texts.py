@@ -247,3 +247,8 @@ def test_labels_come_back_from_a_checkpoint_and_damage_is_told():
         labels.encode([["c"]])
     with pytest.raises(UserError, match=r"have 1 different labels \(a\); a classifier needs two"):
         make_labels([["a"], ["a"]])
+    for labels in (["a", "b"], []):
+        with pytest.raises(
+            UserError, match=f"a training text has {len(labels)} labels .*multiple="
+        ):
+            make_labels([["a"], labels])

@@ -40,7 +40,7 @@ class Corpus:
         read: the function that yields the examples of the `Lines` of a split. A keyword-only
             argument of the function gets the field of the section `data` with the same name. The
             function of a corpus without files takes no lines, and returns for each split its
-            examples. A ValueError that it raises becomes an error with file and line.
+            examples. A ValueError that it raises becomes an error of the user with file and line.
         gives: the class of the examples: `Text`, which is `str`, `Labeled` or `Pair`.
         files: for each split the name of its file in the user's directory, or several names that it
             may have. Instead of all splits, "whole" may name one file with all examples. A key that
@@ -94,8 +94,8 @@ class Corpus:
         """Yields the examples of lines.
 
         Raises:
-            UserError: with the line's file and number, where the function raises a ValueError or
-                gives what is no example.
+            UserError: with the line's file and number, where the function raises a ValueError, a
+                LookupError or a RuntimeError, or gives what is no example.
         """
         return self._checked(partial(self.read, lines, **options), lines.place)
 
@@ -122,8 +122,9 @@ class Corpus:
                     yield example
         except UserError:
             raise
-        except ValueError as error:
-            raise UserError(f"{place()}: {' '.join(str(error).split())}") from error
+        except (LookupError, RuntimeError, ValueError) as error:
+            kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+            raise UserError(f"{place()}: {kind}{' '.join(str(error).split())}") from error
 
 
 def register_corpus(name: str, **settings: Any) -> Callable[[Callable[..., Any]], Any]:
