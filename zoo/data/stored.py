@@ -50,6 +50,11 @@ class Stored(Sequence[Any]):
         return len(self._rows)
 
     def __iter__(self) -> Iterator[Any]:
+        if isinstance(self._rows, range):  # all in order: no need to look for each
+            for record in read_records(self._records, range(len(self._records))):
+                examples = self._unpack(record)
+                yield from map(self._map, examples) if self._map else examples
+            return
         for start in range(0, len(self), _ROWS_AT_A_TIME):
             yield from self[start : start + _ROWS_AT_A_TIME]
 
