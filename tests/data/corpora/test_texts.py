@@ -247,7 +247,8 @@ def test_processes_that_prepare_at_once_do_not_disturb_each_other(tmp_path, cach
     directory = write_files(tmp_path / "text", TEXT_FILES, ["tree\n" * 20_000, "v", "t"])
     program = (
         "import random, sys; random.seed(0)\n"  # TFDS names its working directory with random
-        "from zoo.data.loading import *\n"
+        "from zoo.data.config import DataConfig\n"
+        "from zoo.data.loading import load_corpus\n"
         f"corpus = load_corpus(DataConfig('text_file', {directory!r}))\n"
         "print(len(corpus['train']))"
     )
