@@ -23,6 +23,7 @@ from zoo.tasks.task import Task
 from zoo.training import checkpoints
 from zoo.training.compact import widen
 from zoo.training.places import user_place
+from zoo.types import Json
 
 _log = logging.getLogger(__name__)
 
@@ -90,7 +91,7 @@ def _make(name: str, stored: soundness.Stored) -> Checkpoint:
     )
 
 
-def describe(name_or_path: os.PathLike[str] | str) -> dict[str, Any]:
+def describe(name_or_path: os.PathLike[str] | str) -> Json:
     """A checkpoint's config and vocabulary as plain JSON; its arrays are not read.
 
     Args:
@@ -122,7 +123,7 @@ def _open(name: str) -> soundness.Stored:
     )
 
 
-def _refuse_several(name: str, config: dict[str, Any]) -> None:
+def _refuse_several(name: str, config: Json) -> None:
     """Raises UserError for the checkpoint of a run of several members."""
     training = config.get("training", {})
     rates = training.get("learning_rate_factors", [1.0])

@@ -14,6 +14,7 @@ from zoo.errors import WRONG_FORM, UserError
 from zoo.training import checkpoints
 from zoo.training.arrays import first_difference, named_leaves, read_arrays, stored_shapes
 from zoo.training.compact import widened_shapes
+from zoo.types import Params, PyTree
 
 
 class Stored(NamedTuple):
@@ -34,7 +35,7 @@ class Stored(NamedTuple):
     config: Any
     vocabulary: Any
     progress: Any
-    shapes: Any
+    shapes: PyTree
     read: Callable[[], Any]
 
 
@@ -90,7 +91,7 @@ def check_config(config: Any, name: str) -> None:
         raise damaged(name, "its config names no model.architecture")
 
 
-def check_depth(settings: Mapping[str, Any], stored: Any, name: str) -> None:
+def check_depth(settings: Mapping[str, Any], stored: PyTree, name: str) -> None:
     """Raises UserError for a model of more layers than it has arrays: making it could take days.
 
     Args:
@@ -105,7 +106,7 @@ def check_depth(settings: Mapping[str, Any], stored: Any, name: str) -> None:
         raise damaged(name, f"its config has {depth} layers, but it has {count} arrays")
 
 
-def check_shapes(wanted: Any, stored: Any, name: str) -> None:
+def check_shapes(wanted: PyTree, stored: PyTree, name: str) -> None:
     """Raises UserError unless arrays have the names, shapes and kinds that a model's have.
 
     Args:
@@ -127,7 +128,7 @@ def check_shapes(wanted: Any, stored: Any, name: str) -> None:
             raise damaged(name, f"{leaf_name} is of type {leaf.dtype}, not float32")
 
 
-def check_values(params: Any, name: str, *, may_be_infinite: bool = False) -> None:
+def check_values(params: Params, name: str, *, may_be_infinite: bool = False) -> None:
     """Raises UserError for parameters that are no numbers.
 
     Args:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import UserError
 from zoo.evaluation.modes import Mode
+from zoo.types import Json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -185,9 +186,9 @@ def adapt_each(
     return parts
 
 
-def describe(model: Any) -> dict[str, Any]:
+def describe(model: Any) -> Json:
     """Returns the settings of a model that adapts by the names of their flags."""
-    told: dict[str, Any] = {}
+    told: Json = {}
     if model.dynamic is not None:
         told["dynamic"] = model.dynamic.rule
         told |= {f"dynamic_{name}": getattr(model.dynamic, name) for name in _SETTINGS["dynamic"]}

@@ -2,10 +2,11 @@
 
 import argparse
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from zoo.commands.lines import read_plain
 from zoo.errors import UserError
+from zoo.types import Json
 
 if TYPE_CHECKING:
     from zoo.diagnostics.gradient_flow import GradientFlow
@@ -95,7 +96,7 @@ def _flows(
     return flows
 
 
-def _plain(flows: dict[str, "GradientFlow"]) -> dict[str, Any]:
+def _plain(flows: dict[str, "GradientFlow"]) -> Json:
     return {
         name: {
             "hidden": flow.hidden.tolist(),

@@ -3,7 +3,7 @@
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from zoo.commands.adapting import (
     adapt_as_asked,
@@ -16,6 +16,7 @@ from zoo.commands.lines import read_plain
 from zoo.data.splits import SPLITS
 from zoo.errors import UserError
 from zoo.evaluation.modes import MODES
+from zoo.types import Json
 
 if TYPE_CHECKING:
     from zoo.evaluation.classification import ClassificationScore
@@ -102,7 +103,7 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"\n{label_table([LabelScore(**row) for row in by_label])}")
 
 
-def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+def measure(arguments: argparse.Namespace) -> Json:
     """The scores by name, of what the arguments say; errors as those of `run`."""
     own = arguments.text or arguments.source
     check_adapting(arguments)
@@ -127,7 +128,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         mode=arguments.mode or MODES[0],
         beam_size=5 if arguments.beam_size is None else arguments.beam_size,
     )
-    adapting: dict[str, Any] = {}
+    adapting: Json = {}
     if is_asked(arguments):
         adapted, adapting = adapt_as_asked(checkpoint, arguments, request.mode)
         request = request._replace(adapted=adapted)

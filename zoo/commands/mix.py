@@ -2,12 +2,13 @@
 
 import argparse
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from zoo.commands.adapting import adapt_each, add_adapting_arguments, check_adapting
 from zoo.commands.lines import read_plain
 from zoo.errors import UserError
 from zoo.evaluation.modes import MODES
+from zoo.types import Json
 
 if TYPE_CHECKING:
     from zoo.evaluation.interpolation import Mixture
@@ -63,7 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
     parts = adapt_each([zoo.load(name) for name in names], arguments)
     names = arguments.checkpoints = list(parts)
     mixture = zoo.mix(list(parts.values()), tune, mode=arguments.mode)
-    record: dict[str, Any] = {"mode": arguments.mode}
+    record: Json = {"mode": arguments.mode}
     record["weights"] = dict(zip(names, mixture.weights.tolist(), strict=True))
     if text is not None:
         record |= _scores(mixture, text, arguments)
@@ -72,7 +73,7 @@ def run(arguments: argparse.Namespace) -> None:
     print(json.dumps(record, ensure_ascii=False) if arguments.json else _table(record))
 
 
-def _scores(mixture: "Mixture", text: str, arguments: argparse.Namespace) -> dict[str, Any]:
+def _scores(mixture: "Mixture", text: str, arguments: argparse.Namespace) -> Json:
     from zoo.evaluation.interpolation import evaluate_mixture
     from zoo.evaluation.perplexity import warn_of_unknown
 
@@ -86,7 +87,7 @@ def _scores(mixture: "Mixture", text: str, arguments: argparse.Namespace) -> dic
     }
 
 
-def _winners(mixture: "Mixture", arguments: argparse.Namespace) -> list[dict[str, Any]]:
+def _winners(mixture: "Mixture", arguments: argparse.Namespace) -> list[Json]:
     from zoo.evaluation.interpolation import find_winners
 
     winners = find_winners(mixture, arguments.sentence, mode=arguments.mode)
@@ -107,7 +108,7 @@ def _winners(mixture: "Mixture", arguments: argparse.Namespace) -> list[dict[str
     ]
 
 
-def _table(record: dict[str, Any]) -> str:
+def _table(record: Json) -> str:
     lines = [f"{'model':40}  {'weight':>8}" + ("  perplexity" if "parts" in record else "")]
     for name, weight in record["weights"].items():
         score = f"  {record['parts'][name]:10.3f}" if "parts" in record else ""

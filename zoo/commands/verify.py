@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from zoo.errors import UserError
+from zoo.types import Json
 
 SUMMARY = "measure the scores of released checkpoints again and compare them with their cards"
 EXAMPLES = """\
@@ -66,7 +67,7 @@ def run(arguments: argparse.Namespace) -> None:
         sys.exit(_DIFFERS)
 
 
-def _verify(name: str, directory: str, places: list[str]) -> list[dict[str, Any]]:
+def _verify(name: str, directory: str, places: list[str]) -> list[Json]:
     """A record for each score of a card."""
     from zoo.cards import JSON, read_card
     from zoo.training import checkpoints
@@ -105,7 +106,7 @@ def _verify(name: str, directory: str, places: list[str]) -> list[dict[str, Any]
     return results
 
 
-def _measure_where_it_lies(directory: str, flags: str, places: list[str]) -> dict[str, Any]:
+def _measure_where_it_lies(directory: str, flags: str, places: list[str]) -> Json:
     """What `zoo evaluate` gives with the first place that holds the corpus, or without any."""
     for place in places[:-1]:
         with contextlib.suppress(UserError):
@@ -113,7 +114,7 @@ def _measure_where_it_lies(directory: str, flags: str, places: list[str]) -> dic
     return _measure(directory, flags, places[-1] if places else None)
 
 
-def _measure(directory: str, flags: str, data_directory: str | None) -> dict[str, Any]:
+def _measure(directory: str, flags: str, data_directory: str | None) -> Json:
     """What `zoo evaluate` gives."""
     from zoo.commands import evaluate
 

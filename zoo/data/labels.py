@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import UserError
+from zoo.types import Json
 
 DEFAULT_THRESHOLD = 0.5
 _THRESHOLD = "threshold."  # before a label's name, among the scores of a run
@@ -70,7 +71,7 @@ class Labels:
             [float(scores.get(_THRESHOLD + name, DEFAULT_THRESHOLD)) for name in self.names]
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """A record of plain JSON types that `labels_from_json` reads back."""
         return {**dataclasses.asdict(self), "names": list(self.names), "counts": list(self.counts)}
 

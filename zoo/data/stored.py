@@ -15,6 +15,7 @@ import numpy as np
 
 from zoo.data.examples import Text
 from zoo.errors import UserError
+from zoo.types import Json
 
 BLOCK_SIZE = 64
 _ROWS_AT_A_TIME = 512
@@ -108,7 +109,7 @@ def _as_tuple(value: Any) -> Any:
     return tuple(map(_as_tuple, value)) if isinstance(value, list) else value
 
 
-def read_records(source: Sequence[Any], numbers: Iterable[int]) -> Iterator[dict[str, Any]]:
+def read_records(source: Sequence[Any], numbers: Iterable[int]) -> Iterator[Json]:
     """Yields records of a data source, with texts as `str`; a few at a time are in memory.
 
     Args:

@@ -16,6 +16,7 @@ from zoo.data.csv_rows import csv_rows
 from zoo.data.examples import Labeled
 from zoo.data.text_reading import numbered_lines
 from zoo.errors import UserError
+from zoo.types import Json
 from zoo.whole_characters import require_whole_characters
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl")
@@ -132,7 +133,7 @@ def _json_rows(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
         yield row, place
 
 
-def _read_text(row: dict[str, Any], name: str, place: str) -> str:
+def _read_text(row: Json, name: str, place: str) -> str:
     """Return the text in a column."""
     if name not in row:
         raise _no_key(row, name, "text_column", place)
@@ -155,7 +156,7 @@ class _LabelReader:
         self._columns = columns
         self._first: tuple[Any, str] | None = None  # the first label, and its place
 
-    def read(self, row: dict[str, Any], place: str) -> tuple[str, ...]:
+    def read(self, row: Json, place: str) -> tuple[str, ...]:
         """Return the labels of a row: none only if several are allowed, or rows are skipped."""
         name, separator = self._columns.label, self._columns.separator
         if name not in row and not self._columns.skip_unlabeled:
@@ -197,7 +198,7 @@ def _is_missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def _no_key(row: dict[str, Any], name: str, field: str, place: str) -> UserError:
+def _no_key(row: Json, name: str, field: str, place: str) -> UserError:
     return UserError(
         f"{place}: there is no column {name!r}; it has {', '.join(map(ascii, row))[:200]}; use "
         f"--config.data.{field}=NAME"

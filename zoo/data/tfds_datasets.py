@@ -23,6 +23,7 @@ from zoo.data.prepared import quiet_tfds
 from zoo.data.splits import SPLITS
 from zoo.data.stored import Stored, read_records
 from zoo.errors import UserError
+from zoo.types import Json
 
 _CLASS_KEYS = ("pythonClassName", "python_class_name", "type")  # of a features.json
 
@@ -66,7 +67,7 @@ def read_labeled(config: LabeledDataConfig) -> tuple[dict[str, Stored], bool]:
     multiple = hasattr(features[label], "feature")  # a sequence of labels
     names = (features[label].feature if multiple else features[label]).names
 
-    def unpack(record: dict[str, Any]) -> list[Labeled]:
+    def unpack(record: Json) -> list[Labeled]:
         numbers = np.ravel(record[label]).tolist()
         text = " ".join(str(record[column]) for column in columns)
         return [Labeled(text, tuple(names[number] for number in numbers))]
@@ -99,7 +100,7 @@ def read_pairs(config: ParallelDataConfig) -> dict[str, Stored]:
                 f"{', '.join(sorted(known))}, use --config.data.{field}=NAME"
             )
 
-    def unpack(record: dict[str, Any]) -> list[Pair]:
+    def unpack(record: Json) -> list[Pair]:
         row = record["translation"] if nested else record
         source, target = (_plain(row[language]) for language in languages)
         return [Pair(source, target)]

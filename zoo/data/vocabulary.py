@@ -14,6 +14,7 @@ import numpy as np
 from zoo.data.subwords import import_sentencepiece, train_subwords
 from zoo.errors import UserError
 from zoo.special_tokens import END_ID, SPECIAL_IDS, SPECIAL_TOKENS, START_ID, UNKNOWN_ID
+from zoo.types import Json
 from zoo.whole_characters import require_whole_characters
 
 _NUM_CODE_POINTS = 0x110000  # Unicode ends at U+10FFFF
@@ -24,8 +25,7 @@ _PLAIN_WORD = re.compile(r"[^\W_]+?(?=n't\b)|n't\b|'(?:s|re|ve|ll|d|m)\b|[^\W_]+
 class Vocabulary(abc.ABC):
     """The numbered tokens of a model: three special ones, then the ordinary ones.
 
-    Id 0 is `<unk>` (anything unknown), 1 is `<s>` (before a line), 2 is `</s>` (after a line).
-    `tokens` is the list of surfaces, by id.
+    Id 0 is `<unk>` (unknown), 1 `<s>` (before a line), 2 `</s>` (after it); `tokens` is by id.
     """
 
     kind: ClassVar[str]
@@ -47,7 +47,7 @@ class Vocabulary(abc.ABC):
         """
 
     @abc.abstractmethod
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Return a record of plain JSON types that `vocabulary_from_json` reads back."""
 
     def decode(self, ids: Sequence[int] | np.ndarray) -> str:
@@ -97,7 +97,7 @@ class _TableVocabulary(Vocabulary):
     def _is_token(token: str) -> bool:
         """Return whether text can hold this token."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Return a record with the list of tokens."""
         return {"kind": self.kind, "tokens": self.tokens}
 
@@ -219,7 +219,7 @@ class SubwordVocabulary(Vocabulary):
         """Return one id a piece; a run of unknown characters is one `UNKNOWN_ID`."""
         return self._processor.encode(require_whole_characters(line, "the text"))
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Return a record with the serialized model as base64 text."""
         return {"kind": self.kind, "model": base64.b64encode(self._model).decode("ascii")}
 
@@ -321,11 +321,11 @@ def encode_lines(vocabulary: Vocabulary, lines: Iterable[str]) -> np.ndarray:
     """Return the token stream of a text: every line's tokens, each line followed by `END_ID`.
 
     Args:
-      vocabulary: the vocabulary.
+      vocabulary: of the ids.
       lines: the text, without newlines.
 
     Returns:
-      int32[N] ids.
+      int32[N].
 
     >>> encode_lines(CharacterVocabulary([*SPECIAL_TOKENS, "a", "b"]), ["ab", "", "b"])
     array([3, 4, 2, 2, 4, 2], dtype=int32)

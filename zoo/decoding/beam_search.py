@@ -17,7 +17,9 @@ import jax.numpy as jnp
 from jax import lax
 
 from zoo.decoding.sampling import forbid_special, sample
+from zoo.models.output import Model
 from zoo.special_tokens import END_ID, START_ID
+from zoo.types import Params, PyTree
 
 Array = jax.Array
 
@@ -40,8 +42,8 @@ class Hypotheses(NamedTuple):
 
 @partial(jax.jit, static_argnames=("model", "max_steps"))
 def draw_sequences(
-    model: Any,
-    params: Any,
+    model: Model,
+    params: Params,
     sources: Array,
     source_lengths: Array,
     keys: Array,
@@ -102,7 +104,7 @@ class _Beam(NamedTuple):
     """
 
     num_steps: Array
-    state: Any
+    state: PyTree
     tokens: Array
     totals: Array
     ended: Hypotheses
@@ -110,8 +112,8 @@ class _Beam(NamedTuple):
 
 @partial(jax.jit, static_argnames=("model", "beam_size", "max_steps"))
 def beam_search(
-    model: Any,
-    params: Any,
+    model: Model,
+    params: Params,
     sources: Array,
     source_lengths: Array,
     length_penalty: Array,
@@ -163,7 +165,9 @@ def beam_search(
     return _best(final.ended, unended)
 
 
-def _extend(model: Any, params: Any, memory: Any, length_penalty: Array, beam: _Beam) -> _Beam:
+def _extend(
+    model: Model, params: Params, memory: PyTree, length_penalty: Array, beam: _Beam
+) -> _Beam:
     """One step of the search."""
     batch, width, _ = beam.tokens.shape
     before = beam.tokens[:, :, jnp.maximum(beam.num_steps - 1, 0)]
@@ -210,7 +214,7 @@ def _best(first: Hypotheses, second: Hypotheses) -> Hypotheses:
 
 
 def _begin(
-    model: Any, params: Any, sources: Array, source_lengths: Array, room: int
+    model: Model, params: Params, sources: Array, source_lengths: Array, room: int
 ) -> tuple[Any, Any]:
     """The sources encoded, as the decoder's memory and first state."""
 
@@ -220,13 +224,15 @@ def _begin(
     return model.apply({"params": params}, method=both)
 
 
-def _next(model: Any, params: Any, last: Array, memory: Any, state: Any) -> tuple[Array, Any]:
+def _next(
+    model: Model, params: Params, last: Array, memory: PyTree, state: PyTree
+) -> tuple[Array, Any]:
     """Logits [B, V] after the tokens int32[B], and the state with them."""
     output = model.apply({"params": params}, last[:, None], memory, state, method="decode")
     return output.logits[:, 0], output.state
 
 
-def _repeat(tree: Any, times: int) -> Any:
+def _repeat(tree: PyTree, times: int) -> PyTree:
     """Each row of arrays [B, ...] so many times; scalars as they are."""
     return jax.tree.map(lambda a: jnp.repeat(a, times, axis=0) if a.ndim else a, tree)
 

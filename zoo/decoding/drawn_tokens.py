@@ -6,7 +6,7 @@ changes them, though the draw obeys all three. Axes: V vocabulary, K parts of a 
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +23,9 @@ from zoo.decoding.generation import (
 from zoo.decoding.settings import GenerationSettings
 from zoo.decoding.text import TextStream, default_stop, encode_prompt
 from zoo.models.mixture import MixtureLM
+from zoo.models.output import LanguageModel
 from zoo.models.trained import TrainedModel, require_language_model
+from zoo.types import Params
 
 NUM_RUNNERS_UP = 5
 
@@ -116,8 +118,8 @@ class _Found(NamedTuple):
 
 @partial(jax.jit, static_argnames="model")
 def _draw(
-    model: Any,
-    params: Any,
+    model: LanguageModel,
+    params: Params,
     state: DecodingState,
     row_keys: Array,
     index: Array,

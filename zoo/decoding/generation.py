@@ -21,8 +21,10 @@ from zoo.decoding.settings import GenerationSettings, Stop
 from zoo.decoding.text import TextStream, default_stop, prompt_inputs
 from zoo.errors import UserError
 from zoo.layers.masks import select
+from zoo.models.output import LanguageModel
 from zoo.models.trained import TrainedModel, require_language_model
 from zoo.special_tokens import END_ID, START_ID
+from zoo.types import Params, PyTree
 
 BLOCK_STEPS = 32
 PREFILL_STEPS = 64
@@ -37,7 +39,7 @@ class DecodingState(NamedTuple):
         fresh: bool[B], True before a row's first step: the next one starts at the initial state.
     """
 
-    carry: Any
+    carry: PyTree
     tokens: Array
     fresh: Array
 
@@ -159,8 +161,8 @@ def _generate_pieces(
 
 
 def generate_tokens(
-    model: Any,
-    params: Any,
+    model: LanguageModel,
+    params: Params,
     inputs: Sequence[Sequence[int]],
     settings: GenerationSettings,
     *,
@@ -206,7 +208,9 @@ def make_options(settings: GenerationSettings, vocabulary_size: int) -> dict[str
     }
 
 
-def read_prompts(model: Any, params: Any, inputs: Sequence[Sequence[int]]) -> DecodingState:
+def read_prompts(
+    model: LanguageModel, params: Params, inputs: Sequence[Sequence[int]]
+) -> DecodingState:
     """Runs the model over all of each prompt but its last token.
 
     Args:
@@ -233,7 +237,7 @@ def read_prompts(model: Any, params: Any, inputs: Sequence[Sequence[int]]) -> De
 
 @partial(jax.jit, static_argnames="model")
 def _read_piece(
-    model: Any, params: Any, state: DecodingState, piece: Array, lengths: Array
+    model: LanguageModel, params: Params, state: DecodingState, piece: Array, lengths: Array
 ) -> DecodingState:
     """Reads lengths[b] tokens of each row b, which may be none: that row stays as it is."""
     output = model.apply(
@@ -250,8 +254,8 @@ def _read_piece(
 
 @partial(jax.jit, static_argnames=("model", "num_steps"))
 def draw_block(
-    model: Any,
-    params: Any,
+    model: LanguageModel,
+    params: Params,
     state: DecodingState,
     row_keys: Array,
     first_index: Array,
@@ -283,8 +287,8 @@ def draw_block(
 
 
 def draw_step(
-    model: Any,
-    params: Any,
+    model: LanguageModel,
+    params: Params,
     state: DecodingState,
     row_keys: Array,
     index: Array,

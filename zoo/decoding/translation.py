@@ -16,9 +16,11 @@ from zoo.data.batching import shift_targets
 from zoo.data.labeled_batching import cut_rows, encode_texts, pad
 from zoo.decoding.beam_search import Hypotheses, beam_search, draw_sequences
 from zoo.errors import UserError
+from zoo.models.output import Model
 from zoo.models.trained import Checkpoint, Kind, TrainedModel, require
 from zoo.progress import track
 from zoo.special_tokens import END, END_ID
+from zoo.types import Json, Params
 from zoo.whole_characters import require_whole_characters
 
 TRANSLATOR = Kind("translator", "translate")
@@ -55,7 +57,7 @@ class Translation:
     others: tuple[tuple[str, float], ...] = ()
     is_cut: bool = False
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """The record as plain JSON types."""
         attention = None if self.attention is None else self.attention.tolist()
         others = [{"text": text, "score": score} for text, score in self.others]
@@ -77,7 +79,7 @@ class TrainedTranslator(Checkpoint):
     lowercase: bool = False
 
     @property
-    def vocabulary_record(self) -> dict[str, Any]:
+    def vocabulary_record(self) -> Json:
         """Both vocabularies as plain JSON, as a checkpoint's vocabulary.json holds them."""
         return {"source": self.source_vocabulary.to_json(), "target": self.vocabulary.to_json()}
 
@@ -215,7 +217,7 @@ def _search(
 
 @partial(jax.jit, static_argnums=0)
 def attention_weights(
-    model: Any, params: Any, sources: Array, source_lengths: Array, inputs: Array
+    model: Model, params: Params, sources: Array, source_lengths: Array, inputs: Array
 ) -> Array:
     """float32[B, T, S], what each target step looks at when the inputs are read."""
     return model.apply({"params": params}, sources, source_lengths, inputs).weights

@@ -23,6 +23,7 @@ from zoo.data.batching import shift_targets
 from zoo.errors import UserError
 from zoo.layers.cross_entropy import token_losses
 from zoo.models.recurrent_lm import RecurrentLM
+from zoo.types import Params, PyTree
 
 Array = jax.Array
 
@@ -44,7 +45,7 @@ class GradientFlow(NamedTuple):
     reach: int
 
 
-def gradient_flow(model: RecurrentLM, params: Any, tokens: np.ndarray) -> GradientFlow:
+def gradient_flow(model: RecurrentLM, params: Params, tokens: np.ndarray) -> GradientFlow:
     """The gradient of the last token's loss with respect to every state before it.
 
     Args:
@@ -69,16 +70,16 @@ def gradient_flow(model: RecurrentLM, params: Any, tokens: np.ndarray) -> Gradie
 
 
 @partial(jax.jit, static_argnames="model")
-def _state_norms(model: RecurrentLM, params: Any, tokens: Array) -> Array:
+def _state_norms(model: RecurrentLM, params: Params, tokens: Array) -> Array:
     """[T+1, L, states], by distance from the last step."""
     variables = {"params": params}
     inputs = tokens[:, :-1].T
 
-    def step(carry: Any, now: Array) -> Any:
+    def step(carry: PyTree, now: Array) -> Any:
         output: Any = model.apply(variables, now[:, None], carry)
         return output.carry
 
-    def forward(carry: Any, now: Array) -> tuple[Any, Any]:
+    def forward(carry: PyTree, now: Array) -> tuple[Any, Any]:
         return step(carry, now), carry
 
     def backward(grad: Any, at: tuple[Any, Array]) -> tuple[Any, Array]:
@@ -93,7 +94,7 @@ def _state_norms(model: RecurrentLM, params: Any, tokens: Array) -> Array:
     return jnp.concatenate([_norms(grad)[None], norms[::-1]])
 
 
-def _loss(model: RecurrentLM, variables: Any, carry: Any, targets: Array) -> Array:
+def _loss(model: RecurrentLM, variables: Any, carry: PyTree, targets: Array) -> Array:
     """The losses after the last step, summed over rows, which do not touch each other."""
     top = jax.tree.leaves(carry[-1])[0]
     width = model.config.hidden_sizes[-1]
@@ -106,7 +107,7 @@ def _loss(model: RecurrentLM, variables: Any, carry: Any, targets: Array) -> Arr
     return token_losses(logits, targets[:, None]).sum()
 
 
-def _norms(carry: Any) -> Array:
+def _norms(carry: PyTree) -> Array:
     """[L, states] from arrays [B, ...]."""
 
     def norm(state: Array) -> Array:
@@ -116,7 +117,7 @@ def _norms(carry: Any) -> Array:
 
 
 @partial(jax.jit, static_argnames="model")
-def _input_norms(model: RecurrentLM, params: Any, tokens: Array) -> Array:
+def _input_norms(model: RecurrentLM, params: Params, tokens: Array) -> Array:
     """[T], the gradient at every input as training computes it, with the model's truncation."""
     variables = {"params": params}
 

@@ -21,12 +21,13 @@ from zoo.evaluation.modes import Mode
 from zoo.evaluation.neural_cache import EMPTY, Memory, NeuralCache, empty_memory, look_up, mix_in
 from zoo.evaluation.perplexity import text_lines
 from zoo.layers.cross_entropy import token_losses
+from zoo.models.output import LanguageModel
 from zoo.models.trained import LANGUAGE_MODEL, Kind, TrainedModel, require_language_model
 from zoo.progress import track
 from zoo.special_tokens import END_ID, START_ID
+from zoo.types import PyTree
 
 Array = jax.Array
-PyTree = Any
 
 _WINDOW = 20  # steps of a window where nothing is updated between two of them
 _WINDOWS_A_CALL = 100
@@ -72,7 +73,7 @@ class Scores(NamedTuple):
 
 
 def read_window(
-    model: Any, kept: _Kept, reader: _Reader, window: _Window
+    model: LanguageModel, kept: _Kept, reader: _Reader, window: _Window
 ) -> tuple[_Reader, tuple[Array, Array]]:
     """Scores one window, then learns from it. Pure: the body of the scan.
 
@@ -107,7 +108,7 @@ def read_window(
 
 @partial(jax.jit, static_argnames="model", donate_argnames="reader")
 def _read_windows(
-    model: Any, kept: _Kept, reader: _Reader, windows: _Window
+    model: LanguageModel, kept: _Kept, reader: _Reader, windows: _Window
 ) -> tuple[_Reader, tuple[Array, Array]]:
     return jax.lax.scan(partial(read_window, model, kept), reader, windows)
 
@@ -175,7 +176,7 @@ def cut_windows(inputs: np.ndarray, targets: np.ndarray, steps: int, mode: Mode)
     return _Window(*map(jnp.asarray, arrays))
 
 
-def _state_width(model: Any, params: PyTree) -> int:
+def _state_width(model: LanguageModel, params: PyTree) -> int:
     """H of what the model's softmax reads."""
     tokens = jnp.zeros((1, 1), jnp.int32)
     output = jax.eval_shape(lambda: model.apply({"params": params}, tokens))
@@ -197,7 +198,7 @@ class AdaptiveLM:
         cache: the cache beside it; None for none.
     """
 
-    model: Any
+    model: LanguageModel
     dynamic: DynamicEvaluation | None = None
     cache: NeuralCache | None = None
 

@@ -15,11 +15,12 @@ Axes: N texts, C labels.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from zoo.data.labels import DEFAULT_THRESHOLD, Labels
+from zoo.types import Json
 
 NUM_BINS = 15
 
@@ -56,7 +57,7 @@ class ClassificationScore(NamedTuple):
     by_label: tuple[LabelScore, ...]
     confusion: np.ndarray | None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """The scores by name, as plain JSON types."""
         return {
             **self._asdict(),

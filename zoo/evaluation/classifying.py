@@ -6,7 +6,7 @@ Axes: B rows of a call, T time, N texts, C labels.
 import dataclasses
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -17,9 +17,11 @@ from zoo.data.labeled_batching import encode_texts, pad
 from zoo.data.labels import DEFAULT_THRESHOLD, Labels
 from zoo.errors import UserError
 from zoo.evaluation.classification import ClassificationScore, choose, score_probabilities
+from zoo.models.output import Model
 from zoo.models.trained import Checkpoint, Kind, TrainedModel, require
 from zoo.progress import track
 from zoo.special_tokens import END
+from zoo.types import Json, Params
 
 CLASSIFIER = Kind("classifier", "classify")
 BATCH_SIZE = 64
@@ -46,7 +48,7 @@ class TrainedClassifier(Checkpoint):
     cut: str = "end"
 
     @property
-    def vocabulary_record(self) -> dict[str, Any]:
+    def vocabulary_record(self) -> Json:
         """Vocabulary and labels as plain JSON, as a checkpoint's vocabulary.json holds them."""
         return {"tokens": self.vocabulary.to_json(), "labels": self.labels.to_json()}
 
@@ -82,7 +84,7 @@ class Classification:
     tokens: tuple[str, ...]
     weights: tuple[float, ...]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """The record as plain JSON types."""
         return dataclasses.asdict(self)
 
@@ -172,7 +174,9 @@ def _read(
     return rows, predict(checkpoint.model, checkpoint.params, rows, multiple=multiple)
 
 
-def predict(model: Any, params: Any, rows: Sequence[np.ndarray], *, multiple: bool) -> Predictions:
+def predict(
+    model: Model, params: Params, rows: Sequence[np.ndarray], *, multiple: bool
+) -> Predictions:
     """The probabilities of every label for N texts, which are read in batches of similar length.
 
     Args:
@@ -203,7 +207,7 @@ def predict(model: Any, params: Any, rows: Sequence[np.ndarray], *, multiple: bo
 
 @partial(jax.jit, static_argnums=(0, 1))
 def _forward(
-    model: Any, multiple: bool, params: Any, tokens: Array, lengths: Array
+    model: Model, multiple: bool, params: Params, tokens: Array, lengths: Array
 ) -> tuple[Array, Array]:
     """Probabilities [B, C] and weights [B, T]."""
     output = model.apply({"params": params}, tokens, lengths=lengths)

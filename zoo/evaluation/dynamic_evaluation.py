@@ -25,10 +25,11 @@ from zoo.data.batching import Batch
 from zoo.data.streams import StreamBatches
 from zoo.errors import UserError
 from zoo.layers.cross_entropy import token_losses
+from zoo.models.output import LanguageModel
 from zoo.progress import track
+from zoo.types import PyTree
 
 Array = jax.Array
-PyTree = Any
 
 RULES = ("rms", "sgd")
 _ROWS = 20  # pieces of training text that a gradient of the statistics is the mean of
@@ -111,7 +112,7 @@ def follow(rates: Rates, params: PyTree, grads: PyTree, trained: PyTree, sizes: 
     return jax.tree.map(step, params, grads, trained, sizes)
 
 
-def gradient_sizes(model: Any, params: PyTree, tokens: Any, window: int) -> PyTree:
+def gradient_sizes(model: LanguageModel, params: PyTree, tokens: Any, window: int) -> PyTree:
     """Returns R, the root mean square of each parameter's gradient over a text.
 
     The text is read as 20 streams, each with its own state, and a gradient is that of the mean
@@ -141,7 +142,7 @@ def gradient_sizes(model: Any, params: PyTree, tokens: Any, window: int) -> PyTr
 
 @partial(jax.jit, static_argnames="model", donate_argnames=("sums", "carry"))
 def _add_squares(
-    model: Any, params: PyTree, sums: PyTree, carry: PyTree, batch: Batch
+    model: LanguageModel, params: PyTree, sums: PyTree, carry: PyTree, batch: Batch
 ) -> tuple[PyTree, PyTree]:
     """Adds the squares of one gradient; the carry goes on."""
 

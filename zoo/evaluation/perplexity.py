@@ -26,9 +26,11 @@ from zoo.data.vocabulary import count_unknown, encode_lines
 from zoo.errors import Note, UserError
 from zoo.evaluation.modes import MODES, Mode
 from zoo.layers.cross_entropy import token_losses
+from zoo.models.output import LanguageModel
 from zoo.models.trained import TrainedModel, require_language_model
 from zoo.progress import track
 from zoo.special_tokens import END_ID, START_ID, UNKNOWN, UNKNOWN_ID
+from zoo.types import Json, Params, PyTree
 
 # Elements of [B, T] in one call. The logits are the memory: 10 MB with 10,000 words.
 CALL_ELEMENTS = 256
@@ -76,7 +78,7 @@ class Score:
         """Bits a character; unknown characters cost what `<unk>` costs, so look at num_unknown."""
         return self.nats / math.log(2) / self.num_characters
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """The scores by name, as plain JSON types."""
         return {
             "mode": self.mode,
@@ -195,8 +197,8 @@ def text_lines(text: str | Sequence[str]) -> list[str]:
 
 
 def score_tokens(
-    model: Any,
-    params: Any,
+    model: LanguageModel,
+    params: Params,
     tokens: np.ndarray,
     *,
     num_characters: int,
@@ -229,8 +231,8 @@ def score_tokens(
 
 
 def token_log_probabilities(
-    model: Any,
-    params: Any,
+    model: LanguageModel,
+    params: Params,
     tokens: np.ndarray,
     *,
     mode: Mode = "stream",
@@ -271,8 +273,8 @@ def token_log_probabilities(
 
 
 def _score_rows(
-    model: Any,
-    params: Any,
+    model: LanguageModel,
+    params: Params,
     inputs: np.ndarray,
     targets: np.ndarray,
     cuts: np.ndarray,
@@ -328,9 +330,9 @@ def _pad_rows(tokens: np.ndarray, cuts: np.ndarray, multiple: int) -> np.ndarray
 
 @partial(jax.jit, static_argnames="model")
 def _score_part(
-    model: Any,
-    params: Any,
-    carry: Any,
+    model: LanguageModel,
+    params: Params,
+    carry: PyTree,
     inputs: Array,
     targets: Array,
     lengths: Array,

@@ -8,7 +8,7 @@ known, the attention of the teacher-forced pass is held against them.
 import dataclasses
 import warnings
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -30,8 +30,10 @@ from zoo.evaluation.alignment import alignment_error_rate, links_of
 from zoo.evaluation.bleu import score_texts
 from zoo.layers.cross_entropy import token_losses
 from zoo.layers.masks import real_steps
+from zoo.models.output import Model
 from zoo.models.trained import TrainedModel, require
 from zoo.progress import track
+from zoo.types import Json, Params
 
 Array = jax.Array
 
@@ -74,7 +76,7 @@ class TranslationScore:
             scores["alignment_error_rate"] = self.alignment_error_rate
         return scores
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """The scores by name with what they come from, as plain JSON types."""
         scores = self.scores()
         del scores["error"]
@@ -183,7 +185,7 @@ def _plan(lengths: np.ndarray) -> list[tuple[np.ndarray, int, int]]:
 
 
 @partial(jax.jit, static_argnums=0)
-def _force(model: Any, params: Any, batch: ParallelBatch) -> tuple[Array, Array | None]:
+def _force(model: Model, params: Params, batch: ParallelBatch) -> tuple[Array, Array | None]:
     """Each row's loss [B] in nats, and the weights [B, T, S]."""
     output = model.apply({"params": params}, batch.sources, batch.source_lengths, batch.inputs)
     losses = token_losses(output.logits, jnp.asarray(batch.targets))

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from zoo.errors import WRONG_FORM, UserError
+from zoo.types import Json, Params
 from zoo.whole_file import whole_file
 
 _METADATA = "zoo"
@@ -22,7 +23,7 @@ class StoredModel(NamedTuple):
     """What a file holds: see `zoo.training.checkpoints`."""
 
     step: int
-    params: dict[str, Any]
+    params: Params
     config: Mapping[str, Any]
     vocabulary: Any
     progress: Mapping[str, Any]
@@ -85,7 +86,7 @@ def _library() -> Any:
     return safetensors
 
 
-def _flatten(params: dict[str, Any], prefix: str = "") -> dict[str, np.ndarray]:
+def _flatten(params: Params, prefix: str = "") -> dict[str, np.ndarray]:
     flat: dict[str, np.ndarray] = {}
     for name, value in params.items():
         if isinstance(value, dict):
@@ -95,8 +96,8 @@ def _flatten(params: dict[str, Any], prefix: str = "") -> dict[str, np.ndarray]:
     return flat
 
 
-def _nest(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
-    params: dict[str, Any] = {}
+def _nest(arrays: dict[str, np.ndarray]) -> Json:
+    params: Params = {}
     for name, array in arrays.items():
         *path, leaf = name.split(".")
         place = params

@@ -28,6 +28,7 @@ from jax import export
 
 from zoo.errors import UserError
 from zoo.models.trained import TrainedModel
+from zoo.types import Json
 from zoo.whole_file import whole_file
 
 PLATFORMS = ("cpu", "cuda", "tpu")
@@ -48,7 +49,7 @@ class Program(NamedTuple):
     function: Callable[..., Sequence[Array]]
     inputs: dict[str, jax.ShapeDtypeStruct]
     outputs: tuple[str, ...]
-    beside: dict[str, Any]
+    beside: Json
 
 
 def make_program(checkpoint: TrainedModel) -> Program:
@@ -103,7 +104,7 @@ def describing(path: Path) -> Path:
     return path.with_name(path.name + ".json")
 
 
-def _describe(spec: Any) -> dict[str, Any]:
+def _describe(spec: Any) -> Json:
     shape = [size if isinstance(size, int) else str(size) for size in spec.shape]
     return {"shape": shape, "dtype": str(spec.dtype)}
 

@@ -1,10 +1,9 @@
 """How weights start."""
 
-from typing import Any
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 Array = jax.Array
 Initializer = nn.initializers.Initializer
@@ -19,7 +18,7 @@ def uniform(scale: float) -> Initializer:
         (True, True)
     """
 
-    def init(key: Array, shape: tuple[int, ...], dtype: Any = float) -> Array:
+    def init(key: Array, shape: tuple[int, ...], dtype: DTypeLike = float) -> Array:
         return jax.random.uniform(key, shape, dtype, -scale, scale)
 
     return init

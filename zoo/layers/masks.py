@@ -1,11 +1,10 @@
 """Which steps of a padded batch are real, and the order in which they are read."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
 from zoo.layers.fast.lookup import Lookup
+from zoo.types import PyTree
 
 Array = jax.Array
 
@@ -35,7 +34,7 @@ def widen_resets(resets: Array, steps: int) -> Array:
     return jnp.pad(resets, ((0, 0), (0, steps - resets.shape[1])))
 
 
-def select(mask: Array, where_true: Any, where_false: Any) -> Any:
+def select(mask: Array, where_true: PyTree, where_false: PyTree) -> PyTree:
     """Chooses between two pytrees of arrays [*mask.shape, ...], row by row.
 
     Example:
@@ -50,7 +49,7 @@ def select(mask: Array, where_true: Any, where_false: Any) -> Any:
     return jax.tree.map(choose, where_true, where_false)
 
 
-def reverse_sequences(x: Any, lengths: Array | None) -> Any:
+def reverse_sequences(x: PyTree, lengths: Array | None) -> PyTree:
     """Reverses the first lengths[b] steps of each row b and leaves its padding where it is.
 
     Args:

@@ -13,12 +13,13 @@ dropped out before it is added.
 Axes: B rows, T target steps, S source steps, L steps that a cache has room for, H width.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import DTypeLike
 
 from zoo.layers.attention import MultiHeadAttention
 from zoo.layers.dropout import drop
@@ -156,7 +157,7 @@ def _write(buffer: Array, new: Array, first: Array) -> Array:
     return lax.dynamic_update_slice(buffer, new.astype(buffer.dtype), (zero, first, zero))
 
 
-def empty_cache(batch: int, room: int, size: int, dtype: Any) -> KeysValues:
+def empty_cache(batch: int, room: int, size: int, dtype: DTypeLike) -> KeysValues:
     """A cache before the first step.
 
     Example:

@@ -7,8 +7,6 @@ previous state constant, which is plain backpropagation (BP).
 Axes: B rows, T time.
 """
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -16,6 +14,7 @@ from jax import lax
 from zoo.layers.cells.base import Cell, Params, State
 from zoo.layers.masks import select
 from zoo.layers.sequence import Sequences
+from zoo.types import PyTree
 
 Array = jax.Array
 
@@ -64,16 +63,16 @@ def _entering_states(cell: Cell, params: Params, sequence: Sequences) -> State:
     return lax.scan(step, sequence.start, sequence.time_major())[1]
 
 
-def _repeat(tree: Any, num_steps: int) -> Any:
+def _repeat(tree: PyTree, num_steps: int) -> PyTree:
     """Arrays [B, ...] as [T, B, ...]."""
     return jax.tree.map(lambda array: jnp.broadcast_to(array, (num_steps, *array.shape)), tree)
 
 
-def _fold(tree: Any) -> Any:
+def _fold(tree: PyTree) -> PyTree:
     """Arrays [T, B, ...] as [T*B, ...]."""
     return jax.tree.map(lambda array: array.reshape((-1, *array.shape[2:])), tree)
 
 
-def _unfold(tree: Any, num_steps: int) -> Any:
+def _unfold(tree: PyTree, num_steps: int) -> PyTree:
     """Arrays [T*B, ...] as [T, B, ...]."""
     return jax.tree.map(lambda array: array.reshape((num_steps, -1, *array.shape[1:])), tree)

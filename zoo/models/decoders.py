@@ -37,6 +37,7 @@ from zoo.layers.linear import affine
 from zoo.layers.positions import positions
 from zoo.layers.recurrent import RecurrentStack, initial_states
 from zoo.models.encoders import Encoded
+from zoo.types import PyTree
 
 Array = jax.Array
 
@@ -52,7 +53,7 @@ class Decoded(NamedTuple):
 
     hidden: Array
     weights: Array | None
-    state: Any
+    state: PyTree
 
 
 class Memory(NamedTuple):

@@ -28,6 +28,7 @@ from zoo.layers.initializers import uniform
 from zoo.models.decoders import FeedForwardDecoder, RecurrentDecoder
 from zoo.models.encoders import Encoded, FeedForwardEncoder, RecurrentEncoder
 from zoo.models.transformer import TransformerDecoder, TransformerEncoder
+from zoo.types import PyTree
 
 Array = jax.Array
 
@@ -157,7 +158,7 @@ class TranslationOutput(NamedTuple):
 
     logits: Array
     weights: Array | None
-    state: Any
+    state: PyTree
     softmax: SoftmaxInputs
 
 
@@ -233,7 +234,7 @@ class EncoderDecoder(nn.Module):
         return self.decoder.begin(encoded, room)
 
     def decode(
-        self, inputs: Array, memory: Any, state: Any, *, deterministic: bool = True
+        self, inputs: Array, memory: PyTree, state: PyTree, *, deterministic: bool = True
     ) -> TranslationOutput:
         """The distribution after each of the next target tokens int32[B, T]."""
         config = self.config

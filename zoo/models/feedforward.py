@@ -20,7 +20,6 @@ the matrices are kept transposed: W as [D, H] and U as [H, C].
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import flax.linen as nn
 import jax
@@ -31,6 +30,7 @@ from zoo.layers.cross_entropy import token_losses
 from zoo.layers.dropout import dropout
 from zoo.layers.initializers import uniform
 from zoo.layers.linear import affine
+from zoo.types import Params
 
 Array = jax.Array
 
@@ -85,7 +85,7 @@ class FeedForward(nn.Module):
         return affine(inputs, kernel, self.param(f"{name}_bias", nn.initializers.zeros, (width,)))
 
 
-def regularised_loss(logits: Array, classes: Array, params: Any, l2: float) -> Array:
+def regularised_loss(logits: Array, classes: Array, params: Params, l2: float) -> Array:
     """The loss at the top of this file.
 
     Args:

@@ -1,13 +1,13 @@
 """Whether tables of n-grams, which anybody may have made, are what `zoo.models.ngram_lm` wants."""
 
-from typing import Any
-
 import numpy as np
+
+from zoo.types import Params
 
 _LARGEST_LOG_PROB = 1e-3  # the logarithm of 1, as rounded sums give it
 
 
-def fault_of_tables(params: Any, order: int, vocabulary_size: int) -> str:
+def fault_of_tables(params: Params, order: int, vocabulary_size: int) -> str:
     """Returns what is wrong with tables of n-grams; "" if they are as `NGramLM` describes them."""
     names = [f"order_{number + 1}" for number in range(len(params))]
     if set(names) != set(params) or not 1 <= len(names) <= order:

@@ -1,10 +1,11 @@
-"""What every language model of the zoo gives, whatever is inside it."""
+"""What every model of the zoo can be asked, and what every language model gives."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 
 from zoo.layers.fast.softmax_loss import SoftmaxInputs
+from zoo.types import PyTree
 
 
 class LMOutput(NamedTuple):
@@ -21,6 +22,24 @@ class LMOutput(NamedTuple):
     """
 
     logits: jax.Array
-    carry: Any
+    carry: PyTree
     softmax: SoftmaxInputs | None = None
     penalty: jax.Array | None = None
+
+
+class Model(Protocol):
+    """A Flax module, or what is used as one."""
+
+    def apply(self, variables: PyTree, *args: Any, **options: Any) -> Any:
+        """Returns what the model gives for its inputs, with {"params": parameters}."""
+
+
+class LanguageModel(Model, Protocol):
+    """A language model: `apply` gives an `LMOutput`."""
+
+    @property
+    def vocabulary_size(self) -> int:
+        """V."""
+
+    def zero_carry(self, batch_size: int) -> PyTree:
+        """Returns what the model remembers before it has read anything."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from zoo.errors import UserError
+from zoo.types import Json
 
 
 class Architecture(NamedTuple):
@@ -102,7 +103,7 @@ def _classes(name: str) -> tuple[type, type]:
     return getattr(module, architecture.config), getattr(module, architecture.model)
 
 
-def default_config(name: str) -> dict[str, Any]:
+def default_config(name: str) -> Json:
     """The settings of an architecture with their defaults, its name among them.
 
     Raises:

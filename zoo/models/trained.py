@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeVar
 
 from zoo.errors import UserError
+from zoo.types import Json, Params
 
 
 class Kind(NamedTuple):
@@ -63,7 +64,7 @@ class Checkpoint:
     kind: ClassVar[Kind]
 
     model: Any
-    params: Any
+    params: Params
     vocabulary: Any
     name: str = "the model"
     directory: os.PathLike[str] | str = ""
@@ -72,11 +73,11 @@ class Checkpoint:
     progress: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
-    def vocabulary_record(self) -> dict[str, Any]:
+    def vocabulary_record(self) -> Json:
         """The vocabulary as plain JSON, as a checkpoint's vocabulary.json holds it."""
         return self.vocabulary.to_json()
 
-    def with_params(self, params: Any) -> Self:
+    def with_params(self, params: Params) -> Self:
         """Returns the same model with other parameters."""
         return dataclasses.replace(self, params=params)
 

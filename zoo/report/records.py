@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from zoo.errors import UserError
+from zoo.types import Json
 from zoo.whole_file import whole_file
 
 CONFIG, METRICS, SAMPLES = "config.json", "metrics.jsonl", "samples.jsonl"
@@ -49,7 +50,7 @@ class Record(NamedTuple):
     """
 
     name: str
-    config: dict[str, Any]
+    config: Json
     curves: dict[tuple[str, str], Curve]
     samples: list[tuple[int, str]]
     summary: dict[str, Any]
@@ -86,13 +87,13 @@ def read_record(workdir: Path) -> Record:
     )
 
 
-def write_sealed(path: Path, record: dict[str, Any]) -> None:
+def write_sealed(path: Path, record: Json) -> None:
     """Writes a JSON object with the SHA-256 sum of its fields as one more field."""
     plain = json.loads(json.dumps(record))  # as it will be read: keys are texts, tuples are lists
     write_text(path, json.dumps({**plain, _SEAL: _sum_of(plain)}, indent=1) + "\n")
 
 
-def read_sealed(path: Path) -> dict[str, Any]:
+def read_sealed(path: Path) -> Json:
     """Reads what `write_sealed` wrote.
 
     A file without the sum, such as one of an earlier version, is read as it is.
@@ -111,7 +112,7 @@ def read_sealed(path: Path) -> dict[str, Any]:
     return record
 
 
-def _sum_of(record: dict[str, Any]) -> str:
+def _sum_of(record: Json) -> str:
     """The SHA-256 sum of a JSON object, however it is spaced and ordered."""
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
@@ -133,7 +134,7 @@ def _read_bytes(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def read_lines(path: Path, log: Callable[[str], None]) -> list[dict[str, Any]]:
+def read_lines(path: Path, log: Callable[[str], None]) -> list[Json]:
     """Returns the records of a file of JSON lines.
 
     A line that is damaged is told and left out; but a last line without its end is what a killed
@@ -162,7 +163,7 @@ def read_lines(path: Path, log: Callable[[str], None]) -> list[dict[str, Any]]:
     return records
 
 
-def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten(config: Json, prefix: str = "") -> Json:
     """Nested settings by `section.field`.
 
     Example:
@@ -178,7 +179,7 @@ def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def differing_fields(configs: list[dict[str, Any]]) -> dict[str, list[Any]]:
+def differing_fields(configs: list[Json]) -> dict[str, list[Any]]:
     """The fields in which plain configs differ, with each one's value; None where it has none.
 
     Example:

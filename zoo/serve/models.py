@@ -13,6 +13,7 @@ from zoo.evaluation.interpolation import Mixture
 from zoo.exchange import ARPA_SUFFIXES, SAFETENSORS_SUFFIX
 from zoo.serve.limits import Refused
 from zoo.tasks.registry import find_task
+from zoo.types import Json
 
 if TYPE_CHECKING:
     from zoo.models.trained import Checkpoint
@@ -84,7 +85,7 @@ class ServedModels:
         """The names, in the order in which the models were given."""
         return list(self._models)
 
-    def listing(self) -> list[dict[str, Any]]:
+    def listing(self) -> list[Json]:
         """What the page has to know of each model."""
         return [
             {

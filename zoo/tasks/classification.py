@@ -41,9 +41,10 @@ from zoo.models.registry import build
 from zoo.tasks.encoded_labeled import Split, encode_labeled_corpus
 from zoo.tasks.own_corpus import note_other_text, own_data_config
 from zoo.tasks.settings import EvaluationConfig, TrainingConfig
-from zoo.tasks.task import Json, Objective, PyTree, Request, Task
+from zoo.tasks.task import Objective, Request, Task
 from zoo.tasks.word_vectors import frozen_vectors, start_from, starting_vectors
 from zoo.tasks.workload import Scores, Workload
+from zoo.types import Json, Params, PyTree
 
 Array = jax.Array
 
@@ -90,7 +91,7 @@ class ClassifierLoss(Objective):
     weights: tuple[float, ...]
 
     def loss(
-        self, params: Any, carry: Any, batch: LabeledBatch, key: Array
+        self, params: Params, carry: PyTree, batch: LabeledBatch, key: Array
     ) -> tuple[Array, tuple[Any, dict[str, Array]]]:
         """Mean loss in nats per text, the carry as it was, and the sums behind the mean.
 
@@ -149,7 +150,7 @@ class ClassifierWorkload(Workload):
         """Returns scores in a few words."""
         return describe(scores)
 
-    def figures(self, params: PyTree) -> list[dict[str, Any]]:
+    def figures(self, params: PyTree) -> list[Json]:
         """Returns which labels are taken for which."""
         return [confusion_figure(measure(self.trained.with_params(params), self.validation)[0])]
 

@@ -34,9 +34,10 @@ from zoo.tasks.encoded_text import EncodedText, describe, encode_corpus, sample
 from zoo.tasks.losses import output_losses
 from zoo.tasks.own_corpus import corpus_lines
 from zoo.tasks.settings import EvaluationConfig, TrainingConfig
-from zoo.tasks.task import Json, Objective, PyTree, Request, Task
+from zoo.tasks.task import Objective, Request, Task
 from zoo.tasks.word_vectors import frozen_vectors, start_from, starting_vectors
 from zoo.tasks.workload import CountingWorkload, Scores, Workload
+from zoo.types import Json, Params, PyTree
 
 Array = jax.Array
 
@@ -104,7 +105,7 @@ class LanguageModelLoss(Objective):
     usual_length: int = 0
 
     def loss(
-        self, params: Any, carry: Any, batch: Batch, key: Array
+        self, params: Params, carry: PyTree, batch: Batch, key: Array
     ) -> tuple[Array, tuple[Any, dict[str, Array]]]:
         """Mean loss in nats per real token, the next carry, and the sums behind the mean.
 
@@ -186,7 +187,7 @@ class LanguageModelWorkload(Workload):
         """Returns a text that the model writes."""
         return sample(self.trained.with_params(params), self.evaluation.sample_tokens, seed)
 
-    def figures(self, params: PyTree) -> list[dict[str, Any]]:
+    def figures(self, params: PyTree) -> list[Json]:
         """Returns a recurrent model's gradient through time, on some of the validation split."""
         model, tokens = self.trained.model, self.text.validation
         steps = min(_MOST_STEPS_BACK, len(tokens) - 1)

@@ -15,8 +15,8 @@ from zoo.models.registry import build
 from zoo.models.trained import TrainedLanguageModel
 from zoo.tasks.encoded_text import EncodedText, describe, encode_corpus, sample
 from zoo.tasks.language_modeling import LanguageModeling
-from zoo.tasks.task import PyTree
 from zoo.tasks.workload import CountingWorkload, Scores
+from zoo.types import PyTree
 
 _ESTIMATORS = {
     "kneser_ney": kneser_ney.estimate,

@@ -15,6 +15,7 @@ import numpy as np
 
 from zoo.layers.cross_entropy import token_losses
 from zoo.tasks.task import Objective
+from zoo.types import Params, PyTree
 
 Array = jax.Array
 
@@ -73,7 +74,7 @@ class Recall(Objective):
     model: nn.Module
 
     def loss(
-        self, params: Any, carry: Any, batch: RecallBatch, key: Array
+        self, params: Params, carry: PyTree, batch: RecallBatch, key: Array
     ) -> tuple[Array, tuple[Any, dict[str, Array]]]:
         """Mean loss in nats, the carry as it was, and sums: loss, right answers and sequences."""
         del key

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from zoo.evaluation.modes import Mode
 from zoo.models.trained import Checkpoint, Kind, TrainedModel
+from zoo.types import Json, PyTree
 
 if TYPE_CHECKING:
     import jax
@@ -21,9 +22,7 @@ if TYPE_CHECKING:
 
     Array = jax.Array
 
-PyTree = Any
 Metrics = dict[str, Any]  # arrays
-Json = dict[str, Any]
 
 
 class Objective(Protocol):

@@ -44,8 +44,9 @@ from zoo.tasks.encoded_pairs import (
 from zoo.tasks.losses import output_losses
 from zoo.tasks.own_corpus import note_other_text, own_data_config
 from zoo.tasks.settings import EvaluationConfig, TrainingConfig
-from zoo.tasks.task import Json, Objective, PyTree, Request, Task
+from zoo.tasks.task import Objective, Request, Task
 from zoo.tasks.workload import Scores, Workload
+from zoo.types import Json, Params, PyTree
 
 Array = jax.Array
 
@@ -104,7 +105,7 @@ class TranslatorLoss(Objective):
     scheduled_sampling_rate: float = 0.0
 
     def loss(
-        self, params: Any, carry: Any, batch: ParallelBatch, key: Array
+        self, params: Params, carry: PyTree, batch: ParallelBatch, key: Array
     ) -> tuple[Array, tuple[Any, dict[str, Array]]]:
         """Mean loss in nats per real target token, the carry as it was, and the sums behind it.
 
@@ -126,7 +127,7 @@ class TranslatorLoss(Objective):
         metrics = {"loss_nats": (weights * nats).sum(), "num_targets": count, "num_tokens": count}
         return total / count, (carry, metrics)
 
-    def _apply(self, params: Any, batch: ParallelBatch, inputs: Array, **options: Any) -> Any:
+    def _apply(self, params: Params, batch: ParallelBatch, inputs: Array, **options: Any) -> Any:
         return self.model.apply(
             {"params": params},
             batch.sources,
@@ -136,7 +137,7 @@ class TranslatorLoss(Objective):
             **options,
         )
 
-    def _mix_inputs(self, params: Any, batch: ParallelBatch, inputs: Array, key: Array) -> Array:
+    def _mix_inputs(self, params: Params, batch: ParallelBatch, inputs: Array, key: Array) -> Array:
         """Some of the inputs, but not `<s>`, replaced by what the model would have written."""
         logits = jax.lax.stop_gradient(self._apply(params, batch, inputs).logits)
         own = logits.argmax(axis=-1).astype(inputs.dtype)
@@ -179,7 +180,7 @@ class TranslatorWorkload(Workload):
         del seed
         return "\n".join(f"{one.source}\n    -> {one.text}" for one in self._translate(params))
 
-    def figures(self, params: PyTree) -> list[dict[str, Any]]:
+    def figures(self, params: PyTree) -> list[Json]:
         """Returns the attention of the same."""
         found = self._translate(params)
         return [figure for one in found if (figure := alignment_figure(one))]

@@ -1,7 +1,5 @@
 """Pre-trained word vectors as the start of a model's embeddings, to train on or frozen."""
 
-from typing import Any
-
 import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
@@ -10,6 +8,7 @@ from zoo.data.token_file import Tokens
 from zoo.data.vocabulary import Vocabulary
 from zoo.data.word_vectors import WordVectors, load_word_vectors
 from zoo.errors import UserError
+from zoo.types import Params, PyTree
 
 
 def starting_vectors(
@@ -38,7 +37,7 @@ def starting_vectors(
     return vectors
 
 
-def start_from(vectors: WordVectors | None, params: Any) -> Any:
+def start_from(vectors: WordVectors | None, params: Params) -> PyTree:
     """Parameters whose `embedding` is the vectors, where there are any; words without one start at
     random, as spread out as they."""
     if vectors is None:

@@ -3,14 +3,15 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax
 import numpy as np
 
 from zoo.data.batching import Batches
 from zoo.models.trained import Checkpoint
-from zoo.tasks.task import Objective, PyTree
+from zoo.tasks.task import Objective
+from zoo.types import Json, PyTree
 
 Scores = dict[str, float]
 
@@ -28,7 +29,7 @@ class _OnACorpus(ABC):
     fingerprints: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def vocabulary(self) -> dict[str, Any]:
+    def vocabulary(self) -> Json:
         """What is saved of the vocabularies with every checkpoint."""
         return self.trained.vocabulary_record
 
@@ -72,7 +73,7 @@ class Workload(_OnACorpus):
     def init_params(self, key: jax.Array) -> PyTree:
         """Returns the parameters before training."""
 
-    def figures(self, params: PyTree) -> list[dict[str, Any]]:
+    def figures(self, params: PyTree) -> list[Json]:
         """Returns what the report draws of the model, see `zoo.diagnostics.figures`."""
         del params
         return []

@@ -13,6 +13,7 @@ from etils import epath
 
 from zoo.training.checksums import DamagedCheckpoint, list_files
 from zoo.training.places import absolute_place
+from zoo.types import PyTree
 
 # Arrays are stored as they are, but for chunks of zeros, which take no room.
 _MOST_TIMES_LARGER = 4
@@ -20,7 +21,7 @@ _ALWAYS_ALLOWED = 64 * 2**20  # bytes
 _PLAIN_PATH = re.compile(r"(gs://)?[A-Za-z0-9_./ +,:=@%-]*")
 
 
-def write_arrays(directory: epath.Path, tree: Any) -> None:
+def write_arrays(directory: epath.Path, tree: PyTree) -> None:
     """Writes a tree of arrays.
 
     Raises:
@@ -36,7 +37,7 @@ def write_arrays(directory: epath.Path, tree: Any) -> None:
         raise DamagedCheckpoint(f"{directory} is damaged: {told}")
 
 
-def read_arrays(directory: epath.Path) -> Any:
+def read_arrays(directory: epath.Path) -> PyTree:
     """Returns what `write_arrays` wrote, as nested dicts of NumPy arrays.
 
     Raises:
@@ -47,7 +48,7 @@ def read_arrays(directory: epath.Path) -> Any:
         return checkpointer.restore(place)
 
 
-def stored_shapes(directory: epath.Path) -> Any:
+def stored_shapes(directory: epath.Path) -> PyTree:
     """Returns the shapes and dtypes of stored arrays, a tree of `jax.ShapeDtypeStruct`.
 
     Raises:
@@ -70,7 +71,7 @@ def stored_shapes(directory: epath.Path) -> Any:
     return shapes
 
 
-def _num_bytes(leaf: Any) -> int:
+def _num_bytes(leaf: PyTree) -> int:
     count = 1
     for size in leaf.shape:  # Python integers, which do not overflow
         count *= int(size)
@@ -86,7 +87,7 @@ def _check_size(directory: epath.Path, num_bytes: int) -> None:
         )
 
 
-def named_leaves(tree: Any) -> dict[str, Any]:
+def named_leaves(tree: PyTree) -> dict[str, Any]:
     """Returns leaves by their path, such as `['optimizer'][0].mu['bias']`."""
     import jax
 
@@ -94,7 +95,7 @@ def named_leaves(tree: Any) -> dict[str, Any]:
     return {jax.tree_util.keystr(path): leaf for path, leaf in leaves}
 
 
-def first_difference(found: Any, wanted: Any) -> str:
+def first_difference(found: Any, wanted: PyTree) -> str:
     """Returns in words the first array whose shape differs between two trees, or "".
 
     Example:

@@ -14,11 +14,12 @@ al. 2018, algorithm 1).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import struct
+
+from zoo.types import Params
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Average(struct.PyTreeNode):
         decay: d.
     """
 
-    params: Any
+    params: Params
     count: jax.Array
     decay: float = struct.field(pytree_node=False)
 
@@ -51,7 +52,7 @@ class Average(struct.PyTreeNode):
         """Returns the average that the next step begins; an average that has begun goes on."""
         return self.replace(count=jnp.maximum(self.count, 0))
 
-    def follow(self, params: Any) -> "Average":
+    def follow(self, params: Params) -> "Average":
         """Returns the average after one more step.
 
         Args:
@@ -74,7 +75,7 @@ class Average(struct.PyTreeNode):
         return self.replace(params=jax.tree.map(move, self.params, params), count=count)
 
 
-def start_average(config: AveragingConfig, params: Any) -> Average | None:
+def start_average(config: AveragingConfig, params: Params) -> Average | None:
     """Returns the average before the first step; None where the config asks for none."""
     if config.start == "never":
         return None

@@ -33,6 +33,7 @@ from zoo.training import checksums
 from zoo.training.arrays import named_leaves, read_arrays, write_arrays
 from zoo.training.checksums import DamagedCheckpoint
 from zoo.training.places import absolute_place
+from zoo.types import Json, Params, PyTree
 
 PARAMS, STATE = "params", "state"
 CONFIG, VOCABULARY, PROGRESS = "config.json", "vocabulary.json", "progress.json"
@@ -46,19 +47,19 @@ class Restored:
     """What one step of a run holds; `state` is None unless a template of it was given."""
 
     step: int
-    params: Any
-    state: Any
-    config: dict[str, Any]
-    vocabulary: dict[str, Any]
-    progress: dict[str, Any]
+    params: Params
+    state: PyTree
+    config: Json
+    vocabulary: Json
+    progress: Json
 
 
 def save(
     workdir: os.PathLike[str] | str,
     *,
     step: int,
-    params: Any,
-    state: Any,
+    params: Params,
+    state: PyTree,
     config: Mapping[str, Any],
     vocabulary: Mapping[str, Any],
     progress: Mapping[str, Any],
@@ -289,7 +290,7 @@ def write_json(path: epath.Path, record: Mapping[str, Any]) -> None:
     _sync(path)
 
 
-def _fill(template: Any, stored: Mapping[str, np.ndarray], where: str) -> Any:
+def _fill(template: PyTree, stored: Mapping[str, np.ndarray], where: str) -> PyTree:
     """Stored leaves in the template's structure, checked against it and placed as it says."""
     import jax
 
@@ -310,7 +311,7 @@ def _fill(template: Any, stored: Mapping[str, np.ndarray], where: str) -> Any:
     return jax.tree.unflatten(jax.tree.structure(template), placed)
 
 
-def _describe(leaf: Any) -> str:
+def _describe(leaf: PyTree) -> str:
     if leaf is None:
         return "absent"
     return f"{leaf.dtype}[{','.join(map(str, leaf.shape))}]"

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import UserError
+from zoo.types import Json, Params, PyTree
 
 PRECISIONS = ("float32", "half", "int8")
 _BITS, _SCALES = "eight_bits", "scales"
 _LARGEST = 127
 
 
-def compact(params: dict[str, Any], precision: str) -> dict[str, Any]:
+def compact(params: Params, precision: str) -> Json:
     """Returns float32 parameters as they are stored with a precision.
 
     Args:
@@ -58,7 +59,7 @@ def _quantize(name: str, leaf: np.ndarray) -> Any:
     return {_BITS: bits, _SCALES: scales.astype(np.float32)}
 
 
-def widened_shapes(shapes: Any) -> Any:
+def widened_shapes(shapes: PyTree) -> PyTree:
     """Returns the shapes that stored parameters have once they are computed with.
 
     Args:
@@ -71,12 +72,12 @@ def widened_shapes(shapes: Any) -> Any:
     return shapes
 
 
-def widen(params: dict[str, Any]) -> dict[str, Any]:
+def widen(params: Params) -> Json:
     """Returns stored parameters as they are computed with: what was compact becomes float32."""
     return {name: _widen(leaf) for name, leaf in params.items()}
 
 
-def _widen(leaf: Any) -> Any:
+def _widen(leaf: PyTree) -> PyTree:
     if isinstance(leaf, dict):
         if leaf.keys() == {_BITS, _SCALES}:
             return np.asarray(leaf[_BITS], np.float32) * leaf[_SCALES]

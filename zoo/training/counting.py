@@ -3,15 +3,15 @@
 import math
 import time
 from collections.abc import Callable
-from typing import Any
 
 from zoo.report.records import REPORT
 from zoo.tasks.workload import CountingWorkload
 from zoo.training.metrics import MetricsWriter
 from zoo.training.run import Progress, Run
+from zoo.types import Params
 
 
-def _score(workload: CountingWorkload, params: Any) -> tuple[dict[str, float], Progress]:
+def _score(workload: CountingWorkload, params: Params) -> tuple[dict[str, float], Progress]:
     """The scores, and the progress that they are; infinite ones are no JSON."""
     scores = workload.evaluate(params)
     finite = {name: value for name, value in scores.items() if math.isfinite(value)}

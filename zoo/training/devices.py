@@ -19,6 +19,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from zoo.errors import UserError
+from zoo.types import Params, PyTree
 
 if TYPE_CHECKING:
     from jax.sharding import AbstractMesh
@@ -84,7 +85,7 @@ def make_mesh(config: MeshConfig, num_rows: int) -> Mesh:
     return Mesh(chosen, (DATA, MODEL))
 
 
-def shardings(state: Any, mesh: "Mesh | AbstractMesh", num_members: int = 1) -> Any:
+def shardings(state: PyTree, mesh: "Mesh | AbstractMesh", num_members: int = 1) -> PyTree:
     """Where each array of a training state lives.
 
     Args:
@@ -104,7 +105,7 @@ def shardings(state: Any, mesh: "Mesh | AbstractMesh", num_members: int = 1) -> 
         (None, 'model')
     """
 
-    def place(path: tuple[Any, ...], leaf: Any) -> NamedSharding:
+    def place(path: tuple[Any, ...], leaf: PyTree) -> NamedSharding:
         names = [str(getattr(key, "name", getattr(key, "key", ""))) for key in path]
         axes = ([DATA] + [None] * leaf.ndim)[: leaf.ndim]
         if num_members == 1:
@@ -145,7 +146,7 @@ def local_rows(mesh: Mesh, num_rows: int) -> slice:
     return slice(min(start for start, _, _ in bounds), max(stop for _, stop, _ in bounds))
 
 
-def place_batches(batches: list[Any], mesh: Mesh | None) -> Any:
+def place_batches(batches: list[Any], mesh: Mesh | None) -> PyTree:
     """Batches of one shape, stacked on the devices: each row goes where it is worked on.
 
     Args:
@@ -169,7 +170,7 @@ def place_batches(batches: list[Any], mesh: Mesh | None) -> Any:
     return jax.tree.map(place, *batches)
 
 
-def describe_mesh(mesh: Mesh, params: Any) -> str:
+def describe_mesh(mesh: Mesh, params: Params) -> str:
     """What one device holds of the parameters, for the log; "" where it is all of them.
 
     Example:

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from zoo.errors import UserError
+from zoo.types import PyTree
 
 T = TypeVar("T")
 _TEXT_BYTES = 1024
@@ -117,7 +118,7 @@ def gather_texts(text: str) -> list[str]:
     return [row.tobytes().rstrip(b"\0").decode("utf-8", errors="replace") for row in rows]
 
 
-def gather(tree: Any) -> Any:
+def gather(tree: PyTree) -> PyTree:
     """A tree of arrays, wherever they lie, as whole NumPy arrays on every process.
 
     Example:
@@ -136,6 +137,6 @@ def gather(tree: Any) -> Any:
     return jax.tree.map(fetch, tree)
 
 
-def on_one_host(tree: Any) -> Any:
+def on_one_host(tree: PyTree) -> PyTree:
     """Arrays that this process can use alone: those it has, or of several hosts whole copies."""
     return tree if jax.process_count() == 1 else gather(tree)

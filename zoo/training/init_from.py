@@ -1,7 +1,5 @@
 """A new run that starts from the parameters of a model that is trained already."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
@@ -10,6 +8,7 @@ from zoo.tasks.workload import Workload
 from zoo.training import checkpoints
 from zoo.training.arrays import first_difference
 from zoo.training.state import TrainState
+from zoo.types import Params, PyTree
 
 
 def has_sound_step(workdir: str) -> bool:
@@ -19,7 +18,7 @@ def has_sound_step(workdir: str) -> bool:
     return checkpoints.latest_sound(workdir, log=lambda line: None) is not None
 
 
-def load_start(init_from: str, workload: Workload) -> Any:
+def load_start(init_from: str, workload: Workload) -> PyTree:
     """Returns the parameters that training.init_from names.
 
     Args:
@@ -48,7 +47,7 @@ def load_start(init_from: str, workload: Workload) -> Any:
     return trained.params
 
 
-def start_from(state: TrainState, params: Any) -> TrainState:
+def start_from(state: TrainState, params: Params) -> TrainState:
     """Returns the state before the first step, with other parameters in every member.
 
     Args:

@@ -11,7 +11,6 @@ from ml_collections import ConfigDict
 from zoo.errors import UserError
 from zoo.report.records import REPORT
 from zoo.tasks.registry import build_workload
-from zoo.tasks.task import PyTree
 from zoo.tasks.workload import CountingWorkload, Workload
 from zoo.terminal import drop_output
 from zoo.training import checkpoints, hosts
@@ -28,6 +27,7 @@ from zoo.training.signals import stop_signals
 from zoo.training.stacking import stack_batches
 from zoo.training.start import initial_state
 from zoo.training.state import TrainState, train_steps
+from zoo.types import PyTree
 
 
 def _print(line: str) -> None:

@@ -30,7 +30,8 @@ from zoo.tasks.workload import Scores, Workload
 from zoo.training import hosts
 from zoo.training.config import section
 from zoo.training.run import Progress, Run
-from zoo.training.state import Array, Metrics, PyTree, TrainState
+from zoo.training.state import Array, Metrics, TrainState
+from zoo.types import Json, Params, PyTree
 
 
 class Member(NamedTuple):
@@ -102,11 +103,11 @@ def optimize_each(
     """
     factors = np.asarray(rate_factors, np.float32)
 
-    def update_one(factor: Array, grads: Any, state: Any, params: Any) -> tuple[Any, Any]:
+    def update_one(factor: Array, grads: PyTree, state: PyTree, params: Params) -> tuple[Any, Any]:
         updates, state = optimizer.update(grads, state, params)
         return jax.tree.map(lambda update: factor * update, updates), state
 
-    def update(grads: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+    def update(grads: PyTree, state: PyTree, params: Params = None) -> tuple[Any, Any]:
         return jax.vmap(update_one)(jnp.asarray(factors), grads, state, params)
 
     return optax.GradientTransformation(jax.vmap(optimizer.init), update)
@@ -164,7 +165,7 @@ class MembersWorkload(Workload):
         return self.one.criterion
 
     @property
-    def vocabulary(self) -> dict[str, Any]:
+    def vocabulary(self) -> Json:
         """What is saved of the vocabularies with every checkpoint."""
         return self.one.vocabulary
 
@@ -186,7 +187,7 @@ class MembersWorkload(Workload):
         """Returns what the first member does."""
         return self.one.sample(take(params, 0), seed)
 
-    def figures(self, params: PyTree) -> list[dict[str, Any]]:
+    def figures(self, params: PyTree) -> list[Json]:
         """Returns what the report draws of the first member."""
         return self.one.figures(take(params, 0))
 
@@ -207,13 +208,13 @@ def combine(workload: Workload, members: Sequence[Member]) -> MembersWorkload:
     )
 
 
-def take(tree: Any, number: int) -> Any:
+def take(tree: PyTree, number: int) -> PyTree:
     """One member's part of a tree of arrays [M, ...]."""
     return jax.tree.map(lambda array: array[number], tree)
 
 
 def score_each(
-    workload: Workload, params: Any, members: Sequence[Member]
+    workload: Workload, params: Params, members: Sequence[Member]
 ) -> dict[Member, dict[str, float]]:
     """What each member scores on the validation split."""
     return {member: workload.evaluate(take(params, m)) for m, member in enumerate(members)}

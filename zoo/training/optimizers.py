@@ -11,6 +11,7 @@ import numpy as np
 import optax
 
 from zoo.errors import UserError
+from zoo.types import Params, PyTree
 
 NAMES = ("sgd", "momentum", "adam", "adamw")
 SCHEDULES = ("constant", "cosine", "step", "plateau")
@@ -156,7 +157,7 @@ def make_optimizer(
     return optax.chain(*steps)
 
 
-def _all_but_recurrent_kernels(params: Any) -> Any:
+def _all_but_recurrent_kernels(params: Params) -> PyTree:
     """True in the place of every parameter but those that multiply a previous state."""
 
     def is_other(path: tuple[Any, ...], _: Any) -> bool:
@@ -168,7 +169,7 @@ def _all_but_recurrent_kernels(params: Any) -> Any:
 def _zero(frozen: Mapping[str, np.ndarray]) -> optax.GradientTransformation:
     """Zeros in the place of the frozen elements' updates."""
 
-    def update(updates: Any, params: Any) -> Any:
+    def update(updates: PyTree, params: Params) -> Any:
         del params
         stopped = {name: jnp.where(mask, 0, updates[name]) for name, mask in frozen.items()}
         return {**updates, **stopped}

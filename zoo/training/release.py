@@ -12,6 +12,7 @@ from zoo.training import checkpoints
 from zoo.training.arrays import write_arrays
 from zoo.training.compact import compact, widen
 from zoo.training.places import absolute_place
+from zoo.types import Json, Params
 from zoo.whole_file import incomplete_name, left_behind
 
 # Fields of a config that name a place, and those that say what to do with it.
@@ -80,7 +81,7 @@ def release(
     return place
 
 
-def _write(directory: epath.Path, params: Any, restored: checkpoints.Restored) -> None:
+def _write(directory: epath.Path, params: Params, restored: checkpoints.Restored) -> None:
     write_arrays(directory / checkpoints.PARAMS, params)
     # Orbax leaves the name of the directory that it wrote to, which is nobody else's business.
     (directory / checkpoints.PARAMS / "commit_success.txt").unlink(missing_ok=True)
@@ -91,7 +92,7 @@ def _write(directory: epath.Path, params: Any, restored: checkpoints.Restored) -
     checkpoints.write_sums(directory)
 
 
-def without_paths(config: Mapping[str, Any]) -> dict[str, Any]:
+def without_paths(config: Mapping[str, Any]) -> Json:
     """A run's config without the paths of the machine that it was trained on.
 
     Example:

@@ -26,6 +26,7 @@ from zoo.training import checkpoints, hosts, lock
 from zoo.training.checksums import DamagedCheckpoint
 from zoo.training.run_config import plain_config, refuse_other_config, write_config
 from zoo.training.state import TrainState
+from zoo.types import Json, Params, PyTree
 
 
 @dataclasses.dataclass
@@ -108,7 +109,7 @@ class Run:
     def resume(
         self,
         template: TrainState,
-        vocabulary: dict[str, Any],
+        vocabulary: Json,
         log: Callable[[str], None],
         fingerprints: Mapping[str, str] = MappingProxyType({}),
     ) -> tuple[TrainState, Progress]:
@@ -152,7 +153,7 @@ class Run:
 
     def load_counted(
         self,
-        vocabulary: dict[str, Any],
+        vocabulary: Json,
         log: Callable[[str], None],
         fingerprints: Mapping[str, str] = MappingProxyType({}),
     ) -> Any:
@@ -169,14 +170,14 @@ class Run:
         self._check_corpus(directory, vocabulary, fingerprints, log)
         return _read(directory).params
 
-    def save_counted(self, params: Any, vocabulary: dict[str, Any], progress: Progress) -> None:
+    def save_counted(self, params: Params, vocabulary: Json, progress: Progress) -> None:
         """Write the checkpoint of a counted model: it is step 1, and there is no other."""
         self._write_step(1, params, {"step": np.int32(1)}, vocabulary, progress)
 
     def _check_corpus(
         self,
         directory: Any,
-        vocabulary: dict[str, Any],
+        vocabulary: Json,
         fingerprints: Mapping[str, str],
         log: Callable[[str], None],
     ) -> None:
@@ -225,7 +226,7 @@ class Run:
         restored = _read(directory, params_template=params, state_template=others)
         return _join(template, restored.params, restored.state), restored
 
-    def save(self, state: TrainState, vocabulary: dict[str, Any], progress: Progress) -> Path:
+    def save(self, state: TrainState, vocabulary: Json, progress: Progress) -> Path:
         """Write a checkpoint; then keep this one and another, see `checkpoints.keep`."""
         params, others = hosts.gather(_split(state))
         step = int(state.step)
@@ -233,7 +234,7 @@ class Run:
         return Path(checkpoints.step_directory(self.directory, step))
 
     def _write_step(
-        self, step: int, params: Any, state: Any, vocabulary: dict[str, Any], progress: Progress
+        self, step: int, params: Params, state: PyTree, vocabulary: Json, progress: Progress
     ) -> None:
         def write() -> None:
             if hosts.is_first():
@@ -255,9 +256,7 @@ class Run:
         path = self.directory / name if hosts.is_first() else Path(os.devnull)
         return path.open("a", encoding="utf-8", buffering=1)
 
-    def write_report(
-        self, best_step: int, scores: dict[str, float], figures: list[dict[str, Any]]
-    ) -> None:
+    def write_report(self, best_step: int, scores: dict[str, float], figures: list[Json]) -> None:
         """What the run came to, see `zoo.report.records`, and the page made of it all."""
         if not hosts.is_first():
             return

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from ml_collections import ConfigDict
 
@@ -12,14 +11,15 @@ from zoo.errors import UserError
 from zoo.report.records import CONFIG, differing_fields, flatten, read_sealed, write_sealed
 from zoo.training import checkpoints, checksums
 from zoo.training.config import base_config
+from zoo.types import Json
 
 
-def plain_config(config: ConfigDict) -> dict[str, Any]:
+def plain_config(config: ConfigDict) -> Json:
     """Returns the config as it reads from JSON: tuples are lists."""
     return json.loads(config.to_json())
 
 
-def refuse_other_config(directory: Path, config: dict[str, Any]) -> None:
+def refuse_other_config(directory: Path, config: Json) -> None:
     """Raises a UserError if a run was started with another config.
 
     Args:
@@ -44,7 +44,7 @@ def refuse_other_config(directory: Path, config: dict[str, Any]) -> None:
         )
 
 
-def _config_before(directory: Path) -> dict[str, Any] | None:
+def _config_before(directory: Path) -> Json | None:
     """The run's config, or the one of its newest step where config.json is lost or damaged."""
     with suppress(UserError):
         record = read_sealed(directory / CONFIG)
@@ -58,7 +58,7 @@ def _config_before(directory: Path) -> dict[str, Any] | None:
     return None
 
 
-def write_config(directory: Path, config: dict[str, Any], log: Callable[[str], None]) -> None:
+def write_config(directory: Path, config: Json, log: Callable[[str], None]) -> None:
     """Writes a run's config.json, and tells if what was there is damaged."""
     path = directory / CONFIG
     if path.exists():

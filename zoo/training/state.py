@@ -10,9 +10,10 @@ import optax
 from flax import struct
 from jax.sharding import Mesh
 
-from zoo.tasks.task import Metrics, Objective, PyTree
+from zoo.tasks.task import Metrics, Objective
 from zoo.training.averaging import Average, AveragingConfig, start_average
 from zoo.training.devices import shardings
+from zoo.types import PyTree
 
 Array = jax.Array
 
@@ -144,7 +145,7 @@ def _accumulate(gradient: Callable[..., Any], num_parts: int) -> Callable[..., A
     def join(array: Array) -> Array:
         return array.swapaxes(0, 1).reshape((-1, *array.shape[2:]))
 
-    def accumulated(params: PyTree, carry: PyTree, batch: PyTree, key: Array) -> Any:
+    def accumulated(params: PyTree, carry: PyTree, batch: PyTree, key: Array) -> PyTree:
         def add_part(sums: PyTree, part: tuple[Array, PyTree, PyTree]) -> tuple[PyTree, Any]:
             number, carry, rows = part
             grads, (carry, metrics) = gradient(params, carry, rows, jax.random.fold_in(key, number))

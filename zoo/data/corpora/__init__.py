@@ -21,6 +21,7 @@ from zoo.data.examples import KINDS, Labeled, Pair, Text, check_example
 from zoo.data.splits import SPLITS, WHOLE
 from zoo.data.text_reading import Lines, readable
 from zoo.errors import UserError
+from zoo.types import Json
 
 __all__ = [
     "Corpus", "Labeled", "Lines", "Pair", "Text", "find_corpus", "list_corpora", "register_corpus"
@@ -77,7 +78,7 @@ class Corpus:
         """The splits that the corpus must have, because they are not drawn."""
         return SPLITS if self.gives is Text else ("train",)
 
-    def options(self, config: Any) -> dict[str, Any]:
+    def options(self, config: Any) -> Json:
         """Returns the fields of a section `data` that the function reads."""
         parameters = inspect.signature(self.read).parameters.values()
         names = (one.name for one in parameters if one.kind is one.KEYWORD_ONLY)

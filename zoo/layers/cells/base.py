@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import jax
+from jax.typing import DTypeLike
 
 from zoo.layers.fast.derivative import Derivative
 from zoo.layers.fast.lookup import Lookup
@@ -69,7 +70,7 @@ class Cell(ABC):
         """All parameters, by name, for inputs of D features."""
 
     @abstractmethod
-    def initial_state(self, batch_size: int, dtype: Any = float) -> State:
+    def initial_state(self, batch_size: int, dtype: DTypeLike = float) -> State:
         """The state before the first step, where none is learned: arrays [B, ...]."""
 
     @abstractmethod

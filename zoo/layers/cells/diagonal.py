@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.typing import DTypeLike
 
 from zoo.layers.cells.base import Cell, Parameter, Params, State
 from zoo.layers.linear import product
@@ -30,7 +31,7 @@ def _turning(log_shrink: Array, angle: Array) -> Array:
     return jnp.exp(lax.complex(log_shrink, angle))
 
 
-def _complex_zeros(shape: tuple[int, ...], dtype: Any) -> Array:
+def _complex_zeros(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
     """Complex zeros, each part of a real dtype."""
     zeros = jnp.zeros(shape, dtype)
     return lax.complex(zeros, zeros)
@@ -73,7 +74,7 @@ class LRU(Cell):
             "skip_kernel": Parameter(nn.initializers.glorot_uniform(), (input_size, size)),
         }
 
-    def initial_state(self, batch_size: int, dtype: Any = float) -> State:
+    def initial_state(self, batch_size: int, dtype: DTypeLike = float) -> State:
         """Zero."""
         return (_complex_zeros((batch_size, self.num_numbers), dtype),)
 
@@ -216,7 +217,7 @@ class S4D(Cell):
             "skip": Parameter(nn.initializers.normal(1.0), (self.size,)),
         }
 
-    def initial_state(self, batch_size: int, dtype: Any = float) -> State:
+    def initial_state(self, batch_size: int, dtype: DTypeLike = float) -> State:
         """Zero."""
         shape = (batch_size, self.size, self.num_states)
         return (_complex_zeros(shape, dtype),)

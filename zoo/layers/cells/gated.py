@@ -7,11 +7,12 @@ a_t and s_t hold G blocks (gates) of width H side by side; what a cell makes of 
 on single elements. The state is a tuple of arrays [B, H], of which the first is the output h_t.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from zoo.layers.cells.base import Cell, Parameter, Params, State
 from zoo.layers.fast.lookup import Lookup
@@ -54,7 +55,7 @@ class GatedCell(Cell):
         del key
         return jnp.zeros(shape)
 
-    def initial_state(self, batch_size: int, dtype: Any = float) -> State:
+    def initial_state(self, batch_size: int, dtype: DTypeLike = float) -> State:
         """Zeros."""
         return tuple(jnp.zeros((batch_size, self.size), dtype) for _ in range(self.num_states))
 

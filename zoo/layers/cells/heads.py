@@ -15,11 +15,12 @@ Axes: B rows, T time, N heads, d units of a head, H = N d.
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from zoo.layers.cells.base import Cell, Parameter, Params, State
 from zoo.layers.fast.chunks import MatrixSteps, run_chunks
@@ -72,7 +73,7 @@ class MatrixCell(Cell):
         of = {"head": self.heads, "unit": self.size}
         return [self.size] * 4 + [of[kind] for _, kind in self.gates]
 
-    def initial_state(self, batch_size: int, dtype: Any = float) -> State:
+    def initial_state(self, batch_size: int, dtype: DTypeLike = float) -> State:
         """Zeros [B, N, d, d]."""
         d = self.size // self.heads
         return (jnp.zeros((batch_size, self.heads, d, d), dtype),)

@@ -9,11 +9,12 @@ Sources: Feng et al. 2024, sections 3.1 and 3.2 (minGRU, minLSTM); De et al. 202
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from zoo.layers.cells.base import Cell, Parameter, Params, State
 from zoo.layers.fast.lookup import Lookup
@@ -47,7 +48,7 @@ class LinearCell(Cell):
             "bias": Parameter(nn.initializers.zeros, (width,)),
         }
 
-    def initial_state(self, batch_size: int, dtype: Any = float) -> State:
+    def initial_state(self, batch_size: int, dtype: DTypeLike = float) -> State:
         """Zeros."""
         return (jnp.zeros((batch_size, self.size), dtype),)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import flax.linen as nn
 import jax
+from jax.typing import DTypeLike
 
 from zoo.layers.cells.base import Cell, Parameter, Params, State
 from zoo.layers.cells.gated import GatedCell
@@ -61,7 +62,7 @@ class Mogrifier(Cell):
             parameters[f"round_{number}_bias"] = Parameter(nn.initializers.zeros, shape[1:])
         return parameters
 
-    def initial_state(self, batch_size: int, dtype: Any = float) -> State:
+    def initial_state(self, batch_size: int, dtype: DTypeLike = float) -> State:
         """That of the other cell."""
         return self._inner.initial_state(batch_size, dtype)
 

@@ -7,10 +7,10 @@ Sources: Katharopoulos et al. 2020, eq. 16 to 20 (linear attention); Sun et al. 
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from zoo.layers.cells.base import Params, State
 from zoo.layers.cells.heads import MatrixCell, look_up, outer, run_with_total
@@ -30,7 +30,7 @@ class LinearAttention(MatrixCell):
     y_t = S_t' f(q_t) / (z_t' f(q_t))
     """
 
-    def initial_state(self, batch_size: int, dtype: Any = float) -> State:
+    def initial_state(self, batch_size: int, dtype: DTypeLike = float) -> State:
         """S and z, zeros."""
         (memory,) = super().initial_state(batch_size, dtype)
         return memory, memory[..., 0]
@@ -76,7 +76,7 @@ class RetNet(MatrixCell):
         memory = pace * state[0] + outer(projected["k"], projected["v"])
         return (memory,), look_up(memory, projected["q"])
 
-    def pace(self, dtype: Any) -> Array:
+    def pace(self, dtype: DTypeLike) -> Array:
         """g of each head."""
         return 1 - 2.0 ** (-5 - jnp.arange(self.heads, dtype=dtype))
 

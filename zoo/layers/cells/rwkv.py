@@ -6,6 +6,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from zoo.layers.cells.base import Parameter, Params, State
 from zoo.layers.cells.heads import MatrixCell, outer, unit_length
@@ -83,7 +84,7 @@ class RWKV7(MatrixCell):
         square = init(key, (shape[0], 3 * self.size))
         return jnp.concatenate([square, jnp.zeros((shape[0], 3 * self.rank))], axis=1)
 
-    def initial_state(self, batch_size: int, dtype: Any = float) -> State:
+    def initial_state(self, batch_size: int, dtype: DTypeLike = float) -> State:
         """S, and what the step before adds to r, k, v, w, a and g; zeros."""
         (memory,) = super().initial_state(batch_size, dtype)
         return memory, jnp.zeros((batch_size, sum(self._widths())), dtype)

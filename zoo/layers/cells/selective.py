@@ -2,11 +2,11 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from zoo.layers.cells.base import Cell, Parameter, Params, State
 from zoo.layers.fast.lookup import Lookup
@@ -49,7 +49,7 @@ class S6(Cell):
             "skip": Parameter(nn.initializers.ones, (size,)),
         }
 
-    def initial_state(self, batch_size: int, dtype: Any = float) -> State:
+    def initial_state(self, batch_size: int, dtype: DTypeLike = float) -> State:
         """Zeros [B, H, N]."""
         return (jnp.zeros((batch_size, self.size, self.num_states), dtype),)
 

@@ -6,11 +6,11 @@ gates are taken before exp: it changes no output and keeps every number finite.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from zoo.layers.cells.base import Cell, Parameter, Params, State
 from zoo.layers.cells.heads import MatrixCell, outer, run_with_total
@@ -38,7 +38,7 @@ class MLSTM(MatrixCell):
 
     gates = (("input", "head"), ("forget", "head"))
 
-    def initial_state(self, batch_size: int, dtype: Any = float) -> State:
+    def initial_state(self, batch_size: int, dtype: DTypeLike = float) -> State:
         """C, n and m, zeros."""
         (memory,) = super().initial_state(batch_size, dtype)
         return memory, memory[..., 0], memory[..., 0, 0]
@@ -127,7 +127,7 @@ class SLSTM(Cell):
         del key
         return jnp.zeros(shape).at[self.size : 2 * self.size].set(self.forget_bias)
 
-    def initial_state(self, batch_size: int, dtype: Any = float) -> State:
+    def initial_state(self, batch_size: int, dtype: DTypeLike = float) -> State:
         """h, c, n and m, zeros."""
         return tuple(jnp.zeros((batch_size, self.size), dtype) for _ in range(4))
 

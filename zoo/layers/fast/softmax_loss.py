@@ -12,7 +12,7 @@ Axes: B rows, T steps, H width of a state, V vocabulary; N = B*T.
 """
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +20,7 @@ from flax import struct
 from jax import lax
 
 from zoo.layers.linear import affine, product
+from zoo.types import PyTree
 
 Array = jax.Array
 
@@ -111,7 +112,7 @@ class _Part(NamedTuple):
     grad: Array
 
 
-def _work_through(static: _Static, part: Any, kernel: Array, bias: Array) -> _Part:
+def _work_through(static: _Static, part: PyTree, kernel: Array, bias: Array) -> _Part:
     """Logits, losses and dL/dz of hidden [B, T/P, H], targets and weights [B, T/P]."""
     hidden, targets, weights = part
     rows, smoothing, size = hidden.shape[0] * hidden.shape[1], static.smoothing, bias.shape[0]
@@ -134,10 +135,10 @@ def _work_through(static: _Static, part: Any, kernel: Array, bias: Array) -> _Pa
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _losses(static: _Static, parts: Any, kernel: Array, bias: Array) -> tuple[Array, Array]:
+def _losses(static: _Static, parts: PyTree, kernel: Array, bias: Array) -> tuple[Array, Array]:
     """L, and the losses [P, B, T/P]."""
 
-    def step(total: Array, part: Any) -> tuple[Array, Array]:
+    def step(total: Array, part: PyTree) -> tuple[Array, Array]:
         found = _work_through(static, part, kernel, bias)
         return total + found.total, found.nats
 
@@ -145,12 +146,12 @@ def _losses(static: _Static, parts: Any, kernel: Array, bias: Array) -> tuple[Ar
 
 
 def _losses_keeping(
-    static: _Static, parts: Any, kernel: Array, bias: Array
+    static: _Static, parts: PyTree, kernel: Array, bias: Array
 ) -> tuple[tuple[Array, Array], tuple]:
     """The same, and dL/dh, dL/dU and dL/db."""
     transposed = lax.optimization_barrier(kernel.T)
 
-    def step(sums: tuple[Array, Array, Array], part: Any) -> tuple[tuple, tuple[Array, Array]]:
+    def step(sums: tuple[Array, Array, Array], part: PyTree) -> tuple[tuple, tuple[Array, Array]]:
         total, grad_kernel, grad_bias = sums
         found = _work_through(static, part, kernel, bias)
         hidden = part[0].reshape((-1, kernel.shape[0]))
