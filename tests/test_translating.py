@@ -59,6 +59,12 @@ def config_of(corpus, **more):
     return config
 
 
+def test_shared_embeddings_of_two_vocabularies_are_refused(corpus):
+    wanted = r"needs one vocabulary: data\.share_vocabulary=True"
+    with pytest.raises(UserError, match=wanted):
+        build_workload(config_of(corpus, **{"model.share_embeddings": True}))
+
+
 @pytest.fixture(scope="module")
 def run(corpus, tmp_path_factory):
     workdir = tmp_path_factory.mktemp("runs") / "numbers"

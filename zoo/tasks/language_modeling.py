@@ -264,8 +264,8 @@ def _batches(data: DataConfig, tokens: Any, seed: int) -> SeededBatches:
     if data.batching == "sentence":
         if data.random_length:
             raise UserError(
-                "data.random_length is of streams; use --config.data.batching=stream, or "
-                "--noconfig.data.random_length"
+                "data.random_length is of streams; use data.batching=stream, or "
+                "data.random_length=False"
             )
         return SentenceBatches(
             tokens, batch_size=data.batch_size, bucket_lengths=data.bucket_lengths, seed=seed

@@ -228,7 +228,7 @@ class Translating(Task):
         source, target, splits = encode_parallel_corpus(data)
         if config.model.share_embeddings and not data.share_vocabulary:
             raise UserError(
-                "model.share_embeddings needs one vocabulary: --config.data.share_vocabulary=True"
+                "model.share_embeddings needs one vocabulary: data.share_vocabulary=True"
             )
         model = build(config.model.to_dict(), len(target), source_vocabulary_size=len(source))
         train = splits["train"]

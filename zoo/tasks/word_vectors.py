@@ -32,7 +32,7 @@ def starting_vectors(
         raise UserError(
             f"the vectors of {config.data.word_vectors} have {width} numbers but "
             f"model.embedding_size is {config.model.embedding_size}; "
-            f"use --config.model.embedding_size={width}"
+            f"use model.embedding_size={width}"
         )
     return vectors
 
@@ -58,7 +58,6 @@ def frozen_vectors(config: ConfigDict, vectors: WordVectors | None) -> dict[str,
         return None
     if vectors is None:
         raise UserError(
-            "training.freeze_word_vectors is set but there are none; "
-            "use --config.data.word_vectors=FILE"
+            "training.freeze_word_vectors is set but there are none; use data.word_vectors=FILE"
         )
     return {"embedding": vectors.found[:, None]}
