@@ -201,6 +201,13 @@ def test_streamed_pieces_join_to_the_text_and_come_block_by_block():
     assert "".join(pieces) == expected
 
 
+def test_a_stream_tells_of_an_unknown_character_before_the_text():
+    pieces = stream_generate(checkpoint(), "bé", GenerationSettings(max_tokens=5))
+    with pytest.warns(PromptWarning, match="'é'"):
+        assert next(pieces) == "bé"
+    assert len("".join(pieces)) == 5  # and says nothing any more
+
+
 def test_a_stream_makes_only_what_is_asked_for():
     pieces = stream_generate(checkpoint(), "a", GenerationSettings(max_tokens=10**9))
     assert next(pieces) == "a"

@@ -116,7 +116,8 @@ def generate(  # type: ignore[misc]  # the overloads leave the settings' names t
     if not prompts:
         raise UserError("the list of prompts is empty; give one prompt or more, such as ['']")
     texts = list(prompts)
-    for pieces in _generate_pieces(checkpoint, prompts, settings):
+    inputs = _read_inputs(checkpoint, prompts)
+    for pieces in _generate_pieces(checkpoint, prompts, inputs, settings):
         texts = [text + piece for text, piece in zip(texts, pieces, strict=True)]
     return texts[0] if isinstance(prompt, str) else texts
 
@@ -135,25 +136,35 @@ def stream_generate(
         Pieces of text, the prompt first; joined they are what `generate` returns.
 
     Warns:
-        PromptWarning: the vocabulary lacks a character or word of the prompt.
+        PromptWarning: the vocabulary lacks a character or word of the prompt. It comes before the
+            first piece, so that a program never tells of it in the middle of a text.
     """
+    inputs = _read_inputs(checkpoint, [prompt])
     yield prompt
-    for (piece,) in _generate_pieces(checkpoint, [prompt], settings or GenerationSettings()):
+    settings = settings or GenerationSettings()
+    for (piece,) in _generate_pieces(checkpoint, [prompt], inputs, settings):
         yield piece
 
 
+def _read_inputs(checkpoint: TrainedModel, prompts: list[str]) -> list[list[int]]:
+    """Returns the tokens of each prompt; it warns of those that the vocabulary lacks."""
+    require_language_model(checkpoint)
+    return [prompt_inputs(checkpoint.vocabulary, prompt) for prompt in prompts]
+
+
 def _generate_pieces(
-    checkpoint: TrainedModel, prompts: list[str], settings: GenerationSettings
+    checkpoint: TrainedModel,
+    prompts: list[str],
+    inputs: list[list[int]],
+    settings: GenerationSettings,
 ) -> Iterator[list[str]]:
     """Yields what each row's text grows by with each block, until all rows are finished."""
-    require_language_model(checkpoint)
     vocabulary = checkpoint.vocabulary
     stop = settings.stop or default_stop(vocabulary)
     streams = [
         TextStream(vocabulary, prompt, stop=stop, max_tokens=settings.max_tokens)
         for prompt in prompts
     ]
-    inputs = [prompt_inputs(vocabulary, prompt) for prompt in prompts]
     for block in generate_tokens(checkpoint.model, checkpoint.params, inputs, settings):
         yield [stream.write(row) for stream, row in zip(streams, block.tolist(), strict=True)]
         if all(stream.finished for stream in streams):
