@@ -1,5 +1,6 @@
 """Safetensors files and StableHLO programs give what the checkpoint gives, for every task."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -131,6 +132,7 @@ def test_a_program_gives_what_the_model_gives(checkpoint, tmp_path):
     path = tmp_path / "model.stablehlo"
     write_stablehlo(path, checkpoint.loaded)
     described = json.loads((tmp_path / "model.stablehlo.json").read_text())
+    assert described["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     program = export.deserialize(path.read_bytes())
     assert program.platforms == ("cpu", "cuda", "tpu")
     known = {

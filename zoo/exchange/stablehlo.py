@@ -5,7 +5,8 @@
 
 needs jax and none of this zoo's code. The program runs on CPU, GPU and TPU, for any batch size b
 and any number of steps. What goes in and comes out, with shapes, and the tokens of the vocabulary
-stand in a JSON file beside it (`model.json`).
+stand in a JSON file beside it (`model.stablehlo.json`). Its "sha256" is the SHA-256 of the
+program's file in hexadecimal digits: if it differs, the files come from different exports.
 
 What the program computes, by task:
 
@@ -16,6 +17,7 @@ What the program computes, by task:
                      -> logits [b, t, V], teacher-forced
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -85,6 +87,7 @@ def write_stablehlo(path: os.PathLike[str] | str, checkpoint: TrainedModel) -> N
         "inputs": {name: _describe(spec) for name, spec in program.inputs.items()},
         "outputs": dict(zip(program.outputs, map(_describe, exported.out_avals), strict=True)),
         "platforms": list(PLATFORMS),
+        "sha256": hashlib.sha256(content).hexdigest(),
         **program.beside,
     }
     target = Path(path).expanduser()
