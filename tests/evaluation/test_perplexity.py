@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from zoo.data.vocabulary import CharacterVocabulary, WordVocabulary, encode_lines
-from zoo.errors import UserError
+from zoo.errors import Note, UserError
 from zoo.evaluation.perplexity import (
     SENTENCE_ROWS,
     Score,
@@ -174,7 +174,9 @@ def test_a_text_and_its_lines_score_alike_and_a_newline_is_a_character(mode):
     assert (score.num_tokens, score.num_characters, score.num_unknown) == (6, 11, 1)
     assert evaluate(checkpoint(), text + "\n", mode=mode) == score
     assert evaluate(checkpoint(), text.split("\n"), mode=mode) == score
-    assert perplexity(checkpoint(), text, mode=mode) == score.perplexity
+    with pytest.warns(Note, match=r"^1 of 6 tokens \(16\.7%\) are <unk> to the model") as caught:
+        assert perplexity(checkpoint(), text, mode=mode) == score.perplexity
+    assert [warning.filename for warning in caught] == [__file__]
     tokens = encode_lines(VOCABULARY, text.split("\n"))
     assert score.nats == pytest.approx(-log_probabilities(tokens, mode=mode).sum(), rel=1e-6)
 

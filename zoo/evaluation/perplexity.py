@@ -92,14 +92,14 @@ class Score:
 
 
 def warn_of_unknown(score: Score) -> None:
-    """Warns where a model does not know some of the tokens that it scored."""
+    """Warns the caller's caller if a model does not know some of the tokens that it scored."""
     unknown, tokens = score.num_unknown, score.num_tokens
     if unknown:
         warnings.warn(
             f"{unknown:,} of {tokens:,} tokens ({unknown / tokens:.1%}) are {UNKNOWN} to the "
             "model, so its perplexity does not compare with that of a model that knows them",
             Note,
-            stacklevel=2,
+            stacklevel=3,
         )
 
 
@@ -107,6 +107,9 @@ def perplexity(
     checkpoint: TrainedModel, text: str | Sequence[str], *, mode: Mode = "stream"
 ) -> float:
     """Perplexity of a checkpoint's model on a text; the arguments are those of `evaluate`.
+
+    Warns:
+        Note: the model does not know some of the tokens. `evaluate` counts them in its score.
 
     Example:
         >>> from zoo.data.vocabulary import build_vocabulary
@@ -120,7 +123,9 @@ def perplexity(
         >>> round(perplexity(checkpoint, "abba"), 3), len(vocabulary)
         (5.0, 5)
     """
-    return evaluate(checkpoint, text, mode=mode).perplexity
+    score = evaluate(checkpoint, text, mode=mode)
+    warn_of_unknown(score)
+    return score.perplexity
 
 
 def evaluate(
