@@ -15,6 +15,7 @@ import jax
 import numpy as np
 import pytest
 
+from zoo import soundness
 from zoo.data.vocabulary import CharacterVocabulary, build_vocabulary
 from zoo.errors import UserError
 from zoo.hub import describe, list_checkpoints, load
@@ -128,6 +129,52 @@ def test_a_damaged_newest_step_of_a_run_is_skipped_and_left_where_it_is(tmp_path
     assert load(str(tmp_path)).step == 10
     assert "checkpoints/20 is damaged: vocabulary.json is missing" in caplog.text
     assert sorted(os.listdir(tmp_path / "checkpoints")) == ["10", "20"]
+
+
+@pytest.mark.parametrize(
+    ("module", "reader"),
+    [
+        (checkpoints, "verify"),
+        (soundness, "read_record"),
+        (soundness, "stored_shapes"),
+        (soundness, "read_arrays"),
+    ],
+)
+def test_a_step_that_its_run_deletes_meanwhile_is_passed_over(
+    tmp_path, monkeypatch, caplog, module, reader
+):
+    read = getattr(module, reader)
+
+    def save_and_read(*arguments):
+        if (tmp_path / "checkpoints/20").exists():
+            save(tmp_path, 30)
+            shutil.rmtree(tmp_path / "checkpoints/20")
+        return read(*arguments)
+
+    for work in (load, describe):
+        save(tmp_path, 10)
+        save(tmp_path, 20)
+        with monkeypatch.context() as patched:
+            patched.setattr(module, reader, save_and_read)
+            found = work(tmp_path)
+        assert work is describe or found.step == 30
+        shutil.rmtree(tmp_path / "checkpoints")
+    assert caplog.messages == []
+
+
+def test_a_step_that_is_never_whole_is_told_after_three_tries(tmp_path, monkeypatch):
+    tries = []
+
+    def save_and_fail(*arguments):
+        save(tmp_path, 20 + len(tries))
+        tries.append(arguments)
+        raise OSError("gone")
+
+    save(tmp_path, 10)
+    monkeypatch.setattr(soundness, "open_step", save_and_fail)
+    with pytest.raises(OSError, match="gone"):
+        load(tmp_path)
+    assert len(tries) == 3
 
 
 def test_released_checkpoints_are_listed_and_loaded_by_name(released):

@@ -9,7 +9,8 @@ import dataclasses
 import difflib
 import logging
 import os
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from etils import epath
 
@@ -26,6 +27,9 @@ from zoo.training.places import user_place
 from zoo.types import Json
 
 _log = logging.getLogger(__name__)
+_MOST_TRIES = 3
+
+Made = TypeVar("Made")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,9 +63,40 @@ def load(name_or_path: os.PathLike[str] | str) -> Checkpoint:
     if name.endswith(ARPA_SUFFIXES) and not os.path.isdir(os.path.expanduser(name)):
         return _load_arpa(name)
     try:
-        return _make(name, _open(name))
+        return try_while_run_saves(name, lambda: _make(name, _open(name)))
     except checkpoints.DamagedCheckpoint as error:
         raise UserError(f"{error}; copy it again, or load another step of its run") from error
+
+
+def try_while_run_saves(name_or_path: os.PathLike[str] | str, make: Callable[[], Made]) -> Made:
+    """Returns what a function makes of a checkpoint that a run may be adding steps to.
+
+    A run that saves a step deletes an older one, maybe while the function reads that one. If the
+    function fails and the run's steps have changed since its start, it is called again.
+
+    Args:
+        name_or_path: as in `load`.
+        make: reads the checkpoint by its name or path, and finds its step anew in each call.
+
+    Raises:
+        Exception: what the function raised, if the steps did not change or it failed three times.
+    """
+    for _ in range(_MOST_TRIES - 1):
+        before = _steps(name_or_path)
+        try:
+            return make()
+        except Exception:
+            if _steps(name_or_path) == before:
+                raise
+    return make()
+
+
+def _steps(name_or_path: os.PathLike[str] | str) -> list[int]:
+    """Returns the steps of a run; none for whatever is no run or cannot be looked at."""
+    try:
+        return checkpoints.steps(user_place(name_or_path))
+    except (ImportError, OSError, ValueError):
+        return []
 
 
 def _make(name: str, stored: soundness.Stored) -> Checkpoint:
@@ -103,11 +138,14 @@ def describe(name_or_path: os.PathLike[str] | str) -> Json:
     Raises:
         UserError: there is no such checkpoint, or it is damaged.
     """
-    directory = _find(os.fspath(name_or_path))
-    return {
-        name: soundness.read_record(directory / file, directory.name)
-        for name, file in (("config", checkpoints.CONFIG), ("vocabulary", checkpoints.VOCABULARY))
-    }
+    files = {"config": checkpoints.CONFIG, "vocabulary": checkpoints.VOCABULARY}
+
+    def read() -> dict[str, Any]:
+        step = _find(os.fspath(name_or_path))
+        records = {name: step / file for name, file in files.items()}
+        return {name: soundness.read_record(path, step.name) for name, path in records.items()}
+
+    return try_while_run_saves(name_or_path, read)
 
 
 def _open(name: str) -> soundness.Stored:

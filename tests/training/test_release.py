@@ -61,6 +61,28 @@ def test_of_two_that_release_to_one_place_the_first_to_end_has_it(step, tmp_path
     assert os.listdir(tmp_path) == ["mine"]
 
 
+def test_a_damaged_step_is_told(tmp_path):
+    step = tmp_path / "step"
+    (step / "params").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"step is damaged: checksums.json is missing; copy it"):
+        release(step, tmp_path / "mine")
+
+
+def test_a_step_that_its_run_deletes_meanwhile_is_passed_over(tmp_path, monkeypatch, capsys):
+    run, restore = tiny_checkpoints.save(tmp_path / "run", "lstm"), checkpoints.restore
+    first, second = (checkpoints.step_directory(run, step) for step in (1, 2))
+
+    def save_and_restore(step, **templates):
+        if first.exists():
+            first.rename(second)
+        return restore(step, **templates)
+
+    monkeypatch.setattr(checkpoints, "restore", save_and_restore)
+    assert main(["release", str(run), str(tmp_path / "mine")]) == 0
+    assert capsys.readouterr().err == ""
+    checkpoints.verify(tmp_path / "mine")
+
+
 @pytest.mark.parametrize("file", ["card.md", "card.json"])
 @pytest.mark.parametrize("content", [None, b"", b"# Another title\n"])
 def test_a_card_that_is_not_the_one_released_is_told(

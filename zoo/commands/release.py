@@ -38,18 +38,24 @@ def run(arguments: argparse.Namespace) -> None:
 
     import zoo
     from zoo.cards import read_card, write_card
+    from zoo.hub import try_while_run_saves
     from zoo.training.release import release
 
     card = None if arguments.card is None else read_card(arguments.card)
-    checkpoint = zoo.load(arguments.checkpoint)
-    num_parameters = sum(leaf.size for leaf in jax.tree.leaves(checkpoint.params))
-
-    def add_card(directory: Any) -> None:
-        if card is not None:
-            write_card(directory, card, num_parameters, _size(directory))
-
     precision = "int8" if arguments.int8 else "half" if arguments.half else "float32"
-    place = release(checkpoint.directory, arguments.directory, precision=precision, add=add_card)
+
+    def write() -> Any:
+        checkpoint = zoo.load(arguments.checkpoint)
+        num_parameters = sum(leaf.size for leaf in jax.tree.leaves(checkpoint.params))
+
+        def add_card(directory: Any) -> None:
+            if card is not None:
+                write_card(directory, card, num_parameters, _size(directory))
+
+        step, target = checkpoint.directory, arguments.directory
+        return release(step, target, precision=precision, add=add_card)
+
+    place = try_while_run_saves(arguments.checkpoint, write)
     print(f"{place}: {_size(place) / 1e6:.1f} MB")
 
 

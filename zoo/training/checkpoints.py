@@ -204,18 +204,21 @@ def latest_sound(
     directory = step_directory(workdir, 0).parent
     if set_aside and directory.is_dir():
         _clear_leftovers(directory)
-    for step in reversed(steps(workdir)):
+    tried: set[int] = set()
+    while untried := [step for step in steps(workdir) if step not in tried]:
+        tried.add(step := untried[-1])
         candidate = directory / str(step)
         try:
             verify(candidate)
+            return candidate
         except DamagedCheckpoint as error:
+            if step not in steps(workdir):  # its run has deleted it, and may have saved another
+                continue
             log(str(error))
             if set_aside:
                 aside = candidate.with_name(f"{step}.damaged")
                 aside.rmtree(missing_ok=True)
                 candidate.rename(aside)
-        else:
-            return candidate
     return None
 
 

@@ -47,8 +47,8 @@ def release(
         The target, absolute.
 
     Raises:
-        UserError: there is no step, the target is there or can't be written, or a parameter does
-            not fit into float16.
+        UserError: there is no step, it is damaged, the target is there or can't be written, or a
+            parameter does not fit into float16.
     """
     source, place = epath.Path(step), absolute_place(target)
     try:
@@ -57,10 +57,7 @@ def release(
         raise UserError(f"{place} cannot be written: {error}") from error
     if is_there:
         raise UserError(f"{place} is there already; name a new directory")
-    if not checkpoints.is_step_directory(source):
-        raise UserError(f"{source} is no step of a run; give a run, or one step's directory")
-    checkpoints.verify(source)
-    restored = checkpoints.restore(source)
+    restored = _read(source)
     params = compact(widen(restored.params), precision)
     incomplete = place.with_name(incomplete_name(place.name))
     try:
@@ -79,6 +76,16 @@ def release(
         reason = "it is there already" if made else checkpoints.reason_of(error)
         raise UserError(f"cannot write {place}: {reason}; choose another place") from error
     return place
+
+
+def _read(step: epath.Path) -> checkpoints.Restored:
+    if not checkpoints.is_step_directory(step):
+        raise UserError(f"{step} is no step of a run; give a run, or one step's directory")
+    try:
+        checkpoints.verify(step)
+        return checkpoints.restore(step)
+    except (checkpoints.DamagedCheckpoint, OSError) as error:
+        raise UserError(f"{error}; copy it again, or release another step of its run") from error
 
 
 def _write(directory: epath.Path, params: Params, restored: checkpoints.Restored) -> None:
