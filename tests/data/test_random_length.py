@@ -178,7 +178,7 @@ def test_a_text_shorter_than_the_longest_chunk_is_refused(num_tokens, sequence_l
         make(tokens, batch_size=batch_size, sequence_length=sequence_length)
     assert str(told.value) == (
         f"the corpus has {num_tokens} tokens, too few for batch_size={batch_size} x "
-        f"sequence_length={sequence_length}; use --noconfig.data.random_length"
+        f"sequence_length={sequence_length}; use data.random_length=false"
     )
     StreamBatches(tokens, batch_size=1, sequence_length=sequence_length, seed=0)
 

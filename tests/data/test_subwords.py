@@ -16,8 +16,8 @@ LINES = ["ab cd ef gh ij", "kl mn op qr st"]
 @pytest.mark.parametrize(
     ("lines", "size", "message"),
     [
-        (LINES, 8, "alone are 24; use --config.data.vocabulary_size=24 or more"),
-        (LINES, 8000, r"no more than \d+; use --config.data.vocabulary_size=\d+ or less"),
+        (LINES, 8, "alone are 24; use data.vocabulary_size=24 or more"),
+        (LINES, 8000, r"no more than \d+; use data.vocabulary_size=\d+ or less"),
         ([], 8, "the text is empty; give another text"),
         (LINES, 10**20, "vocabulary_size is 1000+; use at most 2147483647"),
         (["ab", "a\ud800"], 8, r"a line of the text has half a character, '\\ud800' at 2"),
@@ -26,10 +26,7 @@ LINES = ["ab cd ef gh ij", "kl mn op qr st"]
 def test_a_size_that_won_t_do_is_told(lines, size, message):
     with pytest.raises(UserError, match=message) as told:
         train_subwords(lines, size)
-    advised = re.findall(r"--\S+", str(told.value))
-    assert [flag.partition("=")[0] for flag in advised] == (
-        ["--config.data.vocabulary_size"] * len(advised)
-    )
+    assert set(re.findall(r"(\S+)=", str(told.value))) <= {"data.vocabulary_size"}
     assert "character_coverage" not in str(told.value)
 
 

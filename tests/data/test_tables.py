@@ -14,8 +14,8 @@ from zoo.data.loading import load_labeled_corpus
 from zoo.data.tables import Columns, read_table
 from zoo.errors import UserError
 
-LABEL, TEXT = "--config.data.label_column=NAME", "--config.data.text_column=NAME"
-SKIP = "--config.data.skip_unlabeled"
+LABEL, TEXT = "data.label_column=NAME", "data.text_column=NAME"
+SKIP = "data.skip_unlabeled=true"
 
 
 @pytest.fixture(autouse=True)

@@ -224,7 +224,7 @@ def test_every_setting_of_the_model_changes_a_program(corpus, monkeypatch, name)
     [
         ("data__batching", "sentense", "data.batching is 'sentense'; use stream or sentence"),
         ("data__vocabulary", "wrod", "did you mean word?"),
-        ("data__batch_size", 100000, "--config.data.batch_size="),
+        ("data__batch_size", 100000, "data.batch_size="),
         ("data__batch_size", 0, "batch_size is 0"),
         ("model__cell", "lstn", "model.cell is 'lstn'; choose one of"),
     ],

@@ -162,7 +162,7 @@ class BucketPlan:
         if not self.batches_per_epoch:
             raise UserError(
                 f"the corpus has {len(lengths)} {kind}, too few for batch_size={batch_size}; "
-                f"use --config.data.batch_size={len(lengths)} or less"
+                f"use data.batch_size={len(lengths)} or less"
             )
         self.bucket_lengths = make_buckets(bucket_lengths, int(lengths.max()))
         self._batch_size, self._seed = batch_size, seed

@@ -146,7 +146,7 @@ class LabeledDataConfig(DrawnDataConfig):
         if self.keep_word_vectors and (not self.word_vectors or self.vocabulary == "subword"):
             raise UserError(
                 f"data.keep_word_vectors is set with word_vectors {self.word_vectors!r} and "
-                f"vocabulary {self.vocabulary!r}; use --config.data.word_vectors=FILE and words"
+                f"vocabulary {self.vocabulary!r}; use data.word_vectors=FILE and words"
             )
 
 

@@ -96,7 +96,7 @@ def _check_header(names: list[str], wanted: Mapping[str, str], place: str) -> No
         if name not in names:
             raise UserError(
                 f"{place}: the header has no column {name!r}; it has "
-                f"{', '.join(map(repr, names))[:200]}; use --config.data.{field}=NAME, or put a "
+                f"{', '.join(map(repr, names))[:200]}; use data.{field}=NAME, or put a "
                 "line with the names first if the file has none"
             )
 

@@ -38,7 +38,7 @@ def find_files(corpus: Corpus, config: SharedDataConfig) -> dict[str, tuple[Path
     if not config.directory:
         raise UserError(
             f"corpus {corpus.name} needs {wanted} but no directory was given; "
-            "use --config.data.directory=DIR"
+            "use data.directory=DIR"
         )
     folder = user_path(config.directory)
     with readable(folder):
@@ -55,7 +55,7 @@ def find_files(corpus: Corpus, config: SharedDataConfig) -> dict[str, tuple[Path
             if len(missing) == len(paths) and key in corpus.optional:
                 del files[key]
             elif missing:
-                advice = f"put it there, or use --config.data.directory=DIR with {wanted}"
+                advice = f"put it there, or use data.directory=DIR with {wanted}"
                 raise UserError(f"{missing[0]} is missing; {advice}")
     return files
 
@@ -108,7 +108,7 @@ def download(corpus: Corpus, directory: Path) -> Files:
 
     [(key, name)] = corpus.files.items()
     path = directory / str(name)
-    advice = f"put it into a directory as {name} and use --config.data.directory=DIR"
+    advice = f"put it into a directory as {name} and use data.directory=DIR"
     try:
         with contextlib.closing(requests.get(corpus.url, timeout=_SECONDS, stream=True)) as answer:
             answer.raise_for_status()

@@ -167,8 +167,7 @@ def _files(corpus: Corpus, config: SharedDataConfig) -> Files:
         return find_files(corpus, config)
     if config.directory:
         raise UserError(
-            f"corpus {corpus.name} reads no files; leave "
-            f"--config.data.directory={config.directory} out"
+            f"corpus {corpus.name} reads no files; leave data.directory={config.directory} out"
         )
     return {}
 
@@ -209,5 +208,5 @@ def _blocks(corpus: str, split: str, examples: Iterable[Any]) -> Iterator[str]:
     if empty:
         raise UserError(
             f"split {split} of corpus {corpus} is empty ({num_characters} characters); use a "
-            "longer text or other --config.data.fractions"
+            "longer text or other data.fractions=A,B,C"
         )

@@ -71,7 +71,7 @@ def keep_short(source_rows: Rows, target_rows: Rows, max_tokens: int) -> tuple[R
     if not len(kept):
         raise UserError(
             f"no training pair has at most {max_tokens} tokens a side; "
-            "use a larger --config.data.max_tokens, or 0: no limit"
+            "use a larger data.max_tokens=N, or 0: no limit"
         )
     return source_rows[kept], target_rows[kept]
 

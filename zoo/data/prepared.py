@@ -79,7 +79,7 @@ def _prepare(
         told = getattr(error, "strerror", None) or str(error).partition("\n")[0][:200]
         raise UserError(
             f"cannot write the prepared corpus to {cache}: {told}; use "
-            "--config.data.cache_directory=DIR or the environment variable ZOO_CACHE"
+            "data.cache_directory=DIR or the environment variable ZOO_CACHE"
         ) from error
 
 

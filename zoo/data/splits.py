@@ -25,7 +25,7 @@ def check_fractions(fractions: Sequence[float]) -> None:
     if not valid or not math.isclose(sum(fractions), 1, abs_tol=1e-6):
         raise UserError(
             f"fractions are {str(tuple(fractions))[:80]}; use {len(SPLITS)} positive numbers that "
-            f"sum to 1, such as --config.data.fractions={','.join(map(str, STANDARD_FRACTIONS))}"
+            f"sum to 1, such as data.fractions={','.join(map(str, STANDARD_FRACTIONS))}"
         )
 
 

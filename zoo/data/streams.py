@@ -128,11 +128,11 @@ class _Chunk(NamedTuple):
 
 def _too_small(num_tokens: int, batch_size: int, sequence_length: int, longest: int) -> UserError:
     largest = num_tokens // longest
-    advice = f"use --config.data.batch_size={largest} or less"
+    advice = f"use data.batch_size={largest} or less"
     if not largest and longest > sequence_length:
-        advice = "use --noconfig.data.random_length"
+        advice = "use data.random_length=false"
     elif not largest:
-        advice = f"use --config.data.batch_size=1 --config.data.sequence_length={num_tokens}"
+        advice = f"use data.batch_size=1 data.sequence_length={num_tokens}"
     return UserError(
         f"the corpus has {num_tokens} tokens, too few for batch_size={batch_size} x "
         f"sequence_length={sequence_length}; {advice}"

@@ -14,12 +14,11 @@ _MOST_SUBWORDS = 2**31 - 1  # that sentencepiece counts
 _REASONS = (
     (
         re.compile(r"smaller than required_chars\. \d+ vs (\d+)"),
-        "its characters and the special tokens alone are {0}; "
-        "use --config.data.vocabulary_size={0} or more",
+        "its characters and the special tokens alone are {0}; use data.vocabulary_size={0} or more",
     ),
     (
         re.compile(r"Please set it to a value <= (\d+)"),
-        "it has no more than {0}; use --config.data.vocabulary_size={0} or less",
+        "it has no more than {0}; use data.vocabulary_size={0} or less",
     ),
 )
 
@@ -35,7 +34,7 @@ def train_subwords(lines: Iterable[str], max_size: int) -> bytes:
     if max_size > _MOST_SUBWORDS:
         raise UserError(
             f"vocabulary_size is {max_size}; use at most {_MOST_SUBWORDS}, "
-            "such as --config.data.vocabulary_size=1000"
+            "such as data.vocabulary_size=1000"
         )
     writer = io.BytesIO()
     try:
@@ -77,7 +76,7 @@ def _reason(message: str) -> str:
             return reason.format(match[1])
     said = message.rpartition("] ")[2].strip().partition(". ")[0].strip(" .")
     reason = said or "the text is empty"
-    return f"{reason}; give another text, or another --config.data.vocabulary_size"
+    return f"{reason}; give another text, or another data.vocabulary_size=N"
 
 
 def import_sentencepiece() -> Any:

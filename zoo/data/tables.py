@@ -21,8 +21,8 @@ from zoo.whole_characters import require_whole_characters
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl")
 _KINDS = {bool: "true or false", int: "a whole number", float: "a decimal number", str: "a string"}
-_ONE_LABEL = "use one label, or for several --config.data.label_separator=,"
-_SKIP = "skip such rows with --config.data.skip_unlabeled"
+_ONE_LABEL = "use one label, or for several data.label_separator=,"
+_SKIP = "skip such rows with data.skip_unlabeled=true"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +85,7 @@ def read_rows(path: Path, columns: Columns) -> Iterator[Labeled]:
     if columns.skip_unlabeled and not num_labeled:
         raise UserError(
             f"{path} has no label in any of its {num_rows} rows (column {columns.label!r}); use "
-            "--config.data.label_column=NAME"
+            "data.label_column=NAME"
         )
 
 
@@ -201,5 +201,5 @@ def _is_missing(value: Any) -> bool:
 def _no_key(row: Json, name: str, field: str, place: str) -> UserError:
     return UserError(
         f"{place}: there is no column {name!r}; it has {', '.join(map(ascii, row))[:200]}; use "
-        f"--config.data.{field}=NAME"
+        f"data.{field}=NAME"
     )

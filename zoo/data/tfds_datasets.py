@@ -1,4 +1,4 @@
-"""Datasets that someone prepared with TFDS, as `--config.data.corpus=tfds:NAME` names them.
+"""Datasets that someone prepared with TFDS, as `data.corpus=tfds:NAME` names them.
 
 Their features differ from dataset to dataset, so each kind of example has a function that reads it.
 """
@@ -97,7 +97,7 @@ def read_pairs(config: ParallelDataConfig) -> dict[str, Stored]:
         if language not in known:
             raise UserError(
                 f"{config.corpus} has no language {language}; it has "
-                f"{', '.join(sorted(known))}, use --config.data.{field}=NAME"
+                f"{', '.join(sorted(known))}, use data.{field}=NAME"
             )
 
     def unpack(record: Json) -> list[Pair]:
@@ -138,7 +138,7 @@ def _open(
         versions = [str(path.relative_to(root.parent)) for path in found]
         choice = f"name one of tfds:{', tfds:'.join(versions)}" if found else "prepare it with TFDS"
         raise UserError(
-            f"{len(found)} datasets under {root}, need one; {choice}, --config.data.directory=DIR"
+            f"{len(found)} datasets under {root}, need one; {choice}, data.directory=DIR"
         )
     _refuse_foreign_classes(found[0])
     with quiet_tfds() as tfds:

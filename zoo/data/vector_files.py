@@ -49,7 +49,7 @@ def read_vectors(path: str) -> Iterator[Entry]:
             yield from _read(file, path)
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
-        raise UserError(f"cannot read {path}: {reason}; give --config.data.word_vectors") from error
+        raise UserError(f"cannot read {path}: {reason}; give data.word_vectors=FILE") from error
 
 
 def _open(path: str) -> _File:
@@ -59,11 +59,11 @@ def _open(path: str) -> _File:
         mode = place.stat().st_mode
     except (RuntimeError, ValueError) as error:  # no such user; a NUL in the name
         raise UserError(
-            f"cannot read {path!r}: {error}; give another path with --config.data.word_vectors"
+            f"cannot read {path!r}: {error}; give another path with data.word_vectors=FILE"
         ) from error
     if not stat.S_ISREG(mode):
         raise UserError(
-            f"{path} is no regular file; give a file of vectors with --config.data.word_vectors"
+            f"{path} is no regular file; give a file of vectors with data.word_vectors=FILE"
         )
     with place.open("rb") as file:
         compressed = file.read(2) == b"\x1f\x8b"

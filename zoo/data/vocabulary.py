@@ -273,7 +273,7 @@ def build_vocabulary(
         if not max_size or min_count > 1:
             raise UserError(
                 f"vocabulary_size is {max_size} and min_count {min_count}, but subwords need a "
-                "size and no count: --config.data.vocabulary_size=1000 --config.data.min_count=1"
+                "size and no count: data.vocabulary_size=1000 data.min_count=1"
             )
         return SubwordVocabulary(train_subwords(lines, max_size))
     vocabulary, split = _COUNTED_KINDS[kind]

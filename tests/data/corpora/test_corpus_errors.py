@@ -53,7 +53,7 @@ def test_unknown_corpus_names_the_nearest():
 
 @pytest.mark.parametrize("corpus", ["penn_treebank", "text_file", "wikitext"])
 def test_no_directory_given(corpus):
-    expect_error(DataConfig(corpus), corpus, "no directory", "--config.data.directory=DIR")
+    expect_error(DataConfig(corpus), corpus, "no directory", "data.directory=DIR")
 
 
 def test_directory_that_is_none(tmp_path):
@@ -172,7 +172,7 @@ def test_cache_that_cannot_be_written(tmp_path):
     blocked = tmp_path / "blocked"
     blocked.write_text("a file")
     config = DataConfig("text_file", directory, cache_directory=str(blocked))
-    expect_error(config, blocked, "--config.data.cache_directory=DIR")
+    expect_error(config, blocked, "data.cache_directory=DIR")
 
 
 # The download of tiny Shakespeare, without a network
@@ -187,7 +187,7 @@ def refuse(*arguments, **options):
 
 def test_without_a_network_the_file_and_its_place_are_told(monkeypatch):
     monkeypatch.setattr(requests, "get", refuse)
-    expect_error(DataConfig("tiny_shakespeare"), URL, "as input.txt", "--config.data.directory=DIR")
+    expect_error(DataConfig("tiny_shakespeare"), URL, "as input.txt", "data.directory=DIR")
 
 
 def test_an_answer_that_is_no_file_is_told(monkeypatch):
@@ -250,7 +250,7 @@ def test_a_dataset_that_tfds_prepared_is_read_by_name(tmp_path):
 
 def test_unusable_tfds_datasets_are_told(tmp_path, monkeypatch):
     expect_error(DataConfig("tfds:prepared_poems", str(tmp_path)), "0 datasets", tmp_path)
-    expect_error(DataConfig("tfds:prepared_poems"), "0 datasets", "--config.data.directory=DIR")
+    expect_error(DataConfig("tfds:prepared_poems"), "0 datasets", "data.directory=DIR")
     monkeypatch.setattr(PreparedPoems, "SPLITS", ("train", "test"))
     prepare_poems(tmp_path)
     expect_error(DataConfig("tfds:prepared_poems", str(tmp_path)), "no split validation")

@@ -133,7 +133,7 @@ def test_multi30k_has_its_own_names(tmp_path):
         (b"a\nb\nc", b"a\n \nc", "train.en, line 2: the target is empty, its translation is 'b'"),
         (b"a\xff\n", b"a\n", "train.de is not UTF-8: byte 0xff at offset 1"),
         (b"\n", b"a\n", "train.de is empty"),
-        (b"a\n", None, "train.en is missing; put it there, or use --config.data.directory=DIR"),
+        (b"a\n", None, "train.en is missing; put it there, or use data.directory=DIR"),
         (None, None, "train.de is missing; put it there"),
         (b"a\nb\n", b"a\nb\n", "split validation of corpus parallel_text is empty"),
     ],

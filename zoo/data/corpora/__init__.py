@@ -129,7 +129,7 @@ class Corpus:
 
 
 def register_corpus(name: str, **settings: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Makes a corpus known by a name, for `--config.data.corpus=NAME`.
+    """Makes a corpus known by a name, for `data.corpus=NAME`.
 
     It stands before the function that turns lines into examples, in a config file or a script. A
     corpus may be registered again, as when a notebook's cell is run twice; the names of the zoo's

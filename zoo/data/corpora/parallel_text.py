@@ -21,7 +21,7 @@ LANGUAGES = ("source_language", "target_language")
     one_file=(".tsv",),
     languages=LANGUAGES,
     origin="two texts in UTF-8 whose lines are translations of each other; also one file of lines "
-    "SOURCE tab TARGET, --config.data.directory=FILE.tsv",
+    "SOURCE tab TARGET, data.directory=FILE.tsv",
 )
 def parallel_text(lines: Lines, *, source_language: str, target_language: str) -> Iterator[Pair]:
     """Yields the pairs of two texts or of one table."""
@@ -71,7 +71,7 @@ def _is_turned(path: Path, languages: tuple[str, str]) -> bool:
     if set(columns) != set(languages):
         raise UserError(
             f"{path} has the languages {' and '.join(columns)} by its name, not "
-            f"{' and '.join(languages)}; use --config.data.source_language={columns[0]} "
-            f"--config.data.target_language={columns[1]}"
+            f"{' and '.join(languages)}; use data.source_language={columns[0]} "
+            f"data.target_language={columns[1]}"
         )
     return columns[0] != languages[0]

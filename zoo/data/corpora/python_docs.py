@@ -37,6 +37,6 @@ def manual(corpus: str) -> Mapping[str, str]:
     except ImportError as error:
         raise UserError(
             f"this Python came without pydoc_data, which corpus {corpus} is made of; use a Python "
-            "from python.org, or another --config.data.corpus"
+            "from python.org, or another data.corpus=NAME"
         ) from error
     return topics

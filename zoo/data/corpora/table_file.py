@@ -22,8 +22,7 @@ def _names(*stems: str) -> tuple[str, ...]:
     },
     optional=("validation",),
     one_file=tuple(_SUFFIXES),
-    origin="any .csv, .tsv or .jsonl with named columns; also one table, "
-    "--config.data.directory=FILE",
+    origin="any .csv, .tsv or .jsonl with named columns; also one table, data.directory=FILE",
 )
 def table_file(
     lines: Lines,

@@ -13,7 +13,7 @@ from zoo.data.corpora import Lines, register_corpus
         "test": "test.txt",
     },
     one_file=(".txt", ".txt.gz"),
-    origin="any text in UTF-8; also one file, --config.data.directory=FILE",
+    origin="any text in UTF-8; also one file, data.directory=FILE",
     keep_blank=True,
 )
 def text_file(lines: Lines) -> Iterator[str]:

@@ -19,7 +19,7 @@ def _register(language: str, first: str, second: str) -> None:
         if direction not in ((first, second), (second, first)):
             raise UserError(
                 f"corpus {name} is in {first} and {second}, not {' and '.join(direction)}; use "
-                f"--config.data.source_language={first} --config.data.target_language={second}"
+                f"data.source_language={first} data.target_language={second}"
             )
         splits = generate_splits(language)
         if direction == (first, second):
