@@ -1,0 +1,196 @@
+"""Scores of cells on tasks: runs that finish once, a table, and a picture."""
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from experiments.sequence_learning import TRANSFORMER, Settings
+from zoo.diagnostics.pictures import picture
+from zoo.errors import UserError
+from zoo.layers.cells import cell_names
+
+
+class Grid(NamedTuple):
+    """What an experiment is about.
+
+    Attributes:
+        name: of its files in the workdir.
+        guessing: by the name of each task, what guessing scores, in per cent.
+        published: by task and cell, published scores in per cent.
+        smoke_cells, smoke_tasks: what --smoke runs, with commas between.
+    """
+
+    name: str
+    guessing: Mapping[str, float]
+    published: Mapping[str, Mapping[str, float]]
+    smoke_cells: str
+    smoke_tasks: str
+
+
+def parse_arguments(description: str, grid: Grid, settings: Settings) -> argparse.Namespace:
+    """Reads the command line of an experiment.
+
+    Args:
+        description: what the experiment is.
+        grid: its tasks.
+        settings: of its runs, of which --num_steps changes one.
+
+    Raises:
+        UserError: there is no such cell or task, or a number is below 1.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    add = parser.add_argument
+    add("--workdir", type=Path, required=True, help="results, table and picture")
+    add("--cells", default="all", help="names with commas between, or all (default: all)")
+    add("--tasks", default="all", help="names with commas between, or all (default: all)")
+    add("--num_seeds", type=int, default=1, help="runs of each cell and task (default: 1)")
+    add("--num_steps", type=int, default=settings.num_steps, help="most steps of a run")
+    add("--smoke", action="store_true", help="a few cells, tasks and steps")
+    arguments = parser.parse_args()
+    for name in ("num_seeds", "num_steps"):
+        if getattr(arguments, name) < 1:
+            raise UserError(f"--{name} is {getattr(arguments, name)}; use at least 1")
+    if arguments.smoke:
+        arguments.cells, arguments.tasks = grid.smoke_cells, grid.smoke_tasks
+        arguments.num_seeds, arguments.num_steps = 1, 20
+    arguments.settings = Settings(**(asdict(settings) | {"num_steps": arguments.num_steps}))
+    arguments.cells = chosen("cells", arguments.cells, [*cell_names(), TRANSFORMER])
+    arguments.tasks = chosen("tasks", arguments.tasks, list(grid.guessing))
+    return arguments
+
+
+def chosen(flag: str, names: str, known: Sequence[str]) -> list[str]:
+    """The names that a flag has, with commas between; "all" means all that are known.
+
+    Raises:
+        UserError: one of them is not known.
+
+    Example:
+        >>> chosen("cells", "gru,lstm", ["lstm", "gru", "elman"])
+        ['gru', 'lstm']
+    """
+    found = list(known) if names == "all" else names.split(",")
+    for name in found:
+        if name not in known:
+            raise UserError(f"--{flag} names {name!r}; use some of {','.join(known)}")
+    return found
+
+
+def run_grid(
+    arguments: argparse.Namespace,
+    grid: Grid,
+    learn: Callable[[str, str, int, Settings], dict[str, Any]],
+    note: str,
+) -> None:
+    """Runs what has not finished before, and writes and prints the report.
+
+    Args:
+        arguments: as `parse_arguments` gives them.
+        grid: the experiment.
+        learn: trains and scores (cell, task, seed, settings); gives a row with its `score`.
+        note: what stands below the table.
+    """
+    arguments.workdir.mkdir(parents=True, exist_ok=True)
+    results = Results(arguments.workdir / f"{grid.name}.jsonl")
+    rows = []
+    for cell in arguments.cells:
+        for task in arguments.tasks:
+            for seed in range(arguments.num_seeds):
+                of = {"cell": cell, "task": task, "seed": seed}
+                run = partial(learn, cell, task, seed, arguments.settings)
+                rows.append(results.once(of, arguments.settings, run))
+                print(line(rows[-1]), flush=True)
+    print(write_report(arguments, grid, rows, note))
+
+
+def line(row: dict[str, Any]) -> str:
+    """What is printed of a finished run."""
+    return (
+        f"{row['cell']:22} {row['task']:22} seed {row['seed']}: {row['score']:5.1f} % "
+        f"(in training {row['training_score']:.1f} %), {row['steps']} steps, "
+        f"{row['minutes']:.1f} minutes"
+    )
+
+
+class Results:
+    """Finished runs, as lines of a file.
+
+    A run is known by what it is of, such as its cell, task and seed, and by its settings.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Reads what has finished before; a last line that was cut off is left out."""
+        self.path = path
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        whole, _, cut_off = text.rpartition("\n")
+        if cut_off:
+            path.write_text(f"{whole}\n" if whole else "", encoding="utf-8")
+        self.rows = [json.loads(line) for line in whole.splitlines()]
+
+    def once(
+        self, of: dict[str, Any], settings: Settings, run: Callable[[], dict[str, Any]]
+    ) -> dict[str, Any]:
+        """The row of a run, which is run unless it has finished before."""
+        key = {**of, "settings": asdict(settings)}
+        for row in self.rows:
+            if all(row.get(name) == value for name, value in key.items()):
+                return row
+        started = time.monotonic()
+        row = {**key, **run()}
+        row["minutes"] = round((time.monotonic() - started) / 60, 3)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        self.rows.append(row)
+        return row
+
+
+def draw_scores(path: Path, cells: Sequence[str], tasks: Sequence[str], scores: np.ndarray) -> None:
+    """Draws scores in per cent, cells down and tasks across."""
+    size = (3.4 + 0.62 * len(tasks), 2.6 + 0.27 * len(cells))
+    with picture(path, size) as (_, axes):
+        axes.imshow(scores, cmap="Blues", vmin=0, vmax=100, aspect="auto")
+        for row, column in np.ndindex(*scores.shape):
+            colour = "white" if scores[row, column] > 60 else "black"
+            place = {"ha": "center", "va": "center", "fontsize": 8, "color": colour}
+            axes.text(column, row, f"{scores[row, column]:.0f}", **place)
+        labels = [task.replace("_", " ") for task in tasks]
+        axes.set_xticks(range(len(tasks)), labels, rotation=60, ha="right", fontsize=8)
+        axes.set_yticks(range(len(cells)), cells, fontsize=8)
+        axes.tick_params(length=0)
+        axes.set_title("right answers in %", fontsize=9)
+
+
+def write_report(
+    arguments: argparse.Namespace, grid: Grid, rows: Sequence[dict[str, Any]], note: str
+) -> str:
+    """Writes the table and the picture to the workdir; gives the table."""
+    cells, tasks = arguments.cells, arguments.tasks
+    found: dict[tuple[str, str], list[float]] = {}
+    for row in rows:
+        found.setdefault((row["cell"], row["task"]), []).append(row["score"])
+    scores = np.array([[statistics.mean(found[cell, task]) for task in tasks] for cell in cells])
+    lines = [
+        f"| cell | {' | '.join(task.replace('_', ' ') for task in tasks)} |",
+        f"|---|{'---|' * len(tasks)}",
+        f"| guessing | {' | '.join(f'{grid.guessing[task]:.0f}' for task in tasks)} |",
+    ]
+    for cell, of_cell in zip(cells, scores, strict=True):
+        shown = []
+        for task, mean in zip(tasks, of_cell, strict=True):
+            paper = grid.published.get(task, {}).get(cell)
+            shown.append(f"{mean:.1f}" + ("" if paper is None else f" ({paper:g})"))
+        lines.append(f"| {cell} | {' | '.join(shown)} |")
+    minutes = sum(row["minutes"] for row in rows)
+    below = f"{note} Mean of {arguments.num_seeds} seeds; {minutes:.0f} minutes."
+    table = "\n".join([*lines, "", below]) + "\n"
+    (arguments.workdir / f"{grid.name}.md").write_text(table, encoding="utf-8")
+    draw_scores(arguments.workdir / f"{grid.name}.png", cells, tasks, scores)
+    return table

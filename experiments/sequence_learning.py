@@ -1,0 +1,206 @@
+"""What the experiments on cells share: a small network of any cell, its training, its scores.
+
+Every cell stands in the same residual blocks (zoo/layers/block.py), with the same width, so that
+what differs is the recurrence. The Transformer is that of zoo/layers/transformer.py, each step of
+which sees itself and the steps before.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from zoo.layers.block import ResidualStack
+from zoo.layers.cross_entropy import token_losses
+from zoo.layers.initializers import uniform
+from zoo.layers.linear import affine
+from zoo.layers.positions import positions
+from zoo.layers.transformer import TransformerLayer, empty_cache
+from zoo.tasks.task import Objective
+from zoo.training.optimizers import OptimizerConfig, make_optimizer
+from zoo.training.state import TrainState, create_state, train_step
+
+Array = jax.Array
+
+TRANSFORMER = "transformer"
+RECENT = 100  # batches that early stopping looks at
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How each network is built and trained.
+
+    Attributes:
+        width: units of every layer.
+        num_layers: how many layers there are.
+        convolution_width: of the convolution in front of each cell, 0 for none.
+        num_steps: the most steps of training.
+        batch_size: rows of a batch.
+        learning_rate: Adam's, after 50 steps of warm-up; gradients are clipped at a norm of 1.
+        good_enough: training stops early once 100 batches in a row have this score on average.
+    """
+
+    width: int = 64
+    num_layers: int = 2
+    convolution_width: int = 0
+    num_steps: int = 1500
+    batch_size: int = 64
+    learning_rate: float = 3e-3
+    good_enough: float = 0.999
+
+
+class SequenceModel(nn.Module):
+    """A network from symbols int32[B, T], or numbers [B, T, D], to outputs [B, T, num_outputs].
+
+    Attributes:
+        cell: the name of a cell, or "transformer".
+        num_symbols: how many symbols there are; without effect where the inputs are numbers.
+        num_outputs: how many outputs each step has.
+        width, num_layers, convolution_width: as in `Settings`.
+    """
+
+    cell: str
+    num_symbols: int
+    num_outputs: int
+    width: int
+    num_layers: int
+    convolution_width: int = 0
+
+    @nn.compact
+    def __call__(self, inputs: Array) -> Array:
+        """Runs the network."""
+        if jnp.issubdtype(inputs.dtype, jnp.integer):
+            shape = (self.num_symbols, self.width)
+            x = self.param("embedding", uniform(1.0), shape)[inputs]
+        else:
+            glorot = nn.initializers.glorot_uniform()
+            x = inputs @ self.param("input_kernel", glorot, (inputs.shape[-1], self.width))
+        if self.cell == TRANSFORMER:
+            x = self._transform(x)
+        else:
+            sizes = (self.width,) * self.num_layers
+            x, _ = ResidualStack(self.cell, sizes, convolution_width=self.convolution_width)(x)
+        kernel = self.param(
+            "output_kernel", uniform(self.width**-0.5), (self.width, self.num_outputs)
+        )
+        bias = self.param("output_bias", nn.initializers.zeros, (self.num_outputs,))
+        return affine(x, kernel, bias)
+
+    def _transform(self, x: Array) -> Array:
+        rows, steps, width = x.shape
+        x = x + positions(0, steps, width)[None]
+        for _ in range(self.num_layers):
+            layer = TransformerLayer(width, max(1, width // 16), 4 * width, 0.0)
+            cache = empty_cache(rows, steps, width, x.dtype)
+            lengths = jnp.full(rows, steps)
+            x, _, _ = layer.decode(x, None, lengths, cache, jnp.zeros((), jnp.int32))
+        return nn.LayerNorm()(x)
+
+
+@dataclass(frozen=True)
+class Answering(Objective):
+    """The task of giving the right symbol wherever one is asked for.
+
+    A batch has `inputs` and `targets` int32[B, T], with targets below 0 where nothing is asked.
+
+    Attributes:
+        model: a `SequenceModel`.
+    """
+
+    model: SequenceModel
+
+    def loss(
+        self, params: Any, carry: Any, batch: Any, key: Array
+    ) -> tuple[Array, tuple[Any, dict[str, Array]]]:
+        """Returns the mean loss in nats, the carry as it was, and sums with their count."""
+        del key
+        logits: Any = self.model.apply({"params": params}, batch.inputs)
+        asked, targets = batch.targets >= 0, jnp.maximum(batch.targets, 0)
+        total = jnp.where(asked, token_losses(logits, targets), 0).sum()
+        right = (asked & (logits.argmax(axis=-1) == targets)).sum().astype(jnp.float32)
+        count = asked.sum().astype(jnp.float32)
+        return total / count, (carry, {"loss_nats": total, "score": right, "num_targets": count})
+
+
+def fill(batch: Any, num_steps: int) -> Any:
+    """A batch padded to a number of steps: with symbol 0, where nothing is asked.
+
+    Example:
+        >>> from experiments.counting_tasks import Batch
+        >>> batch = Batch(np.ones((1, 2), np.int32), np.ones((1, 2), np.int32))
+        >>> fill(batch, 3)
+        Batch(inputs=array([[1, 1, 0]], dtype=int32), targets=array([[ 1,  1, -1]], dtype=int32))
+    """
+    missing = num_steps - batch.inputs.shape[1]
+    widths = [(0, 0), (0, missing), *[(0, 0)] * (batch.inputs.ndim - 2)]
+    return batch._replace(
+        inputs=np.pad(batch.inputs, widths),
+        targets=np.pad(batch.targets, ((0, 0), (0, missing)), constant_values=-1),
+    )
+
+
+def bucket(num_steps: int, smallest: int = 16) -> int:
+    """The number of steps that a batch is padded to, so that few programs are compiled.
+
+    Example:
+        >>> [bucket(steps) for steps in (3, 17, 40, 49, 100)]
+        [16, 24, 48, 64, 128]
+    """
+    size = smallest
+    while size < num_steps:  # 16, 24, 32, 48, 64, 96, 128, ...
+        size = size * 3 // 2 if size & (size - 1) == 0 else size * 4 // 3
+    return size
+
+
+_step = partial(jax.jit, donate_argnums=0)(train_step)
+
+
+@partial(jax.jit, static_argnames="task")
+def _measure(task: Objective, params: Any, batch: Any) -> dict[str, Array]:
+    return task.loss(params, (), batch, jax.random.key(0))[1][1]
+
+
+def train(
+    task: Objective, draw_batch: Callable[[np.random.Generator], Any], settings: Settings, seed: int
+) -> tuple[TrainState, float]:
+    """Trains a model until its scores are good enough, or for as many steps as there are.
+
+    Args:
+        task: has a `model`, and a loss whose metrics have `score` and `num_targets`.
+        draw_batch: gives a random batch.
+        settings: of the training.
+        seed: of the parameters and of all batches.
+
+    Returns:
+        The last state, and the mean score of the last batches.
+    """
+    draw = np.random.default_rng(seed)
+    optimizer = _optimizer(settings)
+    first = draw_batch(draw)
+    model: Any = task.model  # type: ignore[attr-defined]
+    params = jax.jit(model.init)(jax.random.key(seed), first.inputs[:1])["params"]
+    state = create_state(task, optimizer, params, (), jax.random.key(seed))
+    recent: list[float] = []
+    for _ in range(settings.num_steps):
+        state, metrics = _step(state, draw_batch(draw))
+        recent = [*recent[1 - RECENT :], float(metrics["score"] / metrics["num_targets"])]
+        if len(recent) == RECENT and float(np.mean(recent)) >= settings.good_enough:
+            break
+    return state, float(np.mean(recent))
+
+
+@cache  # the same one for all runs with the same settings, so that they share programs
+def _optimizer(settings: Settings) -> Any:
+    config = OptimizerConfig("adam", settings.learning_rate, warmup_steps=50)
+    return make_optimizer(config, settings.num_steps)
+
+
+def score(task: Objective, params: Any, batches: Sequence[Any]) -> float:
+    """The score over all that is asked in some batches."""
+    found = [_measure(task, params, batch) for batch in batches]
+    return float(sum(one["score"] for one in found) / sum(one["num_targets"] for one in found))
