@@ -154,7 +154,7 @@ def test_what_a_run_says_of_itself() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["counting"])
+@pytest.mark.parametrize("name", ["counting", "recall"])
 def test_smoke_runs_whole_and_again_without_training(tmp_path: Path, name: str) -> None:
     command = [sys.executable, f"experiments/{name}.py", f"--workdir={tmp_path}", "--smoke"]
     run = partial(subprocess.run, command, cwd=ROOT, capture_output=True, text=True, timeout=900)
