@@ -11,6 +11,7 @@ from zoo.data.vocabulary import build_vocabulary, encode_lines
 from zoo.diagnostics.gradient_flow import NUM_ROWS, cut_rows, gradient_flow, linear_flow
 from zoo.diagnostics.gradient_picture import draw_flows
 from zoo.errors import UserError
+from zoo.layers.cells import cell_names
 from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
 
 V, T = 7, 6
@@ -35,17 +36,21 @@ def loss_from(model, params, carry, tokens):
 
 
 @pytest.mark.parametrize(
-    ("cell", "sizes"),
+    ("cell", "sizes", "settings"),
     [
-        ("lstm", (5,)),
-        pytest.param("elman", (5,), marks=pytest.mark.slow),
-        pytest.param("elman", (5, 4), marks=pytest.mark.slow),
-        pytest.param("gru", (5, 4), marks=pytest.mark.slow),
-        pytest.param("lstm", (5, 4), marks=pytest.mark.slow),
+        ("lstm", (5,), {}),
+        ("lru", (5,), {}),  # complex numbers
+        ("mlstm", (4,), {"block": "residual", "convolution_width": 3}),
+        pytest.param("elman", (5,), {}, marks=pytest.mark.slow),
+        pytest.param("elman", (5, 4), {}, marks=pytest.mark.slow),
+        pytest.param("gru", (5, 4), {}, marks=pytest.mark.slow),
+        pytest.param("lstm", (5, 4), {}, marks=pytest.mark.slow),
+        pytest.param("rwkv7", (5, 4), {}, marks=pytest.mark.slow),
     ],
 )
-def test_equals_the_gradient_of_every_way_to_cut_the_sequence(cell, sizes):
-    model, params = make(cell, sizes)
+def test_equals_the_gradient_of_every_way_to_cut_the_sequence(cell, sizes, settings):
+    """Where a state is more than h_t and c_t, the norm is that of all its numbers together."""
+    model, params = make(cell, sizes, **settings)
     flow = gradient_flow(model, params, TOKENS)
     assert flow.hidden.shape == (len(sizes), T + 1)
     assert (flow.memory is not None) == (cell == "lstm")
@@ -54,10 +59,32 @@ def test_equals_the_gradient_of_every_way_to_cut_the_sequence(cell, sizes):
         carry = model.apply({"params": params}, read).carry
         grad = jax.grad(partial(loss_from, model, params))(carry, TOKENS[:, T - distance :])
         for layer, states in enumerate(grad):
+            states = states[0] if settings else states
+            if cell != "lstm":
+                flat = [np.reshape(state, (len(state), -1)) for state in states]
+                states = [np.concatenate(flat, axis=1)]
             norms = [np.linalg.norm(state, axis=-1).mean() for state in states]
             assert flow.hidden[layer, distance] == pytest.approx(norms[0], rel=1e-4)
             if flow.memory is not None:
                 assert flow.memory[layer, distance] == pytest.approx(norms[1], rel=1e-4)
+
+
+def test_at_the_last_step_it_is_the_gradient_of_the_output():
+    model, params = make("mlstm", (5, 4))
+    flow = gradient_flow(model, params, TOKENS)
+    logits = model.apply({"params": params}, TOKENS[:, :-1]).logits[:, -1]
+    error = jax.nn.softmax(logits) - jax.nn.one_hot(TOKENS[:, -1], V)
+    expected = np.linalg.norm(error @ params["output_kernel"].T, axis=-1).mean()
+    assert flow.hidden[1, 0] == pytest.approx(expected, rel=1e-4)
+    assert flow.hidden[0, 0] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cell", cell_names())
+def test_every_cell_has_a_flow(cell):
+    flow = gradient_flow(*make(cell, (5, 4)), TOKENS)
+    assert np.isfinite(flow.hidden).all()
+    assert (flow.hidden[:, 1:] > 0).all()
 
 
 @pytest.mark.parametrize("truncation", [1, 2, 4, 0])

@@ -4,9 +4,10 @@
     dL_T/dh_{t-1}   = (dh_t/dh_{t-1})' dL_T/dh_t
 
 (Bengio, Simard and Frasconi 1994; Pascanu et al. 2013, eq. 5.) h_t is the state that step t hands
-to step t + 1; an LSTM hands on its memory c_t as well. For a linear network, h_t = h_{t-1} U + ...,
-the matrix is U' at every step, so that the norm is multiplied each time by something between the
-smallest and the largest singular value of U.
+to step t + 1. An LSTM hands on its memory c_t as well; other cells hand on matrices or several
+arrays, which count as one long vector. At T itself it is the output that the loss reads. For a
+linear network, h_t = h_{t-1} U + ..., the matrix is U' at every step, so that the norm is
+multiplied each time by something between the smallest and the largest singular value of U.
 
 Axes: B rows, T time, L layers, H hidden.
 """
@@ -35,7 +36,9 @@ class GradientFlow(NamedTuple):
 
     Attributes:
         hidden: float[L, T+1]; at [:, d] the norm for t = T - d, the state d steps before the last.
-        memory: the same for c_t of an LSTM; None for other cells.
+            It is that of h_t for a cell with states h_t and c_t, and otherwise that of the whole
+            state of the cell. At [:, 0] it is that of the top layer's output, 0 for layers below.
+        memory: the norms for c_t of such a cell; None for other cells.
         reach: how many steps back the gradient that trains the model goes: its truncation, or T
             without one.
     """
@@ -73,7 +76,7 @@ def gradient_flow(model: RecurrentLM, params: Params, tokens: np.ndarray) -> Gra
 def _state_norms(model: RecurrentLM, params: Params, tokens: Array) -> Array:
     """[T+1, L, states], by distance from the last step."""
     variables = {"params": params}
-    inputs = tokens[:, :-1].T
+    inputs, targets = tokens[:, :-1].T, tokens[:, -1:]
 
     def step(carry: PyTree, now: Array) -> Any:
         output: Any = model.apply(variables, now[:, None], carry)
@@ -86,34 +89,49 @@ def _state_norms(model: RecurrentLM, params: Params, tokens: Array) -> Array:
         carry, now = at
         _, pull_back = jax.vjp(lambda before: step(before, now), carry)
         (grad,) = pull_back(grad)
-        return grad, _norms(grad)
+        return grad, _norms(model, grad)
 
-    final, carries = lax.scan(forward, model.zero_carry(len(tokens)), inputs)
-    grad = jax.grad(partial(_loss, model, variables, targets=tokens[:, -1]))(final)
-    _, norms = lax.scan(backward, grad, (carries, inputs), reverse=True)
-    return jnp.concatenate([_norms(grad)[None], norms[::-1]])
+    def last_loss(carry: PyTree) -> Array:
+        output: Any = model.apply(variables, inputs[-1][:, None], carry)
+        return token_losses(output.logits, targets).sum()
 
-
-def _loss(model: RecurrentLM, variables: Any, carry: PyTree, targets: Array) -> Array:
-    """The losses after the last step, summed over rows, which do not touch each other."""
-    top = jax.tree.leaves(carry[-1])[0]
-    width = model.config.hidden_sizes[-1]
-    if top.shape[1:] != (width,):
-        raise UserError(
-            f"the state of the cell {model.config.cell!r} begins with an array of the shape "
-            f"{top.shape[1:]}; expected its output, ({width},): give a model of another cell"
-        )
-    logits: Any = model.apply(variables, top[:, None], method=RecurrentLM.read_out)
-    return token_losses(logits, targets[:, None]).sum()
+    last, carries = lax.scan(forward, model.zero_carry(len(tokens)), inputs[:-1])
+    grad = jax.grad(last_loss)(last)
+    _, norms = lax.scan(backward, grad, (carries, inputs[:-1]), reverse=True)
+    first = _norms(model, grad)
+    at_the_end = jnp.zeros_like(first).at[-1, 0].set(_output_norm(model, params, tokens))
+    return jnp.concatenate([at_the_end[None], first[None], norms[::-1]])
 
 
-def _norms(carry: PyTree) -> Array:
-    """[L, states] from arrays [B, ...]."""
+def _output_norm(model: RecurrentLM, params: Params, tokens: Array) -> Array:
+    """The norm of the gradient at the last output of the top layer."""
+    variables = {"params": params}
 
-    def norm(state: Array) -> Array:
-        return jnp.linalg.norm(state.reshape((len(state), -1)), axis=-1).mean()
+    def run(module: RecurrentLM, embedded: Array) -> Array:
+        return module.stack(embedded)[0][:, -1:]
 
-    return jnp.array([[norm(state) for state in jax.tree.leaves(layer)] for layer in carry])
+    def loss(outputs: Array) -> Array:
+        logits: Any = model.apply(variables, outputs, method=RecurrentLM.read_out)
+        return token_losses(logits, tokens[:, -1:]).sum()
+
+    outputs: Any = model.apply(variables, params["embedding"][tokens[:, :-1]], method=run)
+    return jnp.linalg.norm(jax.grad(loss)(outputs), axis=-1).mean()
+
+
+def _norms(model: RecurrentLM, carry: PyTree) -> Array:
+    """[L, states] from arrays [B, ...]: of h_t and c_t, or of the whole state of each layer."""
+
+    def norm(arrays: list[Array]) -> Array:
+        flat = [array.reshape((array.shape[0], -1)) for array in arrays]
+        squares = sum(jnp.square(jnp.abs(array)).sum(axis=-1) for array in flat)
+        return jnp.sqrt(squares).mean()
+
+    found = []
+    for layer in carry:
+        states = jax.tree.leaves(layer[0] if model.config.convolution_width else layer)
+        is_pair = [array.ndim for array in states] == [2, 2]
+        found.append([norm([array]) for array in states] if is_pair else [norm(states)])
+    return jnp.array(found)
 
 
 @partial(jax.jit, static_argnames="model")
