@@ -26,6 +26,7 @@ class Grid(NamedTuple):
         guessing: by the name of each task, what guessing scores, in per cent.
         published: by task and cell, published scores in per cent.
         smoke_cells, smoke_tasks: what --smoke runs, with commas between.
+        usual_tasks: what is run where --tasks is not given, with commas between.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Grid(NamedTuple):
     published: Mapping[str, Mapping[str, float]]
     smoke_cells: str
     smoke_tasks: str
+    usual_tasks: str = "all"
 
 
 def parse_arguments(description: str, grid: Grid, settings: Settings) -> argparse.Namespace:
@@ -50,7 +52,7 @@ def parse_arguments(description: str, grid: Grid, settings: Settings) -> argpars
     add = parser.add_argument
     add("--workdir", type=Path, required=True, help="results, table and picture")
     add("--cells", default="all", help="names with commas between, or all (default: all)")
-    add("--tasks", default="all", help="names with commas between, or all (default: all)")
+    add("--tasks", default=grid.usual_tasks, help=f"as --cells (default: {grid.usual_tasks})")
     add("--num_seeds", type=int, default=1, help="runs of each cell and task (default: 1)")
     add("--num_steps", type=int, default=settings.num_steps, help="most steps of a run")
     add("--smoke", action="store_true", help="a few cells, tasks and steps")

@@ -45,11 +45,11 @@ class Settings:
         good_enough: training stops early once 100 batches in a row have this score on average.
     """
 
-    width: int = 64
+    width: int = 32
     num_layers: int = 2
     convolution_width: int = 0
-    num_steps: int = 1500
-    batch_size: int = 64
+    num_steps: int = 1000
+    batch_size: int = 32
     learning_rate: float = 3e-3
     good_enough: float = 0.999
 

@@ -19,7 +19,8 @@ examples:
   python -m zoo diagnose runs/elman --fresh --steps=100 --text=notes.txt --json
 
 The norm of dL_T/dh_t, the gradient of the last token's loss with respect to the state that step t
-hands on, mean over stretches of the text. --fresh shows each model before training beside it.
+hands on, mean over stretches of the text. A state of several arrays counts as one vector, but an
+LSTM's memory is shown apart. --fresh shows each model before training beside it.
 """
 SHOWN = (0, 1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 500, 1000)
 
