@@ -117,7 +117,7 @@ def test_what_is_wrong_with_a_line_is_told_with_its_place(
     with pytest.raises(UserError) as caught:
         load_spam(directory)
     assert str(caught.value) == (
-        f"{path} is missing; put it there, or use --config.data.directory=DIR with "
+        f"{path} is missing; put it there, or use data.directory=DIR with "
         "SMSSpamCollection (SMS Spam Collection of Almeida et al. 2011)"
     )
 
@@ -145,7 +145,7 @@ def test_the_words_of_a_corpus_without_files(page: ModuleType) -> None:
         "test": 1,
     }
     assert found["train"][0] == "abaababa"
-    with pytest.raises(UserError, match=r"fibonacci_words reads no files; leave --config"):
+    with pytest.raises(UserError, match=r"reads no files; leave data\.directory=/tmp out"):
         load_corpus(DataConfig("fibonacci_words", "/tmp"))
 
 

@@ -119,7 +119,9 @@ def test_multi30k_has_its_own_names(tmp_path):
     missing = tmp_path / "test_2016_flickr.de"
     with pytest.raises(UserError) as caught:
         load(tmp_path, "multi30k")
-    assert str(caught.value).startswith(f"{missing} is missing; put it there, or use --config.")
+    assert str(caught.value).startswith(
+        f"{missing} is missing; put it there, or use data.directory=DIR"
+    )
     assert "github.com/multi30k/dataset" in str(caught.value)
     write_texts(tmp_path, "test_2016_flickr", PAIRS[25:])
     assert sizes(load(tmp_path, "multi30k")) == [20, 5, 15]
