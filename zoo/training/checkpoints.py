@@ -161,7 +161,7 @@ def step_directory(workdir: os.PathLike[str] | str, step: int) -> epath.Path:
         >>> step_directory("/runs/demo", 1200).as_posix()
         '/runs/demo/checkpoints/1200'
     """
-    return _absolute(workdir) / "checkpoints" / str(step)
+    return absolute_place(workdir) / "checkpoints" / str(step)
 
 
 def is_step_directory(path: os.PathLike[str] | str) -> bool:
@@ -171,7 +171,7 @@ def is_step_directory(path: os.PathLike[str] | str) -> bool:
         >>> is_step_directory("a directory that is not there")
         False
     """
-    directory = _absolute(path)
+    directory = absolute_place(path)
     return any((directory / name).exists() for name in (checksums.FILE, PARAMS))
 
 
@@ -184,7 +184,7 @@ def verify(directory: os.PathLike[str] | str) -> None:
     Raises:
         DamagedCheckpoint: a file is missing, changed, or leads out of the directory.
     """
-    checksums.verify(_absolute(directory), required=(CONFIG, VOCABULARY, PROGRESS))
+    checksums.verify(absolute_place(directory), required=(CONFIG, VOCABULARY, PROGRESS))
 
 
 def latest_sound(
@@ -240,7 +240,7 @@ def restore(
     Raises:
         UserError: a leaf is missing, is too much, or has another shape or dtype than its template.
     """
-    root = _absolute(directory)
+    root = absolute_place(directory)
     params, state = read_arrays(root / PARAMS), None
     if params_template is not None:
         params = _fill(params_template, named_leaves(params), f"{PARAMS} of {root}")
@@ -344,7 +344,3 @@ def _clear_leftovers(directory: epath.Path) -> None:
                 entry.rename(directory / step)
             else:
                 entry.rmtree()
-
-
-def _absolute(path: os.PathLike[str] | str) -> epath.Path:
-    return absolute_place(path)
