@@ -141,7 +141,7 @@ class Results:
         self, of: dict[str, Any], settings: Settings, run: Callable[[], dict[str, Any]]
     ) -> dict[str, Any]:
         """The row of a run, which is run unless it has finished before."""
-        key = {**of, "settings": asdict(settings)}
+        key = json.loads(json.dumps({**of, "settings": asdict(settings)}))  # lists, as they return
         for row in self.rows:
             if all(row.get(name) == value for name, value in key.items()):
                 return row
