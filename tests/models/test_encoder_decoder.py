@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 from functools import partial
 
 import jax
@@ -490,9 +491,7 @@ def test_the_forget_bias_is_that_of_the_setting_on_either_side(side):
     biases = [
         np.asarray(array)
         for path, array in jax.tree_util.tree_leaves_with_path(params)
-        if f"'{side}" in jax.tree_util.keystr(path)
-        and path[-1].key == "bias"
-        and array.size % 4 == 0
+        if re.search(rf"'{side}.*'(reverse_)?layer_0'.*'bias'", jax.tree_util.keystr(path))
     ]
     assert biases
     for bias in biases:  # of the gates i, f, g, o

@@ -43,8 +43,12 @@ def find_files(corpus: Corpus, config: SharedDataConfig) -> dict[str, tuple[Path
     folder = user_path(config.directory)
     with readable(folder):
         if not folder.is_dir():
-            if corpus.one_file and (folder.exists() or folder.name.endswith(corpus.one_file)):
+            if corpus.one_file and folder.exists():
                 return {WHOLE: (folder,)}
+            if corpus.one_file and folder.name.endswith(corpus.one_file):
+                raise UserError(
+                    f"{folder} is missing; put it there, or use data.directory=DIR with {wanted}"
+                )
             if folder.exists():
                 raise UserError(
                     f"{folder} is no directory; corpus {corpus.name} needs one with {wanted}"
