@@ -172,7 +172,7 @@ def test_a_wrong_table_is_one_line_that_says_where(tmp_path, name, content, mess
     [
         ({"corpus": "multi30"}, "corpus 'multi30' is none of .*; did you mean multi30k"),
         ({"corpus": "multi30k"}, "needs train.de, train.en, val.de, .* but no directory was given"),
-        ({"corpus": "parallel_text", "directory": "/no/a.tsv"}, "/no/a.tsv is missing; put it there"),
+        ({"corpus": "parallel_text", "directory": "/no/a.tsv"}, "/no/a.tsv is missing"),
         ({"corpus": "toy_verb_final"}, "is in en and sov, not de and en; use .*language=en "),
         ({"corpus": "tfds:wmt"}, "0 datasets under wmt"),
     ],
