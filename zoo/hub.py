@@ -111,11 +111,7 @@ def _make(name: str, stored: soundness.Stored) -> Checkpoint:
     soundness.check_shapes(shapes, stored.shapes, name)
     params = widen(stored.read())
     soundness.check_values(params, name, may_be_infinite=task.has_infinite_params)
-    try:
-        told = task.fault_of(opened.model, params)
-    except WRONG_FORM as error:
-        told = repr(error)
-    if told:
+    if told := task.fault_of(opened.model, params):
         raise soundness.damaged(name, told)
     return dataclasses.replace(
         opened,
@@ -140,7 +136,7 @@ def describe(name_or_path: os.PathLike[str] | str) -> Json:
     """
     files = {"config": checkpoints.CONFIG, "vocabulary": checkpoints.VOCABULARY}
 
-    def read() -> dict[str, Any]:
+    def read() -> Json:
         step = _find(os.fspath(name_or_path))
         records = {name: step / file for name, file in files.items()}
         return {name: soundness.read_record(path, step.name) for name, path in records.items()}

@@ -34,13 +34,19 @@ class SharedDataConfig:
     min_count: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("vocabulary_size", "max_tokens"):
-            if getattr(self, name, 0) < 0:
+        self._check_limits("vocabulary_size")
+        self._check_counts("min_count")
+
+    def _check_limits(self, *names: str) -> None:
+        for name in names:
+            if getattr(self, name) < 0:
                 raise UserError(
                     f"data.{name} is {getattr(self, name)}; use 0 for no limit, or more"
                 )
-        for name in ("min_count", "batch_size"):
-            if getattr(self, name, 1) < 1:
+
+    def _check_counts(self, *names: str) -> None:
+        for name in names:
+            if getattr(self, name) < 1:
                 raise UserError(f"data.{name} is {getattr(self, name)}; use at least 1")
 
 
@@ -81,6 +87,10 @@ class DataConfig(TextConfig):
     random_length: bool = False
     bucket_lengths: tuple[int, ...] = (16, 32, 64, 128)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_counts("batch_size")
+
 
 @dataclasses.dataclass(frozen=True)
 class DrawnDataConfig(SharedDataConfig):
@@ -105,6 +115,8 @@ class DrawnDataConfig(SharedDataConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._check_limits("max_tokens")
+        self._check_counts("batch_size")
         for name in ("validation_fraction", "test_fraction"):
             if not 0 < getattr(self, name) < 0.5:
                 raise UserError(f"data.{name} is {getattr(self, name)}; use between 0 and 0.5")

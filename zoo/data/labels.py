@@ -85,12 +85,14 @@ def make_labels(of_texts: Sequence[Sequence[str]], *, multiple: bool = False) ->
     >>> make_labels([["b"], ["a", "b"], []], multiple=True)
     Labels(names=('a', 'b'), counts=(1, 2), multiple=True, num_texts=3)
     """
-    counts = collections.Counter(label for labels in of_texts for label in labels)
-    if not multiple and (wrong := [labels for labels in of_texts if len(labels) != 1]):
-        raise UserError(
-            f"a training text has {len(wrong[0])} labels ({_listed(wrong[0])}); give each text one "
-            "label, or register the corpus with multiple=True"
-        )
+    counts: collections.Counter[str] = collections.Counter()
+    for labels in of_texts:
+        if not multiple and len(labels) != 1:
+            raise UserError(
+                f"a training text has {len(labels)} labels ({_listed(labels)}); give each text one "
+                "label, or register the corpus with multiple=True"
+            )
+        counts.update(labels)
     if len(counts) < 2:
         raise UserError(
             f"the training texts have {len(counts)} different labels ({_listed(sorted(counts))}); "

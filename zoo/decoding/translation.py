@@ -61,7 +61,7 @@ class Translation:
         """The record as plain JSON types."""
         attention = None if self.attention is None else self.attention.tolist()
         others = [{"text": text, "score": score} for text, score in self.others]
-        return {**dataclasses.asdict(self), "attention": attention, "others": others}
+        return {**vars(self), "attention": attention, "others": others}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

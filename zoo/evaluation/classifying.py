@@ -86,7 +86,7 @@ class Classification:
 
     def to_json(self) -> Json:
         """The record as plain JSON types."""
-        return dataclasses.asdict(self)
+        return dict(vars(self))
 
 
 def classify(checkpoint: TrainedModel, texts: str | Sequence[str]) -> list[Classification]:

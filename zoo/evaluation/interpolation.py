@@ -24,7 +24,7 @@ from zoo.evaluation.modes import Mode
 from zoo.evaluation.perplexity import Score, text_lines, token_log_probabilities
 from zoo.models.mixture import MixtureLM
 from zoo.models.trained import LANGUAGE_MODEL, Kind, TrainedModel, require_language_model
-from zoo.types import Json
+from zoo.types import Params
 
 MAX_ITERATIONS = 2000  # the nats are then within log(K) / MAX_ITERATIONS of the best
 TOLERANCE_NATS = 1e-7  # a token; a step that gains less is the last
@@ -109,7 +109,7 @@ class Mixture:
         return MixtureLM(tuple(part.model for part in self.parts))
 
     @property
-    def params(self) -> Json:
+    def params(self) -> Params:
         """Its parameters."""
         weights = self.weights.astype(np.float32)
         return {"weights": weights, "parts": [part.params for part in self.parts]}

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from zoo.errors import WRONG_FORM, UserError
-from zoo.types import Json, Params
+from zoo.types import Params
 from zoo.whole_file import whole_file
 
 _METADATA = "zoo"
@@ -96,7 +96,7 @@ def _flatten(params: Params, prefix: str = "") -> dict[str, np.ndarray]:
     return flat
 
 
-def _nest(arrays: dict[str, np.ndarray]) -> Json:
+def _nest(arrays: dict[str, np.ndarray]) -> Params:
     params: Params = {}
     for name, array in arrays.items():
         *path, leaf = name.split(".")

@@ -8,7 +8,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from zoo.data.config import TextConfig
-from zoo.errors import UserError
+from zoo.errors import WRONG_FORM, UserError
 from zoo.models import kneser_ney, maximum_likelihood
 from zoo.models.ngram_tables import fault_of_tables
 from zoo.models.registry import build
@@ -107,7 +107,10 @@ class NGramCounting(LanguageModeling):
 
     def fault_of(self, model: Any, params: PyTree) -> str:
         """Returns what is wrong with tables of n-grams; "" for nothing."""
-        told = fault_of_tables(params, model.config.order, model.vocabulary_size)
+        try:
+            told = fault_of_tables(params, model.config.order, model.vocabulary_size)
+        except WRONG_FORM as error:
+            told = repr(error)
         return f"its tables of n-grams do not hold ({told})" if told else ""
 
     def workload(self, config: ConfigDict) -> CountingWorkload:

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import UserError
-from zoo.types import Json, Params, PyTree
+from zoo.types import Params, PyTree
 
 PRECISIONS = ("float32", "half", "int8")
 _BITS, _SCALES = "eight_bits", "scales"
 _LARGEST = 127
 
 
-def compact(params: Params, precision: str) -> Json:
+def compact(params: Params, precision: str) -> Params:
     """Returns float32 parameters as they are stored with a precision.
 
     Args:
@@ -72,7 +72,7 @@ def widened_shapes(shapes: PyTree) -> PyTree:
     return shapes
 
 
-def widen(params: Params) -> Json:
+def widen(params: Params) -> Params:
     """Returns stored parameters as they are computed with: what was compact becomes float32."""
     return {name: _widen(leaf) for name, leaf in params.items()}
 

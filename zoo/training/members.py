@@ -164,11 +164,6 @@ class MembersWorkload(Workload):
         """The name of the score that training is to lower."""
         return self.one.criterion
 
-    @property
-    def vocabulary(self) -> Json:
-        """What is saved of the vocabularies with every checkpoint."""
-        return self.one.vocabulary
-
     def init_params(self, key: Array) -> PyTree:
         """Returns the parameters of all members before training, from their keys [M]."""
         return jax.vmap(self.one.init_params)(key)
