@@ -1,7 +1,6 @@
 """The page docs/add_a_cell.md: its cells, run from a temporary directory, do all that ours do."""
 
 import importlib.util
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from labeled_texts import classifier_config, labeled_texts, write_csv
-from tiny_run import ROOT, saved_bits, tiny_config, tiny_flags
+from pages import code_of
+from tiny_run import saved_bits, tiny_config, tiny_flags
 from train_process import run_train
 
 import zoo
@@ -23,9 +23,7 @@ from zoo.training.config import base_config
 from zoo.training.loop import train
 
 pytestmark = pytest.mark.usefixtures("optax_dtypes")
-LEAKY, ATTENTION = re.findall(
-    r"```python\n(.*?)```", (ROOT / "docs" / "add_a_cell.md").read_text(), re.DOTALL
-)
+LEAKY, ATTENTION = code_of("add_a_cell.md")
 NAMES = ("leaky", "fast_weights")
 
 

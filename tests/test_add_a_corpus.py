@@ -1,7 +1,6 @@
 """The page docs/add_a_corpus.md: its corpora, from a temporary directory, do all that ours do."""
 
 import importlib.util
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +8,7 @@ from types import ModuleType
 
 import pytest
 from labeled_texts import classifier_config, labeled_texts
-from tiny_run import ROOT
+from pages import code_of
 from train_process import run_train
 
 import zoo
@@ -20,9 +19,7 @@ from zoo.data.loading import load_corpus, load_labeled_corpus, load_parallel_cor
 from zoo.errors import UserError
 from zoo.training.loop import train
 
-SPAM, WORDS = re.findall(
-    r"```python\n(.*?)```", (ROOT / "docs" / "add_a_corpus.md").read_text(), re.DOTALL
-)
+SPAM, WORDS = code_of("add_a_corpus.md")
 LABELS = {"good": "ham", "bad": "spam"}
 FEW = {"training.num_steps": 4, "evaluation.every_steps": 4, "model.hidden_sizes": (4,)}
 

@@ -1,13 +1,12 @@
 """The page docs/add_a_model.md: its model, in a module of its own, does what ours do."""
 
-import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_run import ROOT, tiny_config
+from pages import code_of, known_module
+from tiny_run import tiny_config
 
 import zoo
 from zoo.models import registry
@@ -15,21 +14,17 @@ from zoo.training.config import base_config
 from zoo.training.loop import train
 
 pytestmark = pytest.mark.usefixtures("optax_dtypes")
-MODEL, LINE = re.findall(
-    r"```python\n(.*?)```", (ROOT / "docs" / "add_a_model.md").read_text(), re.DOTALL
-)
+MODEL, LINE = code_of("add_a_model.md")
 
 
 @pytest.fixture
 def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The page's model is an architecture until the test ends."""
-    (tmp_path / "user_bigram.py").write_text(MODEL, encoding="utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(registry, "ARCHITECTURES", dict(registry.ARCHITECTURES))
     names = {"Architecture": registry.Architecture, "ARCHITECTURES": registry.ARCHITECTURES}
-    exec(LINE.replace("zoo.models.bigram_lm", "user_bigram"), names)
-    yield
-    sys.modules.pop("user_bigram", None)
+    line = LINE.replace("zoo.models.bigram_lm", "user_bigram")
+    with known_module(tmp_path / "user_bigram.py", MODEL, line, names, monkeypatch):
+        yield
 
 
 @pytest.mark.usefixtures("known")

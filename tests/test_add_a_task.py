@@ -1,14 +1,13 @@
 """The page docs/add_a_task.md: its task, in a module of its own, does what every task does."""
 
 import json
-import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from labeled_texts import write_csv
-from tiny_run import ROOT, saved_bits
+from pages import code_of, known_module
+from tiny_run import saved_bits
 
 import zoo
 from zoo.__main__ import main
@@ -19,24 +18,20 @@ from zoo.training.config import base_config
 from zoo.training.loop import train
 
 pytestmark = pytest.mark.usefixtures("optax_dtypes")
-TASK, LINES = re.findall(
-    r"```python\n(.*?)```", (ROOT / "docs" / "add_a_task.md").read_text(), re.DOTALL
-)
+TASK, LINES = code_of("add_a_task.md")
 
 
 @pytest.fixture
 def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The task is known, and there is a table of films: good ones have three stars, others none."""
-    (tmp_path / "user_rating.py").write_text(TASK, encoding="utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(tasks, "TASKS", dict(tasks.TASKS))
     monkeypatch.setattr(models, "ARCHITECTURES", dict(models.ARCHITECTURES))
     names = {"Architecture": models.Architecture}
     names |= {"TASKS": tasks.TASKS, "ARCHITECTURES": models.ARCHITECTURES}
-    exec(LINES.replace("zoo.tasks.rating", "user_rating"), names)
+    lines = LINES.replace("zoo.tasks.rating", "user_rating")
     rows = [("good " * (n % 2) + "film " * (n % 3 + 1), "03"[n % 2]) for n in range(120)]
-    yield write_csv(tmp_path / "films.csv", rows, ("text", "label"))
-    sys.modules.pop("user_rating", None)
+    with known_module(tmp_path / "user_rating.py", TASK, lines, names, monkeypatch):
+        yield write_csv(tmp_path / "films.csv", rows, ("text", "label"))
 
 
 def rate(table: Path, workdir: Path, num_steps: int) -> None:

@@ -45,6 +45,13 @@ def points(*seed: int, rows: int = 5) -> Points:
     return Points(x, rng.normal(size=rows).astype(np.float32))
 
 
+class NoVocabulary:
+    """Stands where a model of words has its vocabulary."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": "none"}
+
+
 class PointBatches:
     """Four batches an epoch, as many points in each as `rows` says."""
 
@@ -72,10 +79,6 @@ class RegressionWorkload(Workload):
     given: Iterator[float]
     last: float | None = None
 
-    @property
-    def vocabulary(self) -> dict[str, Any]:
-        return {"kind": "none"}
-
     def init_params(self, key: jax.Array) -> dict[str, jax.Array]:
         del key
         return {"weight": jnp.asarray(START)}
@@ -100,7 +103,7 @@ def regression_workload(
 ) -> Workload:
     """A workload whose validation scores are those given, the last for ever, or real ones."""
     return kind(
-        trained=Checkpoint(model=None, params={}, vocabulary=None),
+        trained=Checkpoint(model=None, params={}, vocabulary=NoVocabulary()),
         objective=Regression(noise),
         carry=jnp.zeros(()),
         batches=PointBatches(rows),

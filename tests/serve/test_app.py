@@ -309,7 +309,8 @@ async def ask_and_leave(server, path, record, leave):
     return sent
 
 
-def test_work_of_a_client_who_left_is_not_begun(models, rate_limit, monkeypatch):
+def answer_slowly(monkeypatch):
+    """All answers wait for the event that is given; the list names those that were begun."""
     release, begun = threading.Event(), []
 
     def work(name):
@@ -327,6 +328,11 @@ def test_work_of_a_client_who_left_is_not_begun(models, rate_limit, monkeypatch)
     for name in ("classified", "translated", "gradients"):
         monkeypatch.setattr(answers, name, work(name))
     monkeypatch.setattr(answers, "generated", texts)
+    return release, begun
+
+
+def test_work_of_a_client_who_left_is_not_begun(models, rate_limit, monkeypatch):
+    release, begun = answer_slowly(monkeypatch)
     server = make_app(models, rate_limit=rate_limit)
     requests = {
         GENERATE: {"model": "lstm"},

@@ -8,6 +8,7 @@ import os
 import pytest
 import requests
 import tensorflow_datasets as tfds
+from corpus_files import PENN_TREEBANK_FILES, TEXT_FILES, WIKITEXT_FILES, write_files
 
 from zoo.data import corpora
 from zoo.data.config import DataConfig, LabeledDataConfig, ParallelDataConfig
@@ -15,24 +16,6 @@ from zoo.data.corpora import find_corpus, list_corpora
 from zoo.data.examples import Text
 from zoo.data.loading import load_corpus, load_labeled_corpus, load_parallel_corpus
 from zoo.errors import UserError
-
-PENN_TREEBANK_FILES = ("ptb.train.txt", "ptb.valid.txt", "ptb.test.txt")
-WIKITEXT_FILES = ("wiki.train.tokens", "wiki.valid.tokens", "wiki.test.tokens")
-TEXT_FILES = ("train.txt", "valid.txt", "test.txt")
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    directory = tmp_path / "cache"
-    monkeypatch.setenv("ZOO_CACHE", str(directory))
-    return directory
-
-
-def write_files(directory, names, texts):
-    directory.mkdir(exist_ok=True)
-    for name, text in zip(names, texts, strict=True):
-        (directory / name).write_bytes(text.encode("utf-8"))
-    return str(directory)
 
 
 def expect_error(config, *parts):

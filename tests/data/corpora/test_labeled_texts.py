@@ -21,11 +21,6 @@ from zoo.special_tokens import END_ID
 ROWS = labeled_texts(40)
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
-
-
 def load(directory, corpus="table_file", **settings):
     config = LabeledDataConfig(corpus=corpus, directory=str(directory), **settings)
     return load_labeled_corpus(config)

@@ -21,8 +21,7 @@ PAIRS = [(f"Satz {n} .", f"sentence number {n} .") for n in range(40)]
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+def small_toys(monkeypatch):
     sizes = {"train": 60, "validation": 8, "test": 7}
     monkeypatch.setattr(toy_german, "SPLIT_SIZES", sizes)
 

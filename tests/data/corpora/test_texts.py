@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+from corpus_files import PENN_TREEBANK_FILES, TEXT_FILES, WIKITEXT_FILES, write_files
 
 from zoo.data import corpora, loading
 from zoo.data.config import DataConfig
@@ -22,25 +23,6 @@ from zoo.data.vocabulary import build_vocabulary, encode_lines
 
 REPOSITORY = Path(__file__).parents[3]
 SHARED = REPOSITORY.parent / "shared" / "data"
-PENN_TREEBANK_FILES = ("ptb.train.txt", "ptb.valid.txt", "ptb.test.txt")
-WIKITEXT_FILES = ("wiki.train.tokens", "wiki.valid.tokens", "wiki.test.tokens")
-TEXT_FILES = ("train.txt", "valid.txt", "test.txt")
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    directory = tmp_path / "cache"
-    monkeypatch.setenv("ZOO_CACHE", str(directory))
-    return directory
-
-
-def write_files(directory, names, texts):
-    directory.mkdir(exist_ok=True)
-    for name, text in zip(names, texts, strict=True):
-        (directory / name).write_bytes(text.encode("utf-8"))
-    return str(directory)
-
-
 # What a corpus holds
 
 
