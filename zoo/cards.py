@@ -10,7 +10,6 @@ import json
 import os
 import re
 import sys
-from typing import Any
 
 from etils import epath
 
@@ -125,7 +124,7 @@ def _check(card: Card, path: epath.PathLike) -> None:
     """Raises UserError for a field of the wrong kind."""
     for field in dataclasses.fields(Card):
         value = getattr(card, field.name)
-        kinds: Any = (int, float) if field.type in ("float", float) else field.type
+        kinds = (int, float) if field.type in ("float", float) else field.type
         if isinstance(kinds, type | tuple) and not isinstance(value, kinds):
             raise UserError(f"{path}: {field.name} is {str(value)[:80]!r}, of the wrong kind")
     if not -_LARGEST < card.minutes < _LARGEST:

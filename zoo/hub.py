@@ -10,7 +10,7 @@ import difflib
 import logging
 import os
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from etils import epath
 
@@ -24,7 +24,7 @@ from zoo.tasks.task import Task
 from zoo.training import checkpoints
 from zoo.training.compact import widen
 from zoo.training.places import user_place
-from zoo.types import Json
+from zoo.types import Json, PyTree
 
 _log = logging.getLogger(__name__)
 _MOST_TRIES = 3
@@ -279,7 +279,7 @@ def _step_of_run(workdir: epath.Path) -> epath.Path:
     return chosen
 
 
-def _open_records(name: str, stored: soundness.Stored) -> tuple[Task, Checkpoint, Any]:
+def _open_records(name: str, stored: soundness.Stored) -> tuple[Task, Checkpoint, PyTree]:
     """A checkpoint without its parameters, its task, and the shapes that they must have.
 
     Raises:

@@ -4,8 +4,8 @@ Sums that agree say that the files are those that somebody wrote, not that they 
 nothing is trusted: every fault is one line, and arrays are compared before they are read.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from etils import epath
@@ -14,7 +14,7 @@ from zoo.errors import WRONG_FORM, UserError
 from zoo.training import checkpoints
 from zoo.training.arrays import first_difference, named_leaves, read_arrays, stored_shapes
 from zoo.training.compact import widened_shapes
-from zoo.types import Params, PyTree
+from zoo.types import Json, Params, PyTree
 
 
 class Stored(NamedTuple):
@@ -32,11 +32,11 @@ class Stored(NamedTuple):
 
     directory: epath.Path
     step: int
-    config: Any
-    vocabulary: Any
-    progress: Any
+    config: Json
+    vocabulary: Json
+    progress: Json
     shapes: PyTree
-    read: Callable[[], Any]
+    read: Callable[[], Params]
 
 
 def open_step(directory: epath.Path, name: str) -> Stored:
@@ -61,7 +61,7 @@ def open_step(directory: epath.Path, name: str) -> Stored:
     )
 
 
-def read_record(path: Any, name: str) -> Any:
+def read_record(path: epath.Path, name: str) -> Json:
     """Returns one of a checkpoint's JSON files.
 
     Args:
@@ -80,7 +80,7 @@ def read_record(path: Any, name: str) -> Any:
     return record
 
 
-def check_config(config: Any, name: str) -> None:
+def check_config(config: object, name: str) -> None:
     """Raises UserError unless a config has sections, of which `model` names an architecture."""
     if not isinstance(config, dict) or not isinstance(config.get("model"), dict):
         raise damaged(name, "its config has no section model")
@@ -91,7 +91,7 @@ def check_config(config: Any, name: str) -> None:
         raise damaged(name, "its config names no model.architecture")
 
 
-def check_depth(settings: Mapping[str, Any], stored: PyTree, name: str) -> None:
+def check_depth(settings: Json, stored: PyTree, name: str) -> None:
     """Raises UserError for a model of more layers than it has arrays: making it could take days.
 
     Args:

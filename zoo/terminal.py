@@ -13,7 +13,8 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, NoReturn
+from types import FrameType
+from typing import Any, NoReturn, TextIO
 
 from zoo.errors import UserError
 
@@ -57,7 +58,7 @@ def one_line(text: str) -> str:
 class _Plain:
     """A text stream that writes what `plain` gives."""
 
-    def __init__(self, stream: Any):
+    def __init__(self, stream: TextIO):
         self._stream = stream
 
     def write(self, text: str) -> int:
@@ -89,7 +90,7 @@ def plain_output() -> Iterator[None]:
         sys.stdout = before
 
 
-def run_program(main: Callable[[], Any]) -> int:
+def run_program(main: Callable[[], object]) -> int:
     """Runs a program so that every end of it is quiet or one line, and returns its exit code.
 
     Args:
@@ -100,7 +101,7 @@ def run_program(main: Callable[[], Any]) -> int:
         ours, whose traceback is saved in a file.
     """
 
-    def terminate(number: int, frame: Any) -> None:
+    def terminate(number: int, frame: FrameType | None) -> None:
         del number, frame
         raise _Terminated
 
@@ -136,7 +137,7 @@ def run_program(main: Callable[[], Any]) -> int:
             return _tell(_unexpected(error), EXIT_UNEXPECTED)
 
 
-def run_script(main: Callable[[], Any]) -> NoReturn:
+def run_script(main: Callable[[], object]) -> NoReturn:
     """Runs a program as `run_program` does, and ends the process with its exit code."""
     end_process(run_program(main))
 
@@ -164,7 +165,7 @@ def _nothing_swallowed() -> Iterator[None]:
     """
     before = sys.unraisablehook
 
-    def hook(told: Any) -> None:
+    def hook(told: "sys.UnraisableHookArgs") -> None:
         numbers = {_Terminated: signal.SIGTERM, KeyboardInterrupt: signal.SIGINT}
         if told.exc_type not in numbers:
             before(told)
@@ -181,7 +182,9 @@ def _nothing_swallowed() -> Iterator[None]:
 
 
 @contextmanager
-def _handled_again(handler: Any) -> Iterator[None]:
+def _handled_again(
+    handler: Callable[[int, FrameType | None], object] | int | None,
+) -> Iterator[None]:
     """At the end, SIGTERM is handled as it was before."""
     try:
         yield

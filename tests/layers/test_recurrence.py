@@ -59,7 +59,7 @@ def test_steps_that_share_a_turn_of_the_loop_change_nothing(
     monkeypatch: pytest.MonkeyPatch, steps: int
 ) -> None:
     """As on a GPU."""
-    monkeypatch.setattr("zoo.layers.fast.derivative._steps_a_turn", lambda _: steps)
+    monkeypatch.setattr("zoo.layers.fast.ways._steps_a_turn", lambda _: steps)
     problem, grad, options = random_problem("lstm"), random_gradient("lstm"), (LENGTHS, RESETS)
     result, gradient = run("lstm", problem, grad, *options)
     assert_close(result, unroll(np, "lstm", problem, *options))

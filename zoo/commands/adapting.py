@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from zoo.errors import UserError
 from zoo.evaluation.modes import Mode
@@ -11,7 +11,7 @@ from zoo.types import Json
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zoo.evaluation.adaptive import AdaptiveCheckpoint
+    from zoo.evaluation.adaptive import AdaptiveCheckpoint, AdaptiveLM
     from zoo.models.trained import Checkpoint, TrainedModel
 
 _SETTINGS = {"dynamic": ("rate", "decay", "window"), "cache": ("weight", "flatness")}
@@ -78,7 +78,7 @@ def _has(arguments: argparse.Namespace, flag: str) -> bool:
     return getattr(arguments, flag) is not None
 
 
-def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
+def _settings(arguments: argparse.Namespace) -> Json:
     """The records of what is asked for."""
     if not is_asked(arguments):
         return {}
@@ -103,7 +103,7 @@ def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def adapt_as_asked(
     checkpoint: "Checkpoint", arguments: argparse.Namespace, mode: Mode
-) -> tuple["TrainedModel", dict[str, Any]]:
+) -> tuple["TrainedModel", Json]:
     """Returns a language model that adapts as the flags say, and its settings for the output.
 
     Args:
@@ -126,7 +126,7 @@ def adapt_as_asked(
 
 
 def _adapt(
-    checkpoint: "Checkpoint", arguments: argparse.Namespace, settings: dict[str, Any]
+    checkpoint: "Checkpoint", arguments: argparse.Namespace, settings: Json
 ) -> "AdaptiveCheckpoint":
     """The model, adapting by these settings."""
     from zoo.evaluation.adaptive import adapt, check_can_adapt
@@ -186,7 +186,7 @@ def adapt_each(
     return parts
 
 
-def describe(model: Any) -> Json:
+def describe(model: "AdaptiveLM") -> Json:
     """Returns the settings of a model that adapts by the names of their flags."""
     told: Json = {}
     if model.dynamic is not None:

@@ -75,15 +75,11 @@ def _flows(
     import jax
 
     from zoo.data.vocabulary import encode_lines
-    from zoo.diagnostics.gradient_flow import cut_rows, gradient_flow
-    from zoo.models.recurrent_lm import RecurrentLM
+    from zoo.diagnostics.gradient_flow import cut_rows, gradient_flow, require_recurrent
     from zoo.tasks.language_modeling import LANGUAGE_MODELING
     from zoo.tasks.own_corpus import corpus_lines
 
-    model = checkpoint.model
-    if not isinstance(model, RecurrentLM):
-        architecture = checkpoint.config["model"]["architecture"]
-        raise UserError(f"{checkpoint.name} is a {architecture}; give a recurrent_lm")
+    model = require_recurrent(checkpoint.model, checkpoint.name)
     if text is None:
         text = corpus_lines(checkpoint, "validation", arguments.data_directory)
     rows = cut_rows(encode_lines(checkpoint.vocabulary, text), arguments.steps)

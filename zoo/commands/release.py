@@ -2,7 +2,6 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 SUMMARY = "copy a checkpoint for others: without optimizer and paths, in fewer bytes if wanted"
 EXAMPLES = """\
@@ -44,11 +43,11 @@ def run(arguments: argparse.Namespace) -> None:
     card = None if arguments.card is None else read_card(arguments.card)
     precision = "int8" if arguments.int8 else "half" if arguments.half else "float32"
 
-    def write() -> Any:
+    def write() -> Path:
         checkpoint = zoo.load(arguments.checkpoint)
         num_parameters = sum(leaf.size for leaf in jax.tree.leaves(checkpoint.params))
 
-        def add_card(directory: Any) -> None:
+        def add_card(directory: Path) -> None:
             if card is not None:
                 write_card(directory, card, num_parameters, _size(directory))
 
@@ -59,6 +58,6 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"{place}: {_size(place) / 1e6:.1f} MB")
 
 
-def _size(directory: Any) -> int:
+def _size(directory: Path) -> int:
     """The bytes of all files below a directory."""
     return sum(path.stat().st_size for path in Path(directory).rglob("*") if path.is_file())

@@ -3,14 +3,11 @@
 import argparse
 import json
 import sys
-from typing import TYPE_CHECKING, Any
 
 from zoo.commands.lines import given_lines, tell_unknown
 from zoo.errors import UserError
 from zoo.special_tokens import UNKNOWN
-
-if TYPE_CHECKING:
-    pass
+from zoo.types import Json
 
 SUMMARY = "translate texts with an encoder-decoder: a line each, on stdout"
 EXAMPLES = """\
@@ -62,7 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     checkpoint = zoo.load(arguments.checkpoint)
     names = ("length_penalty", "temperature", "seed", "n_best")
-    settings: dict[str, Any] = {name: getattr(arguments, name) for name in names}
+    settings: Json = {name: getattr(arguments, name) for name in names}
     settings["beam_size"] = (
         arguments.beam_size
         if arguments.beam_size is not None

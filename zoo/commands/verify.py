@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import json
 import sys
-from typing import Any
 
 from zoo.errors import UserError
 from zoo.types import Json
@@ -82,7 +81,7 @@ def _verify(name: str, directory: str, places: list[str]) -> list[Json]:
         reason = "needs --data_directory"
     elif not card.is_of_this_python:
         reason = f"its text is that of Python {card.python}"
-    measured: dict[str, dict[str, Any]] = {}  # by flags, so that nothing is measured twice
+    measured: dict[str, Json] = {}  # by flags, so that nothing is measured twice
     results = []
     for score in card.scores:
         result = {
@@ -124,7 +123,7 @@ def _measure(directory: str, flags: str, data_directory: str | None) -> Json:
     return evaluate.measure(parser.parse_args([directory, *flags.split(), *where]))
 
 
-def _line(result: dict[str, Any]) -> str:
+def _line(result: Json) -> str:
     """A result in a line.
 
     Example:

@@ -5,13 +5,14 @@ Axes: B batch rows, T time steps, N tokens of a stream.
 
 import copy
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 
 from zoo.data.token_file import Tokens, pieces_of
 from zoo.errors import UserError
 from zoo.special_tokens import END_ID, START_ID
+from zoo.types import PyTree
 
 
 class Batch(NamedTuple):
@@ -39,7 +40,7 @@ class Batches(Protocol):
         """How many batches an epoch has."""
         ...
 
-    def batch(self, epoch: int, index: int) -> Any:
+    def batch(self, epoch: int, index: int) -> PyTree:
         """Return batch number `index` of an epoch, a tree of arrays."""
         ...
 

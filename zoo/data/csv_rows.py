@@ -11,14 +11,14 @@ import itertools
 import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from zoo.data.text_reading import place_of, read_lines
 from zoo.errors import UserError
+from zoo.types import Json
 
 _DELIMITERS = (",", ";", "\t")
 _LONGEST_FIELD = 2**31 - 1  # characters; the csv module's limit is 131,072 unless it is raised
-_TABS: Mapping[str, Any] = {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
+_TABS: Json = {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
 # A table may also end its lines with carriage returns, as Excel for the Mac writes them.
 _LINE = re.compile(r"[^\r]*\r\n?|[^\r]+")
 # The rest of a quoted field behind its first quote: "" stands for a quote.
@@ -73,7 +73,7 @@ def _keep(lines: Iterator[str], record: list[str]) -> Iterator[str]:
         yield line
 
 
-def _find_form(header: str, wanted: Collection[str]) -> Mapping[str, Any]:
+def _find_form(header: str, wanted: Collection[str]) -> Json:
     """Return how a .csv with this header is written, as the csv module's settings."""
     fields = {
         delimiter: next(csv.reader([header], delimiter=delimiter)) for delimiter in _DELIMITERS
@@ -111,7 +111,7 @@ def _check_width(row: list[str], names: list[str], delimiter: str, place: str) -
 
 
 def _wrong_quote(
-    path: Path, start: int, record: list[str], form: Mapping[str, Any], error: csv.Error
+    path: Path, start: int, record: list[str], form: Json, error: csv.Error
 ) -> UserError:
     """The error of a row that cannot be read.
 
@@ -135,7 +135,7 @@ def _wrong_quote(
     )
 
 
-def _find_open_quote(record: list[str], form: Mapping[str, Any]) -> int | None:
+def _find_open_quote(record: list[str], form: Json) -> int | None:
     """Return which line of a record opens a quote that is not closed, or None if none does."""
     text = "".join(record)
     opening = re.compile(' *"' if form.get("skipinitialspace") else '"')

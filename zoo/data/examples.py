@@ -1,6 +1,6 @@
 """The examples that corpora give: one class for each kind of corpus."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 Text = str  # a line of a text, without its newline
 Alignment = tuple[tuple[int, int], ...]
@@ -41,7 +41,7 @@ KINDS: dict[type, str] = {
 }
 
 
-def check_example(example: Any, gives: type) -> None:
+def check_example(example: object, gives: type) -> None:
     """Refuses what a corpus gives instead of an example.
 
     Args:

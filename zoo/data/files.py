@@ -5,13 +5,13 @@ import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from zoo.data.config import SharedDataConfig
 from zoo.data.corpora import Corpus
 from zoo.data.splits import WHOLE
 from zoo.data.text_reading import checksum, readable, user_path
 from zoo.errors import UserError
+from zoo.types import Json
 
 _SECONDS = 5  # that a server may take to answer
 _CHUNK_BYTES = 1 << 18
@@ -81,7 +81,7 @@ def _wanted(corpus: Corpus, ends: list[str]) -> str:
     return ", ".join(stem + end for stem in stems for end in ends) + origin
 
 
-def fingerprint(corpus: Corpus, files: Files, options: Mapping[str, Any]) -> str:
+def fingerprint(corpus: Corpus, files: Files, options: Json) -> str:
     """Returns 16 hexadecimal digits that change when the examples of a corpus may change.
 
     Args:

@@ -3,7 +3,6 @@
 import collections
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -102,7 +101,7 @@ def make_labels(of_texts: Sequence[Sequence[str]], *, multiple: bool = False) ->
     return Labels(names, tuple(counts[name] for name in names), multiple, len(of_texts))
 
 
-def labels_from_json(record: Any) -> Labels:
+def labels_from_json(record: Json) -> Labels:
     """The labels that `Labels.to_json` described.
 
     Raises:

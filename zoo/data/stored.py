@@ -36,7 +36,7 @@ class Stored(Sequence[Any]):
     def __init__(
         self,
         records: Sequence[Any],
-        unpack: Callable[[dict[str, Any]], Sequence[Any]],
+        unpack: Callable[[Json], Sequence[Any]],
         block_size: int = 1,
     ):
         self._records, self._unpack, self._block_size = records, unpack, block_size

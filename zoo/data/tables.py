@@ -9,7 +9,6 @@ import math
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from zoo.data.config import LabeledDataConfig
 from zoo.data.csv_rows import csv_rows
@@ -122,7 +121,7 @@ def labeled_rows(labels: Sequence[tuple[str, ...]], place: str) -> list[int]:
     return rows
 
 
-def _json_rows(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
+def _json_rows(path: Path) -> Iterator[tuple[Json, str]]:
     for line, place in numbered_lines(path):
         try:
             row = json.loads(line)
@@ -154,7 +153,7 @@ class _LabelReader:
 
     def __init__(self, columns: Columns):
         self._columns = columns
-        self._first: tuple[Any, str] | None = None  # the first label, and its place
+        self._first: tuple[object, str] | None = None  # the first label, and its place
 
     def read(self, row: Json, place: str) -> tuple[str, ...]:
         """Return the labels of a row: none only if several are allowed, or rows are skipped."""
@@ -178,7 +177,7 @@ class _LabelReader:
                 raise UserError(f"{place}: the label is {value!r}; {_ONE_LABEL}, or {_SKIP}")
         return tuple(dict.fromkeys(labels))
 
-    def _read_one(self, value: Any, place: str) -> str:
+    def _read_one(self, value: object, place: str) -> str:
         """Return a value, which must not be a list, as a string."""
         if type(value) not in _KINDS:
             raise UserError(f"{place}: the label is {str(value)[:40]!s}; {_ONE_LABEL}")
@@ -194,7 +193,7 @@ class _LabelReader:
         return label
 
 
-def _is_missing(value: Any) -> bool:
+def _is_missing(value: object) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 

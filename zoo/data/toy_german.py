@@ -12,7 +12,7 @@ the marks of objects beside the invented languages.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 
@@ -41,6 +41,8 @@ from zoo.data.toy_words import (
     Pronoun,
     Verb,
 )
+
+Choice = TypeVar("Choice")
 
 SPLIT_SIZES = {"train": 10_000, "validation": 500, "test": 500}
 MAX_WORDS = 40  # of a side
@@ -131,7 +133,7 @@ class _Writer:
     def _chance(self, probability: float) -> bool:
         return self._generator.random() < probability
 
-    def _choose(self, options: Sequence[Any]) -> Any:
+    def _choose(self, options: Sequence[Choice]) -> Choice:
         return options[int(self._generator.random() * len(options))]
 
     def sentence(self) -> list[Clause]:

@@ -7,7 +7,7 @@ import difflib
 import functools
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -292,7 +292,7 @@ def build_vocabulary(
     return vocabulary([*SPECIAL_TOKENS, *ordinary])
 
 
-def vocabulary_from_json(record: Any) -> Vocabulary:
+def vocabulary_from_json(record: Json) -> Vocabulary:
     """Return the vocabulary that `Vocabulary.to_json` described.
 
     Args:
@@ -307,8 +307,8 @@ def vocabulary_from_json(record: Any) -> Vocabulary:
     _check_kind(kind)
     if kind == SubwordVocabulary.kind:
         try:
-            model = base64.b64decode(record.get("model"), validate=True)
-        except (TypeError, ValueError) as error:
+            model = base64.b64decode(record["model"], validate=True)
+        except (KeyError, TypeError, ValueError) as error:
             raise _damaged("the subword model is not base64 text") from error
         return SubwordVocabulary(model)
     tokens = record.get("tokens")

@@ -215,10 +215,10 @@ def _best(first: Hypotheses, second: Hypotheses) -> Hypotheses:
 
 def _begin(
     model: Model, params: Params, sources: Array, source_lengths: Array, room: int
-) -> tuple[Any, Any]:
+) -> tuple[PyTree, PyTree]:
     """The sources encoded, as the decoder's memory and first state."""
 
-    def both(module: Any) -> tuple[Any, Any]:
+    def both(module: Any) -> tuple[PyTree, PyTree]:
         return module.begin(module.encode(sources, source_lengths), room)
 
     return model.apply({"params": params}, method=both)
@@ -226,7 +226,7 @@ def _begin(
 
 def _next(
     model: Model, params: Params, last: Array, memory: PyTree, state: PyTree
-) -> tuple[Array, Any]:
+) -> tuple[Array, PyTree]:
     """Logits [B, V] after the tokens int32[B], and the state with them."""
     output = model.apply({"params": params}, last[:, None], memory, state, method="decode")
     return output.logits[:, 0], output.state

@@ -209,7 +209,7 @@ def make_row_keys(settings: GenerationSettings, num_rows: int) -> Array:
     return jax.vmap(partial(jax.random.fold_in, seed_key))(jnp.arange(num_rows))
 
 
-def make_options(settings: GenerationSettings, vocabulary_size: int) -> dict[str, Any]:
+def make_options(settings: GenerationSettings, vocabulary_size: int) -> dict[str, np.generic]:
     """Keyword arguments of `sample`, of one type each: so no value compiles anything again."""
     return {
         "temperature": np.float32(settings.temperature),
@@ -304,7 +304,7 @@ def draw_step(
     row_keys: Array,
     index: Array,
     options: dict[str, Array],
-) -> tuple[DecodingState, Array, Any]:
+) -> tuple[DecodingState, Array, PyTree]:
     """Draws one token for every row; arguments as those of `draw_block`.
 
     Args:

@@ -14,6 +14,7 @@ from jax import Array
 
 from zoo.data.batching import shift_targets
 from zoo.data.labeled_batching import cut_rows, encode_texts, pad
+from zoo.data.vocabulary import Vocabulary
 from zoo.decoding.beam_search import Hypotheses, beam_search, draw_sequences
 from zoo.errors import UserError
 from zoo.models.output import Model
@@ -75,7 +76,7 @@ class TrainedTranslator(Checkpoint):
 
     kind = TRANSLATOR
 
-    source_vocabulary: Any
+    source_vocabulary: Vocabulary
     lowercase: bool = False
 
     @property
@@ -255,5 +256,5 @@ def _record(
     )
 
 
-def _surfaces(vocabulary: Any, tokens: np.ndarray) -> tuple[str, ...]:
+def _surfaces(vocabulary: Vocabulary, tokens: np.ndarray) -> tuple[str, ...]:
     return tuple(END if token == END_ID else vocabulary.tokens[token] for token in tokens.tolist())

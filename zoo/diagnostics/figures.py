@@ -4,15 +4,14 @@
 {"kind": "heat_map", "title", "rows", "columns", "values", "texts"}     values from 0 to 1
 """
 
-from typing import Any
-
 import numpy as np
 
 from zoo.decoding.translation import Translation
 from zoo.diagnostics.gradient_flow import GradientFlow
 from zoo.evaluation.classification import ClassificationScore
+from zoo.types import Json
 
-Figure = dict[str, Any]
+Figure = Json
 
 
 def gradient_figure(flow: GradientFlow) -> Figure:

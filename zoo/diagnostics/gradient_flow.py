@@ -23,6 +23,7 @@ from jax import lax
 from zoo.data.batching import shift_targets
 from zoo.errors import UserError
 from zoo.layers.cross_entropy import token_losses
+from zoo.models.output import Model
 from zoo.models.recurrent_lm import RecurrentLM
 from zoo.types import Params, PyTree
 
@@ -46,6 +47,17 @@ class GradientFlow(NamedTuple):
     hidden: np.ndarray
     memory: np.ndarray | None
     reach: int
+
+
+def require_recurrent(model: Model, name: str) -> RecurrentLM:
+    """Returns a model that has a state that goes through time.
+
+    Raises:
+        UserError: it has none; the message calls it by this name.
+    """
+    if isinstance(model, RecurrentLM):
+        return model
+    raise UserError(f"{name} has no state that goes through time; give a recurrent_lm")
 
 
 def gradient_flow(model: RecurrentLM, params: Params, tokens: np.ndarray) -> GradientFlow:
@@ -75,25 +87,23 @@ def gradient_flow(model: RecurrentLM, params: Params, tokens: np.ndarray) -> Gra
 @partial(jax.jit, static_argnames="model")
 def _state_norms(model: RecurrentLM, params: Params, tokens: Array) -> Array:
     """[T+1, L, states], by distance from the last step."""
-    variables = {"params": params}
     inputs, targets = tokens[:, :-1].T, tokens[:, -1:]
 
-    def step(carry: PyTree, now: Array) -> Any:
-        output: Any = model.apply(variables, now[:, None], carry)
-        return output.carry
+    def step(carry: PyTree, now: Array) -> PyTree:
+        return _apply(model, params, now[:, None], carry).carry
 
-    def forward(carry: PyTree, now: Array) -> tuple[Any, Any]:
+    def forward(carry: PyTree, now: Array) -> tuple[PyTree, PyTree]:
         return step(carry, now), carry
 
-    def backward(grad: Any, at: tuple[Any, Array]) -> tuple[Any, Array]:
+    def backward(grad: PyTree, at: tuple[PyTree, Array]) -> tuple[PyTree, Array]:
         carry, now = at
         _, pull_back = jax.vjp(lambda before: step(before, now), carry)
         (grad,) = pull_back(grad)
         return grad, _norms(model, grad)
 
     def last_loss(carry: PyTree) -> Array:
-        output: Any = model.apply(variables, inputs[-1][:, None], carry)
-        return token_losses(output.logits, targets).sum()
+        logits = _apply(model, params, inputs[-1][:, None], carry).logits
+        return token_losses(logits, targets).sum()
 
     last, carries = lax.scan(forward, model.zero_carry(len(tokens)), inputs[:-1])
     grad = jax.grad(last_loss)(last)
@@ -103,18 +113,21 @@ def _state_norms(model: RecurrentLM, params: Params, tokens: Array) -> Array:
     return jnp.concatenate([at_the_end[None], first[None], norms[::-1]])
 
 
+def _apply(model: Model, params: Params, *args: Any, **options: Any) -> Any:
+    return model.apply({"params": params}, *args, **options)
+
+
 def _output_norm(model: RecurrentLM, params: Params, tokens: Array) -> Array:
     """The norm of the gradient at the last output of the top layer."""
-    variables = {"params": params}
 
     def run(module: RecurrentLM, embedded: Array) -> Array:
         return module.stack(embedded)[0][:, -1:]
 
     def loss(outputs: Array) -> Array:
-        logits: Any = model.apply(variables, outputs, method=RecurrentLM.read_out)
+        logits = _apply(model, params, outputs, method=RecurrentLM.read_out)
         return token_losses(logits, tokens[:, -1:]).sum()
 
-    outputs: Any = model.apply(variables, params["embedding"][tokens[:, :-1]], method=run)
+    outputs = _apply(model, params, params["embedding"][tokens[:, :-1]], method=run)
     return jnp.linalg.norm(jax.grad(loss)(outputs), axis=-1).mean()
 
 
@@ -137,14 +150,13 @@ def _norms(model: RecurrentLM, carry: PyTree) -> Array:
 @partial(jax.jit, static_argnames="model")
 def _input_norms(model: RecurrentLM, params: Params, tokens: Array) -> Array:
     """[T], the gradient at every input as training computes it, with the model's truncation."""
-    variables = {"params": params}
 
     def loss(embedded: Array) -> Array:
         def run(module: RecurrentLM, embedded: Array) -> Array:
             outputs, _ = module.stack(embedded)
             return module.read_out(outputs[:, -1:])
 
-        logits: Any = model.apply(variables, embedded, method=run)
+        logits = _apply(model, params, embedded, method=run)
         return token_losses(logits, tokens[:, -1:]).sum()
 
     embedded = params["embedding"][tokens[:, :-1]]

@@ -2,12 +2,15 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zoo.diagnostics.gradient_flow import GradientFlow
 from zoo.diagnostics.pictures import COLOURS, MARKERS, picture, tidy
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def draw_flows(
@@ -37,7 +40,7 @@ def draw_flows(
         _legend(axes[0])
 
 
-def _draw_flow(axis: Any, name: str, flow: GradientFlow, index: int) -> None:
+def _draw_flow(axis: "Axes", name: str, flow: GradientFlow, index: int) -> None:
     colour = COLOURS[index % len(COLOURS)]
     distance = np.arange(flow.hidden.shape[1])
     every = max(1, len(distance) // 8)

@@ -4,10 +4,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zoo.errors import UserError
 from zoo.whole_file import whole_file
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Okabe and Ito 2008: told apart by colour-blind people too. Each comes with its own marker.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
@@ -18,7 +22,7 @@ SUFFIXES = (".png", ".svg", ".pdf")
 @contextmanager
 def picture(
     path: os.PathLike[str] | str, size: tuple[float, float], **subplots: Any
-) -> Iterator[tuple[Any, Any]]:
+) -> Iterator[tuple["Figure", Any]]:
     """A figure and its axes; saved, whole or not at all, when the block ends without an error.
 
     Args:
@@ -57,7 +61,7 @@ def check_path(path: os.PathLike[str] | str) -> Path:
     return target
 
 
-def tidy(axes: Any) -> None:
+def tidy(axes: "Axes") -> None:
     """Takes away the lines of a plot that carry nothing."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(visible=True, alpha=0.25, linewidth=0.6)

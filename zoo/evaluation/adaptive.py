@@ -7,14 +7,14 @@ parameters (see `zoo.evaluation.dynamic_evaluation` and `zoo.evaluation.neural_c
 import dataclasses
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from zoo.data.vocabulary import encode_lines
+from zoo.data.vocabulary import Vocabulary, encode_lines
 from zoo.errors import UserError
 from zoo.evaluation.dynamic_evaluation import DynamicEvaluation, Rates, follow, gradient_sizes
 from zoo.evaluation.modes import Mode
@@ -82,7 +82,7 @@ def read_window(
     """
     real = jnp.arange(len(window.targets)) < window.length
 
-    def loss(params: PyTree) -> tuple[Array, tuple[Array, Any]]:
+    def loss(params: PyTree) -> tuple[Array, tuple[Array, PyTree]]:
         output = model.apply(
             {"params": params},
             window.inputs[None],
@@ -207,7 +207,7 @@ class AdaptiveLM:
         """V."""
         return self.model.vocabulary_size
 
-    def zero_carry(self, batch_size: int) -> Any:
+    def zero_carry(self, batch_size: int) -> PyTree:
         """Raises UserError: there is no text yet that the model could adapt to."""
         raise UserError(
             "a model that adapts to a text scores texts, and can't be sampled from; give the "
@@ -263,7 +263,7 @@ class AdaptiveCheckpoint:
         return {"trained": self.trained.params, "sizes": self.sizes}
 
     @property
-    def vocabulary(self) -> Any:
+    def vocabulary(self) -> Vocabulary:
         """The vocabulary of the trained model."""
         return self.trained.vocabulary
 

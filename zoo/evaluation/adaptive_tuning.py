@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from zoo.data.batching import shift_targets
 from zoo.data.vocabulary import encode_lines
@@ -11,6 +10,7 @@ from zoo.evaluation.dynamic_evaluation import DynamicEvaluation
 from zoo.evaluation.modes import Mode
 from zoo.evaluation.neural_cache import NeuralCache, mix_in
 from zoo.evaluation.perplexity import text_lines
+from zoo.types import Json
 
 MOST_TOKENS = 10_000  # of the text that dynamic evaluation is tuned on
 _FACTOR = 2.0  # between two values of a setting that are tried
@@ -90,7 +90,7 @@ def _climb(
 
 def replace_setting(settings: DynamicEvaluation, field: str, value: float) -> DynamicEvaluation:
     """Returns the settings with another value of one of them."""
-    changes: dict[str, Any] = {field: value}
+    changes: Json = {field: value}
     return dataclasses.replace(settings, **changes)
 
 

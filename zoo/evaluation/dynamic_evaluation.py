@@ -16,10 +16,11 @@ dynamic model of Mikolov et al. 2010. No token is scored with parameters that ha
 import math
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from zoo.data.batching import Batch
 from zoo.data.streams import StreamBatches
@@ -112,7 +113,7 @@ def follow(rates: Rates, params: PyTree, grads: PyTree, trained: PyTree, sizes: 
     return jax.tree.map(step, params, grads, trained, sizes)
 
 
-def gradient_sizes(model: LanguageModel, params: PyTree, tokens: Any, window: int) -> PyTree:
+def gradient_sizes(model: LanguageModel, params: PyTree, tokens: np.ndarray, window: int) -> PyTree:
     """Returns R, the root mean square of each parameter's gradient over a text.
 
     The text is read as 20 streams, each with its own state, and a gradient is that of the mean

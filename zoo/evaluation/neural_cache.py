@@ -12,7 +12,7 @@ Axes: W steps of a window, n steps of the cache, H width of a state, F values of
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -98,7 +98,7 @@ def look_up(memory: Memory, states: Array, targets: Array, flatness: Array) -> t
     return found, Memory(remembered[steps:], tokens[steps:])
 
 
-def mix_in(model: np.ndarray, cache: np.ndarray, weight: Any) -> np.ndarray:
+def mix_in(model: np.ndarray, cache: np.ndarray, weight: float | np.ndarray) -> np.ndarray:
     """Returns log p from log p_model [N] and log p_cache [N], see `look_up`, with lambda = weight.
 
     Example:

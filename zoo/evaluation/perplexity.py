@@ -15,7 +15,6 @@ import math
 import warnings
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import jax
 import numpy as np
@@ -26,7 +25,7 @@ from zoo.data.vocabulary import count_unknown, encode_lines
 from zoo.errors import Note, UserError
 from zoo.evaluation.modes import MODES, Mode
 from zoo.layers.cross_entropy import token_losses
-from zoo.models.output import LanguageModel
+from zoo.models.output import LanguageModel, ScoresItself
 from zoo.models.trained import TrainedModel, require_language_model
 from zoo.progress import track
 from zoo.special_tokens import END_ID, START_ID, UNKNOWN, UNKNOWN_ID
@@ -267,7 +266,7 @@ def token_log_probabilities(
     if not len(tokens):
         raise UserError("there are no tokens to score; give a text of at least one line")
     inputs = shift_targets(tokens)
-    if hasattr(model, "token_log_probabilities"):  # n-grams, and models that adapt
+    if isinstance(model, ScoresItself):
         return model.token_log_probabilities(params, inputs, tokens, mode=mode)
     if mode == "stream":
         num_rows = min(num_streams, len(tokens))
@@ -342,7 +341,7 @@ def _score_part(
     targets: Array,
     lengths: Array,
     resets: Array,
-) -> tuple[Any, Array]:
+) -> tuple[PyTree, Array]:
     """Log-probabilities [B, T] of the targets, and the carry after each row's last real input."""
     output = model.apply({"params": params}, inputs, carry, lengths=lengths, resets=resets)
     return output.carry, -token_losses(output.logits, targets)

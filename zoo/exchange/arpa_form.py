@@ -5,9 +5,9 @@ The form is described in zoo/exchange/arpa.py.
 
 import math
 import re
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from zoo.data.vocabulary import CharacterVocabulary, LowercaseWordVocabulary, WordVocabulary
 
@@ -25,12 +25,12 @@ _BLANK = re.compile(r"[\s\0]")  # \s is what str.isspace says; KenLM also cuts a
 _ESCAPE = re.compile(r"<U\+([0-9A-F]{4,6})>")
 
 
-def log10(natural: Any) -> list[float]:
+def log10(natural: ArrayLike) -> list[float]:
     """Returns natural logarithms to the base of 10, none of them below `LOG10_ZERO`."""
     return np.maximum(np.asarray(natural, np.float64) / math.log(10), LOG10_ZERO).tolist()
 
 
-def natural_logarithm(log10: Any) -> np.ndarray:
+def natural_logarithm(log10: ArrayLike) -> np.ndarray:
     """Returns logarithms to the base of 10 as natural ones, float32; see `LOG10_ZERO`.
 
     Example:

@@ -9,11 +9,11 @@ Axes: D input features, H units, G gates.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from zoo.errors import UserError
+from zoo.types import PyTree
 
 # Of each of our cells' numbers of gates, Flax's names, in the order of our blocks.
 _GATES = {1: ("",), 3: ("r", "z", "n"), 4: ("i", "f", "g", "o")}
@@ -23,7 +23,7 @@ CELLS_OF_FLAX = ("elman", "gru", "lstm")
 LayerParams = dict[str, np.ndarray]
 
 
-def layer_from_flax(params: Mapping[str, Any]) -> LayerParams:
+def layer_from_flax(params: Mapping[str, PyTree]) -> LayerParams:
     """The parameters of a `RecurrentLayer` from those of a Flax cell.
 
     Args:
@@ -66,7 +66,7 @@ def layer_from_flax(params: Mapping[str, Any]) -> LayerParams:
     return layer
 
 
-def layer_to_flax(layer: Mapping[str, Any], cell: str) -> dict[str, dict[str, np.ndarray]]:
+def layer_to_flax(layer: Mapping[str, PyTree], cell: str) -> dict[str, dict[str, np.ndarray]]:
     """The parameters of the Flax cell that computes what a `RecurrentLayer` does.
 
     Args:
@@ -116,6 +116,6 @@ def _names(gates: tuple[str, ...]) -> list[str]:
     return [side + gate for side in "ih" for gate in gates]
 
 
-def _blocks(array: Any, count: int) -> list[np.ndarray]:
+def _blocks(array: np.ndarray, count: int) -> list[np.ndarray]:
     """An array's equal parts along its last axis."""
     return np.split(np.asarray(array, np.float32), count, axis=-1)

@@ -6,14 +6,13 @@ vocabulary and scores are JSON in the file's metadata, under `zoo`: `zoo.load` n
 
 import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from zoo.errors import WRONG_FORM, UserError
-from zoo.types import Params
+from zoo.types import Json, Params
 from zoo.whole_file import whole_file
 
 _METADATA = "zoo"
@@ -24,9 +23,9 @@ class StoredModel(NamedTuple):
 
     step: int
     params: Params
-    config: Mapping[str, Any]
-    vocabulary: Any
-    progress: Mapping[str, Any]
+    config: Json
+    vocabulary: Json
+    progress: Json
 
 
 def write_safetensors(path: os.PathLike[str] | str, stored: StoredModel) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import UserError
+from zoo.types import PyTree
 
 _NAME = re.compile(r"(weight|bias)_(ih|hh)_l(0|[1-9][0-9]*)(_reverse)?")
 _CELL_NAME = re.compile(r"(weight|bias)_(ih|hh)")
@@ -28,7 +29,7 @@ CELLS_OF_TORCH = ("elman", "elman_relu", "gru", "lstm")
 LayerParams = dict[str, np.ndarray]
 
 
-def stack_from_torch(state: Mapping[str, Any], prefix: str = "") -> dict[str, LayerParams]:
+def stack_from_torch(state: Mapping[str, object], prefix: str = "") -> dict[str, LayerParams]:
     """Returns the parameters of a `RecurrentStack` from a state dict.
 
     Args:
@@ -82,7 +83,7 @@ def _parts_of_name(name: str, prefix: str) -> tuple[str | Any, ...]:
     )
 
 
-def _to_array(name: str, value: Any) -> np.ndarray:
+def _to_array(name: str, value: object) -> np.ndarray:
     """Returns an array or a tensor as finite float32.
 
     A tensor gets here by what it can do, since torch need not be installed: NumPy neither takes
@@ -205,7 +206,7 @@ def _check_shapes(name: str, arrays: Mapping[str, np.ndarray]) -> None:
             )
 
 
-def stack_to_torch(params: Mapping[str, Mapping[str, Any]], cell: str) -> dict[str, np.ndarray]:
+def stack_to_torch(params: Mapping[str, Mapping[str, PyTree]], cell: str) -> dict[str, np.ndarray]:
     """The state dict of torch.nn.RNN, GRU or LSTM that computes what a `RecurrentStack` does.
 
     Args:

@@ -53,7 +53,9 @@ def _rounded_product_backward(
 _rounded_product.defvjp(_rounded_product_keeping, _rounded_product_backward)
 
 
-def sum_of_products(x: jax.Array, y: jax.Array, dtype: str | None = None) -> jax.Array:
+def sum_of_products(
+    x: jax.Array, y: jax.Array, dtype: str | None = None, *, rows_are_shared: bool = False
+) -> jax.Array:
     """sum_{t,b} x_{tb} y_{tb}': what a kernel's gradient is, over steps and rows.
 
     One device flattens the two axes into one, which is all that its matrix product needs. Devices
@@ -64,6 +66,7 @@ def sum_of_products(x: jax.Array, y: jax.Array, dtype: str | None = None) -> jax
         x: [T, B, D].
         y: [T, B, H].
         dtype: as in `product`.
+        rows_are_shared: the rows B lie on several devices.
 
     Returns:
         [D, H] in the dtype of x.
@@ -72,7 +75,7 @@ def sum_of_products(x: jax.Array, y: jax.Array, dtype: str | None = None) -> jax
         >>> sum_of_products(jnp.ones((2, 3, 1)), jnp.ones((2, 3, 2))).tolist()
         [[6.0, 6.0]]
     """
-    if jax.device_count() == 1:
+    if not rows_are_shared:
         return product(x.reshape((-1, x.shape[-1])).T, y.reshape((-1, y.shape[-1])), dtype)
     rounded = dtype or x.dtype
     return jnp.einsum(

@@ -24,7 +24,7 @@ Axes: B rows, T target steps, S source steps, D width of an embedding, H width o
 """
 
 import itertools
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax
@@ -66,8 +66,8 @@ class Memory(NamedTuple):
         vector: [B, H], z.
     """
 
-    keys: Any
-    values: Any
+    keys: PyTree
+    values: PyTree
     lengths: Array
     vector: Array
 
@@ -169,7 +169,7 @@ class RecurrentState(NamedTuple):
     """The carry of each layer, and h~ [B, H] of the step before (None without input feeding)."""
 
     carry: tuple[State, ...]
-    fed: Any
+    fed: PyTree
 
 
 class RecurrentDecoder(nn.Module):

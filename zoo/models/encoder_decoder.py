@@ -14,7 +14,7 @@ vocabulary.
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax
@@ -229,7 +229,7 @@ class EncoderDecoder(nn.Module):
         embedded = self._embed(self.source_embedding, sources, deterministic)
         return self.encoder(embedded, source_lengths, deterministic)
 
-    def begin(self, encoded: Encoded, room: int) -> tuple[Any, Any]:
+    def begin(self, encoded: Encoded, room: int) -> tuple[PyTree, PyTree]:
         """Memory and first state of a decoder that is to read at most `room` target tokens."""
         return self.decoder.begin(encoded, room)
 

@@ -5,10 +5,13 @@ distribution too, and a language model like any other.
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+
+from zoo.models.output import LanguageModel
+from zoo.types import PyTree
 
 Array = jax.Array
 
@@ -23,7 +26,7 @@ class MixtureOutput(NamedTuple):
     """
 
     logits: Array
-    carry: tuple[Any, ...]
+    carry: tuple[PyTree, ...]
     parts: Array
 
 
@@ -47,7 +50,7 @@ class MixtureLM:
         [[1.0, 1.0]]
     """
 
-    parts: tuple[Any, ...]
+    parts: tuple[LanguageModel, ...]
 
     @property
     def vocabulary_size(self) -> int:
@@ -56,9 +59,9 @@ class MixtureLM:
 
     def apply(
         self,
-        variables: dict[str, Any],
+        variables: dict[str, PyTree],
         tokens: Array,
-        carry: tuple[Any, ...] | None = None,
+        carry: tuple[PyTree, ...] | None = None,
         *,
         lengths: Array | None = None,
         resets: Array | None = None,
@@ -75,6 +78,6 @@ class MixtureLM:
         mixed = jax.nn.logsumexp(log_probs, axis=0, b=weights)
         return MixtureOutput(mixed, tuple(output.carry for output in outputs), log_probs)
 
-    def zero_carry(self, batch_size: int) -> tuple[Any, ...]:
+    def zero_carry(self, batch_size: int) -> tuple[PyTree, ...]:
         """The carries of the parts before anything is read."""
         return tuple(part.zero_carry(batch_size) for part in self.parts)

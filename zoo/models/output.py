@@ -1,8 +1,9 @@
 """What every model of the zoo can be asked, and what every language model gives."""
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
+import numpy as np
 
 from zoo.layers.fast.softmax_loss import SoftmaxInputs
 from zoo.types import PyTree
@@ -43,3 +44,13 @@ class LanguageModel(Model, Protocol):
 
     def zero_carry(self, batch_size: int) -> PyTree:
         """Returns what the model remembers before it has read anything."""
+
+
+@runtime_checkable
+class ScoresItself(Protocol):
+    """A language model that has a way of its own to score a text: n-grams, a model that adapts."""
+
+    def token_log_probabilities(
+        self, params: PyTree, inputs: np.ndarray, targets: np.ndarray, *, mode: str
+    ) -> np.ndarray:
+        """Returns the natural logarithm of each target's probability."""

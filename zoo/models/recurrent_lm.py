@@ -10,7 +10,6 @@ are tied, U is the embedding matrix itself (Press and Wolf 2017; Inan et al. 201
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import flax.linen as nn
 import jax
@@ -26,6 +25,7 @@ from zoo.layers.fast.softmax_loss import SoftmaxInputs
 from zoo.layers.initializers import uniform
 from zoo.layers.recurrent import RecurrentStack
 from zoo.models.output import LMOutput
+from zoo.types import Json
 
 Array = jax.Array
 
@@ -193,7 +193,7 @@ class RecurrentLM(nn.Module):
 
     def _stack(self) -> RecurrentStack:
         config = self.config
-        options: dict[str, Any] = {
+        options: Json = {
             "cell": config.cell,
             "sizes": config.hidden_sizes,
             "dropout_rate": config.layer_dropout_rate,

@@ -3,8 +3,9 @@
 import dataclasses
 import difflib
 import importlib
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+import flax.linen as nn
 
 from zoo.errors import UserError
 from zoo.types import Json
@@ -116,7 +117,7 @@ def default_config(name: str) -> Json:
     return {"architecture": name, **dataclasses.asdict(_classes(name)[0]())}
 
 
-def build(config: Mapping[str, Any], vocabulary_size: int, **sizes: int) -> Any:
+def build(config: Json, vocabulary_size: int, **sizes: int) -> nn.Module:
     """The model that a config's model section describes.
 
     Args:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeVar
 
 from zoo.errors import UserError
@@ -38,7 +37,7 @@ class TrainedModel(Protocol):
         """A Flax module, such as `RecurrentLM`, or what is used as one."""
 
     @property
-    def params(self) -> Any:
+    def params(self) -> Params:
         """Its parameters."""
 
     @property
@@ -69,8 +68,8 @@ class Checkpoint:
     name: str = "the model"
     directory: os.PathLike[str] | str = ""
     step: int = 0
-    config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    progress: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    config: Json = dataclasses.field(default_factory=dict)
+    progress: Json = dataclasses.field(default_factory=dict)
 
     @property
     def vocabulary_record(self) -> Json:

@@ -9,7 +9,7 @@ encoders` and `zoo.models.decoders`. z, the source as one vector, is the mean of
 Axes: B rows, S source steps, T target steps, H width.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax
@@ -20,6 +20,7 @@ from zoo.layers.positions import positions
 from zoo.layers.transformer import KeysValues, TransformerLayer, empty_cache
 from zoo.models.decoders import Decoded
 from zoo.models.encoders import Encoded
+from zoo.types import PyTree
 
 Array = jax.Array
 
@@ -68,9 +69,9 @@ class LayersMemory(NamedTuple):
         offset: [B, H], what z adds to every step; None where the layers look at the states.
     """
 
-    layers: tuple[Any, ...]
+    layers: tuple[PyTree, ...]
     lengths: Array
-    offset: Any
+    offset: Array | None
 
 
 class CacheState(NamedTuple):

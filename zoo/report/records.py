@@ -19,7 +19,7 @@ import json
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from zoo.errors import UserError
 from zoo.types import Json
@@ -53,7 +53,7 @@ class Record(NamedTuple):
     config: Json
     curves: dict[tuple[str, str], Curve]
     samples: list[tuple[int, str]]
-    summary: dict[str, Any]
+    summary: Json
 
 
 def read_record(workdir: Path) -> Record:
@@ -170,7 +170,7 @@ def flatten(config: Json, prefix: str = "") -> Json:
         >>> flatten({"model": {"cell": "gru"}})
         {'model.cell': 'gru'}
     """
-    flat: dict[str, Any] = {}
+    flat: Json = {}
     for name, value in config.items():
         if isinstance(value, dict):
             flat |= flatten(value, f"{prefix}{name}.")
@@ -179,7 +179,7 @@ def flatten(config: Json, prefix: str = "") -> Json:
     return flat
 
 
-def differing_fields(configs: list[Json]) -> dict[str, list[Any]]:
+def differing_fields(configs: list[Json]) -> dict[str, list[object]]:
     """The fields in which plain configs differ, with each one's value; None where it has none.
 
     Example:

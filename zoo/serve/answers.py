@@ -11,19 +11,17 @@ from zoo.decoding.settings import GenerationSettings
 from zoo.decoding.text import unknown_parts
 from zoo.decoding.translation import translate
 from zoo.diagnostics.figures import gradient_figure
-from zoo.diagnostics.gradient_flow import cut_rows, gradient_flow
+from zoo.diagnostics.gradient_flow import cut_rows, gradient_flow, require_recurrent
 from zoo.errors import UserError
 from zoo.evaluation.classifying import classify
-from zoo.models.recurrent_lm import RecurrentLM
 from zoo.report.charts import Series, line_chart
 from zoo.serve.models import ServedModels
-
-Record = dict[str, Any]
+from zoo.types import Json
 
 
 def generated(
     models: ServedModels, weights: Mapping[str, float], prompt: str, settings: GenerationSettings
-) -> Iterator[Record]:
+) -> Iterator[Json]:
     """Lines: the models and what they don't know of the prompt, each token, the end.
 
     Args:
@@ -38,7 +36,7 @@ def generated(
     num_tokens = 0
     for drawn in stream_tokens(checkpoint, prompt, settings):
         num_tokens += 1
-        record: Record = {
+        record: Json = {
             "text": drawn.text,
             "token": drawn.token,
             "probability": drawn.probability,
@@ -50,7 +48,7 @@ def generated(
     yield {"num_tokens": num_tokens}
 
 
-def classified(models: ServedModels, name: str, text: str) -> Record:
+def classified(models: ServedModels, name: str, text: str) -> Json:
     """The labels, the most probable first, and the tokens with their weights."""
     (found,) = classify(models.load(name), text)
     ordered = sorted(found.probabilities.items(), key=lambda pair: -pair[1])
@@ -63,7 +61,7 @@ def classified(models: ServedModels, name: str, text: str) -> Record:
 
 def translated(
     models: ServedModels, name: str, text: str, *, beam_size: int, length_penalty: float
-) -> Record:
+) -> Json:
     """The best translation with its attention, and all that the beam held."""
     (found,) = translate(
         models.load(name),
@@ -83,7 +81,7 @@ def translated(
     }
 
 
-def gradients(models: ServedModels, name: str, text: str, *, steps: int) -> Record:
+def gradients(models: ServedModels, name: str, text: str, *, steps: int) -> Json:
     """The chart of the gradient through time on a text, as SVG, and the names of its curves.
 
     Raises:
@@ -91,10 +89,9 @@ def gradients(models: ServedModels, name: str, text: str, *, steps: int) -> Reco
             or 0 everywhere.
     """
     checkpoint = models.load(name)
-    if not isinstance(checkpoint.model, RecurrentLM):
-        raise UserError(f"{name} has no state that goes through time; use a recurrent_lm")
+    model = require_recurrent(checkpoint.model, name)
     rows = cut_rows(encode_lines(checkpoint.vocabulary, text.split("\n")), steps)
-    flow = gradient_flow(checkpoint.model, checkpoint.params, rows)
+    flow = gradient_flow(model, checkpoint.params, rows)
     figure = gradient_figure(flow)
     series = [Series(**one) for one in figure["series"]]
     if not series or not all(np.isfinite(one.y).all() for one in series):
@@ -111,6 +108,6 @@ def gradients(models: ServedModels, name: str, text: str, *, steps: int) -> Reco
     }
 
 
-def _named(pairs: Any, first: str, second: str) -> list[Record]:
+def _named(pairs: Any, first: str, second: str) -> list[Json]:
     """Pairs as records with names for the two."""
     return [{first: one, second: two} for one, two in pairs]

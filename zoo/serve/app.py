@@ -47,6 +47,7 @@ from zoo.serve.fields import MAX_BODY_BYTES, MAX_CHARACTERS, Fields
 from zoo.serve.guard import Guard
 from zoo.serve.limits import RateLimit, Refused, Turns, while_awaited
 from zoo.serve.models import ServedModels
+from zoo.types import Json
 
 _log = logging.getLogger(__name__)
 
@@ -199,7 +200,7 @@ class _Handlers:
         return await self._answer(request, answers.gradients, name, text, steps=steps)
 
     async def _answer(
-        self, request: Request, function: Callable[..., answers.Record], *args: Any, **options: Any
+        self, request: Request, function: Callable[..., Json], *args: Any, **options: Any
     ) -> Response:
         """What a function of `answers` gives, once it had its turn."""
         work = self._turns.run(function, self._models, *args, **options)

@@ -121,12 +121,13 @@ def _no_number(text: str) -> NoReturn:
     raise ValueError(f"{text} is no JSON")
 
 
-def _is_weight(value: Any) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and 0 <= value <= MAX_WEIGHT
+def _is_weight(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 0 <= value <= MAX_WEIGHT
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     """A value in at most 40 characters of ASCII."""
     text = json.dumps(value)
     return text if len(text) <= 40 else f"{text[:37]}..."

@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -35,7 +35,7 @@ class ServedModel(NamedTuple):
     place: str
     use: str
     architecture: str
-    vocabulary: Any
+    vocabulary: Json
 
 
 class ServedModels:

@@ -13,7 +13,7 @@ Axes: B rows, C labels, N training texts.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import flax.linen as nn
 import jax
@@ -37,11 +37,13 @@ from zoo.evaluation.classification import (
     score_probabilities,
 )
 from zoo.evaluation.classifying import CLASSIFIER, TrainedClassifier, evaluate_classifier, predict
+from zoo.models.classifier import ClassifierOutput
+from zoo.models.output import Model
 from zoo.models.registry import build
 from zoo.tasks.encoded_labeled import Split, encode_labeled_corpus
 from zoo.tasks.own_corpus import note_other_text, own_data_config
 from zoo.tasks.settings import EvaluationConfig, TrainingConfig
-from zoo.tasks.task import Objective, Request, Task
+from zoo.tasks.task import Metrics, Objective, Request, Task
 from zoo.tasks.word_vectors import frozen_vectors, start_from, starting_vectors
 from zoo.tasks.workload import Scores, Workload
 from zoo.types import Json, Params, PyTree
@@ -86,22 +88,15 @@ class ClassifierLoss(Objective):
         weights: w of each label.
     """
 
-    model: nn.Module
+    model: Model
     multiple: bool
     weights: tuple[float, ...]
 
     def loss(
         self, params: Params, carry: PyTree, batch: LabeledBatch, key: Array
-    ) -> tuple[Array, tuple[Any, dict[str, Array]]]:
-        """Mean loss in nats per text, the carry as it was, and the sums behind the mean.
-
-        Args:
-            params: the model's parameters.
-            carry: handed on untouched; texts have no past.
-            batch: tokens, lengths and targets.
-            key: random key for dropout.
-        """
-        output: Any = self.model.apply(
+    ) -> tuple[Array, tuple[PyTree, Metrics]]:
+        """Mean loss in nats per text; see `Objective.loss`."""
+        output: ClassifierOutput = self.model.apply(
             {"params": params},
             batch.tokens,
             lengths=batch.lengths,

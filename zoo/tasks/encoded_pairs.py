@@ -1,7 +1,7 @@
 """A parallel corpus as a translator takes it: its vocabularies, and notes for the user."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from zoo.data.config import ParallelDataConfig
 from zoo.data.fingerprints import of_pairs
 from zoo.data.loading import ParallelTexts, load_parallel_corpus
 from zoo.data.vocabulary import Vocabulary, build_vocabulary, count_unknown
+from zoo.types import Json
 
 
 class EncodedPairs(NamedTuple):
@@ -33,7 +34,7 @@ def encode_parallel_corpus(data: ParallelDataConfig) -> EncodedPairs:
     """
     splits = load_parallel_corpus(data)
     train = splits["train"]
-    options: dict[str, Any] = {"max_size": data.vocabulary_size, "min_count": data.min_count}
+    options: Json = {"max_size": data.vocabulary_size, "min_count": data.min_count}
     if data.share_vocabulary:
         lines = [*train.sources, *train.targets]
         both = build_vocabulary(data.vocabulary, lines, **options)

@@ -5,7 +5,7 @@ loss = -(1/N) sum_n log p(target_n | tokens before it)     nats per token, over 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import flax.linen as nn
 import jax
@@ -17,6 +17,7 @@ from zoo.data.batching import Batch, SeededBatches, SentenceBatches
 from zoo.data.config import DataConfig
 from zoo.data.streams import StreamBatches
 from zoo.data.text_reading import read_text
+from zoo.data.token_file import TokenFile
 from zoo.data.vocabulary import vocabulary_from_json
 from zoo.data.word_vectors import WordVectors
 from zoo.diagnostics.figures import gradient_figure
@@ -26,6 +27,7 @@ from zoo.evaluation.interpolation import Mixture
 from zoo.evaluation.modes import MODES
 from zoo.evaluation.perplexity import Score, evaluate, warn_of_unknown
 from zoo.layers.masks import real_steps
+from zoo.models.output import LMOutput, Model
 from zoo.models.recurrent_lm import RecurrentLM
 from zoo.models.registry import build
 from zoo.models.trained import LANGUAGE_MODEL, TrainedLanguageModel, TrainedModel
@@ -34,7 +36,7 @@ from zoo.tasks.encoded_text import EncodedText, describe, encode_corpus, sample
 from zoo.tasks.losses import output_losses
 from zoo.tasks.own_corpus import corpus_lines
 from zoo.tasks.settings import EvaluationConfig, TrainingConfig
-from zoo.tasks.task import Objective, Request, Task
+from zoo.tasks.task import Metrics, Objective, Request, Task
 from zoo.tasks.word_vectors import frozen_vectors, start_from, starting_vectors
 from zoo.tasks.workload import CountingWorkload, Scores, Workload
 from zoo.types import Json, Params, PyTree
@@ -99,28 +101,23 @@ class LanguageModelLoss(Objective):
             chunks of one length.
     """
 
-    model: nn.Module
+    model: Model
     reset_at_sentences: bool = False
     has_padding: bool = False
     usual_length: int = 0
 
     def loss(
         self, params: Params, carry: PyTree, batch: Batch, key: Array
-    ) -> tuple[Array, tuple[Any, dict[str, Array]]]:
-        """Mean loss in nats per real token, the next carry, and the sums behind the mean.
+    ) -> tuple[Array, tuple[PyTree, Metrics]]:
+        """Mean loss in nats per real token; see `Objective.loss`.
 
-        The model's own penalty, see `LMOutput`, is in the mean, and not in the sums.
-
-        Args:
-            params: the model's parameters.
-            carry: the state after the batch before; rows with `batch.fresh` drop it.
-            batch: inputs, targets, lengths and fresh.
-            key: random key for dropout.
+        The model's own penalty, see `LMOutput`, is in the mean, and not in the sums. The rows that
+        `batch.fresh` names drop the state after the batch before.
         """
-        resets: Any = batch.fresh[:, None]
+        resets = jnp.asarray(batch.fresh)[:, None]
         if self.reset_at_sentences:
             resets = (jnp.asarray(batch.inputs) == START_ID).at[:, 0].max(batch.fresh)
-        output: Any = self.model.apply(
+        output: LMOutput = self.model.apply(
             {"params": params},
             batch.inputs,
             carry,
@@ -260,7 +257,7 @@ class LanguageModeling(Task):
 LANGUAGE_MODELING = LanguageModeling()
 
 
-def _batches(data: DataConfig, tokens: Any, seed: int) -> SeededBatches:
+def _batches(data: DataConfig, tokens: np.ndarray | TokenFile, seed: int) -> SeededBatches:
     if data.batching == "sentence":
         if data.random_length:
             raise UserError(

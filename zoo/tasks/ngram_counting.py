@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from ml_collections import ConfigDict
@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 from zoo.data.config import TextConfig
 from zoo.errors import WRONG_FORM, UserError
 from zoo.models import kneser_ney, maximum_likelihood
+from zoo.models.ngram_lm import NGramLM
 from zoo.models.ngram_tables import fault_of_tables
 from zoo.models.registry import build
 from zoo.models.trained import TrainedLanguageModel
@@ -101,11 +102,11 @@ class NGramCounting(LanguageModeling):
     takes_steps = False
     has_infinite_params = True
 
-    def parameter_shapes(self, model: Any) -> None:
+    def parameter_shapes(self, model: NGramLM) -> None:
         """Returns None: how many n-grams there are follows from the corpus."""
         del model
 
-    def fault_of(self, model: Any, params: PyTree) -> str:
+    def fault_of(self, model: NGramLM, params: PyTree) -> str:
         """Returns what is wrong with tables of n-grams; "" for nothing."""
         try:
             told = fault_of_tables(params, model.config.order, model.vocabulary_size)

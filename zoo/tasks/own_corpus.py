@@ -50,11 +50,13 @@ def own_data_config(checkpoint: Checkpoint, record: type, directory: str | None)
     return config
 
 
-def _check_kinds(name: str, config: Any, defaults: Any) -> None:
+def _check_kinds(name: str, config: Any, defaults: object) -> None:
     """Raises UserError for a field whose value is of another kind than its default."""
     for field in dataclasses.fields(config):
         value, default = getattr(config, field.name), getattr(defaults, field.name)
-        kinds: Any = (tuple, list) if isinstance(default, tuple) else type(default)
+        kinds: type | tuple[type, ...] = (
+            (tuple, list) if isinstance(default, tuple) else type(default)
+        )
         kinds = (int, float) if kinds is float else kinds
         if not isinstance(value, kinds):
             raise UserError(

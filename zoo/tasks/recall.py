@@ -6,15 +6,15 @@ model has to name the first. What it needs to learn that is a gradient that surv
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from zoo.layers.cross_entropy import token_losses
-from zoo.tasks.task import Objective
+from zoo.models.output import LMOutput, Model
+from zoo.tasks.task import Metrics, Objective
 from zoo.types import Params, PyTree
 
 Array = jax.Array
@@ -71,14 +71,14 @@ class Recall(Objective):
         model: maps tokens to an LMOutput.
     """
 
-    model: nn.Module
+    model: Model
 
     def loss(
         self, params: Params, carry: PyTree, batch: RecallBatch, key: Array
-    ) -> tuple[Array, tuple[Any, dict[str, Array]]]:
+    ) -> tuple[Array, tuple[PyTree, Metrics]]:
         """Mean loss in nats, the carry as it was, and sums: loss, right answers and sequences."""
         del key
-        output: Any = self.model.apply({"params": params}, batch.inputs)
+        output: LMOutput = self.model.apply({"params": params}, batch.inputs)
         logits, targets = output.logits[:, -1], jnp.asarray(batch.targets)
         total = token_losses(logits[:, None], targets[:, None]).sum()
         right = (logits.argmax(axis=-1) == targets).sum().astype(jnp.float32)

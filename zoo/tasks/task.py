@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Array = jax.Array
 
-Metrics = dict[str, Any]  # arrays
+Metrics = dict[str, "jax.Array"]
 
 
 class Objective(Protocol):
@@ -32,15 +32,22 @@ class Objective(Protocol):
     """
 
     def loss(
-        self, params: PyTree, carry: PyTree, batch: Any, key: "Array"
+        self, params: PyTree, carry: PyTree, batch: PyTree, key: "Array"
     ) -> "tuple[Array, tuple[PyTree, Metrics]]":
         """Returns the scalar to minimise, the carry for the next batch, and metrics that are sums.
 
         The scalar is a mean over metrics["num_targets"] targets.
+
+        Args:
+            params: the model's parameters.
+            carry: what the model remembers of the batch before; of examples without a past it is
+                handed on untouched.
+            batch: of the task's own kind.
+            key: random key of what is drawn in training, such as dropout.
         """
         ...
 
-    def rate_factor(self, batch: Any) -> "Array | float":
+    def rate_factor(self, batch: PyTree) -> "Array | float":
         """Returns what the learning rate is multiplied by for a batch: 1 unless a task differs."""
         del batch
         return 1.0

@@ -34,6 +34,7 @@ from zoo.errors import UserError
 from zoo.evaluation.bleu import import_sacrebleu
 from zoo.evaluation.translating import TranslationScore, evaluate_translator
 from zoo.layers.masks import real_steps
+from zoo.models.output import Model
 from zoo.models.registry import build
 from zoo.tasks.encoded_pairs import (
     encode_parallel_corpus,
@@ -44,7 +45,7 @@ from zoo.tasks.encoded_pairs import (
 from zoo.tasks.losses import output_losses
 from zoo.tasks.own_corpus import note_other_text, own_data_config
 from zoo.tasks.settings import EvaluationConfig, TrainingConfig
-from zoo.tasks.task import Objective, Request, Task
+from zoo.tasks.task import Metrics, Objective, Request, Task
 from zoo.tasks.workload import Scores, Workload
 from zoo.types import Json, Params, PyTree
 
@@ -100,21 +101,14 @@ class TranslatorLoss(Objective):
         scheduled_sampling_rate: fraction of the inputs that are the model's own words.
     """
 
-    model: nn.Module
+    model: Model
     label_smoothing: float = 0.0
     scheduled_sampling_rate: float = 0.0
 
     def loss(
         self, params: Params, carry: PyTree, batch: ParallelBatch, key: Array
-    ) -> tuple[Array, tuple[Any, dict[str, Array]]]:
-        """Mean loss in nats per real target token, the carry as it was, and the sums behind it.
-
-        Args:
-            params: the model's parameters.
-            carry: handed on untouched; sentences have no past.
-            batch: sources, inputs, targets and their lengths.
-            key: random key for dropout and sampling.
-        """
+    ) -> tuple[Array, tuple[PyTree, Metrics]]:
+        """Mean loss in nats per real target token; see `Objective.loss`."""
         dropout_key, sampling_key = jax.random.split(key)
         inputs = jnp.asarray(batch.inputs)
         if self.scheduled_sampling_rate:

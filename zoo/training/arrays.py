@@ -87,7 +87,7 @@ def _check_size(directory: epath.Path, num_bytes: int) -> None:
         )
 
 
-def named_leaves(tree: PyTree) -> dict[str, Any]:
+def named_leaves(tree: PyTree) -> dict[str, PyTree]:
     """Returns leaves by their path, such as `['optimizer'][0].mu['bias']`."""
     import jax
 
@@ -95,7 +95,7 @@ def named_leaves(tree: PyTree) -> dict[str, Any]:
     return {jax.tree_util.keystr(path): leaf for path, leaf in leaves}
 
 
-def first_difference(found: Any, wanted: PyTree) -> str:
+def first_difference(found: PyTree, wanted: PyTree) -> str:
     """Returns in words the first array whose shape differs between two trees, or "".
 
     Example:
@@ -165,7 +165,7 @@ def _hear_no_late_answers() -> None:
     if getattr(before, "hears_no_late_answers", False):
         return
 
-    def hook(told: Any) -> None:
+    def hook(told: "sys.UnraisableHookArgs") -> None:
         late = told.exc_type is RuntimeError and str(told.exc_value) == "Event loop is closed"
         if not late:
             before(told)

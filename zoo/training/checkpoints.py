@@ -60,9 +60,9 @@ def save(
     step: int,
     params: Params,
     state: PyTree,
-    config: Mapping[str, Any],
-    vocabulary: Mapping[str, Any],
-    progress: Mapping[str, Any],
+    config: Json,
+    vocabulary: Json,
+    progress: Json,
 ) -> epath.Path:
     """Write one step of a run, and return its directory once it is complete.
 
@@ -223,7 +223,10 @@ def latest_sound(
 
 
 def restore(
-    directory: os.PathLike[str] | str, *, params_template: Any = None, state_template: Any = None
+    directory: os.PathLike[str] | str,
+    *,
+    params_template: PyTree = None,
+    state_template: PyTree = None,
 ) -> Restored:
     """Read one step. It does not check the files: call `verify` (or `latest_sound`) first.
 
@@ -285,7 +288,7 @@ def read_json(path: epath.Path) -> Any:
     return json.loads(path.read_bytes())
 
 
-def write_json(path: epath.Path, record: Mapping[str, Any]) -> None:
+def write_json(path: epath.Path, record: Json) -> None:
     """Write one of a step's text files, and wait until it is on the disk."""
     text = json.dumps(record, indent=1, ensure_ascii=False)
     # A lone surrogate has no UTF-8 form; its backslash form is also its JSON escape.

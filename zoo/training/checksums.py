@@ -9,9 +9,10 @@ import json
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from etils import epath
+
+from zoo.types import Json
 
 FILE = "checksums.json"
 ARRAYS = ("params/", "state/")  # directories in which every file has to be listed
@@ -106,7 +107,7 @@ def _fault(directory: epath.Path, required: Iterable[str]) -> str | None:
     return None
 
 
-def _read_sums(directory: epath.Path) -> Any:
+def _read_sums(directory: epath.Path) -> Json:
     """Returns what checksums.json holds; ValueError if it lies elsewhere or might never end."""
     if _leads_outside(directory, FILE):
         raise ValueError(f"{FILE} leads out of the directory")

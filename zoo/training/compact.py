@@ -6,7 +6,7 @@ for matrices of any number of axes, of which the last one is j. Vectors stay in 
 is stored as {"eight_bits": q, "scales": s}, so that a reader needs no other record of it.
 """
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
@@ -40,7 +40,7 @@ def compact(params: Params, precision: str) -> Params:
     }
 
 
-def _store(store: Any, name: str, leaf: np.ndarray) -> Any:
+def _store(store: Callable[[str, np.ndarray], PyTree], name: str, leaf: np.ndarray) -> PyTree:
     return store(name, leaf) if leaf.dtype == np.float32 else leaf
 
 
@@ -50,7 +50,7 @@ def _halve(name: str, leaf: np.ndarray) -> np.ndarray:
     return leaf.astype(np.float16)
 
 
-def _quantize(name: str, leaf: np.ndarray) -> Any:
+def _quantize(name: str, leaf: np.ndarray) -> PyTree:
     del name
     if leaf.ndim < 2:
         return leaf

@@ -87,7 +87,7 @@ def _check_fields(config: ConfigDict, name: str, wanted: set[str]) -> None:
         )
 
 
-def _check_numbers(name: str, value: Any) -> None:
+def _check_numbers(name: str, value: object) -> None:
     """Raises UserError for a number that no field can have: negative, absurd or no number."""
     largest = _LARGEST_SEED if name == "training.seed" else _LARGEST
     for number in value if isinstance(value, tuple | list) else (value,):
@@ -97,7 +97,7 @@ def _check_numbers(name: str, value: Any) -> None:
             raise UserError(f"{name} is {_shown(value)}; use a finite number")
 
 
-def _check_kind(name: str, value: Any, default: Any) -> None:
+def _check_kind(name: str, value: object, default: object) -> None:
     """Raises UserError for a value of another kind than the default.
 
     ConfigDict itself takes None for every field, and does not know what a tuple holds.
@@ -120,7 +120,7 @@ def _allowed(kind: type) -> tuple[type, ...]:
     return (int, float) if kind is float else (kind,)
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     """Returns a value in a message: one line, cut where it is long."""
     text = " ".join(repr(value).split())
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."

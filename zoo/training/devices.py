@@ -12,7 +12,7 @@ axis that does not divide by its mesh axis stays whole. One device is the mesh 1
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jax
 import numpy as np
@@ -105,7 +105,7 @@ def shardings(state: PyTree, mesh: "Mesh | AbstractMesh", num_members: int = 1) 
         (None, 'model')
     """
 
-    def place(path: tuple[Any, ...], leaf: PyTree) -> NamedSharding:
+    def place(path: jax.tree_util.KeyPath, leaf: PyTree) -> NamedSharding:
         names = [str(getattr(key, "name", getattr(key, "key", ""))) for key in path]
         axes = ([DATA] + [None] * leaf.ndim)[: leaf.ndim]
         if num_members == 1:
@@ -146,7 +146,7 @@ def local_rows(mesh: Mesh, num_rows: int) -> slice:
     return slice(min(start for start, _, _ in bounds), max(stop for _, stop, _ in bounds))
 
 
-def place_batches(batches: list[Any], mesh: Mesh | None) -> PyTree:
+def place_batches(batches: list[PyTree], mesh: Mesh | None) -> PyTree:
     """Batches of one shape, stacked on the devices: each row goes where it is worked on.
 
     Args:

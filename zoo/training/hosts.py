@@ -6,7 +6,7 @@ all.
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import jax
 import numpy as np
@@ -129,7 +129,7 @@ def gather(tree: PyTree) -> PyTree:
         return jax.device_get(tree)
     from jax.experimental import multihost_utils
 
-    def fetch(array: Any) -> np.ndarray:
+    def fetch(array: jax.Array) -> np.ndarray:
         if not isinstance(array, jax.Array) or array.is_fully_replicated:
             return np.asarray(array)
         return np.asarray(multihost_utils.process_allgather(array, tiled=True))

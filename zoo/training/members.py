@@ -14,7 +14,7 @@ Members are shared out over the mesh axis `data`.
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -103,11 +103,13 @@ def optimize_each(
     """
     factors = np.asarray(rate_factors, np.float32)
 
-    def update_one(factor: Array, grads: PyTree, state: PyTree, params: Params) -> tuple[Any, Any]:
+    def update_one(
+        factor: Array, grads: PyTree, state: PyTree, params: Params
+    ) -> tuple[PyTree, PyTree]:
         updates, state = optimizer.update(grads, state, params)
         return jax.tree.map(lambda update: factor * update, updates), state
 
-    def update(grads: PyTree, state: PyTree, params: Params = None) -> tuple[Any, Any]:
+    def update(grads: PyTree, state: PyTree, params: Params = None) -> tuple[PyTree, PyTree]:
         return jax.vmap(update_one)(jnp.asarray(factors), grads, state, params)
 
     return optax.GradientTransformation(jax.vmap(optimizer.init), update)
@@ -126,7 +128,7 @@ class MemberBatches:
         self._batches = batches
         self.batches_per_epoch = batches[0].batches_per_epoch
 
-    def batch(self, epoch: int, index: int) -> Any:
+    def batch(self, epoch: int, index: int) -> PyTree:
         """Return batch number `index` of an epoch, of every member."""
         return jax.tree.map(_stack, *(one.batch(epoch, index) for one in self._batches))
 

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -104,7 +103,7 @@ def _staircase(config: OptimizerConfig) -> optax.Schedule:
     Not optax.exponential_decay, whose first step down can't be nearer than the next ones are.
     """
 
-    def rate(step: Any) -> jnp.ndarray:
+    def rate(step: jax.typing.ArrayLike) -> jnp.ndarray:
         since_start = jnp.asarray(step) + config.warmup_steps - config.decay_start_steps
         times = jnp.maximum(since_start // config.decay_every_steps + 1, 0)
         return config.learning_rate * jnp.float32(config.decay_factor) ** times.astype(jnp.float32)
@@ -160,7 +159,7 @@ def make_optimizer(
 def _all_but_recurrent_kernels(params: Params) -> PyTree:
     """True in the place of every parameter but those that multiply a previous state."""
 
-    def is_other(path: tuple[Any, ...], _: Any) -> bool:
+    def is_other(path: jax.tree_util.KeyPath, _: PyTree) -> bool:
         return getattr(path[-1], "key", None) != "recurrent_kernel"
 
     return jax.tree_util.tree_map_with_path(is_other, params)
@@ -169,7 +168,7 @@ def _all_but_recurrent_kernels(params: Params) -> PyTree:
 def _zero(frozen: Mapping[str, np.ndarray]) -> optax.GradientTransformation:
     """Zeros in the place of the frozen elements' updates."""
 
-    def update(updates: PyTree, params: Params) -> Any:
+    def update(updates: PyTree, params: Params) -> PyTree:
         del params
         stopped = {name: jnp.where(mask, 0, updates[name]) for name, mask in frozen.items()}
         return {**updates, **stopped}

@@ -2,8 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from etils import epath
 
@@ -16,7 +15,7 @@ from zoo.types import Json, Params
 from zoo.whole_file import incomplete_name, left_behind
 
 # Fields of a config that name a place, and those that say what to do with it.
-_WITHOUT: dict[str, dict[str, Any]] = {
+_WITHOUT: dict[str, Json] = {
     "data": {
         "directory": "",
         "cache_directory": "",
@@ -99,7 +98,7 @@ def _write(directory: epath.Path, params: Params, restored: checkpoints.Restored
     checkpoints.write_sums(directory)
 
 
-def without_paths(config: Mapping[str, Any]) -> Json:
+def without_paths(config: Json) -> Json:
     """A run's config without the paths of the machine that it was trained on.
 
     Example:

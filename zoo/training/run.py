@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TextIO
+from typing import TextIO
 
 import jax
 import numpy as np
+from etils import epath
 from ml_collections import ConfigDict
 
 from zoo.errors import UserError
@@ -135,10 +136,10 @@ class Run:
         self.write_config(log)
         self._truncate(step, log)
 
-    def _latest_sound(self, log: Callable[[str], None]) -> Any:
+    def _latest_sound(self, log: Callable[[str], None]) -> epath.Path | None:
         """The newest sound checkpoint, when the first process has set the others aside."""
 
-        def find() -> Any:
+        def find() -> epath.Path | None:
             return checkpoints.latest_sound(self.directory, log=log, set_aside=hosts.is_first())
 
         first = hosts.together(lambda: find() if hosts.is_first() else None)
@@ -156,7 +157,7 @@ class Run:
         vocabulary: Json,
         log: Callable[[str], None],
         fingerprints: Mapping[str, str] = MappingProxyType({}),
-    ) -> Any:
+    ) -> Params | None:
         """The parameters of a counted model; None where they are still to be counted.
 
         Raises:
@@ -176,7 +177,7 @@ class Run:
 
     def _check_corpus(
         self,
-        directory: Any,
+        directory: epath.Path,
         vocabulary: Json,
         fingerprints: Mapping[str, str],
         log: Callable[[str], None],
@@ -220,7 +221,7 @@ class Run:
         return self._restore(directory, template)[0]
 
     def _restore(
-        self, directory: Any, template: TrainState
+        self, directory: epath.Path, template: TrainState
     ) -> tuple[TrainState, checkpoints.Restored]:
         params, others = _split(template)
         restored = _read(directory, params_template=params, state_template=others)
@@ -279,7 +280,7 @@ class Run:
                 write_text(path, "".join(lines))
 
 
-def _read(directory: Any, **templates: Any) -> checkpoints.Restored:
+def _read(directory: epath.Path, **templates: PyTree) -> checkpoints.Restored:
     """A step whose sums agree; UserError where its arrays can't be read all the same."""
     try:
         return checkpoints.restore(directory, **templates)
@@ -287,7 +288,7 @@ def _read(directory: Any, **templates: Any) -> checkpoints.Restored:
         raise UserError(f"{error}; remove {directory}, and type the same command") from error
 
 
-def _split(state: TrainState) -> tuple[Any, dict[str, Any]]:
+def _split(state: TrainState) -> tuple[Params, dict[str, PyTree]]:
     """The parameters that are used, and every other array as plain data."""
     others = {
         "step": state.step,
@@ -301,7 +302,7 @@ def _split(state: TrainState) -> tuple[Any, dict[str, Any]]:
     return state.used_params, others
 
 
-def _join(template: TrainState, used_params: Any, others: dict[str, Any]) -> TrainState:
+def _join(template: TrainState, used_params: Params, others: dict[str, PyTree]) -> TrainState:
     """The state that `_split` took apart."""
     fields = {"params": used_params, **others, "key": jax.random.wrap_key_data(others["key"])}
     if template.average is not None:

@@ -3,7 +3,7 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from types import FrameType
 
 
 @contextmanager
@@ -18,7 +18,7 @@ def stop_signals() -> Iterator[list[int]]:
     """
     received: list[int] = []
 
-    def note(number: int, frame: Any) -> None:
+    def note(number: int, frame: FrameType | None) -> None:
         del frame
         received.append(number)
         signal.signal(signal.SIGINT, signal.default_int_handler)

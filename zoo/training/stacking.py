@@ -1,17 +1,16 @@
 """Batches of one shape, stacked for one call of `train_steps`."""
 
-from typing import Any
-
 import jax
 from jax.sharding import Mesh
 
 from zoo.data.batching import Batches
 from zoo.training.devices import place_batches
+from zoo.types import PyTree
 
 
 def stack_batches(
     batches: Batches, step: int, *, most: int, capacity: int, mesh: Mesh | None = None
-) -> tuple[Any, int]:
+) -> tuple[PyTree, int]:
     """The batches of the steps from `step` on, to be trained on in one call.
 
     The data position is the step: it tells the epoch and the index in it.
@@ -26,7 +25,7 @@ def stack_batches(
     Returns:
         Arrays [K, ...], and how many of the K places are to be trained on.
     """
-    chosen: list[Any] = []
+    chosen: list[PyTree] = []
     for position in range(step, step + min(most, capacity)):
         batch = batches.batch(*divmod(position, batches.batches_per_epoch))
         if chosen and _shapes(batch) != _shapes(chosen[0]):
@@ -36,5 +35,5 @@ def stack_batches(
     return place_batches(padded, mesh), len(chosen)
 
 
-def _shapes(batch: Any) -> list[tuple[int, ...]]:
+def _shapes(batch: PyTree) -> list[tuple[int, ...]]:
     return [array.shape for array in jax.tree.leaves(batch)]

@@ -146,7 +146,7 @@ def _accumulate(gradient: Callable[..., Any], num_parts: int) -> Callable[..., A
         return array.swapaxes(0, 1).reshape((-1, *array.shape[2:]))
 
     def accumulated(params: PyTree, carry: PyTree, batch: PyTree, key: Array) -> PyTree:
-        def add_part(sums: PyTree, part: tuple[Array, PyTree, PyTree]) -> tuple[PyTree, Any]:
+        def add_part(sums: PyTree, part: tuple[Array, PyTree, PyTree]) -> tuple[PyTree, PyTree]:
             number, carry, rows = part
             grads, (carry, metrics) = gradient(params, carry, rows, jax.random.fold_in(key, number))
             weight = metrics["num_targets"]

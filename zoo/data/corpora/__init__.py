@@ -78,7 +78,7 @@ class Corpus:
         """The splits that the corpus must have, because they are not drawn."""
         return SPLITS if self.gives is Text else ("train",)
 
-    def options(self, config: Any) -> Json:
+    def options(self, config: object) -> Json:
         """Returns the fields of a section `data` that the function reads."""
         parameters = inspect.signature(self.read).parameters.values()
         names = (one.name for one in parameters if one.kind is one.KEYWORD_ONLY)
@@ -91,7 +91,7 @@ class Corpus:
         except (OSError, TypeError):
             return ""
 
-    def examples(self, lines: Lines, options: Mapping[str, Any]) -> Iterator[Any]:
+    def examples(self, lines: Lines, options: Json) -> Iterator[Any]:
         """Yields the examples of lines.
 
         Raises:
@@ -100,7 +100,7 @@ class Corpus:
         """
         return self._checked(partial(self.read, lines, **options), lines.place)
 
-    def generated(self, options: Mapping[str, Any]) -> dict[str, Iterator[Any]]:
+    def generated(self, options: Json) -> dict[str, Iterator[Any]]:
         """Returns the examples of each split of a corpus without files."""
         made = self.read(**options)
         if not isinstance(made, Mapping) or not made.keys() >= set(self.needed):
@@ -164,7 +164,7 @@ def register_corpus(name: str, **settings: Any) -> Callable[[Callable[..., Any]]
     return register
 
 
-def _is_own(read: Callable[..., Any]) -> bool:
+def _is_own(read: Callable[..., object]) -> bool:
     return read.__module__.startswith(f"{__name__}.")
 
 

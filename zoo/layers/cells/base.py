@@ -21,10 +21,10 @@ import jax
 from jax.typing import DTypeLike
 
 from zoo.layers.fast.derivative import Derivative
-from zoo.layers.fast.lookup import Lookup
 
 Array = jax.Array
 Params = Mapping[str, Array]
+Inputs = Any  # an array [B, T, D], or a Lookup that stands for it
 State = Any  # a pytree of arrays [B, ...]
 Projected = Any  # a pytree of arrays [B, T, ...] of all steps, [B, ...] of one
 
@@ -74,7 +74,7 @@ class Cell(ABC):
         """The state before the first step, where none is learned: arrays [B, ...]."""
 
     @abstractmethod
-    def project(self, params: Params, inputs: Array | Lookup) -> Projected:
+    def project(self, params: Params, inputs: Inputs) -> Projected:
         """What a step reads of the inputs [B, T, D]: arrays [B, T, ...]."""
 
     @abstractmethod

@@ -11,7 +11,6 @@ Axes: N complex numbers of the state.
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import flax.linen as nn
 import jax
@@ -20,7 +19,7 @@ import numpy as np
 from jax import lax
 from jax.typing import DTypeLike
 
-from zoo.layers.cells.base import Cell, Parameter, Params, State
+from zoo.layers.cells.base import Cell, Inputs, Parameter, Params, State
 from zoo.layers.linear import product
 
 Array = jax.Array
@@ -59,18 +58,23 @@ class LRU(Cell):
     def parameters(self, input_size: int) -> dict[str, Parameter]:
         """nu, theta, gamma, B, C and D."""
         size = self.size
-        into, out = (
-            nn.initializers.normal((2 * input_size) ** -0.5),
-            nn.initializers.normal(size**-0.5),
-        )
         return {
             "nu": Parameter(_ring_nu, (size,)),
             "theta": Parameter(_ring_theta, (size,)),
             "gamma": Parameter(_ring_gamma, (size,)),
-            "input_real": Parameter(into, (input_size, size)),
-            "input_imag": Parameter(into, (input_size, size)),
-            "output_real": Parameter(out, (size, size)),
-            "output_imag": Parameter(out, (size, size)),
+            **self._maps(input_size, size**-0.5),
+        }
+
+    def _maps(self, input_size: int, output_scale: float) -> dict[str, Parameter]:
+        """B, C and D, of which C starts with this standard deviation."""
+        numbers, size = self.num_numbers, self.size
+        into = nn.initializers.normal((2 * input_size) ** -0.5)
+        out = nn.initializers.normal(output_scale)
+        return {
+            "input_real": Parameter(into, (input_size, numbers)),
+            "input_imag": Parameter(into, (input_size, numbers)),
+            "output_real": Parameter(out, (numbers, size)),
+            "output_imag": Parameter(out, (numbers, size)),
             "skip_kernel": Parameter(nn.initializers.glorot_uniform(), (input_size, size)),
         }
 
@@ -78,7 +82,7 @@ class LRU(Cell):
         """Zero."""
         return (_complex_zeros((batch_size, self.num_numbers), dtype),)
 
-    def project(self, params: Params, inputs: Any) -> tuple[Array, Array]:
+    def project(self, params: Params, inputs: Inputs) -> tuple[Array, Array]:
         """exp(gamma) * (B u_t), complex, and D u_t."""
         real, imag = inputs @ params["input_real"], inputs @ params["input_imag"]
         into = self._scale(params)[None, None] * lax.complex(real, imag)
@@ -149,18 +153,12 @@ class S5(LRU):
 
     def parameters(self, input_size: int) -> dict[str, Parameter]:
         """A, dt, B, C and D."""
-        numbers, size = self.num_numbers, self.size
-        into = nn.initializers.normal((2 * input_size) ** -0.5)
-        out = nn.initializers.normal((2 * numbers) ** -0.5)
+        numbers = self.num_numbers
         return {
             "log_decay": Parameter(nn.initializers.constant(math.log(0.5)), (numbers,)),
             "frequency": Parameter(_hippo_frequency, (numbers,)),
             "log_step": Parameter(_log_step, (numbers,)),
-            "input_real": Parameter(into, (input_size, numbers)),
-            "input_imag": Parameter(into, (input_size, numbers)),
-            "output_real": Parameter(out, (numbers, size)),
-            "output_imag": Parameter(out, (numbers, size)),
-            "skip_kernel": Parameter(nn.initializers.glorot_uniform(), (input_size, size)),
+            **self._maps(input_size, (2 * numbers) ** -0.5),
         }
 
     def _decay(self, params: Params) -> Array:
@@ -222,7 +220,7 @@ class S4D(Cell):
         shape = (batch_size, self.size, self.num_states)
         return (_complex_zeros(shape, dtype),)
 
-    def project(self, params: Params, inputs: Any) -> Array:
+    def project(self, params: Params, inputs: Inputs) -> Array:
         """u, [B, T, H]."""
         flat = product(inputs.reshape((-1, inputs.shape[-1])), params["input_kernel"])
         return flat.reshape((*inputs.shape[:-1], -1)) + params["bias"][None, None]

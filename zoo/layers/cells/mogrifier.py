@@ -2,13 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import flax.linen as nn
 import jax
 from jax.typing import DTypeLike
 
-from zoo.layers.cells.base import Cell, Parameter, Params, State
+from zoo.layers.cells.base import Cell, Inputs, Parameter, Params, State
 from zoo.layers.cells.gated import GatedCell
 from zoo.layers.cells.lstm import LSTM
 from zoo.layers.initializers import uniform
@@ -66,7 +65,7 @@ class Mogrifier(Cell):
         """That of the other cell."""
         return self._inner.initial_state(batch_size, dtype)
 
-    def project(self, params: Params, inputs: Any) -> Array:
+    def project(self, params: Params, inputs: Inputs) -> Array:
         """x_t as it is."""
         del params
         return inputs

@@ -4,12 +4,11 @@ Sources: Bradbury et al. 2017 (QRNN); Lei et al. 2018 (SRU).
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from zoo.layers.cells.base import Parameter, Params, State
+from zoo.layers.cells.base import Parameter, Params, Projected, State
 from zoo.layers.cells.linear import LinearCell
 from zoo.layers.initializers import uniform
 
@@ -67,7 +66,7 @@ class SRU(LinearCell):
         more = {name: Parameter(init, (self.size,)) for name in vectors}
         return super().parameters(input_size) | more
 
-    def step(self, params: Params, state: State, projected: Any) -> tuple[State, Array]:
+    def step(self, params: Params, state: State, projected: Projected) -> tuple[State, Array]:
         """The equations above."""
         (c,) = state
         u, f, r, s = jnp.split(projected, 4, axis=-1)

@@ -1,14 +1,13 @@
 """RWKV-7's time mixing: a matrix that decays unit by unit and is corrected (Peng et al. 2025)."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from zoo.layers.cells.base import Parameter, Params, State
+from zoo.layers.cells.base import Inputs, Parameter, Params, State
 from zoo.layers.cells.heads import MatrixCell, outer, unit_length
 from zoo.layers.initializers import Initializer, uniform
 from zoo.layers.linear import product
@@ -89,7 +88,7 @@ class RWKV7(MatrixCell):
         (memory,) = super().initial_state(batch_size, dtype)
         return memory, jnp.zeros((batch_size, sum(self._widths())), dtype)
 
-    def project(self, params: Params, inputs: Any) -> dict[str, Array]:
+    def project(self, params: Params, inputs: Inputs) -> dict[str, Array]:
         """W_p (x - m_p * x) of all p, for this step; W_p (m_p * x), for the next: [B, T, ...]."""
         kernel = params["input_kernel"]
         mixed = kernel * self._widen(params["mix"]).T

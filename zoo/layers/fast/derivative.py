@@ -84,6 +84,8 @@ class _Static(NamedTuple):
     cell: Derivative
     truncation: int
     dtype: str | None
+    steps_a_turn: int
+    rows_are_shared: bool
 
 
 def _add(first: States, second: States) -> States:
@@ -91,7 +93,13 @@ def _add(first: States, second: States) -> States:
 
 
 def run_derivative(
-    derivative: Derivative, loop: Loop, *, truncation: int = 0, dtype: str | None = None
+    derivative: Derivative,
+    loop: Loop,
+    *,
+    truncation: int = 0,
+    dtype: str | None = None,
+    steps_a_turn: int = 1,
+    rows_are_shared: bool = False,
 ) -> States:
     """The states after every step.
 
@@ -100,30 +108,20 @@ def run_derivative(
         loop: what it reads.
         truncation: k, see above; 0 for none.
         dtype: precision of the products, see `zoo.layers.linear.product`.
+        steps_a_turn: how many steps one turn of the loop takes.
+        rows_are_shared: the rows B lie on several devices.
 
     Returns:
         Arrays [T, B, H].
     """
-    return _run(_Static(derivative, truncation, dtype), loop)
+    static = _Static(derivative, truncation, dtype, steps_a_turn, rows_are_shared)
+    return _run(static, loop)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _run(static: _Static, loop: Loop) -> States:
     """The states after every step, arrays [T, B, H]."""
     return _run_keeping(static, loop)[0]
-
-
-def _steps_a_turn(num_steps: int) -> int:
-    """Steps that one turn of the loop takes: eight to sixteen cost a GPU a quarter less.
-
-    A CPU takes as long with one. A number that divides all steps leaves no rest, which would be
-    compiled and run apart; in a program for any number of steps there always is one.
-    """
-    if jax.default_backend() != "gpu":
-        return 1
-    if not isinstance(num_steps, int):
-        return 8
-    return max((turn for turn in range(8, 17) if num_steps % turn == 0), default=8)
 
 
 def _run_keeping(static: _Static, loop: Loop) -> tuple[States, tuple]:
@@ -142,8 +140,8 @@ def _run_keeping(static: _Static, loop: Loop) -> tuple[States, tuple]:
         following, residuals = static.cell.forward(projected, recurrent, previous)
         return following, (following, residuals)
 
-    now, unroll = (loop.projected, loop.resets), _steps_a_turn(loop.projected.shape[0])
-    _, (states, residuals) = lax.scan(step, loop.start, now, unroll=unroll)
+    now = (loop.projected, loop.resets)
+    _, (states, residuals) = lax.scan(step, loop.start, now, unroll=static.steps_a_turn)
     kept = loop._replace(projected=loop.projected[:0])  # the backward pass reads no a_t
     return states, (kept, states, residuals)
 
@@ -160,7 +158,9 @@ def _run_backward(static: _Static, kept: tuple, grad_states: States) -> tuple[Lo
     walk = _walk_back if static.truncation == 0 else _sweep_back
     steps = _Steps(previous, states, residuals, loop.resets, grad_states)
     projected, recurrent, start, initial = walk(static, loop.kernel, steps)
-    kernel = sum_of_products(previous[0], recurrent, static.dtype)
+    kernel = sum_of_products(
+        previous[0], recurrent, static.dtype, rows_are_shared=static.rows_are_shared
+    )
     bias = None if loop.recurrent_bias is None else recurrent.sum(axis=(0, 1))
     return (Loop(projected, kernel, bias, start, initial, None),)
 
@@ -213,7 +213,7 @@ def _walk_back(
         return (grad, grad_initial), (projected, None if shared else recurrent)
 
     (grad, grad_initial), (projected, recurrent) = lax.scan(
-        back, (zeros, zeros), steps, reverse=True, unroll=_steps_a_turn(steps.states[0].shape[0])
+        back, (zeros, zeros), steps, reverse=True, unroll=static.steps_a_turn
     )
     return projected, projected if recurrent is None else recurrent, grad, grad_initial
 
