@@ -18,6 +18,7 @@ from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
 
 from zoo.errors import UserError, fail, with_flags
+from zoo.kept import keep_compiled_programs
 from zoo.terminal import plain, run_script
 
 try:
@@ -28,6 +29,9 @@ _IN_CONFIG = "Error whilst parsing config file"  # ml_collections says
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run's directory: checkpoints and metrics.")
 _ALLOW_CONFIG_CHANGE = flags.DEFINE_bool(
     "allow_config_change", False, "Go on with a run although its config was another."
+)
+_NO_COMPILATION_CACHE = flags.DEFINE_bool(
+    "no_compilation_cache", False, "Compile everything, and store no compiled program."
 )
 _DISTRIBUTED = flags.DEFINE_bool(
     "distributed", False, "One of several processes, which Cloud TPU, Slurm or GKE introduces."
@@ -86,6 +90,8 @@ def main(argv: list[str]) -> None:
     """Flags to config to zoo.training.train."""
     del argv
     logging.set_verbosity(logging.WARNING)  # Orbax tells of every file it writes
+    if not _NO_COMPILATION_CACHE.value:
+        keep_compiled_programs()
     from zoo.training.hosts import connect
     from zoo.training.loop import train
 

@@ -1,18 +1,24 @@
-"""What every test runs under: the CPU, strict arrays, float32, quick and unstored compilations."""
+"""What every test runs under: the CPU, strict arrays, float32, quick compilations."""
 
+import atexit
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Small programs, each run a few times: compiling costs more than running. Processes inherit it.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+# What one process compiles, the others take: those of pytest-xdist, and those that tests start.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    _programs = tempfile.mkdtemp(prefix="zoo_programs_")
+    atexit.register(shutil.rmtree, _programs, ignore_errors=True)
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = _programs
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
 import jax
 import pytest
-
-jax.config.update("jax_enable_compilation_cache", False)
-
 
 LONGEST = ("test_lecture.py", "test_many_hosts.py", "test_resume.py")  # a minute or more each
 MOST_MAPS = 20_000

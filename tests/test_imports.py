@@ -16,13 +16,14 @@ DOWN = {
     "errors": set(),
     "special_tokens": set(),
     "progress": set(),
+    "kept": set(),
     "whole_file": {"errors"},
     "whole_characters": {"errors"},
     "layers": {"errors"},
     "report": {"errors", "whole_file"},
     "cards": {"errors"},
     "terminal": {"errors"},
-    "data": {"errors", "special_tokens", "whole_characters"},
+    "data": {"errors", "kept", "special_tokens", "whole_characters"},
     "models": {"layers", "errors", "special_tokens"},
     "exchange": {"models", "data", "errors", "special_tokens", "whole_characters", "whole_file"},
     "decoding": {
@@ -79,7 +80,7 @@ DOWN["serve"] = DOWN["diagnostics"] | {
     "tasks.registry",
 }
 DOWN["commands"] = set(DOWN)
-DOWN["__main__"] = {"commands", "errors", "terminal"}
+DOWN["__main__"] = {"commands", "errors", "kept", "terminal"}
 
 # Above zoo, and so never imported by it.
 TOP = {"train", "configs", "experiments", "benchmarks", "tests"}

@@ -27,6 +27,7 @@ from zoo.commands import (
 )
 from zoo.commands.picture_flag import check_picture
 from zoo.errors import Note, UserError, with_flags
+from zoo.kept import keep_compiled_programs
 from zoo.terminal import end_process, one_line, plain, run_program
 
 COMMANDS = {
@@ -43,6 +44,7 @@ COMMANDS = {
     "release": release,
     "verify": verify,
 }
+_NO_CACHE = "compile everything, and store no compiled program"
 _OF_TRAINING = "a field of the config that the model was trained with"
 
 
@@ -77,6 +79,8 @@ def _run(arguments: Sequence[str] | None) -> None:
                 f"see python -m zoo {parsed.command} --help"
             )
         check_picture(parsed)
+        if not parsed.no_compilation_cache:
+            keep_compiled_programs()
         try:
             COMMANDS[parsed.command].run(parsed)
         except UserError as error:
@@ -109,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
             allow_abbrev=False,
         )
         command.add_arguments(subparser)
+        subparser.add_argument("--no_compilation_cache", action="store_true", help=_NO_CACHE)
     return parser
 
 

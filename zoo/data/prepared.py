@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from zoo.errors import UserError
+from zoo.kept import cache_root
 
 _SUMS = "sums.json"  # SHA-256 of the files of a dataset that we prepared
 _IN_USE = "in_use"  # a file that is locked while the dataset beside it is being prepared
@@ -46,8 +47,7 @@ def open_cached(
             # TFDS' default format, tfrecord, needs TensorFlow.
             return ZooCorpora(data_dir=place, config=config, file_format="array_record")
 
-        chosen = cache_directory or os.environ.get("ZOO_CACHE") or "~/.cache/recurrent-zoo"
-        cache = Path(chosen).expanduser()
+        cache = cache_root(cache_directory)
         _prepare(cache, builder, make_splits)
         return builder(cache, {}).as_data_source()
 
