@@ -67,7 +67,8 @@ def recurrence(
         reverse: start at each row's last real token and walk to its first.
         truncation: k, of the backward pass, in steps; 0, or k >= T, for none.
         scan: sequential for the plain loop; parallel for many steps at once, which linear cells
-            and most matrix cells can; auto for the fastest that the cell has.
+            and most matrix cells can; newton and quasi_newton for the same by any cell, see
+            `zoo.layers.fast.newton`; auto for the fastest that the cell has on a CPU.
 
     Returns:
         The outputs, in the order of the inputs also when reversed, and the final carry.

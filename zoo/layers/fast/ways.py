@@ -1,7 +1,8 @@
 """Which cells can do without the plain loop over time, and how; all give what the loop gives.
 
 A cell that is linear in its state needs no loop, a matrix cell takes many steps at once, and a cell
-with a derivative written by hand has a faster backward pass.
+with a derivative written by hand has a faster backward pass. Newton's method finds the states of
+any cell without a loop; it rarely pays, and so is used only where it is asked for.
 """
 
 from typing import Any
@@ -11,12 +12,14 @@ import jax
 from zoo.errors import UserError
 from zoo.layers.cells.base import Cell, Params, State
 from zoo.layers.fast.derivative import Loop, run_derivative
+from zoo.layers.fast.newton import Steps, find_states, read_outputs
 from zoo.layers.fast.prefix_sum import linear_recurrence
 from zoo.layers.sequence import Sequences
 
 Array = jax.Array
 
-SCANS = ("auto", "sequential", "parallel")
+NEWTON = ("newton", "quasi_newton")
+SCANS = ("auto", "sequential", "parallel", *NEWTON)
 _FEWEST_CHUNKED = 8  # steps
 
 
@@ -44,7 +47,9 @@ def fast_way(
         found = _by_chunks(cell, params, sequence, scan)
         if found is not None:
             return found
-    if scan == "parallel":
+    if scan in NEWTON and not truncation:
+        return _by_newton(cell, params, sequence, scan)
+    if scan in ("parallel", *NEWTON):
         raise UserError(
             f"{type(cell).__name__} can't be run in parallel; use scan='sequential' or 'auto'"
             + (", or no truncation" if truncation else "")
@@ -87,6 +92,15 @@ def _by_chunks(
         return None
     outputs, final = found
     return sequence.without_padding(outputs), final
+
+
+def _by_newton(cell: Cell, params: Params, sequence: Sequences, scan: str) -> tuple[Array, State]:
+    """All states as the root of an equation, see `zoo.layers.fast.newton`; then their outputs."""
+    projected, resets, _ = sequence.time_major()
+    steps = Steps(params, projected, sequence.start, sequence.initial, resets)
+    states = find_states(cell, steps, diagonal=scan == "quasi_newton").states
+    outputs = read_outputs(cell, steps, states)
+    return sequence.without_padding(outputs.swapaxes(0, 1)), sequence.last_real(states)
 
 
 def _by_derivative(
