@@ -108,8 +108,8 @@ def _make(name: str, stored: soundness.Stored) -> Checkpoint:
     soundness.check_depth(stored.config["model"], stored.shapes, name)
     _refuse_several(name, stored.config)
     task, opened, shapes = _open_records(name, stored)
-    soundness.check_shapes(shapes, stored.shapes, name)
-    params = widen(stored.read())
+    soundness.check_shapes(shapes, task.in_present_form(stored.shapes), name)
+    params = task.in_present_form(widen(stored.read()))
     soundness.check_values(params, name, may_be_infinite=task.has_infinite_params)
     if told := task.fault_of(opened.model, params):
         raise soundness.damaged(name, told)

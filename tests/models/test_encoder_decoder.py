@@ -162,7 +162,7 @@ def run_cell(cell, layer, x, carry):
 SCORE_EQUATIONS = {
     "dot": lambda q, k, p: q @ k,
     "scaled_dot": lambda q, k, p: q @ k / np.sqrt(H),
-    "bilinear": lambda q, k, p: q @ p["kernel"] @ k,
+    "bilinear": lambda q, k, p: q @ p["bilinear_kernel"] @ k / np.sqrt(H),
     "additive": lambda q, k, p: (
         p["vector"] @ np.tanh(q @ p["query_kernel"] + k @ p["key_kernel"] + p["bias"])
     ),

@@ -110,10 +110,16 @@ def test_a_relative_workdir_works(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (lambda p: p["layer_0"].update(kernel=jnp.zeros((8, 25))), r"float32\[8,24\].*\[8,25\]"),
+        (
+            lambda p: p["layer_0"].update(kernel=jnp.zeros((8, 25))),
+            r"do not fit.*\[8,24\].*\[8,25\]",
+        ),
         (lambda p: p["layer_0"].update(kernel=jnp.zeros((8, 24), jnp.float16)), "float16"),
-        (lambda p: p.update(extra=jnp.zeros(2)), r"\['extra'\] is absent, but float32\[2\]"),
-        (lambda p: p.pop("embedding"), r"\['embedding'\].*but absent is expected"),
+        (
+            lambda p: p.update(extra=jnp.zeros(2)),
+            r"\['extra'\] is absent .* float32\[2\]",
+        ),
+        (lambda p: p.pop("embedding"), r"\['embedding'\].*should be absent"),
     ],
 )
 def test_a_template_that_does_not_fit_is_told_by_its_first_leaf(tmp_path, change, named):

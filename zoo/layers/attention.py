@@ -6,8 +6,11 @@
 
     dot         score(q, k) = q' k                   Luong et al. 2015, eq. 8
     scaled_dot  score(q, k) = q' k / sqrt(H)         Vaswani et al. 2017, eq. 1
-    bilinear    score(q, k) = q' W k                 Luong et al. 2015, eq. 8, "general"
+    bilinear    score(q, k) = q' W k / sqrt(H)       Luong et al. 2015, eq. 8, "general", scaled
     additive    score(q, k) = v' tanh(W q + U k + b) Bahdanau et al. 2015, appendix A.1.2
+
+Luong et al. do not scale the bilinear score. Without the factor one step of Adam moves it by up to
+the rate times |q|_1 |k|_1, so that within some hundred steps the softmax holds fast to one token.
 
 Several heads (Vaswani et al. 2017, section 3.2.2) do the same side by side, each on its own
 projection of queries, keys and values to H/N elements, N heads in all:
@@ -96,8 +99,8 @@ def additive_scores(queries: Array, keys: Array, vector: Array) -> Array:
 class Attention(nn.Module):
     """Attention with one of the four scores.
 
-    Parameters: of bilinear `kernel` W [H, H]; of additive `query_kernel` W, `key_kernel` U, both
-    [H, H], `bias` b [H] and `vector` v [H]; of the others none.
+    Parameters: of bilinear `bilinear_kernel` W [H, H]; of additive `query_kernel` W, `key_kernel`
+    U, both [H, H], `bias` b [H] and `vector` v [H]; of the others none.
 
     Attributes:
         score: a name in SCORES.
@@ -119,7 +122,7 @@ class Attention(nn.Module):
         """The parameters that the score needs."""
         square, init = (self.size, self.size), uniform(self.size**-0.5)
         if self.score == "bilinear":
-            self.kernel = self.param("kernel", init, square)
+            self.bilinear_kernel = self.param("bilinear_kernel", init, square)
         if self.score == "additive":
             self.query_kernel = self.param("query_kernel", init, square)
             self.key_kernel = self.param("key_kernel", init, square)
@@ -131,7 +134,8 @@ class Attention(nn.Module):
         if self.score == "scaled_dot":
             return states * self.size**-0.5
         if self.score == "bilinear":
-            return affine(states, self.kernel.T, jnp.zeros(self.size, states.dtype))
+            projected = affine(states, self.bilinear_kernel.T, jnp.zeros(self.size, states.dtype))
+            return projected * self.size**-0.5
         if self.score == "additive":
             return affine(states, self.key_kernel, self.bias)
         return states

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import flax.linen as nn
 import jax
+import numpy as np
 
 from zoo.errors import UserError
 from zoo.layers.attention import SCORES
@@ -251,6 +252,31 @@ class EncoderDecoder(nn.Module):
         if {"transformer", "feedforward"} & {self.config.encoder, self.config.decoder}:
             embedded = embedded * self.config.embedding_size**0.5
         return drop(self, embedded, self.config.embedding_dropout_rate, deterministic)
+
+
+def scale_bilinear_kernel(params: PyTree) -> PyTree:
+    """Returns parameters that versions without the factor 1 / sqrt(H) of the bilinear score wrote
+    as this version has them; others as they are.
+
+    The kernel, which was called `kernel`, is multiplied by sqrt(H), so that all scores stay.
+
+    Args:
+        params: nested dict of NumPy arrays, or of their shapes.
+
+    Example:
+        >>> kernel = np.ones((4, 4), np.float32)
+        >>> new = scale_bilinear_kernel({"decoder": {"look": {"attention": {"kernel": kernel}}}})
+        >>> new["decoder"]["look"]["attention"]["bilinear_kernel"][0].tolist()
+        [2.0, 2.0, 2.0, 2.0]
+    """
+    match params:
+        case {"decoder": {"look": {"attention": {"kernel": kernel}} as look} as decoder}:
+            if isinstance(kernel, np.ndarray):
+                kernel = kernel * np.float32(len(kernel) ** 0.5)
+            look = {**look, "attention": {"bilinear_kernel": kernel}}
+            return {**params, "decoder": {**decoder, "look": look}}
+        case _:
+            return params
 
 
 def _make_encoder(config: EncoderDecoderConfig) -> nn.Module:

@@ -35,6 +35,7 @@ from zoo.evaluation.bleu import import_sacrebleu
 from zoo.evaluation.translating import TranslationScore, evaluate_translator
 from zoo.layers.masks import real_steps
 from zoo.models.output import Model
+from zoo.models.encoder_decoder import scale_bilinear_kernel
 from zoo.models.registry import build
 from zoo.tasks.encoded_pairs import (
     encode_parallel_corpus,
@@ -213,6 +214,10 @@ class Translating(Task):
         """Returns a model's parameters before training."""
         tokens = jnp.ones((1, 1), jnp.int32)
         return model.init(key, tokens, jnp.ones(1, jnp.int32), tokens)["params"]
+
+    def in_present_form(self, params: PyTree) -> PyTree:
+        """Returns stored parameters as this version has them; see `Task.in_present_form`."""
+        return scale_bilinear_kernel(params)
 
     def workload(self, config: ConfigDict) -> TranslatorWorkload:
         """Returns an encoder-decoder on its corpus; see `Task.workload`."""

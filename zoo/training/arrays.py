@@ -4,7 +4,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -111,6 +111,28 @@ def first_difference(found: PyTree, wanted: PyTree) -> str:
         if has != wants:
             return f"{name} is {has} there and {wants} here"
     return ""
+
+
+def list_differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """Returns in words every array whose shape or dtype is not the wanted one.
+
+    Args:
+        found: arrays by name.
+        wanted: arrays, or their shapes, by name.
+
+    Example:
+        >>> list_differences({"bias": np.ones(2)}, {"bias": np.ones(3)})
+        ['bias is float64[2] and should be float64[3]']
+    """
+    names = [*wanted, *(name for name in found if name not in wanted)]
+    pairs = [(name, _describe(found.get(name)), _describe(wanted.get(name))) for name in names]
+    return [f"{name} is {has} and should be {wants}" for name, has, wants in pairs if has != wants]
+
+
+def _describe(leaf: Any) -> str:
+    if leaf is None:
+        return "absent"
+    return f"{leaf.dtype}[{','.join(map(str, leaf.shape))}]"
 
 
 @contextmanager

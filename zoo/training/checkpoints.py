@@ -30,7 +30,7 @@ from etils import epath
 
 from zoo.errors import UserError
 from zoo.training import checksums
-from zoo.training.arrays import named_leaves, read_arrays, write_arrays
+from zoo.training.arrays import list_differences, named_leaves, read_arrays, write_arrays
 from zoo.training.checksums import DamagedCheckpoint
 from zoo.training.places import absolute_place
 from zoo.types import Json, Params, PyTree
@@ -39,6 +39,7 @@ PARAMS, STATE = "params", "state"
 CONFIG, VOCABULARY, PROGRESS = "config.json", "vocabulary.json", "progress.json"
 
 _STEP = re.compile(r"0|[1-9][0-9]*")
+_MOST_TOLD = 4  # arrays that an error names
 _LEFTOVER = re.compile(r"\.(\d+)\.(incomplete|replaced)")
 
 
@@ -301,13 +302,12 @@ def _fill(template: PyTree, stored: Mapping[str, np.ndarray], where: str) -> PyT
     import jax
 
     wanted = named_leaves(template)
-    for name in [*wanted, *stored]:
-        found, expected = (_describe(leaves.get(name)) for leaves in (stored, wanted))
-        if found != expected:
-            raise UserError(
-                f"{where}: {name} is {found}, but {expected} is expected; "
-                "restore it with the config that it was saved with"
-            )
+    if told := list_differences(stored, wanted):
+        more = f", and {len(told) - _MOST_TOLD} more" if len(told) > _MOST_TOLD else ""
+        raise UserError(
+            f"{where} do not fit this config: {', '.join(told[:_MOST_TOLD])}{more}; "
+            "use the config and the version of recurrent-zoo that they were saved with"
+        )
     placed = [
         stored[name]
         if isinstance(like, np.ndarray | np.generic)
@@ -315,12 +315,6 @@ def _fill(template: PyTree, stored: Mapping[str, np.ndarray], where: str) -> PyT
         for name, like in wanted.items()
     ]
     return jax.tree.unflatten(jax.tree.structure(template), placed)
-
-
-def _describe(leaf: PyTree) -> str:
-    if leaf is None:
-        return "absent"
-    return f"{leaf.dtype}[{','.join(map(str, leaf.shape))}]"
 
 
 def _sync(path: epath.Path) -> None:
