@@ -206,6 +206,14 @@ def drop_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def print_line(line: str) -> None:
+    """Prints a line; a closed or full standard output raises no error."""
+    try:
+        print(line, flush=True)
+    except OSError:
+        drop_output()
+
+
 def _tell(line: str, code: int) -> int:
     with suppress(OSError):
         print(plain(line), file=sys.stderr)

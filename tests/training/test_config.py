@@ -99,7 +99,7 @@ def test_a_task_has_no_field_without_a_use():
     }
     assert training["ngram_lm"] == {"seed"}
     evaluation = {name: set(base_config(name).evaluation.keys()) for name in RECORDS}
-    always = {"every_steps", "patience", "report"}
+    always = {"every_steps", "every_epochs", "patience", "report"}
     assert evaluation == {
         "recurrent_lm": always | {"mode", "num_streams", "sample_tokens"},
         "classifier": always,
@@ -152,17 +152,16 @@ def test_an_unknown_architecture_is_told_with_the_near_ones():
 BAD_VALUES = [
     *(
         (f"training.{name}", value)
-        for name in ("num_steps", "steps_per_call", "log_every_steps", "checkpoint_every_steps")
+        for name in ("num_seeds", "steps_per_call", "log_every_steps")
         for value in (0, -3)
     ),
+    *((f"training.{name}", -3) for name in ("num_steps", "checkpoint_every_steps")),
+    *((f"training.{name}", -0.5) for name in ("num_epochs", "checkpoint_every_epochs")),
     *(("training.seed", value) for value in (-1, 2**32)),
     *(("training.learning_rate_factors", value) for value in ((), (0.5,), (1.0, 1.0), (-1.0, 1.0))),
-    *(
-        (f"evaluation.{name}", value)
-        for name in ("every_steps", "num_streams")
-        for value in (0, -1)
-    ),
-    *((f"evaluation.{name}", -1) for name in ("patience", "sample_tokens")),
+    *(("evaluation.num_streams", value) for value in (0, -1)),
+    *((f"evaluation.{name}", -1) for name in ("every_steps", "patience", "sample_tokens")),
+    ("evaluation.every_epochs", -0.5),
     ("evaluation.mode", "streams"),
     ("optimizer.learning_rate", float("nan")),
     ("optimizer.warmup_steps", 2**31),  # a device counts steps in int32

@@ -66,16 +66,20 @@ def test_the_score_is_of_the_parameters_at_that_step(train, tmp_path):
 def test_progress_is_told_in_lines(train, tmp_path):
     log = train(tmp_path)
     metrics = metrics_of(tmp_path, "train")
-    assert log[0] == "3 parameters; step 0 of 12"
+    assert log[:2] == [
+        "4 steps an epoch, 3 epochs: 12 steps in all",
+        "3 parameters; step 0 of 12",
+    ]
     steps = log.having("tokens/s")
     assert len(steps) == 3
     for line, record in zip(steps, metrics, strict=True):
         assert line.startswith(f"step {record['step']}/12  loss {record['loss_nats']:.4f} nats  ")
         assert line.endswith(" s left")
     assert steps[-1].endswith("  0 s left")
-    assert log[-3].startswith("best step 12, validation: score ")
-    assert log[-2] == "sample:\na sample of seed 0"
-    assert log[-1] == f"for the test split: python -m zoo evaluate {tmp_path} --split=test"
+    assert log[-4].startswith("best step 12, validation: score ")
+    assert log[-3] == "sample:\na sample of seed 0"
+    assert log[-2] == f"for the test split: python -m zoo evaluate {tmp_path} --split=test"
+    assert log[-1].endswith("--config.training.num_steps=24")
 
 
 def test_there_is_no_rate_before_a_step_was_timed(train, tmp_path):
@@ -155,8 +159,8 @@ def test_a_finished_run_only_reports(train, tmp_path):
     train.saves.clear()
     log = train(tmp_path)
     assert (train.calls, train.saves) == ([], [])
-    assert log[0] == "3 parameters; step 12 of 12"
-    assert log[1].startswith("best step 12, ")
+    assert log[1] == "3 parameters; step 12 of 12"
+    assert log[2].startswith("best step 12, ")
     assert read_metrics(tmp_path) == metrics
     assert saved_bits(tmp_path, 12) == bits
 
@@ -182,8 +186,8 @@ def test_fewer_steps_than_were_taken_report_the_latest(train, tmp_path):
 
 def test_a_bad_config_and_a_bad_corpus_leave_nothing_behind(train, tmp_path, monkeypatch):
     workdir = tmp_path / "run"
-    with pytest.raises(UserError, match=r"training.num_steps is 0"):
-        train(workdir, training__num_steps=0)
+    with pytest.raises(UserError, match=r"training.log_every_steps is 0"):
+        train(workdir, training__log_every_steps=0)
 
     def fail(config):
         raise UserError("no such corpus")
@@ -286,9 +290,12 @@ CHANGES = {
     "evaluation.report": (True, lambda train, workdir, log: (workdir / "report.html").exists()),
     "evaluation.patience": (1, lambda train, workdir, log: train.calls[-1]),
 }
-# See tests/tasks, test_averaged_runs.py, test_devices.py, test_init_from.py,
+# See tests/tasks, test_averaged_runs.py, test_devices.py, test_init_from.py, test_length.py,
 # test_word_vectors.py.
 ELSEWHERE = {
+    "num_epochs",
+    "checkpoint_every_epochs",
+    "every_epochs",
     "init_from",
     "averaging_decay",
     "averaging_patience",

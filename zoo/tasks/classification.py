@@ -203,6 +203,7 @@ class Classification(Task):
                 seed=config.training.seed,
             ),
             frozen=frozen_vectors(config, vectors),
+            summary=texts.summary,
             notes=(*texts.notes, *([vectors.report] if vectors else [])),
             validation=texts.validation,
             vectors=vectors,

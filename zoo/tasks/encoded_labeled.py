@@ -12,6 +12,7 @@ from zoo.data.labels import Labels, make_labels
 from zoo.data.loading import load_labeled_corpus
 from zoo.data.vocabulary import Vocabulary, build_vocabulary
 from zoo.data.word_vectors import vector_words
+from zoo.tasks.summary import describe_labels, describe_rows, describe_tokens
 
 
 class Split(NamedTuple):
@@ -29,6 +30,7 @@ class EncodedTexts(NamedTuple):
         labels: the same.
         train: the training split.
         validation: the validation split.
+        summary: the corpus in figures, see `zoo.tasks.summary`.
         notes: what a user should know of texts that were cut.
         fingerprints: of each split, see `zoo.data.fingerprints`.
     """
@@ -37,6 +39,7 @@ class EncodedTexts(NamedTuple):
     labels: Labels
     train: Split
     validation: Split
+    summary: tuple[str, ...]
     notes: tuple[str, ...]
     fingerprints: dict[str, str]
 
@@ -59,13 +62,18 @@ def encode_labeled_corpus(data: LabeledDataConfig) -> EncodedTexts:
     )
     validation = corpus.splits["validation"]
     rows = encode_texts(vocabulary, train.texts)
+    validation_rows = encode_texts(vocabulary, validation.texts, data.max_tokens, data.cut)
     return EncodedTexts(
         vocabulary,
         labels,
         Split(cut_rows(rows, data.max_tokens, data.cut), labels.encode(train.labels)),
-        Split(
-            encode_texts(vocabulary, validation.texts, data.max_tokens, data.cut),
-            labels.encode(validation.labels),
+        Split(validation_rows, labels.encode(validation.labels)),
+        (
+            describe_rows(
+                "texts", {name: len(split.texts) for name, split in corpus.splits.items()}
+            ),
+            *describe_labels(labels),
+            describe_tokens(len(vocabulary), {"train": rows, "validation": validation_rows}),
         ),
         _cut(rows, data.max_tokens),
         {split: of_labeled(*texts) for split, texts in corpus.splits.items()},

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from typing import NamedTuple
-
-import numpy as np
+from typing import Any, NamedTuple
 
 from zoo.data.config import ParallelDataConfig
 from zoo.data.fingerprints import of_pairs
 from zoo.data.loading import ParallelTexts, load_parallel_corpus
 from zoo.data.vocabulary import Vocabulary, build_vocabulary, count_unknown
 from zoo.types import Json
+from zoo.data.vocabulary import Vocabulary, build_vocabulary
 
 
 class EncodedPairs(NamedTuple):
@@ -59,10 +59,3 @@ def note_left_out(given: int, kept: int, max_tokens: int) -> tuple[str, ...]:
         f"{given - kept:,} of {given:,} training pairs have a side longer than {max_tokens} tokens "
         "and were left out",
     )
-
-
-def note_unknown(side: str, rows: Sequence[np.ndarray]) -> tuple[str, ...]:
-    """How many of a side's training tokens are `<unk>`, in a line; none for none."""
-    tokens = np.concatenate(rows)
-    unknown = count_unknown(tokens)
-    return (f"{unknown / len(tokens):.1%} of the {side} tokens are <unk>",) if unknown else ()

@@ -7,11 +7,12 @@ import numpy as np
 from zoo.data.config import TextConfig
 from zoo.data.fingerprints import of_lines
 from zoo.data.loading import open_corpus
-from zoo.data.token_file import TokenFile, encode_to_file
+from zoo.data.token_file import TokenFile, encode_to_file, pieces_of
 from zoo.data.vocabulary import Vocabulary, build_vocabulary, encode_lines
 from zoo.decoding.generation import generate
 from zoo.evaluation.perplexity import score_tokens
 from zoo.models.trained import TrainedModel
+from zoo.tasks.summary import describe_tokens
 
 
 class EncodedText(NamedTuple):
@@ -45,6 +46,11 @@ class EncodedText(NamedTuple):
             "perplexity": score.perplexity,
             "bits_per_character": score.bits_per_character,
         }
+
+    def summary(self) -> tuple[str, ...]:
+        """The corpus in figures, see `zoo.tasks.summary`."""
+        splits = {"train": pieces_of(self.train), "validation": [self.validation]}
+        return (describe_tokens(len(self.vocabulary), splits),)
 
 
 def sample(trained: TrainedModel, max_tokens: int, seed: int) -> str:

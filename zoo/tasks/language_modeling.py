@@ -237,6 +237,7 @@ class LanguageModeling(Task):
             batches=_batches(data, text.train, config.training.seed),
             carry=model.zero_carry(data.batch_size),
             frozen=frozen_vectors(config, vectors),
+            summary=text.summary(),
             notes=(vectors.report,) if vectors else (),
             text=text,
             vectors=vectors,

@@ -33,6 +33,15 @@ def find_task(architecture: str) -> Task:
     return getattr(importlib.import_module(module), name)
 
 
+def settle(config: "ConfigDict") -> "ConfigDict":
+    """Returns a config without open fields; see `zoo.tasks.by_size`."""
+    from zoo.tasks.by_size import fill, open_in
+
+    if not open_in(config):
+        return config
+    return fill(config, find_task(config.model.architecture).settle(config))
+
+
 def build_workload(config: "ConfigDict") -> "Workload | CountingWorkload":
     """Returns the model that a config describes, on its corpus; see `Task.workload`."""
-    return find_task(config.model.architecture).workload(config)
+    return find_task(config.model.architecture).workload(settle(config))

@@ -6,14 +6,30 @@ from zoo.errors import UserError
 
 AVERAGING_STARTS = ("never", "first_step", "stall")
 _AT_LEAST_ONE = (
-    "num_steps",
     "num_seeds",
     "num_microbatches",
     "steps_per_call",
     "log_every_steps",
-    "checkpoint_every_steps",
     "averaging_patience",
 )
+
+
+def _check_length(section: str, steps: tuple[str, int], epochs: tuple[str, float]) -> None:
+    """Raises UserError unless a length is in steps, or in epochs, or left open (both 0).
+
+    Args:
+        section: of the config.
+        steps: the field in steps, and its value.
+        epochs: the field in epochs, and its value.
+    """
+    for name, value in (steps, epochs):
+        if value < 0:
+            raise UserError(f"{section}.{name} is {value}; use more than 0")
+    if steps[1] and epochs[1]:
+        raise UserError(
+            f"{section}.{steps[0]} is {steps[1]} and {section}.{epochs[0]} is {epochs[1]}; "
+            f"give one of them, and set the other to 0: {section}.{steps[0]}=0"
+        )
 
 
 @dataclass(frozen=True)
@@ -21,7 +37,9 @@ class TrainingConfig:
     """The settings of the loop.
 
     Attributes:
-        num_steps: train steps in all.
+        num_steps: train steps in all; 0 where num_epochs says how many.
+        num_epochs: passes over the training split; 0 where num_steps says how long. Of neither, the
+            length is 1,000 steps.
         seed: of the parameters, the batches and the dropout masks.
         num_seeds: train with so many seeds, from `seed` on, all at once, see
             `zoo.training.members`.
@@ -31,6 +49,7 @@ class TrainingConfig:
         steps_per_call: train steps between two looks at signals and clocks; changes no result.
         log_every_steps: a line of progress and of metrics each so many steps.
         checkpoint_every_steps: a checkpoint each so many steps, and at the end.
+        checkpoint_every_epochs: the same in epochs, such as 0.5. Of neither, every 1,000 steps.
         init_from: start from the parameters of this trained model: a released name, a run, or a
             file that `export` wrote; "" to start at random.
         averaging: evaluate, save and use an average of the parameters instead of the last ones
@@ -42,14 +61,16 @@ class TrainingConfig:
         tensorboard: write the metrics for TensorBoard too; needs `recurrent-zoo[tensorboard]`.
     """
 
-    num_steps: int = 1000
+    num_steps: int = 0
+    num_epochs: float = 0.0
     seed: int = 0
     num_seeds: int = 1
     learning_rate_factors: tuple[float, ...] = (1.0,)
     num_microbatches: int = 1
     steps_per_call: int = 10
     log_every_steps: int = 100
-    checkpoint_every_steps: int = 1000
+    checkpoint_every_steps: int = 0
+    checkpoint_every_epochs: float = 0.0
     init_from: str = ""
     averaging: str = "never"
     averaging_decay: float = 1.0
@@ -60,6 +81,12 @@ class TrainingConfig:
         for name in _AT_LEAST_ONE:
             if getattr(self, name) < 1:
                 raise UserError(f"training.{name} is {getattr(self, name)}; use at least 1")
+        _check_length("training", ("num_steps", self.num_steps), ("num_epochs", self.num_epochs))
+        _check_length(
+            "training",
+            ("checkpoint_every_steps", self.checkpoint_every_steps),
+            ("checkpoint_every_epochs", self.checkpoint_every_epochs),
+        )
         if not 0 <= self.seed <= 2**32 - self.num_seeds:
             raise UserError(f"training.seed is {self.seed}; use 0 to {2**32 - self.num_seeds}")
         self._check_members()
@@ -98,16 +125,19 @@ class EvaluationConfig:
 
     Attributes:
         every_steps: evaluate each so many steps, and at the end.
+        every_epochs: the same in epochs, such as 0.5. Of neither, every 1,000 steps.
         patience: stop after this many evaluations without a new best; 0 to never stop early.
         report: leave report.html in the workdir at the end, with pictures of the model.
     """
 
-    every_steps: int = 1000
+    every_steps: int = 0
+    every_epochs: float = 0.0
     patience: int = 0
     report: bool = True
 
     def __post_init__(self) -> None:
-        if self.every_steps < 1:
-            raise UserError(f"evaluation.every_steps is {self.every_steps}; use at least 1")
+        _check_length(
+            "evaluation", ("every_steps", self.every_steps), ("every_epochs", self.every_epochs)
+        )
         if self.patience < 0:
             raise UserError(f"evaluation.patience is {self.patience}; use 0 or more")

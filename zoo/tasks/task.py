@@ -91,6 +91,8 @@ class Task(ABC):
             its parameters are counted in one go.
         flags: of `zoo evaluate`, those that not every task has.
         has_infinite_params: a parameter may be minus infinity, the logarithm of 0.
+        open_fields: fields of a config, such as "model.hidden_sizes", that may be None: their
+            values then follow from the size of the corpus, see `zoo.tasks.by_size`.
     """
 
     kind: ClassVar[Kind]
@@ -98,6 +100,16 @@ class Task(ABC):
     takes_steps: ClassVar[bool] = True
     flags: ClassVar[frozenset[str]]
     has_infinite_params: ClassVar[bool] = False
+    open_fields: ClassVar[frozenset[str]] = frozenset()
+
+    def settle(self, config: "ConfigDict") -> dict[str, Any]:
+        """Returns values for those of the open fields that are None, by the size of the corpus.
+
+        Raises:
+            UserError: the corpus can't be read.
+        """
+        del config
+        return {}
 
     @abstractmethod
     def open(self, config: Json, vocabulary: Json, progress: Json) -> Checkpoint:

@@ -41,12 +41,13 @@ from zoo.tasks.encoded_pairs import (
     encode_parallel_corpus,
     fingerprints_of,
     note_left_out,
-    note_unknown,
 )
 from zoo.tasks.losses import output_losses
 from zoo.tasks.own_corpus import note_other_text, own_data_config
 from zoo.tasks.settings import EvaluationConfig, TrainingConfig
 from zoo.tasks.task import Metrics, Objective, Request, Task
+from zoo.tasks.summary import describe_rows, describe_tokens
+from zoo.tasks.task import Objective, Request, Task
 from zoo.tasks.workload import Scores, Workload
 from zoo.types import Json, Params, PyTree
 
@@ -251,9 +252,12 @@ class Translating(Task):
                 bucket_lengths=data.bucket_lengths,
                 seed=training.seed,
             ),
-            notes=note_left_out(len(rows[0]), len(kept[0]), data.max_tokens)
-            + note_unknown("source", kept[0])
-            + note_unknown("target", kept[1]),
+            summary=(
+                describe_rows("pairs", {name: len(one.sources) for name, one in splits.items()}),
+                describe_tokens(len(source), {"train": kept[0]}, "source "),
+                describe_tokens(len(target), {"train": kept[1]}, "target "),
+            ),
+            notes=note_left_out(len(rows[0]), len(kept[0]), data.max_tokens),
             validation=splits["validation"],
             beam_size=config.evaluation.beam_size,
         )

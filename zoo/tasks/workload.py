@@ -58,7 +58,8 @@ class Workload(_OnACorpus):
         carry: the recurrent state before the first batch.
         frozen: by a parameter's name, which of its elements stay as they are: bool arrays that
             broadcast to it; None for none.
-        notes: what a user should know before training starts, a line each.
+        summary: the corpus in figures, a line each, told before training starts.
+        notes: what a user should know beside it, a line each.
     """
 
     criterion: ClassVar[str]
@@ -67,6 +68,7 @@ class Workload(_OnACorpus):
     batches: Batches
     carry: PyTree = ()
     frozen: Mapping[str, np.ndarray] | None = None
+    summary: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @abstractmethod

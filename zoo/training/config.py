@@ -8,6 +8,7 @@ from ml_collections import ConfigDict
 
 from zoo.errors import UserError
 from zoo.models.registry import default_config
+from zoo.tasks.by_size import fill
 from zoo.tasks.registry import find_task
 from zoo.training.devices import MeshConfig
 from zoo.training.optimizers import OptimizerConfig
@@ -51,8 +52,8 @@ def section(config: ConfigDict, name: str) -> Any:
     """One section of a config as its record, with its values checked.
 
     Example:
-        >>> section(base_config("recurrent_lm"), "training").num_steps
-        1000
+        >>> section(base_config("recurrent_lm"), "training").log_every_steps
+        100
     """
     return _records(config.model.architecture)[name](**config[name])
 
@@ -60,7 +61,10 @@ def section(config: ConfigDict, name: str) -> Any:
 def check(config: ConfigDict) -> None:
     """Raises a UserError that names the first invalid value."""
     _check_kind("model.architecture", config.model.architecture, "recurrent_lm")
-    for name, defaults in base_config(config.model.architecture).items():
+    base = base_config(config.model.architecture)
+    may_be_open = find_task(config.model.architecture).open_fields
+    config = fill(config, {field: base[field] for field in may_be_open})
+    for name, defaults in base.items():
         _check_fields(config, name, set(defaults))
         for field, default in defaults.items():
             _check_kind(f"{name}.{field}", config[name][field], default)

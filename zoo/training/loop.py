@@ -10,15 +10,17 @@ from ml_collections import ConfigDict
 
 from zoo.errors import UserError
 from zoo.report.records import REPORT
-from zoo.tasks.registry import build_workload
+from zoo.tasks.by_size import describe, open_in
+from zoo.tasks.registry import build_workload, settle
 from zoo.tasks.workload import CountingWorkload, Workload
-from zoo.terminal import drop_output
+from zoo.terminal import print_line
 from zoo.training import checkpoints, hosts
 from zoo.training import config as configs
 from zoo.training.averaging import is_stalled
 from zoo.training.counting import count
 from zoo.training.devices import describe_mesh, make_mesh
 from zoo.training.init_from import has_sound_step, load_start, start_from
+from zoo.training.length import advise_longer, describe_length, in_steps
 from zoo.training.members import combine, list_members, write_members
 from zoo.training.metrics import MetricsWriter, progress_line
 from zoo.training.optimizers import make_schedule
@@ -28,14 +30,6 @@ from zoo.training.stacking import stack_batches
 from zoo.training.start import initial_state
 from zoo.training.state import TrainState, train_steps
 from zoo.types import PyTree
-
-
-def _print(line: str) -> None:
-    """Prints a line; a closed or full standard output ends no run."""
-    try:
-        print(line, flush=True)
-    except OSError:
-        drop_output()
 
 
 def _say_nothing(line: str) -> None:
@@ -48,7 +42,7 @@ def train(
     workdir: str,
     *,
     allow_config_change: bool = False,
-    log: Callable[[str], None] = _print,
+    log: Callable[[str], None] = print_line,
 ) -> Progress:
     """Trains what a config describes, or goes on with it where the workdir's run was stopped.
 
@@ -69,6 +63,10 @@ def train(
     """
     configs.check(config)
     # First: a corpus that can't be used, here or on another host, leaves nothing behind.
+    if fields := open_in(config):
+        config = hosts.together(lambda: settle(config))
+        log(describe(config, fields))
+        configs.check(config)
     workload = hosts.together(lambda: build_workload(config))
     return train_workload(
         config, workload, workdir, allow_config_change=allow_config_change, log=log
@@ -81,20 +79,27 @@ def train_workload(
     workdir: str,
     *,
     allow_config_change: bool = False,
-    log: Callable[[str], None] = _print,
+    log: Callable[[str], None] = print_line,
 ) -> Progress:
     """Trains a workload that is not, or not only, what its config describes; else as `train`."""
     if not hosts.is_first():
         log = _say_nothing
-    start = None
+    start, given = None, config
     if isinstance(workload, Workload):
-        for note in workload.notes:
-            log(note)
+        batches_per_epoch = workload.batches.batches_per_epoch
+        config = in_steps(config, batches_per_epoch)
+        for line in (*workload.summary, *workload.notes):
+            log(line)
+        log(describe_length(config.training.num_steps, batches_per_epoch))
         start = hosts.together(lambda: _start_of(config, workload, workdir))
     run = hosts.together(lambda: Run(workdir, config, allow_config_change=allow_config_change))
     with run.locked(log):
         if isinstance(workload, Workload):
-            return _train(config, run, workload, start, log)
+            progress = _train(config, run, workload, start, log)
+            num_steps = config.training.num_steps
+            if progress.best_step == num_steps:
+                log(advise_longer(given, num_steps, batches_per_epoch))
+            return progress
         seed, report = config.training.seed, config.evaluation.report
         return count(run, workload, seed=seed, log=log, report=report)
 
@@ -174,6 +179,7 @@ class _Loop:
         self.optimizer = configs.section(config, "optimizer")
         self.schedule = make_schedule(self.optimizer, self.training.num_steps)
         self.directory, self.workload, self.writer, self.log = run, workload, writer, log
+        self.seconds_left: float | None = None  # of training, as the last line of progress told
         self.clock_step: int | None = None  # the step at which the clock of the rate was started
         self.clock = time.monotonic()
 
@@ -275,8 +281,12 @@ class _Loop:
         if timed:  # none yet where the first call, which compiles, ended here
             record["tokens_per_second"] = round(timed / seconds * tokens_a_step)
         self.writer.write(step, "train", record)
-        seconds_left = (self.training.num_steps - step) * seconds / timed if timed else None
-        self.log(progress_line(step, self.training.num_steps, record, seconds_left))
+        before, num_steps = self.seconds_left, self.training.num_steps
+        self.seconds_left = (num_steps - step) * seconds / timed if timed else None
+        self.log(progress_line(step, num_steps, record, self.seconds_left))
+        if before is None and self.seconds_left:
+            whole = num_steps * seconds / timed / 60
+            self.log(f"plan: about {whole:.1f} minutes of training, evaluations not counted")
 
     def _evaluate(self, state: TrainState, progress: Progress, step: int) -> bool:
         """Scores the validation split; says whether it is the best score so far."""

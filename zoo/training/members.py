@@ -199,6 +199,7 @@ def combine(workload: Workload, members: Sequence[Member]) -> MembersWorkload:
         batches=MemberBatches([batches.with_seed(member.seed) for member in members]),
         carry=jax.tree.map(lambda array: jnp.stack([array] * len(members)), workload.carry),
         frozen=workload.frozen,
+        summary=workload.summary,
         notes=workload.notes,
         one=workload,
         members=tuple(members),

@@ -1,0 +1,64 @@
+"""A corpus in figures, a line each, as a user sees them before training starts."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from zoo.data.labels import Labels
+from zoo.data.vocabulary import count_unknown
+
+_RARE = 10  # texts: a label of fewer is learned from little, and hardly measured
+_MOST_NAMED = 12
+
+
+def describe_rows(kind: str, splits: Mapping[str, int]) -> str:
+    """Returns how many rows each split has.
+
+    Example:
+        >>> describe_rows("texts", {"train": 8000, "validation": 1000, "test": 1000})
+        'texts: train 8,000, validation 1,000, test 1,000'
+    """
+    return f"{kind}: " + ", ".join(f"{split} {count:,}" for split, count in splits.items())
+
+
+def describe_labels(labels: Labels) -> tuple[str, ...]:
+    """Returns the labels with their numbers of training texts, and which of them are rare.
+
+    Example:
+        >>> describe_labels(Labels(("bad", "good"), (3, 40), multiple=False, num_texts=43))
+        ('labels: 2: good 40, bad 3', 'labels of fewer than 10 training texts: 1: bad 3')
+    """
+    ranked = sorted(zip(labels.counts, labels.names, strict=True), key=lambda one: -one[0])
+    lines = [f"labels: {len(labels)}: {_listed(ranked)}"]
+    if rare := [one for one in ranked[::-1] if one[0] < _RARE]:
+        lines.append(f"labels of fewer than {_RARE} training texts: {len(rare)}: {_listed(rare)}")
+    return tuple(lines)
+
+
+def _listed(counted: Sequence[tuple[int, str]]) -> str:
+    told = ", ".join(f"{name} {count:,}" for count, name in counted[:_MOST_NAMED])
+    more = len(counted) - _MOST_NAMED
+    return f"{told} and {more} more" if more > 0 else told
+
+
+def describe_tokens(
+    vocabulary_size: int, of_splits: Mapping[str, Iterable[np.ndarray]], side: str = ""
+) -> str:
+    """Returns how many tokens each split has, and which part of them is unknown.
+
+    Args:
+        vocabulary_size: V.
+        of_splits: the tokens of each split, int32[N] for each text or piece.
+        side: of a translator "source " or "target ".
+
+    Example:
+        >>> describe_tokens(50, {"train": [np.array([5, 0]), np.array([5, 7])]})
+        'tokens: train 4, of which 25.0% are unknown; 50 in the vocabulary'
+    """
+    told = []
+    for split, pieces in of_splits.items():
+        number = unknown = 0
+        for piece in pieces:
+            number, unknown = number + len(piece), unknown + count_unknown(piece)
+        told.append(f"{split} {number:,}, of which {unknown / max(number, 1):.1%} are unknown")
+    return f"{side}tokens: {'; '.join(told)}; {vocabulary_size:,} in the vocabulary"

@@ -1,0 +1,78 @@
+"""The length of a run: epochs become steps, once the corpus says how many steps an epoch has.
+
+All that follows (the schedule, evaluations, checkpoints, a run that goes on) counts in steps, and a
+run's config.json holds the steps. So a run goes on only with a corpus that gives the same number.
+"""
+
+from ml_collections import ConfigDict
+
+_STEPS = 1000  # where a config says nothing
+_FIELDS = (
+    ("training", "num_steps", "num_epochs"),
+    ("training", "checkpoint_every_steps", "checkpoint_every_epochs"),
+    ("evaluation", "every_steps", "every_epochs"),
+)
+
+
+def in_steps(config: ConfigDict, batches_per_epoch: int) -> ConfigDict:
+    """Returns the config with every length in steps, at least 1.
+
+    Args:
+        config: a run's config, in which a length is in steps, in epochs, or in neither.
+        batches_per_epoch: train steps of an epoch.
+
+    Example:
+        >>> config = ConfigDict(
+        ...     {
+        ...         "training": {
+        ...             "num_steps": 0,
+        ...             "num_epochs": 2.5,
+        ...             "checkpoint_every_steps": 7,
+        ...             "checkpoint_every_epochs": 0.0,
+        ...         },
+        ...         "evaluation": {"every_steps": 0, "every_epochs": 0.1},
+        ...     }
+        ... )
+        >>> found = in_steps(config, batches_per_epoch=30)
+        >>> found.training.num_steps, found.training.num_epochs, found.evaluation.every_steps
+        (75, 0.0, 3)
+    """
+    config = config.copy_and_resolve_references()
+    for section, steps, epochs in _FIELDS:
+        fields = config[section]
+        if fields[epochs]:
+            fields[steps] = max(1, round(fields[epochs] * batches_per_epoch))
+            fields[epochs] = 0.0
+        elif not fields[steps]:
+            fields[steps] = _STEPS
+    return config
+
+
+def describe_length(num_steps: int, batches_per_epoch: int) -> str:
+    """Returns how long a run is, in a line.
+
+    Example:
+        >>> describe_length(1560, 156)
+        '156 steps an epoch, 10 epochs: 1,560 steps in all'
+    """
+    return (
+        f"{batches_per_epoch:,} steps an epoch, {num_steps / batches_per_epoch:.3g} epochs: "
+        f"{num_steps:,} steps in all"
+    )
+
+
+def advise_longer(given: ConfigDict, num_steps: int, batches_per_epoch: int) -> str:
+    """Returns what to type for a run of twice the length.
+
+    Args:
+        given: the config before `in_steps`.
+        num_steps: length of the run.
+        batches_per_epoch: train steps of an epoch.
+    """
+    field = f"num_epochs={2 * num_steps / batches_per_epoch:.3g}"
+    if given.training.num_steps:
+        field = f"num_steps={2 * num_steps}"
+    return (
+        "the last evaluation was still the best: train longer, in another --workdir: "
+        f"--config.training.{field}"
+    )
