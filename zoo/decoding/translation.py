@@ -4,9 +4,9 @@ Axes: B sources of a call, K hypotheses of each, S source steps, T target steps.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import numpy as np
@@ -75,6 +75,13 @@ class TrainedTranslator(Checkpoint):
     """
 
     kind = TRANSLATOR
+    token_axes: ClassVar[Mapping[str, tuple[str, int]]] = {
+        "embedding": ("target", 0),  # of both sides, with one vocabulary
+        "source_embedding": ("source", 0),
+        "target_embedding": ("target", 0),
+        "output_kernel": ("target", 1),
+        "output_bias": ("target", 0),
+    }
 
     source_vocabulary: Vocabulary
     lowercase: bool = False
@@ -83,6 +90,11 @@ class TrainedTranslator(Checkpoint):
     def vocabulary_record(self) -> Json:
         """Both vocabularies as plain JSON, as a checkpoint's vocabulary.json holds them."""
         return {"source": self.source_vocabulary.to_json(), "target": self.vocabulary.to_json()}
+
+    @property
+    def tokens(self) -> dict[str, Sequence[str]]:
+        """The tokens of both vocabularies by their ids."""
+        return {"source": self.source_vocabulary.tokens, "target": self.vocabulary.tokens}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,9 +4,9 @@ Axes: B rows of a call, T time, N texts, C labels.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import numpy as np
@@ -41,6 +41,11 @@ class TrainedClassifier(Checkpoint):
     """
 
     kind = CLASSIFIER
+    token_axes: ClassVar[Mapping[str, tuple[str, int]]] = {
+        "embedding": ("tokens", 0),
+        "head/output_kernel": ("labels", 1),
+        "head/output_bias": ("labels", 0),
+    }
 
     labels: Labels
     thresholds: np.ndarray = dataclasses.field(default_factory=lambda: np.array(DEFAULT_THRESHOLD))
@@ -51,6 +56,11 @@ class TrainedClassifier(Checkpoint):
     def vocabulary_record(self) -> Json:
         """Vocabulary and labels as plain JSON, as a checkpoint's vocabulary.json holds them."""
         return {"tokens": self.vocabulary.to_json(), "labels": self.labels.to_json()}
+
+    @property
+    def tokens(self) -> dict[str, Sequence[str]]:
+        """The tokens and the labels by their ids."""
+        return {"tokens": self.vocabulary.tokens, "labels": self.labels.names}
 
 
 class Predictions(NamedTuple):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeVar
 
 from zoo.errors import UserError
@@ -50,6 +51,8 @@ class Checkpoint:
     """A trained model with everything that is needed to use it. Each task has a class of its own.
 
     Attributes:
+        token_axes: of each parameter that has a row or a column a token, by its path with slashes,
+            the vocabulary (one of `tokens`) and the axis.
         model: `model.apply({"params": params}, tokens)` gives logits and carry.
         params: nested dict of arrays, on the default device.
         vocabulary: from text to token ids and back; of a translator that of its targets.
@@ -61,6 +64,7 @@ class Checkpoint:
     """
 
     kind: ClassVar[Kind]
+    token_axes: ClassVar[Mapping[str, tuple[str, int]]] = {}
 
     model: Any
     params: Params
@@ -76,6 +80,11 @@ class Checkpoint:
         """The vocabulary as plain JSON, as a checkpoint's vocabulary.json holds it."""
         return self.vocabulary.to_json()
 
+    @property
+    def tokens(self) -> dict[str, Sequence[str]]:
+        """The tokens of each vocabulary by their ids, labels among them."""
+        return {"tokens": self.vocabulary.tokens}
+
     def with_params(self, params: Params) -> Self:
         """Returns the same model with other parameters."""
         return dataclasses.replace(self, params=params)
@@ -86,6 +95,14 @@ class TrainedLanguageModel(Checkpoint):
     """A trained language model, n-grams among them."""
 
     kind = LANGUAGE_MODEL
+    token_axes: ClassVar[Mapping[str, tuple[str, int]]] = {
+        "embedding": ("tokens", 0),
+        "output_kernel": ("tokens", 1),
+        "output_bias": ("tokens", 0),
+        "network/output_kernel": ("tokens", 1),
+        "network/output_bias": ("tokens", 0),
+        "direct_kernel": ("tokens", 1),
+    }
 
 
 Wanted = TypeVar("Wanted", bound=Checkpoint)

@@ -51,7 +51,8 @@ class TrainingConfig:
         checkpoint_every_steps: a checkpoint each so many steps, and at the end.
         checkpoint_every_epochs: the same in epochs, such as 0.5. Of neither, every 1,000 steps.
         init_from: start from the parameters of this trained model: a released name, a run, or a
-            file that `export` wrote; "" to start at random.
+            file that `export` wrote; "" to start at random. See `zoo.training.init_from` for
+            a model of other tokens, and for a classifier that starts from a language model.
         averaging: evaluate, save and use an average of the parameters instead of the last ones
             (see `zoo.training.averaging`): never; from the first_step on; or from a stall of
             validation on (NT-ASGD).

@@ -19,7 +19,7 @@ from zoo.training import config as configs
 from zoo.training.averaging import is_stalled
 from zoo.training.counting import count
 from zoo.training.devices import describe_mesh, make_mesh
-from zoo.training.init_from import has_sound_step, load_start, start_from
+from zoo.training.init_from import Start, has_sound_step, load_start, start_from
 from zoo.training.length import advise_longer, describe_length, in_steps
 from zoo.training.members import combine, list_members, write_members
 from zoo.training.metrics import MetricsWriter, progress_line
@@ -29,7 +29,6 @@ from zoo.training.signals import stop_signals
 from zoo.training.stacking import stack_batches
 from zoo.training.start import initial_state
 from zoo.training.state import TrainState, train_steps
-from zoo.types import PyTree
 
 
 def _say_nothing(line: str) -> None:
@@ -104,8 +103,8 @@ def train_workload(
         return count(run, workload, seed=seed, log=log, report=report)
 
 
-def _start_of(config: ConfigDict, workload: Workload, workdir: str) -> PyTree:
-    """The parameters of `training.init_from`; None if there is none, or the run has begun."""
+def _start_of(config: ConfigDict, workload: Workload, workdir: str) -> Start | None:
+    """What `training.init_from` gives; None if there is none, or the run has begun."""
     init_from = config.training.init_from
     return load_start(init_from, workload) if init_from and not has_sound_step(workdir) else None
 
@@ -114,7 +113,7 @@ def _train(
     config: ConfigDict,
     run: Run,
     of_one: Workload,
-    start: PyTree,
+    start: Start | None,
     log: Callable[[str], None],
 ) -> Progress:
     """The steps of a run in its directory, from the parameters `start` where there are any."""
@@ -125,7 +124,9 @@ def _train(
     mesh = make_mesh(configs.section(config, "mesh"), num_rows)
     state = initial_state(config, workload, mesh)
     if start is not None:
-        state = start_from(state, start)
+        state = start_from(state, start.params)
+        for note in start.notes:
+            log(note)
     state, progress = run.resume(state, workload.vocabulary, log, workload.fingerprints)
     if described := describe_mesh(mesh, state.params):
         log(described)
