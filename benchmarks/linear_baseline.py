@@ -1,0 +1,96 @@
+"""A linear support vector machine over TF-IDF of words and pairs of words, on a user's table.
+
+    python benchmarks/linear_baseline.py --directory=DIR_OR_FILE [--test]
+
+It has the splits that `configs/csv_classifier.py` makes of the same table. How strongly it is
+regularised, and whether pairs of words help, is chosen on the validation split; --test scores the
+test split once with that choice. Needs the extra benchmarks (scikit-learn).
+"""
+
+import argparse
+import itertools
+import json
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from zoo.data.config import LabeledDataConfig
+from zoo.data.loading import LabeledTexts, load_labeled_corpus
+
+STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0)  # C: what a misclassified text costs
+MOST_WORDS = (1, 2)  # words of a feature
+
+
+class Found(NamedTuple):
+    """What was chosen, and its accuracy.
+
+    Attributes:
+        validation: accuracy on the validation split.
+        test: accuracy on the test split; None where it was not asked for.
+        strength: C.
+        most_words: words of the longest feature.
+    """
+
+    validation: float
+    test: float | None
+    strength: float
+    most_words: int
+
+
+def labels_of(texts: LabeledTexts) -> list[str]:
+    """The label of each text."""
+    return [label for (label,) in texts.labels]
+
+
+def measure(data: LabeledDataConfig, *, score_test: bool) -> Found:
+    """Trains one model for each choice, and scores the best on validation.
+
+    Args:
+        data: a table of texts with one label each.
+        score_test: score the test split too.
+    """
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.svm import LinearSVC
+
+    splits = load_labeled_corpus(data).splits
+    best = Found(-1.0, None, 0.0, 0)
+    for most_words, strength in itertools.product(MOST_WORDS, STRENGTHS):
+        words = TfidfVectorizer(
+            ngram_range=(1, most_words),
+            sublinear_tf=True,
+            token_pattern=r"(?u)\b\w+\b|[^\w\s]",
+        )
+        features = words.fit_transform(list(splits["train"].texts))
+        model = LinearSVC(C=strength).fit(features, labels_of(splits["train"]))
+        scores = [
+            float(model.score(words.transform(list(texts.texts)), labels_of(texts)))
+            for texts in (splits["validation"], *([splits["test"]] if score_test else []))
+        ]
+        if scores[0] > best.validation:
+            best = Found(scores[0], scores[1] if score_test else None, strength, most_words)
+    return best
+
+
+def main() -> None:
+    """Prints what was found as JSON."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--directory", required=True, help="the table, or a directory of splits")
+    parser.add_argument("--text_column", default="text", help="the column of the text")
+    parser.add_argument("--label_column", default="label", help="the column of the label")
+    parser.add_argument("--test", action="store_true", help="score the test split too")
+    arguments = parser.parse_args()
+    data = LabeledDataConfig(
+        corpus="table_file",
+        directory=arguments.directory,
+        text_column=arguments.text_column,
+        label_column=arguments.label_column,
+    )
+    print(json.dumps(measure(data, score_test=arguments.test)._asdict()))
+
+
+if __name__ == "__main__":
+    main()
