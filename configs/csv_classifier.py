@@ -9,21 +9,16 @@ validation.csv. Where a text may have several labels: --config.data.label_separa
 
 from ml_collections import ConfigDict
 
-from zoo.training.config import base_config
+from zoo.training.config import base_config, leave_open
 
 
 def get_config() -> ConfigDict:
-    """A bidirectional LSTM of 2 x 100 over embeddings of 100, max pooling, dropout."""
+    """What follows from the number of texts says `zoo.tasks.by_size`."""
     config = base_config("classifier")
     config.data.corpus = "table_file"
     config.data.vocabulary_size = 20_000
     config.data.max_tokens = 400
-    config.model.word_dropout_rate = 0.2
-    config.model.embedding_dropout_rate = 0.2
-    config.model.pooled_dropout_rate = 0.4
-    config.optimizer.learning_rate = 2e-3
     config.optimizer.schedule = "cosine"
-    config.training.num_steps = 2000
-    config.training.checkpoint_every_steps = 200
-    config.evaluation.every_steps = 200
+    config.evaluation.patience = 5
+    leave_open(config)
     return config

@@ -8,6 +8,7 @@ FILE is one file, split 90/5/5 by position, or a directory with train.txt, valid
 from ml_collections import ConfigDict
 
 from configs import python_docs_lstm
+from zoo.training.config import leave_open
 
 
 def get_config() -> ConfigDict:
@@ -15,4 +16,6 @@ def get_config() -> ConfigDict:
     config = python_docs_lstm.get_config()
     config.data.corpus = "text_file"
     config.data.min_count = 2
+    config.evaluation.patience = 5
+    leave_open(config)
     return config

@@ -21,11 +21,18 @@ from zoo.models.encoder_decoder import EncoderDecoderConfig
 from zoo.models.ngram_lm import NGramConfig
 from zoo.models.recurrent_lm import RecurrentLMConfig
 from zoo.models.registry import task_of
-from zoo.tasks import encoded_labeled, encoded_pairs, encoded_text
+from zoo.tasks import (
+    classification,
+    encoded_labeled,
+    encoded_pairs,
+    encoded_text,
+    language_modeling,
+    translation,
+)
 from zoo.tasks.classification import ClassifierTraining
 from zoo.tasks.language_modeling import LanguageModelEvaluation, LanguageModelTraining
 from zoo.tasks.ngram_counting import CountingConfig, CountingEvaluation
-from zoo.tasks.registry import build_workload
+from zoo.tasks.registry import build_workload, settle
 from zoo.tasks.settings import EvaluationConfig, TrainingConfig
 from zoo.tasks.translation import TranslatorEvaluation, TranslatorTraining
 from zoo.training import config as configs
@@ -220,7 +227,9 @@ def test_every_classifier_in_configs_builds_its_model(path, monkeypatch):
     texts = LabeledTexts(["a b c", "c d"] * 100, [("yes",), ("no",)] * 100)
     splits = dict.fromkeys(("train", "validation", "test"), texts)
     corpus = LabeledCorpus(splits, "goemotions" in path.stem)
-    monkeypatch.setattr(encoded_labeled, "load_labeled_corpus", lambda data: corpus)
+    for module in (encoded_labeled, classification):
+        monkeypatch.setattr(module, "load_labeled_corpus", lambda data: corpus)
+    config = settle(config)
     workload = build_workload(config)
     params = jax.eval_shape(workload.init_params, jax.random.key(0))
     batch = workload.batches.batch(0, 0)
@@ -238,7 +247,9 @@ def test_every_translator_in_configs_builds_its_model(path, monkeypatch):
     config.data.vocabulary, config.data.vocabulary_size = "word", 0  # a text of four words
     texts = ParallelTexts(["a b c", "c d"] * 100, ["b", "d a d"] * 100, [()] * 200)
     splits = dict.fromkeys(("train", "validation", "test"), texts)
-    monkeypatch.setattr(encoded_pairs, "load_parallel_corpus", lambda data: splits)
+    for module in (encoded_pairs, translation):
+        monkeypatch.setattr(module, "load_parallel_corpus", lambda data: splits)
+    config = settle(config)
     workload = build_workload(config)
     params = jax.eval_shape(workload.init_params, jax.random.key(0))
     batch = workload.batches.batch(0, 0)
@@ -261,7 +272,9 @@ def test_every_language_model_in_configs_builds_its_model(path, monkeypatch):
         assert type(config.model[field]) is type(default), field
     line = " ".join(f"w{number}" for number in range(50))
     lines = {"train": [line] * 2000, "validation": [line], "test": [line]}
-    monkeypatch.setattr(encoded_text, "open_corpus", lambda data: lines)
+    for module in (encoded_text, language_modeling):
+        monkeypatch.setattr(module, "open_corpus", lambda data: lines)
+    config = settle(config)
     workload = build_workload(config)
     if task_of(config.model.architecture) == "ngram_counting":
         params, _ = workload.estimate()

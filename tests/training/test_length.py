@@ -81,7 +81,7 @@ def test_a_run_whose_last_evaluation_is_its_best_is_told_to_be_longer(train, tmp
         workload=regression_workload([2.0, 1.0]),
         **{**EPOCHS, "evaluation__every_epochs": 2.0},
     )
-    assert log[-1].endswith(" --config.training.num_epochs=7")
+    assert log.having(advice)[0].endswith(" --config.training.num_epochs=7")
     log = train(tmp_path / "best before", workload=regression_workload([1.0, 2.0]))
     assert not log.having(advice)
     settings = {"evaluation__patience": 1, "evaluation__every_steps": 3}

@@ -76,10 +76,10 @@ def test_progress_is_told_in_lines(train, tmp_path):
         assert line.startswith(f"step {record['step']}/12  loss {record['loss_nats']:.4f} nats  ")
         assert line.endswith(" s left")
     assert steps[-1].endswith("  0 s left")
-    assert log[-4].startswith("best step 12, validation: score ")
-    assert log[-3] == "sample:\na sample of seed 0"
-    assert log[-2] == f"for the test split: python -m zoo evaluate {tmp_path} --split=test"
-    assert log[-1].endswith("--config.training.num_steps=24")
+    assert log[-4].endswith("--config.training.num_steps=24")
+    assert log[-3].startswith("best step 12, validation: score ")
+    assert log[-2] == "sample:\na sample of seed 0"
+    assert log[-1] == f"for the test split: python -m zoo evaluate {tmp_path} --split=test"
 
 
 def test_there_is_no_rate_before_a_step_was_timed(train, tmp_path):
@@ -160,7 +160,7 @@ def test_a_finished_run_only_reports(train, tmp_path):
     log = train(tmp_path)
     assert (train.calls, train.saves) == ([], [])
     assert log[1] == "3 parameters; step 12 of 12"
-    assert log[2].startswith("best step 12, ")
+    assert log[3].startswith("best step 12, ")
     assert read_metrics(tmp_path) == metrics
     assert saved_bits(tmp_path, 12) == bits
 

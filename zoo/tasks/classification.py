@@ -40,6 +40,7 @@ from zoo.evaluation.classifying import CLASSIFIER, TrainedClassifier, evaluate_c
 from zoo.models.classifier import ClassifierOutput
 from zoo.models.output import Model
 from zoo.models.registry import build
+from zoo.tasks.by_size import LENGTHS, MANY_LABELS, Values, lengths, settings_of_texts
 from zoo.tasks.encoded_labeled import Split, encode_labeled_corpus
 from zoo.tasks.own_corpus import note_other_text, own_data_config
 from zoo.tasks.settings import EvaluationConfig, TrainingConfig
@@ -160,6 +161,17 @@ class Classification(Task):
         "evaluation": EvaluationConfig,
     }
     flags = frozenset({"text", "picture"})
+    open_fields = LENGTHS | frozenset(settings_of_texts(1000, 2))
+
+    def settle(self, config: ConfigDict) -> Values:
+        """Returns values for open fields by the number of training texts; see `Task.settle`."""
+        given: Json = {name: value for name, value in config.data.items() if value is not None}
+        train = load_labeled_corpus(LabeledDataConfig(**given)).splits["train"]
+        num_texts, num_labels = len(train.texts), len({one for row in train.labels for one in row})
+        values = settings_of_texts(num_texts, num_labels)
+        steps_per_epoch = num_texts / (config.data.batch_size or values["data.batch_size"])
+        aim, most = (2400, 16) if num_labels >= MANY_LABELS else (1000, 10)
+        return values | lengths(config, steps_per_epoch, aim=aim, most=most)
 
     def open(self, config: Json, vocabulary: Json, progress: Json) -> TrainedClassifier:
         """Returns a checkpoint without its parameters; see `Task.open`."""

@@ -1,15 +1,12 @@
 """A parallel corpus as a translator takes it: its vocabularies, and notes for the user."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
-from typing import Any, NamedTuple
 
 from zoo.data.config import ParallelDataConfig
 from zoo.data.fingerprints import of_pairs
 from zoo.data.loading import ParallelTexts, load_parallel_corpus
-from zoo.data.vocabulary import Vocabulary, build_vocabulary, count_unknown
-from zoo.types import Json
 from zoo.data.vocabulary import Vocabulary, build_vocabulary
+from zoo.types import Json
 
 
 class EncodedPairs(NamedTuple):

@@ -15,6 +15,7 @@ from ml_collections import ConfigDict
 
 from zoo.data.batching import Batch, SeededBatches, SentenceBatches
 from zoo.data.config import DataConfig
+from zoo.data.loading import open_corpus
 from zoo.data.streams import StreamBatches
 from zoo.data.text_reading import read_text
 from zoo.data.token_file import TokenFile
@@ -32,6 +33,7 @@ from zoo.models.recurrent_lm import RecurrentLM
 from zoo.models.registry import build
 from zoo.models.trained import LANGUAGE_MODEL, TrainedLanguageModel, TrainedModel
 from zoo.special_tokens import START_ID
+from zoo.tasks.by_size import LENGTHS, Values, lengths
 from zoo.tasks.encoded_text import EncodedText, describe, encode_corpus, sample
 from zoo.tasks.losses import output_losses
 from zoo.tasks.own_corpus import corpus_lines
@@ -203,6 +205,19 @@ class LanguageModeling(Task):
         "evaluation": LanguageModelEvaluation,
     }
     flags = frozenset({"text", "mode", "dynamic", "cache"})
+    open_fields = LENGTHS
+
+    def settle(self, config: ConfigDict) -> Values:
+        """Returns values for open fields by the length of the training text; see `Task.settle`.
+
+        The text is measured in the training split's characters, or words, cut at spaces.
+        """
+        data = DataConfig(**config.data)
+        of_characters = data.vocabulary == "character"
+        lines = open_corpus(data)["train"]
+        num_tokens = sum(1 + (len(line) if of_characters else len(line.split())) for line in lines)
+        steps_per_epoch = num_tokens / (data.batch_size * data.sequence_length)
+        return lengths(config, steps_per_epoch, aim=3000, most=30)
 
     def open(self, config: Json, vocabulary: Json, progress: Json) -> TrainedLanguageModel:
         """Returns a checkpoint without its parameters; see `Task.open`."""

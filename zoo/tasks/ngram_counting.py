@@ -100,6 +100,7 @@ class NGramCounting(LanguageModeling):
         "evaluation": CountingEvaluation,
     }
     takes_steps = False
+    open_fields = frozenset()
     has_infinite_params = True
 
     def parameter_shapes(self, model: NGramLM) -> None:

@@ -34,9 +34,10 @@ from zoo.errors import UserError
 from zoo.evaluation.bleu import import_sacrebleu
 from zoo.evaluation.translating import TranslationScore, evaluate_translator
 from zoo.layers.masks import real_steps
-from zoo.models.output import Model
 from zoo.models.encoder_decoder import scale_bilinear_kernel
+from zoo.models.output import Model
 from zoo.models.registry import build
+from zoo.tasks.by_size import LENGTHS, Values, lengths, settings_of_pairs
 from zoo.tasks.encoded_pairs import (
     encode_parallel_corpus,
     fingerprints_of,
@@ -45,9 +46,8 @@ from zoo.tasks.encoded_pairs import (
 from zoo.tasks.losses import output_losses
 from zoo.tasks.own_corpus import note_other_text, own_data_config
 from zoo.tasks.settings import EvaluationConfig, TrainingConfig
-from zoo.tasks.task import Metrics, Objective, Request, Task
 from zoo.tasks.summary import describe_rows, describe_tokens
-from zoo.tasks.task import Objective, Request, Task
+from zoo.tasks.task import Metrics, Objective, Request, Task
 from zoo.tasks.workload import Scores, Workload
 from zoo.types import Json, Params, PyTree
 
@@ -196,6 +196,15 @@ class Translating(Task):
         "evaluation": TranslatorEvaluation,
     }
     flags = frozenset({"source", "target", "beam_size"})
+    open_fields = LENGTHS | frozenset(settings_of_pairs(1000))
+
+    def settle(self, config: ConfigDict) -> Values:
+        """Returns values for open fields by the number of training pairs; see `Task.settle`."""
+        given: Json = {name: value for name, value in config.data.items() if value is not None}
+        data = ParallelDataConfig(**given)
+        num_pairs = len(load_parallel_corpus(data)["train"].sources)
+        steps_per_epoch = num_pairs / data.batch_size
+        return settings_of_pairs(num_pairs) | lengths(config, steps_per_epoch, aim=4000, most=25)
 
     def open(self, config: Json, vocabulary: Json, progress: Json) -> TrainedTranslator:
         """Returns a checkpoint without its parameters; see `Task.open`."""

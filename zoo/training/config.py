@@ -4,7 +4,7 @@ import dataclasses
 import math
 from typing import Any
 
-from ml_collections import ConfigDict
+from ml_collections import ConfigDict, config_dict
 
 from zoo.errors import UserError
 from zoo.models.registry import default_config
@@ -38,6 +38,25 @@ def base_config(architecture: str) -> ConfigDict:
         name: dataclasses.asdict(record()) for name, record in _records(architecture).items()
     }
     return ConfigDict({**sections, "model": default_config(architecture)}).lock()
+
+
+def leave_open(config: ConfigDict) -> None:
+    """Makes each field None that can follow from the size of the corpus, see `zoo.tasks.by_size`.
+
+    Lengths in steps become 0. A flag, or an assignment, sets any of the fields all the same.
+
+    Example:
+        >>> config = base_config("classifier")
+        >>> leave_open(config)
+        >>> print(config.training.num_epochs)
+        None
+        >>> config.training.num_epochs = 4.0
+    """
+    for field in find_task(config.model.architecture).open_fields:
+        section, name = field.split(".")
+        config[section][name] = config_dict.placeholder(type(config[section][name]))
+    config.training.num_steps = config.training.checkpoint_every_steps = 0
+    config.evaluation.every_steps = 0
 
 
 def _records(architecture: str) -> dict[str, type]:

@@ -9,7 +9,6 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from zoo.errors import UserError
-from zoo.report.records import REPORT
 from zoo.tasks.by_size import describe, open_in
 from zoo.tasks.registry import build_workload, settle
 from zoo.tasks.workload import CountingWorkload, Workload
@@ -24,6 +23,7 @@ from zoo.training.length import advise_longer, describe_length, in_steps
 from zoo.training.members import combine, list_members, write_members
 from zoo.training.metrics import MetricsWriter, progress_line
 from zoo.training.optimizers import make_schedule
+from zoo.training.reporting import report
 from zoo.training.run import Progress, Run
 from zoo.training.signals import stop_signals
 from zoo.training.stacking import stack_batches
@@ -94,11 +94,8 @@ def train_workload(
     run = hosts.together(lambda: Run(workdir, config, allow_config_change=allow_config_change))
     with run.locked(log):
         if isinstance(workload, Workload):
-            progress = _train(config, run, workload, start, log)
-            num_steps = config.training.num_steps
-            if progress.best_step == num_steps:
-                log(advise_longer(given, num_steps, batches_per_epoch))
-            return progress
+            advice = advise_longer(given, config.training.num_steps, batches_per_epoch)
+            return _train(config, run, workload, start, advice, log)
         seed, report = config.training.seed, config.evaluation.report
         return count(run, workload, seed=seed, log=log, report=report)
 
@@ -114,9 +111,13 @@ def _train(
     run: Run,
     of_one: Workload,
     start: Start | None,
+    advice: str,
     log: Callable[[str], None],
 ) -> Progress:
-    """The steps of a run in its directory, from the parameters `start` where there are any."""
+    """The steps of a run in its directory, from the parameters `start` where there are any.
+
+    The advice is for a run whose last evaluation is its best.
+    """
     members = list_members(configs.section(config, "training"))
     workload, num_rows = of_one, config.data.batch_size // config.training.num_microbatches
     if len(members) > 1:
@@ -134,35 +135,14 @@ def _train(
         loop = _Loop(config, run, workload, writer, log)
         state = loop.run(state, progress)
     if loop.finished(int(state.step), progress):
-        best = _report(config, run, workload, state, progress, log)
+        if progress.best_step == config.training.num_steps:
+            log(advice)
+        best = report(config, run, workload, state, progress, log)
         if len(members) > 1:
             write_members(run, config, of_one, best, log)
         else:
             log(f"for the test split: {run.test_command()}")
     return progress
-
-
-def _report(
-    config: ConfigDict,
-    run: Run,
-    workload: Workload,
-    state: TrainState,
-    progress: Progress,
-    log: Callable[[str], None],
-) -> TrainState:
-    """The best checkpoint, its score, the report, and a sample of what it does."""
-    best_step = int(state.step) if progress.best_step is None else progress.best_step
-    if best_step != int(state.step):
-        state = run.restore_arrays(best_step, state)
-    params = hosts.on_one_host(state.used_params)
-    scores = progress.best_scores or workload.evaluate(params)
-    log(f"best step {best_step}, validation: {workload.describe(scores)}")
-    if config.evaluation.report:
-        run.write_report(best_step, scores, workload.figures(params))
-        log(f"report: {run.directory / REPORT}")
-    if sample := workload.sample(params, config.training.seed):
-        log(f"sample:\n{sample}")
-    return state
 
 
 class _Loop:

@@ -1,0 +1,34 @@
+"""What a run tells when it has ended."""
+
+from collections.abc import Callable
+
+from ml_collections import ConfigDict
+
+from zoo.report.records import REPORT
+from zoo.tasks.workload import Workload
+from zoo.training import hosts
+from zoo.training.run import Progress, Run
+from zoo.training.state import TrainState
+
+
+def report(
+    config: ConfigDict,
+    run: Run,
+    workload: Workload,
+    state: TrainState,
+    progress: Progress,
+    log: Callable[[str], None],
+) -> TrainState:
+    """The best checkpoint, its score, the report, and a sample of what it does."""
+    best_step = int(state.step) if progress.best_step is None else progress.best_step
+    if best_step != int(state.step):
+        state = run.restore_arrays(best_step, state)
+    params = hosts.on_one_host(state.used_params)
+    scores = progress.best_scores or workload.evaluate(params)
+    log(f"best step {best_step}, validation: {workload.describe(scores)}")
+    if config.evaluation.report:
+        run.write_report(best_step, scores, workload.figures(params))
+        log(f"report: {run.directory / REPORT}")
+    if sample := workload.sample(params, config.training.seed):
+        log(f"sample:\n{sample}")
+    return state
