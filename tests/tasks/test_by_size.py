@@ -98,6 +98,8 @@ def test_lengths(steps_per_epoch, given, wanted):
         (3000, 9, "gru", 0.1, 32),
         (2999, 10, "gru", 1.0, 32),
         (20_000, 2, "gru", 0.1, 64),
+        (18, 3, "none", 0.1, 4),
+        (1, 2, "none", 0.1, 1),
     ],
 )
 def test_the_rule_for_texts(num_texts, num_labels, cell, init_scale, batch_size):

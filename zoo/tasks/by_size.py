@@ -10,8 +10,9 @@ chooses its value. What the user sets is kept. RESULTS.md has the measurements b
 
 The mean of embeddings, a linear model nearly, is trained by AdamW with a rate of 0.005 and a decay
 of 1, the others by Adam with 0.002 and half of the pooled vector dropped. Embeddings that start
-large make a rare word known by itself, as many labels need. From 20,000 texts on, batches have 64
-texts, and words that occur once are unknown.
+large make a rare word known by itself, as many labels need. Batches have 32 texts, or fewer where
+an epoch would have fewer than four of them. From 20,000 texts on they have 64, and words that occur
+once are unknown.
 
     translator   pairs       subwords   states   rate
                  < 100,000   2,000      256      0.003
@@ -27,6 +28,7 @@ from ml_collections import ConfigDict
 
 Values = dict[str, Any]
 
+_LEAST_BATCHES = 4  # of an epoch
 MANY_LABELS, FEW_TEXTS, MANY_TEXTS, MANY_PAIRS = 10, 3000, 20_000, 100_000
 
 
@@ -44,7 +46,7 @@ def settings_of_texts(num_texts: int, num_labels: int) -> Values:
     many_labels, many_texts = num_labels >= MANY_LABELS, num_texts >= MANY_TEXTS
     is_bag = num_texts < FEW_TEXTS and not many_labels
     return {
-        "data.batch_size": 64 if many_texts else 32,
+        "data.batch_size": _batch_size(num_texts, 64 if many_texts else 32),
         "data.min_count": 2 if many_texts else 1,
         "model.cell": "none" if is_bag else "gru",
         "model.hidden_sizes": (128,),
@@ -60,10 +62,16 @@ def settings_of_texts(num_texts: int, num_labels: int) -> Values:
     }
 
 
+def _batch_size(num_rows: int, most: int) -> int:
+    """Returns a batch size that leaves several batches an epoch."""
+    return max(1, min(most, num_rows // _LEAST_BATCHES))
+
+
 def settings_of_pairs(num_pairs: int) -> Values:
     """Returns the settings of a translator for a number of training pairs, see the rule above."""
     many = num_pairs >= MANY_PAIRS
     return {
+        "data.batch_size": _batch_size(num_pairs, 64),
         "data.vocabulary_size": 6000 if many else 2000,
         "model.hidden_size": 512 if many else 256,
         "optimizer.learning_rate": 1e-3 if many else 3e-3,

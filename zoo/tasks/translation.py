@@ -201,10 +201,10 @@ class Translating(Task):
     def settle(self, config: ConfigDict) -> Values:
         """Returns values for open fields by the number of training pairs; see `Task.settle`."""
         given: Json = {name: value for name, value in config.data.items() if value is not None}
-        data = ParallelDataConfig(**given)
-        num_pairs = len(load_parallel_corpus(data)["train"].sources)
-        steps_per_epoch = num_pairs / data.batch_size
-        return settings_of_pairs(num_pairs) | lengths(config, steps_per_epoch, aim=4000, most=25)
+        num_pairs = len(load_parallel_corpus(ParallelDataConfig(**given))["train"].sources)
+        values = settings_of_pairs(num_pairs)
+        steps_per_epoch = num_pairs / (config.data.batch_size or values["data.batch_size"])
+        return values | lengths(config, steps_per_epoch, aim=4000, most=25)
 
     def open(self, config: Json, vocabulary: Json, progress: Json) -> TrainedTranslator:
         """Returns a checkpoint without its parameters; see `Task.open`."""
