@@ -101,7 +101,7 @@ class Translator(nn.Module):
         )
         start = torch.tanh(self.start(torch.cat([last[-2], last[-1]], dim=-1)))[None]
         hidden, _ = self.decoder(self.embeddings[1](self.inputs), start)
-        scores = hidden @ self.score(states).transpose(1, 2)
+        scores = hidden @ self.score(states).transpose(1, 2) / states.shape[-1] ** 0.5
         weights = scores.masked_fill(~self.real[:, None], -torch.inf).softmax(dim=-1)
         hidden = torch.tanh(self.join(torch.cat([weights @ states, hidden], dim=-1)))
         logits = self.output(hidden)
