@@ -248,7 +248,8 @@ def test_a_real_process_tells_its_progress_and_stops_at_ctrl_c(corpus, tmp_path)
         code, errors = process.finish()
     assert (code, errors) == (0, "")
     assert re.match(r"step 40/1000000  loss \d\.\d{4} nats  [\d,]+ tokens/s  .*\d+ s left$", line)
-    assert re.match(r"[\d,]+ parameters; step 0 of 1000000$", process.lines[0])
+    assert re.match(r"tokens: train [\d,]+, of which ", process.lines[0])
+    assert re.match(r"[\d,]+ parameters; step 0 of 1000000$", process.lines[2])
     (step,) = checkpoints.steps(tmp_path)
     assert process.lines[-1] == f"stopped at step {step}; the same command goes on from here"
     assert step >= 40

@@ -158,7 +158,7 @@ def test_another_config_is_taken_before_the_first_checkpoint(tmp_path):
 def test_a_config_whose_arrays_do_not_fit_leaves_the_run_as_it_was(tmp_path):
     start(tmp_path, seed=1).save(make_state(step=2), VOCABULARY, PROGRESS)
     run = open_run(tmp_path, seed=2, allow_config_change=True)
-    with pytest.raises(UserError, match=r"\['weight'\] is float32\[3\], but float32\[4\]"):
+    with pytest.raises(UserError, match=r"\['weight'\] is float32\[3\] and should be float32\[4\]"):
         run.resume(make_state(size=4), VOCABULARY, pytest.fail)
     open_run(tmp_path, seed=1).resume(make_state(), VOCABULARY, pytest.fail)
 

@@ -87,13 +87,13 @@ def train_workload(
     if isinstance(workload, Workload):
         batches_per_epoch = workload.batches.batches_per_epoch
         config = in_steps(config, batches_per_epoch)
-        for line in (*workload.summary, *workload.notes):
-            log(line)
-        log(describe_length(config.training.num_steps, batches_per_epoch))
         start = hosts.together(lambda: _start_of(config, workload, workdir))
     run = hosts.together(lambda: Run(workdir, config, allow_config_change=allow_config_change))
     with run.locked(log):
         if isinstance(workload, Workload):
+            length = describe_length(config.training.num_steps, batches_per_epoch)
+            for line in (*workload.summary, *workload.notes, length):
+                log(line)
             advice = advise_longer(given, config.training.num_steps, batches_per_epoch)
             return _train(config, run, workload, start, advice, log)
         seed, report = config.training.seed, config.evaluation.report
