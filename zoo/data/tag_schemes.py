@@ -1,0 +1,289 @@
+"""Schemes that write spans of tokens as one tag per token.
+
+A tag is "O", outside of every span, or a letter that says where in a span the token stands, a
+hyphen, and the label of the span, such as "B-person". The schemes differ in the letters:
+
+    tokens   in    New     York    City    Berlin  ,
+    iob1     O     I-loc   I-loc   I-loc   B-loc   O    B only between spans of the same label
+    iob2     O     B-loc   I-loc   I-loc   B-loc   O    B begins every span
+    bioes    O     B-loc   I-loc   E-loc   S-loc   O    E ends a span, S is a span of one token
+    plain                                               tags that are no spans, such as NOUN
+
+Sources: Ramshaw and Marcus 1995 (iob1), Tjong Kim Sang and Veenstra 1999 (iob2), Ratinov and Roth
+2009 (bioes, which they call BILOU). Spans are counted as the evaluation script of CoNLL-2000
+counts them, so tags that break a rule of their scheme still mark spans:
+
+* A span begins at B and S; at any other letter if the token before is outside, or has E, S or
+  another label.
+* A span ends at E and S; at any other letter if the next token begins a span or is outside.
+"""
+
+import collections
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from zoo.errors import UserError
+
+IOB1, IOB2, BIOES, PLAIN = "iob1", "iob2", "bioes", "plain"
+SCHEMES = (IOB1, IOB2, BIOES, PLAIN)
+OUTSIDE = "O"
+
+_LETTERS = {IOB1: "IB", IOB2: "BI", BIOES: "BIES", PLAIN: ""}
+_ANY_LETTER = frozenset("BIES")
+
+TagPair = tuple[str | None, str | None]  # two tags in a row; None is the border of the sentence
+
+
+class Span(NamedTuple):
+    """Some tokens in a row with a label.
+
+    Attributes:
+        start: the number of the first token, from 0.
+        end: the number of the token behind the last.
+        label: such as "person".
+    """
+
+    start: int
+    end: int
+    label: str
+
+
+def check_scheme(scheme: str) -> None:
+    """Raises a UserError unless a scheme is one of `SCHEMES`."""
+    if scheme not in SCHEMES:
+        raise UserError(f"the scheme is {scheme!r}; use one of {', '.join(SCHEMES)}")
+
+
+def split_tag(tag: str) -> tuple[str, str]:
+    """Returns the letter and the label of a tag of a scheme with spans.
+
+    Raises:
+        UserError: the tag is neither "O" nor a letter of a scheme, a hyphen and a label.
+
+    Example:
+        >>> split_tag("B-work-of-art"), split_tag("O")
+        (('B', 'work-of-art'), ('O', ''))
+    """
+    letter, hyphen, label = tag.partition("-")
+    if tag == OUTSIDE:
+        return OUTSIDE, ""
+    if letter in _ANY_LETTER and hyphen and label:
+        return letter, label
+    raise UserError(
+        f"the tag is {tag[:40]!r}; use O, or B, I, E or S with a hyphen and a label, such as "
+        "B-person; for tags that mark no spans use data.scheme=plain"
+    )
+
+
+def spans(tags: Sequence[str], scheme: str) -> list[Span]:
+    """Returns the spans that the tags of a sentence mark, by the rules at the top of this file.
+
+    Args:
+        tags: the tag of each token.
+        scheme: their scheme. The rules are the same for all schemes with spans; "plain" has none.
+
+    Raises:
+        UserError: a tag has no letter, or the scheme is unknown.
+
+    Example:
+        >>> spans(["I-loc", "I-loc", "O", "B-org", "I-per"], "iob2")
+        [Span(start=0, end=2, label='loc'), Span(start=3, end=4, label='org'), \
+Span(start=4, end=5, label='per')]
+    """
+    check_scheme(scheme)
+    if scheme == PLAIN:
+        return []
+    found: list[Span] = []
+    start, before = 0, (OUTSIDE, "")
+    for number, now in enumerate([*map(split_tag, tags), (OUTSIDE, "")]):
+        begins = _begins(before, now)
+        if before[0] != OUTSIDE and (begins or now[0] == OUTSIDE):
+            found.append(Span(start, number, before[1]))
+        if begins:
+            start = number
+        before = now
+    return found
+
+
+def _begins(before: tuple[str, str], now: tuple[str, str]) -> bool:
+    """Whether a token begins a span, by its letter and label and those of the token before."""
+    if now[0] in "OBS":
+        return now[0] != OUTSIDE
+    return before[0] in "OES" or before[1] != now[1]
+
+
+def write_spans(found: Iterable[Span], num_tokens: int, scheme: str) -> list[str]:
+    """Returns the tags of a sentence with these spans.
+
+    Args:
+        found: the spans, in their order and without overlap.
+        num_tokens: the length of the sentence.
+        scheme: a scheme with spans.
+
+    Example:
+        >>> write_spans([Span(1, 2, "loc"), Span(2, 4, "loc")], 5, "iob1")
+        ['O', 'I-loc', 'B-loc', 'I-loc', 'O']
+        >>> write_spans([Span(1, 2, "loc"), Span(2, 4, "loc")], 5, "bioes")
+        ['O', 'S-loc', 'B-loc', 'E-loc', 'O']
+    """
+    check_scheme(scheme)
+    if scheme == PLAIN:
+        raise UserError("the scheme plain has no spans; use iob1, iob2 or bioes")
+    tags = [OUTSIDE] * num_tokens
+    before = Span(0, 0, "")
+    for span in found:
+        letters = ["I"] * (span.end - span.start)
+        touches = span.start == before.end and span.label == before.label
+        if scheme != IOB1 or touches:
+            letters[0] = "B"
+        if scheme == BIOES:
+            letters[-1] = "S" if len(letters) == 1 else "E"
+        tags[span.start : span.end] = [f"{letter}-{span.label}" for letter in letters]
+        before = span
+    return tags
+
+
+def convert(tags: Sequence[str], source: str, target: str) -> list[str]:
+    """Returns tags that mark the same spans in another scheme.
+
+    Converting to the own scheme corrects tags that the scheme forbids. Tags of the scheme "plain"
+    stay as they are, and so do all tags if the target is "plain".
+
+    Args:
+        tags: the tag of each token.
+        source: their scheme.
+        target: the scheme to write.
+
+    Raises:
+        UserError: a tag has no letter, a scheme is unknown, or plain tags should become spans.
+
+    Example:
+        >>> convert(["I-loc", "B-loc", "I-loc"], "iob1", "bioes")
+        ['S-loc', 'B-loc', 'E-loc']
+        >>> convert(["O", "I-loc"], "iob2", "iob2")
+        ['O', 'B-loc']
+    """
+    check_scheme(target)
+    if target == PLAIN or source == target == PLAIN:
+        return list(tags)
+    if source == PLAIN:
+        raise UserError(f"plain tags mark no spans; use data.scheme=plain, not {target}")
+    return write_spans(spans(tags, source), len(tags), target)
+
+
+def allowed(first_tag: str, second_tag: str, scheme: str) -> bool:
+    """Returns whether a scheme lets a tag follow another.
+
+    Args:
+        first_tag: the tag of a token.
+        second_tag: the tag of the next token.
+        scheme: their scheme.
+
+    Example:
+        >>> allowed("O", "I-loc", "iob2"), allowed("O", "I-loc", "iob1")
+        (False, True)
+        >>> allowed("B-loc", "O", "bioes"), allowed("B-loc", "E-loc", "bioes")
+        (False, True)
+    """
+    check_scheme(scheme)
+    if scheme == PLAIN:
+        return True
+    first, second = split_tag(first_tag), split_tag(second_tag)
+    if not _is_in(first[0], scheme) or not _is_in(second[0], scheme):
+        return False
+    inside = first[0] != OUTSIDE and first[1] == second[1]  # the same label on both
+    if scheme == IOB1:
+        return second[0] != "B" or inside
+    if scheme == IOB2:
+        return second[0] != "I" or inside
+    is_open = first[0] in "BI"
+    goes_on = second[0] in "IE"
+    return is_open == goes_on and (not is_open or inside)
+
+
+def may_start(tag: str, scheme: str) -> bool:
+    """Returns whether a scheme lets a tag stand at the first token of a sentence.
+
+    Example:
+        >>> [may_start(tag, "bioes") for tag in ("O", "B-loc", "I-loc", "E-loc", "S-loc")]
+        [True, True, False, False, True]
+    """
+    return scheme == PLAIN or allowed(OUTSIDE, tag, scheme)
+
+
+def may_end(tag: str, scheme: str) -> bool:
+    """Returns whether a scheme lets a tag stand at the last token of a sentence.
+
+    Example:
+        >>> [may_end(tag, "bioes") for tag in ("O", "B-loc", "I-loc", "E-loc", "S-loc")]
+        [True, False, False, True, True]
+    """
+    return scheme == PLAIN or allowed(tag, OUTSIDE, scheme)
+
+
+def _is_in(letter: str, scheme: str) -> bool:
+    return letter == OUTSIDE or letter in _LETTERS[scheme]
+
+
+def count_pairs(sentences: Iterable[Sequence[str]]) -> collections.Counter[TagPair]:
+    """Returns how often each two tags stand in a row, with None before and behind a sentence.
+
+    Example:
+        >>> sorted(count_pairs([["A", "B"], ["B"]]).items(), key=str)
+        [(('A', 'B'), 1), (('B', None), 2), ((None, 'A'), 1), ((None, 'B'), 1)]
+    """
+    counts: collections.Counter[TagPair] = collections.Counter()
+    for tags in sentences:
+        counts.update(zip([None, *tags], [*tags, None], strict=True))
+    return counts
+
+
+def count_forbidden(pairs: Mapping[TagPair, int], scheme: str) -> int:
+    """Returns how many tags stand where a scheme forbids them.
+
+    Args:
+        pairs: as `count_pairs` gives them.
+        scheme: the scheme.
+
+    Example:
+        >>> count_forbidden(count_pairs([["O", "I-loc", "I-loc", "I-org"]]), "iob2")
+        2
+    """
+    return sum(count for pair, count in pairs.items() if not _fits(pair, scheme))
+
+
+def _fits(pair: TagPair, scheme: str) -> bool:
+    first, second = pair
+    if second is None:
+        return first is None or may_end(first, scheme)
+    return may_start(second, scheme) if first is None else allowed(first, second, scheme)
+
+
+def find_scheme(pairs: Mapping[TagPair, int]) -> str:
+    """Returns the scheme that tags are written in.
+
+    It is "plain" if a tag is neither "O" nor a letter with a label, or if all are "O"; "bioes" if
+    there is an E or S; "iob1" if a span begins with I and no rule of this scheme is broken; or else
+    "iob2".
+
+    Args:
+        pairs: as `count_pairs` gives them.
+
+    Example:
+        >>> [find_scheme(count_pairs([tags.split()])) for tags in ("I-a B-a", "B-a I-a O", "DT NN")]
+        ['iob1', 'iob2', 'plain']
+    """
+    letters = set()
+    for _, tag in pairs:
+        if tag is not None:
+            try:
+                letters.add(split_tag(tag)[0])
+            except UserError:
+                return PLAIN
+    if letters <= {OUTSIDE}:
+        return PLAIN
+    if letters & {"E", "S"}:
+        return BIOES
+    if count_forbidden(pairs, IOB2) and not count_forbidden(pairs, IOB1):
+        return IOB1
+    return IOB2
