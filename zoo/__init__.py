@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zoo.data.corpora import register_corpus
-    from zoo.data.examples import Labeled, Pair
+    from zoo.data.examples import Labeled, Pair, Tagged
     from zoo.decoding.generation import generate, stream_generate
     from zoo.decoding.settings import GenerationSettings
     from zoo.decoding.translation import Translation, translate
@@ -48,6 +48,7 @@ __all__ = [
     "Pair",
     "Parameter",
     "Score",
+    "Tagged",
     "Translation",
     "TranslationScore",
     "UserError",
@@ -83,6 +84,7 @@ _MODULE_OF = {
     "Pair": "zoo.data.examples",
     "Parameter": "zoo.layers.cells.base",
     "Score": "zoo.evaluation.perplexity",
+    "Tagged": "zoo.data.examples",
     "Translation": "zoo.decoding.translation",
     "TranslationScore": "zoo.evaluation.translating",
     "UserError": "zoo.errors",

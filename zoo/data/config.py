@@ -3,9 +3,11 @@
 import dataclasses
 
 from zoo.data.splits import STANDARD_FRACTIONS
+from zoo.data.tag_schemes import SCHEMES
 from zoo.errors import UserError
 
 CUTS = ("end", "middle")
+AUTO = "auto"  # a scheme that is found by looking at the tags
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,9 +103,9 @@ class DrawnDataConfig(SharedDataConfig):
             the corpus has none.
         test_fraction: the same for the test split.
         max_tokens: the largest number of tokens of a text; 0 means no limit. Of a longer text a
-            classifier reads so many tokens, and a longer pair is left out of a translator's
+            classifier reads so many tokens; a longer pair or tagged sentence is left out of
             training.
-        batch_size: texts or pairs of a batch.
+        batch_size: texts, pairs or sentences of a batch.
         bucket_lengths: numbers of steps that batches are padded to.
     """
 
@@ -159,6 +161,57 @@ class LabeledDataConfig(DrawnDataConfig):
             raise UserError(
                 f"data.keep_word_vectors is set with word_vectors {self.word_vectors!r} and "
                 f"vocabulary {self.vocabulary!r}; use data.word_vectors=FILE and words"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class TaggedDataConfig(DrawnDataConfig):
+    """Which tagged sentences a tagger learns from, in which words and batches.
+
+    Attributes:
+        vocabulary: "word", because the tokens of a tagged sentence are given.
+        lowercase: look words up in the vocabulary in lower case; their characters keep their case.
+        word_column: the column of the word in a conll_file: its number, from 1, or counted from the
+            end, from -1; "" is the first. Of a TFDS dataset the name of the feature; "" is tokens.
+        tag_column: the column of the tag, in a conll_file as word_column; "" is the last. In a
+            conllu_file "upos", "xpos" or the name of a feature, such as Number; "" is upos. Of a
+            TFDS dataset the name of the feature; "" is tags.
+        file_scheme: the scheme that the files write spans in: "iob1", "iob2", "bioes", or "plain"
+            for tags that mark no spans; "auto" looks at the tags.
+        scheme: the scheme that the model learns, which tags are converted to; "auto" is that of the
+            files, and iob2 instead of iob1.
+        word_vectors: a file of pre-trained vectors that the embeddings start from; "" for none.
+        keep_word_vectors: take the words of word_vectors that no training sentence has into the
+            vocabulary, so that their meaning is known where they are met later.
+    """
+
+    corpus: str = "python_source_roles"
+    vocabulary: str = "word"
+    bucket_lengths: tuple[int, ...] = (8, 16, 24, 32, 48, 64, 128)
+    lowercase: bool = False
+    word_column: str = ""
+    tag_column: str = ""
+    file_scheme: str = AUTO
+    scheme: str = AUTO
+    word_vectors: str = ""
+    keep_word_vectors: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.vocabulary != "word":
+            raise UserError(
+                f"data.vocabulary is {self.vocabulary!r}, but the tokens of tagged sentences are "
+                'given; use "word", and data.lowercase=true for words in lower case'
+            )
+        for name in ("file_scheme", "scheme"):
+            if getattr(self, name) not in (AUTO, *SCHEMES):
+                raise UserError(
+                    f"data.{name} is {getattr(self, name)!r}; use one of {AUTO}, "
+                    f"{', '.join(SCHEMES)}"
+                )
+        if self.keep_word_vectors and not self.word_vectors:
+            raise UserError(
+                "data.keep_word_vectors is set but there are none; use data.word_vectors=FILE"
             )
 
 

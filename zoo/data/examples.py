@@ -33,11 +33,24 @@ class Pair(NamedTuple):
     alignment: Alignment = ()
 
 
+class Tagged(NamedTuple):
+    """A sentence with a tag for each of its tokens.
+
+    Attributes:
+        tokens: the tokens of the sentence, at least one.
+        tags: the tag of each token.
+    """
+
+    tokens: tuple[str, ...]
+    tags: tuple[str, ...]
+
+
 # How `zoo list` calls the corpora of each kind.
 KINDS: dict[type, str] = {
     Text: "corpora",
     Labeled: "corpora of labelled texts",
     Pair: "corpora of sentence pairs",
+    Tagged: "corpora of tagged sentences",
 }
 
 
@@ -49,7 +62,8 @@ def check_example(example: object, gives: type) -> None:
         gives: the class that its examples should have.
 
     Raises:
-        ValueError: it is of another class, a line has a newline, or labels are not a tuple.
+        ValueError: it is of another class, a line has a newline, labels are not a tuple, or a
+            sentence has no tokens or not a tag for each.
 
     Example:
         >>> check_example(Labeled("a text", "good"), Labeled)
@@ -65,3 +79,21 @@ def check_example(example: object, gives: type) -> None:
     if isinstance(example, Labeled) and not isinstance(example.labels, tuple):
         shown = repr(example.labels)[:80]
         raise ValueError(f"its labels are {shown}; use a tuple, such as ({shown},)")
+    if isinstance(example, Tagged):
+        _check_tagged(example)
+
+
+def _check_tagged(sentence: Tagged) -> None:
+    """Refuses a sentence unless it has tokens, and a tag for each."""
+    for name, texts in zip(sentence._fields, sentence, strict=True):
+        if not isinstance(texts, tuple) or not all(isinstance(text, str) for text in texts):
+            raise ValueError(f"its {name} are {repr(texts)[:80]}; use a tuple of texts")
+        if not all(map(str.strip, texts)):
+            raise ValueError(f"its {name} are {repr(texts)[:80]}, of which one is blank")
+    if not sentence.tokens:
+        raise ValueError("it gives a sentence without words; leave it out")
+    if len(sentence.tokens) != len(sentence.tags):
+        raise ValueError(
+            f"it gives {len(sentence.tokens)} tokens with {len(sentence.tags)} tags, "
+            f"{' '.join(sentence.tokens)[:80]!r}; give each token one tag"
+        )

@@ -7,6 +7,8 @@ between. Lower case counts as upper case, so that a setting that changes it chan
 import hashlib
 from collections.abc import Iterable, Sequence
 
+from zoo.data.examples import Tagged
+
 _DIGITS = 32  # hexadecimal ones, 128 bits
 
 
@@ -46,3 +48,8 @@ def of_labeled(texts: Sequence[str], labels: Sequence[Sequence[str]]) -> str:
 def of_pairs(sources: Sequence[str], targets: Sequence[str]) -> str:
     """Return the fingerprint of a split of sentences with their translations."""
     return fingerprint(zip(sources, targets, strict=True))
+
+
+def of_tagged(sentences: Iterable[Tagged]) -> str:
+    """Return the fingerprint of a split of tagged sentences."""
+    return fingerprint((*sentence.tokens, *sentence.tags) for sentence in sentences)

@@ -13,14 +13,22 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from zoo.data import tfds_datasets
-from zoo.data.config import LabeledDataConfig, ParallelDataConfig, SharedDataConfig, TextConfig
+from zoo.data.config import (
+    DrawnDataConfig,
+    LabeledDataConfig,
+    ParallelDataConfig,
+    SharedDataConfig,
+    TaggedDataConfig,
+    TextConfig,
+)
 from zoo.data.corpora import TFDS_PREFIX, Corpus, find_corpus
-from zoo.data.examples import Alignment, Labeled, Pair, Text
+from zoo.data.examples import Alignment, Labeled, Pair, Tagged, Text
 from zoo.data.files import Files, download, find_files, fingerprint
 from zoo.data.prepared import open_cached
 from zoo.data.splits import SPLITS, WHOLE, check_fractions, draw_missing, split_lines
 from zoo.data.stored import BLOCK_SIZE, Stored, blocks_of, unpack_block
 from zoo.data.tables import labeled_rows
+from zoo.data.tagged_splits import in_scheme
 from zoo.data.text_reading import Lines, read_lines
 from zoo.errors import UserError
 
@@ -45,6 +53,13 @@ class ParallelTexts(NamedTuple):
     sources: Sequence[str]
     targets: Sequence[str]
     alignments: Sequence[Alignment]
+
+
+class TaggedCorpus(NamedTuple):
+    """The splits of a corpus ("train", "validation", "test"), and the scheme of all their tags."""
+
+    splits: dict[str, Sequence[Tagged]]
+    scheme: str
 
 
 def open_corpus(config: TextConfig) -> dict[str, Iterable[str]]:
@@ -122,7 +137,24 @@ def load_parallel_corpus(config: ParallelDataConfig) -> dict[str, ParallelTexts]
     }
 
 
-def _fractions(config: LabeledDataConfig | ParallelDataConfig) -> dict[str, float]:
+def load_tagged_corpus(config: TaggedDataConfig) -> TaggedCorpus:
+    """Returns the sentences of a corpus and the scheme of their tags; see `open_corpus`.
+
+    The sentences are read, and their tags converted to the scheme, when they are used.
+
+    Raises:
+        UserError: as `open_corpus`; or a tag is none of the scheme.
+
+    Warns:
+        Note: the scheme of the files forbids some of their tags; or a tag of the validation or the
+            test split does not occur in training.
+    """
+    splits = open_splits(find_corpus(config.corpus, Tagged), config)
+    complete = draw_missing(splits, _fractions(config), config.corpus)
+    return TaggedCorpus(*in_scheme(complete, config))
+
+
+def _fractions(config: DrawnDataConfig) -> dict[str, float]:
     return {"validation": config.validation_fraction, "test": config.test_fraction}
 
 

@@ -75,6 +75,12 @@ class Stored(Sequence[Any]):
         other._rows = np.asarray(self._rows)[rows]
         return other
 
+    def map(self, change: Callable[[Any], Any]) -> Self:
+        """Returns what a function makes of each example as a sequence."""
+        other = copy.copy(self)
+        other._map = change
+        return other
+
     def column(self, field: str, change: Callable[[Any], Any] | None = None) -> Self:
         """Returns one field of each example as a sequence.
 
@@ -82,9 +88,8 @@ class Stored(Sequence[Any]):
             field: the name of the field.
             change: a function that its values go through.
         """
-        other, get = copy.copy(self), operator.attrgetter(field)
-        other._map = (lambda example: change(get(example))) if change else get
-        return other
+        get = operator.attrgetter(field)
+        return self.map((lambda example: change(get(example))) if change else get)
 
 
 def blocks_of(examples: Iterable[Any]) -> Iterator[list[Any]]:

@@ -17,14 +17,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, partial
 from typing import Any
 
-from zoo.data.examples import KINDS, Labeled, Pair, Text, check_example
+from zoo.data.examples import KINDS, Labeled, Pair, Tagged, Text, check_example
 from zoo.data.splits import SPLITS, WHOLE
 from zoo.data.text_reading import Lines, readable
 from zoo.errors import UserError
 from zoo.types import Json
 
 __all__ = [
-    "Corpus", "Labeled", "Lines", "Pair", "Text", "find_corpus", "list_corpora", "register_corpus"
+    "Corpus", "Labeled", "Lines", "Pair", "Tagged", "Text", "find_corpus", "list_corpora",
+    "register_corpus"
 ]  # fmt: skip
 
 TFDS_PREFIX = "tfds:"
@@ -42,7 +43,8 @@ class Corpus:
             argument of the function gets the field of the section `data` with the same name. The
             function of a corpus without files takes no lines, and returns for each split its
             examples. A ValueError that it raises becomes an error of the user with file and line.
-        gives: the class of the examples: `Text`, which is `str`, `Labeled` or `Pair`.
+        gives: the class of the examples: `Text`, which is `str`, `Labeled`, `Pair` or
+            `Tagged`.
         files: for each split the name of its file in the user's directory, or several names that it
             may have. Instead of all splits, "whole" may name one file with all examples. A key that
             is no split names another file that the corpus needs, which is in `Lines.others`.
