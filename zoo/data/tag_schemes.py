@@ -71,7 +71,7 @@ def split_tag(tag: str) -> tuple[str, str]:
         return letter, label
     raise UserError(
         f"the tag is {tag[:40]!r}; use O, or B, I, E or S with a hyphen and a label, such as "
-        "B-person; for tags that mark no spans use data.scheme=plain"
+        "B-person; for tags that mark no spans use data.file_scheme=plain"
     )
 
 
