@@ -68,7 +68,7 @@ def read_rows(path: Path, columns: Columns) -> Iterator[Labeled]:
     if kind not in TABLE_SUFFIXES:
         raise UserError(f"{path} ends with {kind!r}; use one of {', '.join(TABLE_SUFFIXES)}")
     if kind == ".jsonl":
-        rows = _json_rows(path)
+        rows = json_rows(path)
     else:
         wanted = dict.fromkeys(columns.texts, "text_column") | {columns.label: "label_column"}
         rows = csv_rows(path, wanted, has_quotes=kind == ".csv")
@@ -121,7 +121,12 @@ def labeled_rows(labels: Sequence[tuple[str, ...]], place: str) -> list[int]:
     return rows
 
 
-def _json_rows(path: Path) -> Iterator[tuple[Json, str]]:
+def json_rows(path: Path) -> Iterator[tuple[Json, str]]:
+    """Yield the objects of a .jsonl file, each with its place for messages.
+
+    Raises:
+      UserError: a line is no JSON object.
+    """
     for line, place in numbered_lines(path):
         try:
             row = json.loads(line)

@@ -93,4 +93,7 @@ def _field(fields: list[str], name: str, place: int) -> str:
             f"there is no column {number} beside the word; it has {len(fields)} "
             f"({' '.join(fields)[:40]!r}); use data.{name}=NUMBER"
         )
-    return fields[place].strip()
+    text = fields[place].strip()
+    if not text:
+        raise ValueError(f"its column {place + 1 if place >= 0 else place} is empty; fill it")
+    return text

@@ -1,0 +1,85 @@
+"""The words of a text that nobody has split yet, each with its place in the text.
+
+A tagger knows sentences as its corpus splits them, so that a text has to be split in the same way:
+
+* of ordinary text, words, numbers, addresses, @names and #topics, what an apostrophe cuts off as in
+  do|n't and it|'s, faces such as :-), and each other sign by itself or repeated as in ... or !!;
+* of Python, the names alone, as the corpus python_source_roles has them.
+"""
+
+import keyword
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+_WORD = re.compile(
+    r"""
+    (?:https?://|www\.)\S*[^\s.,;:!?)\]}'"]       # addresses
+    | [@#]\w+                                     # names and topics
+    | [:;=8][-o*']?[)\](\[dDpP/\\|]+(?!\w)        # faces
+    | \d+(?:[.,:/]\d+)+                           # 3.5, 1,000, 12:30
+    | (?:[^\W\d_]\.){2,}                          # U.S.
+    | [^\W_]+?(?=n['\u2019]t\b) | n['\u2019]t\b             # do, n't
+    | ['\u2019](?:s|re|ve|ll|d|m)\b                    # 's
+    | \w+(?:-\w+)*                                # words
+    | ([^\w\s])\1*                                # signs
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_NAME = re.compile(r"[^\W\d]\w*")
+
+
+class FoundWord(NamedTuple):
+    """A word of a text.
+
+    Attributes:
+        text: the word.
+        start: the number of its first character, from 0.
+    """
+
+    text: str
+    start: int
+
+    @property
+    def end(self) -> int:
+        """The number of the character behind it."""
+        return self.start + len(self.text)
+
+
+def find_words(text: str) -> list[FoundWord]:
+    """Returns the words of an ordinary text.
+
+    Example:
+        >>> [word.text for word in find_words("Don't panic: it's 3.5 @home :-)")]
+        ['Do', "n't", 'panic', ':', 'it', "'s", '3.5', '@home', ':-)']
+        >>> find_words("a  b")
+        [FoundWord(text='a', start=0), FoundWord(text='b', start=3)]
+    """
+    return [FoundWord(found.group(), found.start()) for found in _WORD.finditer(text)]
+
+
+def find_names(text: str) -> list[FoundWord]:
+    """Returns the names of a piece of Python, without keywords.
+
+    Example:
+        >>> [word.text for word in find_names("for key in table.keys():")]
+        ['key', 'table', 'keys']
+    """
+    return [
+        FoundWord(found.group(), found.start())
+        for found in _NAME.finditer(text)
+        if not keyword.iskeyword(found.group())
+    ]
+
+
+_FINDERS: dict[str, Callable[[str], list[FoundWord]]] = {"python_source_roles": find_names}
+
+
+def word_finder(corpus: str) -> Callable[[str], list[FoundWord]]:
+    """Returns the function that splits a text as a corpus splits its sentences.
+
+    Example:
+        >>> word_finder("python_source_roles") is find_names
+        True
+    """
+    return _FINDERS.get(corpus, find_words)
