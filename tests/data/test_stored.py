@@ -5,7 +5,7 @@ import json
 import pytest
 
 from zoo.data import stored
-from zoo.data.examples import Labeled, Pair, Text
+from zoo.data.examples import Labeled, Pair, Tagged, Text
 from zoo.data.stored import BLOCK_SIZE, Stored, blocks_of, unpack_block
 
 
@@ -58,3 +58,8 @@ def test_examples_come_back_with_their_fields():
     assert list(found) == pairs
     assert list(found.column("source", str.lower)) == ["das haus", "ja"]
     assert found.select([1]).column("alignment")[0] == ()
+    sentences = [Tagged(("Das", "Haus"), ("DET", "NOUN")), Tagged(("Ja",), ("INTJ",))]
+    found = store(sentences, Tagged)
+    assert list(found) == sentences
+    assert type(found[0]) is Tagged
+    assert list(found.map(lambda sentence: sentence.tags[-1])) == ["NOUN", "INTJ"]
