@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import struct
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,10 +16,11 @@ import tiny_checkpoints
 from zoo.cards import read_card
 from zoo.commands.lines import given_lines
 from zoo.data.corpora import find_corpus
-from zoo.data.examples import Pair
+from zoo.data.examples import Pair, Tagged
 from zoo.data.tables import Columns, read_rows
 from zoo.data.text_reading import Lines, numbered_lines, read_text
 from zoo.data.vector_files import read_vectors
+from zoo.errors import Note
 from zoo.exchange.arpa import write_arpa
 from zoo.report.records import read_lines, read_record
 
@@ -27,6 +29,9 @@ CSV = b'text,label\n"a ""good"" one, it is",for\nbad,against\n"two\nlines",for\n
 TSV = b"text\tlabel\na good one\tfor\nbad, they say\tagainst\n"
 JSONL = b'{"text": "a good one", "label": "for"}\n{"text": "b\\u00e4d", "label": "against"}\n'
 PAIRS = "das Haus\tthe house\nder Hund schläft\tthe dog sleeps\n".encode()
+COLUMNS = "Zoë NNP B-per\nsaw VBD O\nRom NNP B-loc\n\n-DOCSTART- -X- O\n\nyes UH O\n".encode()
+TREEBANK = b"# id\n1-2\tam" + b"\t_" * 8 + b"\n1\tan\tan\tADP\t_\tA=b|C=d\t0\troot\t_\t_\n"
+SPANS = b'{"text": "in \\u00c5bo", "spans": [{"start": 3, "end": 6, "label": "loc"}]}\n'
 METRICS = b'{"step": 1, "split": "train", "loss_nats": 1.5}\n{"step": 2, "split": "validation"}\n'
 GLOVE = b"red 0.1 -0.2 3e-1\nblue 1 2 3\n. . . 0 0 1\n"
 WORD2VEC = b"2 3\n" + GLOVE[: GLOVE.index(b". .")]
@@ -131,6 +136,16 @@ def _pairs(*paths: Path) -> Any:
     return list(find_corpus("parallel_text", Pair).examples(Lines(paths), options))
 
 
+def _tagged(corpus: str, **options: str) -> Callable[[Path], Any]:
+    def read(path: Path) -> Any:
+        found = find_corpus(corpus, Tagged)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Note)
+            return list(found.examples(Lines([path], keep_blank=found.keep_blank), options))
+
+    return read
+
+
 # By the name of a reader: the suffix of its files, who reads them, and sound ones.
 READERS: dict[str, tuple[str, Callable[[Path], Any], list[bytes]]] = {
     "text": (".txt", read_text, [TEXT, TEXT.decode().encode("utf-16")]),
@@ -145,6 +160,9 @@ READERS: dict[str, tuple[str, Callable[[Path], Any], list[bytes]]] = {
     "jsonl of several labels": (".jsonl", _rows(","), [JSONL.replace(b'"for"', b'["for", "new"]')]),
     "parallel table": (".tsv", lambda path: _pairs(path), [PAIRS]),
     "parallel files": (".txt", lambda path: _pairs(path, path), [PAIRS]),
+    "columns": (".conll", _tagged("conll_file", word_column="", tag_column=""), [COLUMNS]),
+    "treebank": (".conllu", _tagged("conllu_file", tag_column="A"), [TREEBANK]),
+    "spans": (".jsonl", _tagged("spans_file"), [SPANS]),
     "word2vec text": (".txt", lambda path: list(read_vectors(str(path))), [WORD2VEC]),
     "word2vec binary": (".bin", lambda path: list(read_vectors(str(path))), [BINARY]),
     "GloVe": (".txt", lambda path: list(read_vectors(str(path))), [GLOVE]),

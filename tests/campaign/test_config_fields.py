@@ -47,7 +47,11 @@ TINY = {
     "data": {"batch_size": 4, "sequence_length": 8},
 }
 TINY["model"] |= {"head_size": 6, "inner_size": 8, "num_heads": 2}
-CORPORA = {"classification": "table_file", "translation": "parallel_text"}
+CORPORA = {
+    "classification": "table_file",
+    "tagging": "conll_file",
+    "translation": "parallel_text",
+}
 
 
 class Stopped(BaseException):
@@ -62,8 +66,10 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     (root / "table.csv").write_text(f"text,label\n{rows}")
     pairs = [f"ein Haus {number}\ta house {number}\n" for number in range(80)]
     (root / "pairs.tsv").write_text("".join(pairs))
+    (root / "names.conll").write_text("in O\nUlm B-loc\n\nAnna B-per\nMay I-per\n\n" * 60)
     return {
         "text_file": write_corpus(root),
+        "conll_file": root / "names.conll",
         "table_file": root / "table.csv",
         "parallel_text": root / "pairs.tsv",
     }

@@ -149,7 +149,10 @@ def load_tagged_corpus(config: TaggedDataConfig) -> TaggedCorpus:
         Note: the scheme of the files forbids some of their tags; or a tag of the validation or the
             test split does not occur in training.
     """
-    splits = open_splits(find_corpus(config.corpus, Tagged), config)
+    if config.corpus.startswith(TFDS_PREFIX):
+        splits = tfds_datasets.read_tagged(config)
+    else:
+        splits = open_splits(find_corpus(config.corpus, Tagged), config)
     complete = draw_missing(splits, _fractions(config), config.corpus)
     return TaggedCorpus(*in_scheme(complete, config))
 

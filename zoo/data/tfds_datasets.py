@@ -15,10 +15,11 @@ from zoo.data.config import (
     LabeledDataConfig,
     ParallelDataConfig,
     SharedDataConfig,
+    TaggedDataConfig,
     TextConfig,
 )
 from zoo.data.corpora import TFDS_PREFIX
-from zoo.data.examples import Labeled, Pair
+from zoo.data.examples import Labeled, Pair, Tagged
 from zoo.data.prepared import quiet_tfds
 from zoo.data.splits import SPLITS
 from zoo.data.stored import Stored, read_records
@@ -109,6 +110,30 @@ def read_pairs(config: ParallelDataConfig) -> dict[str, Stored]:
     return {
         split: pairs.select(np.flatnonzero([bool(p.source and p.target) for p in pairs]))
         for split, pairs in splits.items()
+    }
+
+
+def read_tagged(config: TaggedDataConfig) -> dict[str, Stored]:
+    """Returns the splits of a dataset whose examples have a sequence of tokens and one of tags.
+
+    The tags are classes or texts. Sentences without tokens are left out: such a dataset is not the
+    user's to correct.
+
+    Raises:
+        UserError: there is no such dataset.
+    """
+    word, tag = config.word_column or "tokens", config.tag_column or "tags"
+    sources, features = _open(config, splits=("train",), features=(word, tag))
+    names = getattr(getattr(features[tag], "feature", None), "names", None)
+
+    def unpack(record: Json) -> list[Tagged]:
+        tags = (names[one] if names else _plain(one) for one in record[tag])
+        return [Tagged(tuple(map(_plain, record[word])), tuple(tags))]
+
+    splits = {split: Stored(records, unpack) for split, records in sources.items()}
+    return {
+        split: sentences.select(np.flatnonzero([len(one.tokens) > 0 for one in sentences]))
+        for split, sentences in splits.items()
     }
 
 

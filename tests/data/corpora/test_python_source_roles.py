@@ -84,10 +84,10 @@ def test_no_module_is_in_two_splits() -> None:
     assert len(names) == len(set(names)) > 100
 
 
-def test_the_corpus_of_a_few_modules(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_corpus_of_a_few_modules(monkeypatch: pytest.MonkeyPatch) -> None:
     few = {"train": "heapq json no_such_module", "validation": "bisect heapq", "test": "textwrap"}
     monkeypatch.setattr(python_source_roles, "MODULES", few)
-    corpus = load_tagged_corpus(TaggedDataConfig(cache_directory=str(tmp_path)))
+    corpus = load_tagged_corpus(TaggedDataConfig())
     assert corpus.scheme == "plain"
     sentences = [one for part in corpus.splits.values() for one in part]
     assert len(sentences) == len(set(sentences)) > 100  # those of heapq are in one split only

@@ -13,8 +13,10 @@ from zoo.data.corpora import find_corpus
 from zoo.data.examples import Tagged
 from zoo.data.loading import TaggedCorpus, load_tagged_corpus, open_splits
 from zoo.data.stored import Stored
+from zoo.data.tag_schemes import spans
 from zoo.errors import Note, UserError
 
+SHARED = Path(__file__).parents[3].parent / "shared" / "data"
 SENTENCES = [
     (("Anna", "lives", "in", "New", "Ulm"), ("B-per", "O", "O", "B-loc", "I-loc")),
     (("Ulm", "Bonn"), ("B-loc", "B-loc")),
@@ -30,7 +32,7 @@ def write_columns(path: Path, sentences: list = SENTENCES, separator: str = "\t"
 
 
 def config(path: Path, corpus: str = "conll_file", **settings: object) -> TaggedDataConfig:
-    return TaggedDataConfig(corpus, str(path), str(path.parent / "cache"), **settings)
+    return TaggedDataConfig(corpus, str(path), **settings)
 
 
 def load(path: Path, corpus: str = "conll_file", **settings: object) -> TaggedCorpus:
@@ -423,3 +425,72 @@ def test_a_span_inside_a_word_parts_it_with_a_note(tmp_path: Path) -> None:
 def test_what_is_wrong_with_spans(tmp_path: Path, row: object, message: str) -> None:
     path = write_spans_file(tmp_path / "a.jsonl", {"text": "fine", "spans": []}, row)
     assert told(path, read, "spans_file") == f"FILE, line 2: {message}"
+
+
+def test_a_dataset_of_tfds_by_name(tmp_path: Path) -> None:
+    import tensorflow_datasets as tfds
+
+    class Cities(tfds.core.GeneratorBasedBuilder):
+        """Sentences about cities."""
+
+        VERSION = tfds.core.Version("1.0.0")
+
+        def _info(self):
+            text, names = tfds.features.Text(), ["O", "I-loc", "B-loc"]
+            tags = tfds.features.Sequence(tfds.features.ClassLabel(names=names))
+            features = {"tokens": tfds.features.Sequence(text), "ner": tags}
+            features["pos"] = tfds.features.Sequence(text)
+            return tfds.core.DatasetInfo(
+                builder=self, features=tfds.features.FeaturesDict(features)
+            )
+
+        def _split_generators(self, dl_manager):
+            return {"train": self._generate_examples(20), "test": self._generate_examples(5)}
+
+        def _generate_examples(self, count):
+            for key in range(count):
+                words = ["in", f"Z\u00fcrich{key}"] if key else []
+                yield (
+                    key,
+                    {"tokens": words, "ner": [0, 1][: len(words)], "pos": ["P", "N"][: len(words)]},
+                )
+
+    Cities(data_dir=tmp_path, file_format="array_record").download_and_prepare()
+    corpus = load(tmp_path, "tfds:cities", tag_column="ner", scheme="bioes")
+    assert [len(part) for part in corpus.splits.values()] == [17, 2, 4]
+    for part in corpus.splits.values():
+        for tokens, tags in part:
+            assert tokens[1].startswith("Z\u00fcrich")
+            assert tags == ("O", "S-loc")
+    assert load(tmp_path, "tfds:cities", tag_column="pos").splits["test"][0].tags == ("P", "N")
+    with pytest.raises(UserError, match="has no feature tags; it has ner, pos, tokens"):
+        load(tmp_path, "tfds:cities")
+
+
+def test_drawn_splits_are_the_same_for_every_scheme(tmp_path: Path) -> None:
+    sentences = [((f"w{number}",), ("B-a",)) for number in range(50)]
+    path = write_columns(tmp_path / "many.conll", sentences)
+    words = [
+        [[one.tokens for one in part] for part in load(path, scheme=scheme).splits.values()]
+        for scheme in ("iob2", "bioes")
+    ]
+    assert words[0] == words[1]
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="needs the corpora")
+def test_published_corpora_have_the_counts_that_they_should() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Note)
+        names = load(SHARED / "wnut17", "wnut17")
+        words = load(SHARED / "ud_atis", "ud_atis")
+    assert (names.scheme, words.scheme) == ("iob2", "plain")
+    assert [len(part) for part in names.splits.values()] == [3394, 1009, 1287]
+    found = [
+        [span for one in part for span in spans(one.tags, "iob2")] for part in names.splits.values()
+    ]
+    assert [len(part) for part in found[:2]] == [1975, 836]
+    assert {span.label for span in found[2]} == {
+        "corporation", "creative-work", "group", "location", "person", "product"
+    }  # fmt: skip
+    assert [len(part) for part in words.splits.values()] == [4274, 572, 586]
+    assert sum(len(one.tokens) for one in words.splits["test"]) == 6580
