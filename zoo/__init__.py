@@ -5,7 +5,7 @@ The public names are imported when they are first used, so that `import zoo` cos
 Example:
     >>> import zoo
     >>> zoo.list_models()
-    ['classifier', 'encoder_decoder', 'feedforward_lm', 'ngram_lm', 'recurrent_lm']
+    ['classifier', 'encoder_decoder', 'feedforward_lm', 'ngram_lm', 'recurrent_lm', 'tagger']
 """
 
 import importlib
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from zoo.evaluation.interpolation import Mixture, mix
     from zoo.evaluation.neural_cache import NeuralCache
     from zoo.evaluation.perplexity import Score, evaluate, perplexity
+    from zoo.evaluation.tagger import TaggedSpan, Tagging, tag
+    from zoo.evaluation.tagging import TaggingScores
     from zoo.evaluation.translating import TranslationScore, evaluate_translator
     from zoo.hub import list_checkpoints, load
     from zoo.layers.cells import register_cell
@@ -49,6 +51,9 @@ __all__ = [
     "Parameter",
     "Score",
     "Tagged",
+    "TaggedSpan",
+    "Tagging",
+    "TaggingScores",
     "Translation",
     "TranslationScore",
     "UserError",
@@ -67,6 +72,7 @@ __all__ = [
     "register_cell",
     "register_corpus",
     "stream_generate",
+    "tag",
     "translate",
 ]
 
@@ -85,6 +91,9 @@ _MODULE_OF = {
     "Parameter": "zoo.layers.cells.base",
     "Score": "zoo.evaluation.perplexity",
     "Tagged": "zoo.data.examples",
+    "TaggedSpan": "zoo.evaluation.tagger",
+    "Tagging": "zoo.evaluation.tagger",
+    "TaggingScores": "zoo.evaluation.tagging",
     "Translation": "zoo.decoding.translation",
     "TranslationScore": "zoo.evaluation.translating",
     "UserError": "zoo.errors",
@@ -102,6 +111,7 @@ _MODULE_OF = {
     "register_cell": "zoo.layers.cells",
     "register_corpus": "zoo.data.corpora",
     "stream_generate": "zoo.decoding.generation",
+    "tag": "zoo.evaluation.tagger",
     "translate": "zoo.decoding.translation",
 }
 

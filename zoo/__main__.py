@@ -22,6 +22,7 @@ from zoo.commands import (
     release,
     report,
     serve,
+    tag,
     translate,
     verify,
 )
@@ -35,6 +36,7 @@ COMMANDS = {
     "evaluate": evaluate,
     "generate": generate,
     "classify": classify,
+    "tag": tag,
     "translate": translate,
     "mix": mix,
     "diagnose": diagnose,

@@ -64,6 +64,13 @@ ARCHITECTURES = {
         "RecurrentLMConfig",
         "RecurrentLM",
     ),
+    "tagger": Architecture(
+        "sequence tagger: any cell over words and their characters, a softmax or a CRF on top",
+        "zoo.models.tagger",
+        "TaggerConfig",
+        "Tagger",
+        task="tagging",
+    ),
 }
 
 
@@ -72,7 +79,7 @@ def list_models() -> list[str]:
 
     Example:
         >>> list_models()
-        ['classifier', 'encoder_decoder', 'feedforward_lm', 'ngram_lm', 'recurrent_lm']
+        ['classifier', 'encoder_decoder', 'feedforward_lm', 'ngram_lm', 'recurrent_lm', 'tagger']
     """
     return sorted(ARCHITECTURES)
 
@@ -117,14 +124,14 @@ def default_config(name: str) -> Json:
     return {"architecture": name, **dataclasses.asdict(_classes(name)[0]())}
 
 
-def build(config: Json, vocabulary_size: int, **sizes: int) -> nn.Module:
+def build(config: Json, vocabulary_size: int, **more: object) -> nn.Module:
     """The model that a config's model section describes.
 
     Args:
         config: `architecture` and the fields of its record; absent ones have their defaults.
         vocabulary_size: V; of a translator its target vocabulary's.
-        **sizes: what else the class needs: num_labels of a classifier, source_vocabulary_size of a
-            translator.
+        **more: what else the class needs: num_labels of a classifier, source_vocabulary_size of a
+            translator, num_tags of a tagger.
 
     Raises:
         UserError: for an architecture, field or value that does not exist.
@@ -141,4 +148,4 @@ def build(config: Json, vocabulary_size: int, **sizes: int) -> nn.Module:
         if setting not in known:
             near = difflib.get_close_matches(setting, known, n=1) or known
             raise UserError(f"no setting is called model.{setting}; did you mean model.{near[0]}?")
-    return model(record(**settings), vocabulary_size, **sizes)
+    return model(record(**settings), vocabulary_size, **more)

@@ -12,8 +12,8 @@ from typing import Any
 from zoo.errors import UserError
 from zoo.models.trained import Checkpoint
 
-# Fields of a data section that name a place on the machine.
-_PLACES = ("directory", "cache_directory", "word_vectors")
+# Fields of a data section that name a place on the machine, or say what to do with one.
+_PLACES = ("directory", "cache_directory", "word_vectors", "keep_word_vectors")
 
 
 def own_data_config(checkpoint: Checkpoint, record: type, directory: str | None) -> Any:

@@ -15,6 +15,7 @@ TASKS = {
     "classification": "zoo.tasks.classification:CLASSIFICATION",
     "language_modeling": "zoo.tasks.language_modeling:LANGUAGE_MODELING",
     "ngram_counting": "zoo.tasks.ngram_counting:NGRAM_COUNTING",
+    "tagging": "zoo.tasks.tagging:TAGGING",
     "translation": "zoo.tasks.translation:TRANSLATION",
 }
 

@@ -137,10 +137,10 @@ def _stack(*arrays: np.ndarray) -> np.ndarray:
     """Arrays [B, ...] as one [M, B, ...], tokens padded to the longest."""
     if arrays[0].ndim == 1:
         return np.stack(arrays)
-    longest = max(array.shape[1] for array in arrays)
+    longest, rest = max(array.shape[1] for array in arrays), [(0, 0)] * (arrays[0].ndim - 2)
     return np.stack(
         [
-            np.pad(array, ((0, 0), (0, longest - array.shape[1])), constant_values=END_ID)
+            np.pad(array, [(0, 0), (0, longest - array.shape[1]), *rest], constant_values=END_ID)
             for array in arrays
         ]
     )

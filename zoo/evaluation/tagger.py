@@ -1,0 +1,299 @@
+"""A trained tagger, and the tags that it gives to the words of texts.
+
+Axes: B rows of a call, T time, N sentences, W different words, C characters of a word.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from zoo.data.batching import make_buckets
+from zoo.data.found_words import FoundWord, word_finder
+from zoo.data.tag_schemes import spans
+from zoo.data.tagged_batching import EncodedSentences, encode_sentences, pad_sentences
+from zoo.data.token_file import row_lengths
+from zoo.data.vocabulary import Vocabulary
+from zoo.errors import UserError
+from zoo.layers import crf
+from zoo.models.output import Model
+from zoo.models.trained import Checkpoint, Kind, TrainedModel, require
+from zoo.progress import track
+from zoo.special_tokens import END_ID, SPECIAL_IDS
+from zoo.types import Json, Params
+
+TAGGER = Kind("tagger", "tag")
+BATCH_SIZE = 128
+BUCKET_LENGTHS = (8, 16, 32, 64, 128, 256)
+_WORDS_A_CALL = 1024  # of which the characters are read at once
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainedTagger(Checkpoint):
+    """A trained tagger.
+
+    Attributes:
+        tags: the tags by number.
+        scheme: in which they mark spans, see `zoo.data.tag_schemes`.
+        characters: the vocabulary of characters; None if they are not read.
+        num_trained_words: so many words of the vocabulary, the special ones included, occur in
+            training; those behind them only have a pre-trained vector.
+        lowercase: words are looked up in lower case.
+        corpus: the name of the corpus, which says how a text is split into words.
+    """
+
+    kind = TAGGER
+
+    tags: tuple[str, ...]
+    scheme: str
+    characters: Vocabulary | None
+    num_trained_words: int
+    lowercase: bool = False
+    corpus: str = ""
+
+    @property
+    def vocabulary_record(self) -> Json:
+        """Vocabularies and tags as plain JSON, as a checkpoint's vocabulary.json holds them."""
+        return {
+            "words": self.vocabulary.to_json(),
+            "characters": None if self.characters is None else self.characters.to_json(),
+            "tags": list(self.tags),
+            "scheme": self.scheme,
+            "num_trained_words": self.num_trained_words,
+        }
+
+    def encode(self, sentences: Sequence[Sequence[str]]) -> EncodedSentences:
+        """Returns sentences, given as their tokens, as the model takes them."""
+        return encode_sentences(
+            sentences,
+            self.vocabulary,
+            lowercase=self.lowercase,
+            characters=self.characters,
+            max_characters=self.model.config.max_characters,
+        )
+
+    def known_words(self, sentences: Sequence[Sequence[str]]) -> set[str]:
+        """Returns which tokens of sentences occur in training."""
+        encoded = self.encode(sentences)
+        return {
+            token
+            for tokens, row in zip(sentences, encoded.words, strict=True)
+            for token, number in zip(tokens, row.tolist(), strict=True)
+            if len(SPECIAL_IDS) <= number < self.num_trained_words
+        }
+
+
+class Predicted(NamedTuple):
+    """What a tagger gives for the words of a sentence.
+
+    Attributes:
+        tags: int32[T], the numbers of their tags.
+        probabilities: float32[T], of each of these tags, given the whole sentence.
+    """
+
+    tags: np.ndarray
+    probabilities: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class TaggedSpan:
+    """Some words in a row with a label.
+
+    Attributes:
+        label: such as "person".
+        text: the words as they stand in the text.
+        start: the number of the first character in the text, from 0.
+        end: the number of the character behind the last one.
+    """
+
+    label: str
+    text: str
+    start: int
+    end: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Tagging:
+    """One text and what a tagger makes of it.
+
+    Attributes:
+        text: the text; words that were given are joined with spaces.
+        tokens: the words that it was split into.
+        tags: the tag of each word.
+        probabilities: the probability of each of these tags.
+        spans: what the tags mark; none if they are plain.
+    """
+
+    text: str
+    tokens: tuple[str, ...]
+    tags: tuple[str, ...]
+    probabilities: tuple[float, ...]
+    spans: tuple[TaggedSpan, ...]
+
+    def to_json(self) -> Json:
+        """The record as plain JSON types."""
+        return {**vars(self), "spans": [dataclasses.asdict(span) for span in self.spans]}
+
+
+def tag(
+    checkpoint: TrainedModel, texts: str | Sequence[str] | Sequence[Sequence[str]]
+) -> list[Tagging]:
+    """Tags the words of texts.
+
+    Args:
+        checkpoint: what `zoo.load` gives of a tagger.
+        texts: the texts, or one. A text is split as the corpus of the tagger is; or it is a list of
+            words. A text without words has no tags.
+
+    Returns:
+        A record for each text, in order. It does not depend on the other texts.
+
+    Raises:
+        UserError: the checkpoint is no tagger, or a word is blank.
+
+    Example:
+        >>> from zoo.data.vocabulary import build_vocabulary
+        >>> from zoo.models.tagger import Tagger, TaggerConfig
+        >>> words = build_vocabulary("word", ["to New York"])
+        >>> model = Tagger(TaggerConfig(hidden_sizes=(4,), characters="none"), len(words), 2)
+        >>> start = {"words": np.ones((1, 1), int), "lengths": np.ones(1, int)}
+        >>> params = jax.jit(model.init)(jax.random.key(0), **start)["params"]
+        >>> checkpoint = TrainedTagger(
+        ...     model=model, params=params, vocabulary=words, tags=("B-loc", "O"), scheme="iob2",
+        ...     characters=None, num_trained_words=len(words),
+        ... )
+        >>> tag(checkpoint, ["to Rome."])[0].tokens
+        ('to', 'Rome', '.')
+    """
+    trained = require(checkpoint, TrainedTagger)
+    texts = [texts] if isinstance(texts, str) else list(texts)
+    read = [_split(trained, text) for text in texts]
+    full = [number for number, (_, words) in enumerate(read) if words]
+    predicted = iter(predict(trained, [[word.text for word in read[n][1]] for n in full]))
+    empty = Predicted(np.zeros(0, np.int32), np.zeros(0, np.float32))
+    return [
+        _tagging(trained, text, words, next(predicted) if words else empty) for text, words in read
+    ]
+
+
+def _split(trained: TrainedTagger, text: str | Sequence[str]) -> tuple[str, list[FoundWord]]:
+    """A text and its words."""
+    if isinstance(text, str):
+        return text, word_finder(trained.corpus)(text)
+    words, start = [], 0
+    for word in text:
+        if not isinstance(word, str) or not word.strip():
+            raise UserError(f"a word is {word!r}; give words that are not blank")
+        words.append(FoundWord(word, start))
+        start += len(word) + 1
+    return " ".join(text), words
+
+
+def _tagging(
+    trained: TrainedTagger, text: str, words: list[FoundWord], predicted: Predicted
+) -> Tagging:
+    tags = tuple(trained.tags[number] for number in predicted.tags)
+    places = (
+        (span.label, words[span.start].start, words[span.end - 1].end)
+        for span in spans(tags, trained.scheme)
+    )
+    return Tagging(
+        text=text,
+        tokens=tuple(word.text for word in words),
+        tags=tags,
+        probabilities=tuple(predicted.probabilities.tolist()),
+        spans=tuple(TaggedSpan(label, text[at:end], at, end) for label, at, end in places),
+    )
+
+
+def predict(trained: TrainedTagger, sentences: Sequence[Sequence[str]]) -> list[Predicted]:
+    """Returns the tags of N sentences, which are read in batches of similar length.
+
+    Args:
+        trained: a tagger.
+        sentences: the tokens of each sentence, one or more.
+    """
+    if not sentences:
+        return []
+    encoded = trained.encode(sentences)
+    spelled = None if encoded.table is None else _spell_table(trained, encoded.table)
+    found: list[Predicted] = [Predicted(np.empty(0), np.empty(0))] * len(sentences)
+    for num_steps, chosen in _batches(row_lengths(encoded.words)):
+        rows = [encoded.words[row] for row in chosen]
+        words = pad_sentences(rows, num_steps, END_ID)
+        lengths = np.array([len(row) for row in rows], np.int32)
+        missing = (1 << (len(chosen) - 1).bit_length()) - len(chosen)  # few shapes, few programs
+        inputs = {
+            "words": np.pad(words, ((0, missing), (0, 0))),
+            "lengths": np.pad(lengths, (0, missing), constant_values=1),
+        }
+        if spelled is not None:
+            numbers = pad_sentences([encoded.spellings[row] for row in chosen], num_steps, 0)
+            inputs["spelled"] = spelled[np.pad(numbers, ((0, missing), (0, 0)))]
+        tags, probabilities = jax.device_get(_forward(trained.model, trained.params, inputs))
+        for position, row in enumerate(chosen):
+            real = lengths[position]
+            found[row] = Predicted(tags[position, :real], probabilities[position, :real])
+    return found
+
+
+def _batches(lengths: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Numbers of sentences of similar length, and the steps that they are padded to."""
+    buckets = np.array(make_buckets(BUCKET_LENGTHS, int(lengths.max())))
+    order = np.argsort(lengths, kind="stable")
+    for start in track(range(0, len(order), BATCH_SIZE), "tagging"):
+        chosen = order[start : start + BATCH_SIZE]
+        longest = int(lengths[chosen].max())
+        yield int(buckets[np.searchsorted(buckets, longest)]), chosen
+
+
+def _spell_table(trained: TrainedTagger, table: np.ndarray) -> np.ndarray:
+    """What the characters of W different words say, float32[W, S]."""
+    parts = []
+    for start in range(0, len(table), _WORDS_A_CALL):
+        part = table[start : start + _WORDS_A_CALL]
+        missing = (1 << (len(part) - 1).bit_length()) - len(part)
+        padded = np.pad(part, ((0, missing), (0, 0)), constant_values=END_ID)
+        parts.append(np.asarray(_spell(trained.model, trained.params, padded))[: len(part)])
+    return np.concatenate(parts)
+
+
+@partial(jax.jit, static_argnums=0)
+def _spell(model: Model, params: Params, characters: Array) -> Array:
+    """[W, S]."""
+    return model.apply({"params": params}, characters, method="spell")
+
+
+@partial(jax.jit, static_argnums=0)
+def _forward(model: Model, params: Params, inputs: dict[str, Array]) -> tuple[Array, Array]:
+    """Tags int32[B, T] and their probabilities [B, T]."""
+    output = model.apply({"params": params}, **inputs)
+    return decode(output.scores, output.transitions, inputs["lengths"])
+
+
+def decode(
+    scores: Array, transitions: crf.Transitions | None, lengths: Array
+) -> tuple[Array, Array]:
+    """Returns the best tags and the probability of each of them, given the whole sentence.
+
+    Args:
+        scores: [B, T, K].
+        transitions: of a CRF, whose most probable sequence is taken; None for the most probable tag
+            of each word.
+        lengths: int32[B].
+
+    Returns:
+        int32[B, T] and [B, T]; without meaning at padding.
+    """
+    if transitions is None:
+        tags = scores.argmax(axis=-1).astype(jnp.int32)
+        probabilities = jax.nn.softmax(scores)
+    else:
+        tags, _ = crf.viterbi(scores, transitions, lengths)
+        probabilities = crf.marginals(scores, transitions, lengths)
+    return tags, jnp.take_along_axis(probabilities, tags[:, :, None], axis=2)[:, :, 0]

@@ -1,0 +1,282 @@
+"""The sequence tagger: a recurrent network reads a sentence both ways, and tags each of its words.
+
+    v_t     the embedding of word t
+    u_t     what the characters of word t spell: see below
+    h_t     = [forward state; backward state] at t of a network that reads [v_t; u_t]
+    e_t     = V h_t + d                                  K scores, one for each tag
+    p(y|x)  = prod_t softmax(e_t)[y_t]                   output "softmax": each word for itself
+            = exp s(x, y) / Z(x)                         output "crf": whole sequences, layers.crf
+
+Characters c_1, ..., c_n of a word, as embeddings:
+
+    recurrent       u = [last forward state; last backward state] of a network over c_1, ..., c_n
+                    (Lample et al. 2016, section 4.1)
+    convolution     u = max_i W [c_{i-w}; ...; c_{i+w}] + b, with zeros before c_1 and behind c_n
+                    (Ma and Hovy 2016, section 2.1)
+
+The network with a CRF on top is that of Huang et al. 2015. Word dropout makes words `<unk>` in
+training, so that the model learns what to do with unknown ones.
+
+Axes: B rows, T time, C characters of a word, N words, D width of an embedding, H width of a state,
+K tags.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from zoo.errors import UserError
+from zoo.layers.cells import check_cell
+from zoo.layers.crf import Transitions, constrain
+from zoo.layers.dropout import drop
+from zoo.layers.initializers import uniform
+from zoo.layers.linear import affine
+from zoo.layers.masks import real_steps
+from zoo.layers.pooling import pool_last
+from zoo.layers.recurrent import RecurrentStack
+from zoo.special_tokens import END_ID, UNKNOWN_ID
+
+Array = jax.Array
+
+CHARACTERS = ("none", "recurrent", "convolution")
+OUTPUTS = ("softmax", "crf")
+
+# Which tags may be the first, follow each other, and be the last; as nested tuples, to be hashable.
+Allowed = tuple[tuple[bool, ...], tuple[tuple[bool, ...], ...], tuple[bool, ...]]
+
+
+@dataclass(frozen=True)
+class TaggerConfig:
+    """The settings of a tagger.
+
+    Attributes:
+        cell: the cell of the network over words, and of a recurrent one over characters; see
+            `zoo.layers.cells`.
+        embedding_size: D of words.
+        hidden_sizes: H of each recurrent layer and direction, from the bottom.
+        bidirectional: read the sentence in both directions.
+        characters: how the characters of a word are read: none, recurrent or convolution.
+        character_embedding_size: D of characters.
+        character_size: width of u: units of each direction, or filters of the convolution.
+        character_window: w, how many characters on either side a filter sees.
+        max_characters: C. Of a longer word the first and the last characters are read.
+        output: softmax or crf.
+        word_dropout_rate: fraction of the words that are `<unk>` in training.
+        embedding_dropout_rate: fraction of the elements of [v_t; u_t] dropped in training.
+        layer_dropout_rate: the same of what goes from one recurrent layer to the next.
+        output_dropout_rate: the same of h_t.
+        init_scale: embeddings start uniform in +-init_scale, other weights as in their layers.
+        forget_bias: start of the forget gates' bias of an LSTM.
+    """
+
+    cell: str = "lstm"
+    embedding_size: int = 100
+    hidden_sizes: tuple[int, ...] = (100,)
+    bidirectional: bool = True
+    characters: str = "recurrent"
+    character_embedding_size: int = 25
+    character_size: int = 25
+    character_window: int = 1
+    max_characters: int = 20
+    output: str = "crf"
+    word_dropout_rate: float = 0.0
+    embedding_dropout_rate: float = 0.0
+    layer_dropout_rate: float = 0.0
+    output_dropout_rate: float = 0.0
+    init_scale: float = 0.1
+    forget_bias: float = 1.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hidden_sizes", tuple(self.hidden_sizes))
+        check_cell("model.cell", self.cell)
+        for name, value, choices in (
+            ("characters", self.characters, CHARACTERS),
+            ("output", self.output, OUTPUTS),
+        ):
+            if value not in choices:
+                raise UserError(f"model.{name} is {value!r}; choose one of {', '.join(choices)}")
+        if not self.hidden_sizes or min(self.hidden_sizes) < 1:
+            raise UserError(f"model.hidden_sizes is {self.hidden_sizes}; use sizes of at least 1")
+        for name in ("embedding_size", "character_embedding_size", "character_size"):
+            self._check_at_least(name, 1)
+        self._check_at_least("max_characters", 2)
+        self._check_at_least("character_window", 0)
+        for name in ("word", "embedding", "layer", "output"):
+            rate = getattr(self, f"{name}_dropout_rate")
+            if not 0 <= rate < 1:
+                raise UserError(
+                    f"model.{name}_dropout_rate is {rate}; use a fraction from 0 to below 1"
+                )
+
+    def _check_at_least(self, name: str, least: int) -> None:
+        if getattr(self, name) < least:
+            raise UserError(f"model.{name} is {getattr(self, name)}; use at least {least}")
+
+
+class TaggerOutput(NamedTuple):
+    """What a tagger gives.
+
+    Attributes:
+        scores: [B, T, K], e; without meaning at padding.
+        transitions: of the CRF, with those that the scheme of the tags forbids; None of a softmax.
+    """
+
+    scores: Array
+    transitions: Transitions | None
+
+
+class CharacterEncoder(nn.Module):
+    """What the characters of a word say of it, u.
+
+    Parameters: `embedding` [V, D]; recurrent: `stack` (see RecurrentStack); convolution: `kernel` W
+    [(2w+1)*D, S] and `bias` b [S].
+
+    Attributes:
+        config: of the tagger.
+        num_characters: V, the vocabulary of characters.
+    """
+
+    config: TaggerConfig
+    num_characters: int
+
+    @nn.compact
+    def __call__(self, characters: Array) -> Array:
+        """Returns u of words, [N, S], from int32[N, C]; a word ends before the first `END_ID`."""
+        config = self.config
+        shape = (self.num_characters, config.character_embedding_size)
+        embedding = self.param("embedding", uniform(config.init_scale), shape)
+        lengths = jnp.maximum((characters != END_ID).sum(axis=1).astype(jnp.int32), 1)
+        if config.characters == "recurrent":
+            stack = RecurrentStack(
+                cell=config.cell,
+                sizes=(config.character_size,),
+                bidirectional=True,
+                forget_bias=config.forget_bias,
+                name="stack",
+            )
+            states, _ = stack(embedding[characters], lengths=lengths)
+            return pool_last(states, lengths, bidirectional=True).vector
+        return self._convolution(embedding[characters], lengths)
+
+    def _convolution(self, embedded: Array, lengths: Array) -> Array:
+        config = self.config
+        steps, window = embedded.shape[1], config.character_window
+        real = real_steps(embedded, lengths)[..., None]
+        padded = jnp.pad(jnp.where(real, embedded, 0), ((0, 0), (window, window), (0, 0)))
+        shifts = range(2 * window + 1)
+        windows = jnp.concatenate([padded[:, at : at + steps] for at in shifts], axis=-1)
+        init = nn.initializers.glorot_uniform()
+        kernel = self.param("kernel", init, (windows.shape[-1], config.character_size))
+        bias = self.param("bias", nn.initializers.zeros, (config.character_size,))
+        lowest = jnp.finfo(embedded.dtype).min
+        return jnp.where(real, affine(windows, kernel, bias), lowest).max(axis=1)
+
+
+class Tagger(nn.Module):
+    """A tagger of words over a vocabulary of V words with K tags.
+
+    Parameters: `embedding` [V, D]; `spelling` (see CharacterEncoder); `stack` (see
+    RecurrentStack); `output_kernel` [H, K] and `output_bias` [K]; of a CRF `start` a [K], `between`
+    A [K, K] and `end` b [K].
+
+    Attributes:
+        config: the settings.
+        vocabulary_size: V.
+        num_tags: K.
+        num_characters: the size of the vocabulary of characters; 0 if they are not read.
+        allowed: which transitions of a CRF the scheme of the tags allows; None for all.
+
+    Example:
+        >>> config = TaggerConfig(embedding_size=8, hidden_sizes=(6,), characters="none")
+        >>> model = Tagger(config, 100, num_tags=3)
+        >>> words, lengths = jnp.array([[5, 7, 2], [9, 2, 2]]), jnp.array([3, 1])
+        >>> params = jax.jit(model.init)(jax.random.key(0), words, lengths=lengths)["params"]
+        >>> output = jax.jit(model.apply)({"params": params}, words, lengths=lengths)
+        >>> output.scores.shape, output.transitions.between.shape
+        ((2, 3, 3), (3, 3))
+    """
+
+    config: TaggerConfig
+    vocabulary_size: int
+    num_tags: int
+    num_characters: int = 0
+    allowed: Allowed | None = None
+
+    def setup(self) -> None:
+        """The embeddings, the recurrent layers, and the scores of the tags."""
+        config = self.config
+        shape = (self.vocabulary_size, config.embedding_size)
+        self.embedding = self.param("embedding", uniform(config.init_scale), shape)
+        if config.characters != "none":
+            self.spelling = CharacterEncoder(config, self.num_characters)
+        self.stack = RecurrentStack(
+            cell=config.cell,
+            sizes=config.hidden_sizes,
+            bidirectional=config.bidirectional,
+            dropout_rate=config.layer_dropout_rate,
+            forget_bias=config.forget_bias,
+        )
+        width = config.hidden_sizes[-1] * (2 if config.bidirectional else 1)
+        zeros, init = nn.initializers.zeros, nn.initializers.glorot_uniform()
+        self.output_kernel = self.param("output_kernel", init, (width, self.num_tags))
+        self.output_bias = self.param("output_bias", zeros, (self.num_tags,))
+        if config.output == "crf":
+            self.start = self.param("start", zeros, (self.num_tags,))
+            self.between = self.param("between", zeros, (self.num_tags, self.num_tags))
+            self.end = self.param("end", zeros, (self.num_tags,))
+
+    def __call__(
+        self,
+        words: Array,
+        characters: Array | None = None,
+        *,
+        lengths: Array,
+        spelled: Array | None = None,
+        deterministic: bool = True,
+    ) -> TaggerOutput:
+        """The scores of every tag of every word.
+
+        Args:
+            words: int32[B, T].
+            characters: int32[B, T, C], behind those of a word `END_ID`; None if the model reads
+                none, or `spelled` is given.
+            lengths: int32[B], real words of each row, at least 1.
+            spelled: [B, T, S], what `spell` gives for each word.
+            deterministic: False to drop units, which needs a random key named "dropout".
+        """
+        config = self.config
+        if config.word_dropout_rate and not deterministic:
+            key = self.make_rng("dropout")
+            keep = jax.random.bernoulli(key, 1 - config.word_dropout_rate, words.shape)
+            words = jnp.where(keep, words, UNKNOWN_ID)
+        inputs = self.embedding[words]
+        if config.characters != "none":
+            if spelled is None:
+                assert characters is not None
+                flat = self.spelling(characters.reshape((-1, characters.shape[2])))
+                spelled = flat.reshape((*words.shape, flat.shape[1]))
+            inputs = jnp.concatenate([inputs, spelled], axis=-1)
+        inputs = drop(self, inputs, config.embedding_dropout_rate, deterministic)
+        states, _ = self.stack(inputs, lengths=lengths, deterministic=deterministic)
+        states = drop(self, states, config.output_dropout_rate, deterministic)
+        return TaggerOutput(affine(states, self.output_kernel, self.output_bias), self._between())
+
+    def spell(self, characters: Array) -> Array:
+        """Returns what the characters of words say, [N, S], from int32[N, C].
+
+        It is the same for a word wherever it stands, so that a text needs it once for each of its
+        different words.
+        """
+        return self.spelling(characters)
+
+    def _between(self) -> Transitions | None:
+        """The transitions of the CRF, those that are forbidden among them."""
+        if self.config.output != "crf":
+            return None
+        transitions = Transitions(self.start, self.between, self.end)
+        if self.allowed is None:
+            return transitions
+        return constrain(transitions, Transitions(*map(jnp.array, self.allowed)))

@@ -1,0 +1,103 @@
+"""A tagged corpus as a tagger takes it: vocabularies, tags, and the training split in numbers."""
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+from zoo.data.config import TaggedDataConfig
+from zoo.data.examples import Tagged
+from zoo.data.fingerprints import of_tagged
+from zoo.data.loading import load_tagged_corpus
+from zoo.data.tag_schemes import allowed, may_end, may_start
+from zoo.data.tagged_batching import word_key
+from zoo.data.vocabulary import Vocabulary, build_vocabulary
+from zoo.data.word_vectors import vector_words
+from zoo.errors import UserError
+from zoo.models.tagger import Allowed
+
+
+class TaggedTexts(NamedTuple):
+    """A corpus as a tagger takes it.
+
+    Attributes:
+        vocabulary: of the training words, and behind them of words that only have a vector.
+        num_trained_words: so many of the vocabulary's words occur in training.
+        characters: the vocabulary of the characters of training.
+        tags: the tags of training, in alphabetical order.
+        scheme: of the tags.
+        train: the training sentences.
+        validation: the validation sentences.
+        notes: what a user should know of sentences that were left out.
+        fingerprints: of each split, see `zoo.data.fingerprints`.
+    """
+
+    vocabulary: Vocabulary
+    num_trained_words: int
+    characters: Vocabulary
+    tags: tuple[str, ...]
+    scheme: str
+    train: Sequence[Tagged]
+    validation: Sequence[Tagged]
+    notes: tuple[str, ...]
+    fingerprints: dict[str, str]
+
+
+def encode_tagged_corpus(data: TaggedDataConfig) -> TaggedTexts:
+    """Reads a corpus, and makes its vocabularies and tags.
+
+    Raises:
+        UserError: for a corpus that can't be read, or with fewer than two tags.
+    """
+    corpus = load_tagged_corpus(data)
+    every = list(corpus.splits["train"])
+    train = [one for one in every if not data.max_tokens or len(one.tokens) <= data.max_tokens]
+    tags = Counter(tag for sentence in train for tag in sentence.tags)
+    if len(tags) < 2:
+        raise UserError(
+            f"the training sentences have {len(tags)} different tags ({', '.join(tags)}); a tagger "
+            "needs two or more; see data.tag_column"
+        )
+    lines = [
+        " ".join(word_key(token, lowercase=data.lowercase) for token in sentence.tokens)
+        for sentence in train
+    ]
+    make = partial(
+        build_vocabulary, "word", lines, max_size=data.vocabulary_size, min_count=data.min_count
+    )
+    words = make()
+    return TaggedTexts(
+        make(more=vector_words(data.word_vectors)) if data.keep_word_vectors else words,
+        len(words),
+        build_vocabulary("character", (token for one in train for token in one.tokens)),
+        tuple(sorted(tags)),
+        corpus.scheme,
+        train,
+        list(corpus.splits["validation"]),
+        _left_out(len(every) - len(train), len(every), data.max_tokens),
+        {split: of_tagged(sentences) for split, sentences in corpus.splits.items()},
+    )
+
+
+def _left_out(number: int, total: int, max_tokens: int) -> tuple[str, ...]:
+    """A line about the sentences that are too long; none if there are none."""
+    if not number:
+        return ()
+    return (
+        f"{number:,} of {total:,} training sentences are longer than {max_tokens} tokens and were "
+        "left out",
+    )
+
+
+def allowed_transitions(tags: Sequence[str], scheme: str) -> Allowed:
+    """Returns which tags a scheme lets begin a sentence, follow each other, and end it.
+
+    Example:
+        >>> allowed_transitions(("B-a", "I-a", "O"), "iob2")[0]
+        (True, False, True)
+    """
+    return (
+        tuple(may_start(tag, scheme) for tag in tags),
+        tuple(tuple(allowed(one, other, scheme) for other in tags) for one in tags),
+        tuple(may_end(tag, scheme) for tag in tags),
+    )

@@ -1,0 +1,291 @@
+"""Tagging: give each word of a sentence its tag.
+
+softmax:  loss = -(1/N) sum_b sum_t log softmax(e_bt)[y_bt]
+crf:      loss = -(1/N) sum_b log p(y_b | x_b)         see zoo.layers.crf
+
+Both are exact negative log-likelihoods of whole sentences, in nats per word.
+
+Axes: B rows, T time; N words of a batch.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import ConfigDict
+
+from zoo.data.config import TaggedDataConfig
+from zoo.data.examples import Tagged
+from zoo.data.fingerprints import of_tagged
+from zoo.data.loading import load_tagged_corpus
+from zoo.data.tag_schemes import check_scheme
+from zoo.data.tagged_batching import TaggedBatch, TaggedBatches, encode_tags
+from zoo.data.vocabulary import Vocabulary, vocabulary_from_json
+from zoo.data.word_vectors import WordVectors
+from zoo.errors import UserError
+from zoo.evaluation.tagger import TAGGER, TrainedTagger, predict
+from zoo.evaluation.tagging import TaggingScores, score_tags
+from zoo.layers.crf import log_likelihood
+from zoo.layers.cross_entropy import token_losses
+from zoo.layers.masks import real_steps
+from zoo.models.registry import build
+from zoo.tasks.encoded_tagged import TaggedTexts, allowed_transitions, encode_tagged_corpus
+from zoo.tasks.own_corpus import note_other_text, own_data_config
+from zoo.tasks.settings import EvaluationConfig, TrainingConfig
+from zoo.tasks.task import Objective, Request, Task
+from zoo.tasks.word_vectors import frozen_vectors, start_from, starting_vectors
+from zoo.tasks.workload import Scores, Workload
+from zoo.types import Json, Params, PyTree
+
+Array = jax.Array
+
+
+@dataclass(frozen=True)
+class TaggerTraining(TrainingConfig):
+    """The settings of the loop for a tagger.
+
+    Attributes:
+        freeze_word_vectors: leave the embeddings that data.word_vectors gave as they are; words
+            without a vector are trained all the same.
+    """
+
+    freeze_word_vectors: bool = False
+
+
+@dataclass(frozen=True)
+class TaggerLoss(Objective):
+    """The loss of a tagger.
+
+    Attributes:
+        model: a module that maps words, characters and lengths to a TaggerOutput.
+    """
+
+    model: nn.Module
+
+    def loss(
+        self, params: Params, carry: PyTree, batch: TaggedBatch, key: Array
+    ) -> tuple[Array, tuple[Any, dict[str, Array]]]:
+        """Mean loss in nats per word, the carry as it was, and the sums behind the mean.
+
+        Args:
+            params: the model's parameters.
+            carry: handed on untouched; sentences have no past.
+            batch: words, characters, lengths and tags.
+            key: random key for dropout.
+        """
+        output: Any = self.model.apply(
+            {"params": params},
+            batch.words,
+            batch.characters,
+            lengths=batch.lengths,
+            deterministic=False,
+            rngs={"dropout": key},
+        )
+        lengths = jnp.asarray(batch.lengths)
+        real = real_steps(output.scores, lengths)
+        tags = jnp.where(real, batch.tags, 0)
+        if output.transitions is None:
+            total = jnp.where(real, token_losses(output.scores, tags), 0).sum()
+        else:
+            total = -log_likelihood(output.scores, output.transitions, tags, lengths).sum()
+        count = lengths.sum().astype(total.dtype)
+        return total / count, (
+            carry,
+            {"loss_nats": total, "num_targets": count, "num_tokens": count},
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TaggerWorkload(Workload):
+    """A tagger on its corpus.
+
+    Attributes:
+        trained: the tagger without parameters.
+        validation: the validation split.
+        vectors: what the embeddings start from; None for nothing.
+    """
+
+    criterion: ClassVar[str] = "error"
+
+    trained: TrainedTagger
+    validation: Sequence[Tagged]
+    vectors: WordVectors | None
+
+    def init_params(self, key: Array) -> PyTree:
+        """Returns the parameters before training."""
+        return start_from(self.vectors, TAGGING.init(self.trained.model, key))
+
+    def evaluate(self, params: PyTree) -> Scores:
+        """Returns the scores on the validation split."""
+        return plain_scores(score(self.trained.with_params(params), self.validation))
+
+    def describe(self, scores: Scores) -> str:
+        """Returns scores in a few words."""
+        return describe(scores)
+
+
+class Tagging(Task):
+    """Taggers of the words of sentences."""
+
+    kind = TAGGER
+    records: ClassVar[Mapping[str, type]] = {
+        "data": TaggedDataConfig,
+        "training": TaggerTraining,
+        "evaluation": EvaluationConfig,
+    }
+    flags: ClassVar[frozenset[str]] = frozenset()
+
+    def open(self, config: Json, vocabulary: Json, progress: Json) -> TrainedTagger:
+        """Returns a checkpoint without its parameters; see `Task.open`."""
+        tags, scheme = tuple(map(str, vocabulary["tags"])), str(vocabulary["scheme"])
+        if len(set(tags)) < len(tags) or len(tags) < 2:
+            raise UserError("the tags are damaged; take another checkpoint")
+        check_scheme(scheme)
+        spelled = vocabulary["characters"]
+        data = config.get("data", {})
+        return _trained(
+            config,
+            vocabulary_from_json(vocabulary["words"]),
+            characters=None if spelled is None else vocabulary_from_json(spelled),
+            tags=tags,
+            scheme=scheme,
+            num_trained_words=int(vocabulary["num_trained_words"]),
+            lowercase=bool(data.get("lowercase", False)),
+            corpus=str(data.get("corpus", "")),
+            config=config,
+            progress=progress,
+        )
+
+    def init(self, model: Any, key: Array) -> PyTree:
+        """Returns a model's parameters before training."""
+        words, lengths = jnp.zeros((1, 1), jnp.int32), jnp.ones(1, jnp.int32)
+        characters = jnp.zeros((1, 1, model.config.max_characters), jnp.int32)
+        return model.init(key, words, characters, lengths=lengths)["params"]
+
+    def workload(self, config: ConfigDict) -> TaggerWorkload:
+        """Returns a tagger on its corpus; see `Task.workload`."""
+        data = TaggedDataConfig(**config.data)
+        texts = encode_tagged_corpus(data)
+        trained = _untrained(config, data, texts)
+        sentences = trained.encode([sentence.tokens for sentence in texts.train])
+        words = np.concatenate(list(sentences.words))
+        vectors = starting_vectors(config, texts.vocabulary, words)
+        return TaggerWorkload(
+            trained=trained,
+            fingerprints=texts.fingerprints,
+            objective=TaggerLoss(trained.model),
+            batches=TaggedBatches(
+                sentences,
+                encode_tags((sentence.tags for sentence in texts.train), texts.tags),
+                batch_size=data.batch_size,
+                bucket_lengths=data.bucket_lengths,
+                seed=config.training.seed,
+            ),
+            frozen=frozen_vectors(config, vectors),
+            notes=(*texts.notes, *([vectors.report] if vectors else [])),
+            validation=texts.validation,
+            vectors=vectors,
+        )
+
+    def measure(self, checkpoint: TrainedTagger, request: Request) -> TaggingScores:
+        """Returns how well a tagger tags a split; see `Task.measure`."""
+        data = own_data_config(checkpoint, TaggedDataConfig, request.directory)
+        corpus = load_tagged_corpus(data)
+        sentences = corpus.splits[request.split]
+        if corpus.scheme != checkpoint.scheme:
+            raise UserError(
+                f"the tags of the corpus that was found are {corpus.scheme}, and those of "
+                f"{checkpoint.name} {checkpoint.scheme}; give the corpus that it was trained on"
+            )
+        note_other_text(checkpoint, request.split, of_tagged(sentences))
+        return score(checkpoint, sentences)
+
+
+TAGGING = Tagging()
+
+
+def _untrained(config: ConfigDict, data: TaggedDataConfig, texts: TaggedTexts) -> TrainedTagger:
+    """The tagger of a corpus before training."""
+    return _trained(
+        config,
+        texts.vocabulary,
+        characters=None if config.model.characters == "none" else texts.characters,
+        tags=texts.tags,
+        scheme=texts.scheme,
+        num_trained_words=texts.num_trained_words,
+        lowercase=data.lowercase,
+        corpus=data.corpus,
+    )
+
+
+def _trained(
+    settings: Mapping[str, Any],
+    vocabulary: Vocabulary,
+    *,
+    characters: Vocabulary | None,
+    tags: tuple[str, ...],
+    scheme: str,
+    **more: Any,
+) -> TrainedTagger:
+    """A tagger without parameters: its model, with what it reads and writes."""
+    model = build(
+        dict(settings["model"]),
+        len(vocabulary),
+        num_tags=len(tags),
+        num_characters=0 if characters is None else len(characters),
+        allowed=allowed_transitions(tags, scheme),
+    )
+    return TrainedTagger(
+        model=model,
+        params={},
+        vocabulary=vocabulary,
+        characters=characters,
+        tags=tags,
+        scheme=scheme,
+        **more,
+    )
+
+
+def score(trained: TrainedTagger, sentences: Sequence[Tagged]) -> TaggingScores:
+    """Returns how well a tagger tags sentences."""
+    words = [sentence.tokens for sentence in sentences]
+    predicted = [[trained.tags[tag] for tag in found.tags] for found in predict(trained, words)]
+    return score_tags(
+        [sentence.tags for sentence in sentences],
+        predicted,
+        scheme=trained.scheme,
+        words=words,
+        training_words=trained.known_words(words),
+    )
+
+
+def plain_scores(scores: TaggingScores) -> Scores:
+    """The scores of a run.
+
+    `error` is what training is to lower: 1 - F1 of the spans, or 1 - accuracy of plain tags.
+    """
+    found = {"accuracy": scores.accuracy, "sentence_accuracy": scores.sentence_accuracy}
+    for name, words in (("known", scores.known), ("unknown", scores.unknown)):
+        if words is not None:
+            found[f"{name}_accuracy"] = words.accuracy
+    if scores.spans is None:
+        return {"error": 1 - scores.accuracy, **found}
+    spans = scores.spans
+    own = {"f1": spans.f1, "precision": spans.precision, "recall": spans.recall}
+    return {"error": 1 - spans.f1, **own, **found}
+
+
+def describe(scores: Scores) -> str:
+    """Scores in a few words.
+
+    Example:
+        >>> describe({"accuracy": 0.9, "unknown_accuracy": 0.5, "f1": 0.4})
+        'F1 0.4000, accuracy 0.9000 (unknown words 0.5000)'
+    """
+    spans = f"F1 {scores['f1']:.4f}, " if "f1" in scores else ""
+    unknown = f" (unknown words {scores['unknown_accuracy']:.4f})"
+    return f"{spans}accuracy {scores['accuracy']:.4f}{unknown}"
