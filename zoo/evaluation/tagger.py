@@ -9,7 +9,6 @@ from functools import partial
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
@@ -20,8 +19,8 @@ from zoo.data.tagged_batching import EncodedSentences, encode_sentences, pad_sen
 from zoo.data.token_file import row_lengths
 from zoo.data.vocabulary import Vocabulary
 from zoo.errors import UserError
-from zoo.layers import crf
 from zoo.models.output import Model
+from zoo.models.tagger import decode
 from zoo.models.trained import Checkpoint, Kind, TrainedModel, require
 from zoo.progress import track
 from zoo.special_tokens import END_ID, SPECIAL_IDS
@@ -272,28 +271,4 @@ def _spell(model: Model, params: Params, characters: Array) -> Array:
 @partial(jax.jit, static_argnums=0)
 def _forward(model: Model, params: Params, inputs: dict[str, Array]) -> tuple[Array, Array]:
     """Tags int32[B, T] and their probabilities [B, T]."""
-    output = model.apply({"params": params}, **inputs)
-    return decode(output.scores, output.transitions, inputs["lengths"])
-
-
-def decode(
-    scores: Array, transitions: crf.Transitions | None, lengths: Array
-) -> tuple[Array, Array]:
-    """Returns the best tags and the probability of each of them, given the whole sentence.
-
-    Args:
-        scores: [B, T, K].
-        transitions: of a CRF, whose most probable sequence is taken; None for the most probable tag
-            of each word.
-        lengths: int32[B].
-
-    Returns:
-        int32[B, T] and [B, T]; without meaning at padding.
-    """
-    if transitions is None:
-        tags = scores.argmax(axis=-1).astype(jnp.int32)
-        probabilities = jax.nn.softmax(scores)
-    else:
-        tags, _ = crf.viterbi(scores, transitions, lengths)
-        probabilities = crf.marginals(scores, transitions, lengths)
-    return tags, jnp.take_along_axis(probabilities, tags[:, :, None], axis=2)[:, :, 0]
+    return decode(model.apply({"params": params}, **inputs), inputs["lengths"])

@@ -13,6 +13,8 @@ What the program computes, by task:
     language model   tokens int32[b, t], fresh bool[b], carry ... -> logits [b, t, V], carry ...
                      a fresh row starts anew, whatever its carry holds (zeros will do)
     classifier       tokens int32[b, t], lengths int32[b] -> probabilities [b, C]
+    tagger           words int32[b, t], lengths int32[b], characters int32[b, t, C] if it reads them
+                     -> tags int32[b, t], probabilities [b, t] of these tags
     translator       sources int32[b, s], source_lengths int32[b], inputs int32[b, t]
                      -> logits [b, t, V], teacher-forced
 """
@@ -29,6 +31,7 @@ import jax.numpy as jnp
 from jax import export
 
 from zoo.errors import UserError
+from zoo.models.tagger import decode
 from zoo.models.trained import TrainedModel
 from zoo.types import Json
 from zoo.whole_file import whole_file
@@ -188,4 +191,31 @@ def _translator(checkpoint: Any) -> Program:
     return Program(function, inputs, ("logits",), beside)
 
 
-_MAKERS = {"classify": _classifier, "generate": _language_model, "translate": _translator}
+def _tagger(checkpoint: Any) -> Program:
+    model, params = checkpoint.model, checkpoint.params
+    batch, steps = _sizes("b, t")
+
+    def function(words: Array, lengths: Array, *characters: Array) -> Sequence[Array]:
+        output = model.apply({"params": params}, words, *characters, lengths=lengths)
+        return decode(output, lengths)
+
+    inputs = {"words": _integers(batch, steps), "lengths": _integers(batch)}
+    if checkpoint.characters is not None:
+        inputs["characters"] = _integers(batch, steps, model.config.max_characters)
+    beside = {
+        "task": "tagging",
+        "tags": list(checkpoint.tags),
+        "scheme": checkpoint.scheme,
+        "lowercase": checkpoint.lowercase,
+        "vocabulary": checkpoint.vocabulary.to_json(),
+        "characters": checkpoint.characters and checkpoint.characters.to_json(),
+    }
+    return Program(function, inputs, ("tags", "probabilities"), beside)
+
+
+_MAKERS = {
+    "classify": _classifier,
+    "generate": _language_model,
+    "tag": _tagger,
+    "translate": _translator,
+}

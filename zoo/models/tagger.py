@@ -30,7 +30,7 @@ import jax.numpy as jnp
 
 from zoo.errors import UserError
 from zoo.layers.cells import check_cell
-from zoo.layers.crf import Transitions, constrain
+from zoo.layers.crf import Transitions, constrain, marginals, viterbi
 from zoo.layers.dropout import drop
 from zoo.layers.initializers import uniform
 from zoo.layers.linear import affine
@@ -126,6 +126,33 @@ class TaggerOutput(NamedTuple):
 
     scores: Array
     transitions: Transitions | None
+
+
+def decode(output: TaggerOutput, lengths: Array) -> tuple[Array, Array]:
+    """Returns the best tags and the probability of each of them, given the whole sentence.
+
+    Args:
+        output: what a tagger gives. Of a CRF the most probable sequence of tags is taken, of a
+            softmax the most probable tag of each word.
+        lengths: int32[B].
+
+    Returns:
+        int32[B, T] and [B, T]; without meaning at padding.
+
+    Example:
+        >>> output = TaggerOutput(jnp.log(jnp.array([[[0.25, 0.75]]])), None)
+        >>> tags, probabilities = decode(output, jnp.array([1]))
+        >>> tags.item(), round(probabilities.item(), 4)
+        (1, 0.75)
+    """
+    scores, transitions = output
+    if transitions is None:
+        tags = scores.argmax(axis=-1).astype(jnp.int32)
+        probabilities = jax.nn.softmax(scores)
+    else:
+        tags, _ = viterbi(scores, transitions, lengths)
+        probabilities = marginals(scores, transitions, lengths)
+    return tags, jnp.take_along_axis(probabilities, tags[:, :, None], axis=2)[:, :, 0]
 
 
 class CharacterEncoder(nn.Module):
