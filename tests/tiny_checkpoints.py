@@ -11,6 +11,7 @@ from zoo.data.labels import make_labels
 from zoo.data.vocabulary import build_vocabulary, encode_lines
 from zoo.models import kneser_ney, registry
 from zoo.models.ngram_lm import NGramConfig
+from zoo.tasks.encoded_tagged import allowed_transitions
 from zoo.training import checkpoints
 
 LINES = ["a net reads a line", "it guesses the next word"]
@@ -19,6 +20,9 @@ CHARACTERS = build_vocabulary("character", LINES)
 SOURCES = build_vocabulary("word", ["ein Netz liest", "eine Zeile"])
 LABELS = make_labels([[f"label {number}"] for number in range(12)])
 _SMALL = {"embedding_size": 6, "hidden_sizes": (5,)}
+_TAGGER = {"architecture": "tagger", "characters": "none", **_SMALL}
+TAGS = {"names": ("B-per", "B-pet", "I-per", "I-pet", "O"), "parts": ("NOUN", "VERB", "X")}
+SCHEMES = {"names": "iob2", "parts": "plain"}
 _PAIR = {"architecture": "encoder_decoder", "embedding_size": 4, "hidden_size": 6}
 _CASES = {
     "lstm": ({"architecture": "recurrent_lm", **_SMALL}, WORDS),
@@ -26,6 +30,8 @@ _CASES = {
     "counts": ({"architecture": "ngram_lm", "order": 2}, WORDS),
     "characters": ({"architecture": "recurrent_lm", **_SMALL}, CHARACTERS),
     "topics": ({"architecture": "classifier", "pooling": "attention", **_SMALL}, WORDS),
+    "names": (_TAGGER, WORDS),
+    "parts": ({**_TAGGER, "output": "softmax"}, WORDS),
     "german": (_PAIR, WORDS),
     "german_vector": ({**_PAIR, "context": "vector"}, WORDS),
 }
@@ -42,10 +48,14 @@ def save(root: Path, name: str) -> Path:
     record: dict[str, object] = vocabulary.to_json()
     tokens = jnp.ones((1, 2), jnp.int32)
     inputs: tuple[jax.Array, ...] = (tokens,)
-    sizes, lengths = {}, {}
+    sizes: dict[str, Any] = {}
+    lengths: dict[str, jax.Array] = {}
     if settings["architecture"] == "classifier":
         record = {"tokens": record, "labels": LABELS.to_json()}
         sizes, lengths = {"num_labels": len(LABELS)}, {"lengths": jnp.array([2])}
+    elif settings["architecture"] == "tagger":
+        record, sizes = _tagger(record, name, len(vocabulary))
+        lengths = {"lengths": jnp.array([2])}
     elif settings["architecture"] == "encoder_decoder":
         record = {"source": SOURCES.to_json(), "target": record}
         sizes, inputs = {"source_vocabulary_size": len(SOURCES)}, (tokens, jnp.array([2]), tokens)
@@ -54,6 +64,25 @@ def save(root: Path, name: str) -> Path:
     draw = np.random.default_rng(len(name)).normal
     params = jax.tree.map(lambda leaf: np.asarray(draw(size=leaf.shape), np.float32), shapes)
     return _write(root / name, settings, record, params)
+
+
+def _tagger(
+    words: dict[str, Any], name: str, num_words: int
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What is saved beside a tagger's parameters, and the sizes of its model."""
+    tags, scheme = TAGS[name], SCHEMES[name]
+    record = {
+        "words": words,
+        "characters": None,
+        "tags": list(tags),
+        "scheme": scheme,
+        "num_trained_words": num_words,
+    }
+    return record, {
+        "num_tags": len(tags),
+        "num_characters": 0,
+        "allowed": allowed_transitions(tags, scheme),
+    }
 
 
 def _write(run: Path, settings: dict[str, Any], record: dict[str, Any], params: Any) -> Path:

@@ -143,6 +143,43 @@ def test_labels_are_those_of_classify(client, models):
     assert tokens == list(zip(expected.tokens, expected.weights, strict=True))
 
 
+TAGGED = "  a net,  reads a line "
+
+
+def test_tags_are_those_of_tag(client, models):
+    answer = client.post("/api/tag", json={"model": "names", "text": TAGGED}).json()
+    (expected,) = zoo.tag(models.load("names"), TAGGED)
+    tokens = answer["tokens"]
+    assert tuple(one["token"] for one in tokens) == expected.tokens
+    assert tuple(one["tag"] for one in tokens) == expected.tags
+    assert [one["probability"] for one in tokens] == pytest.approx(expected.probabilities)
+    assert "".join(one["before"] + one["token"] for one in tokens) + answer["rest"] == TAGGED
+    assert answer["rest"] == " "
+    marks = answer["marks"]
+    assert [mark["label"] for mark in marks] == [span.label for span in expected.spans]
+    assert marks  # of this model and text
+    for mark, span in zip(marks, expected.spans, strict=True):
+        start = sum(len(one["before"] + one["token"]) for one in tokens[: mark["start"]])
+        start += len(tokens[mark["start"]]["before"])
+        end = sum(len(one["before"] + one["token"]) for one in tokens[: mark["end"]])
+        assert (start, end) == (span.start, span.end)
+
+
+def test_plain_tags_mark_each_token(client, models):
+    answer = client.post("/api/tag", json={"model": "parts", "text": TAGGED}).json()
+    (expected,) = zoo.tag(models.load("parts"), TAGGED)
+    assert answer["marks"] == [
+        {"start": number, "end": number + 1, "label": tag}
+        for number, tag in enumerate(expected.tags)
+    ]
+
+
+@pytest.mark.parametrize("text", ["", " \n"])
+def test_a_text_without_words_has_no_tags(client, text):
+    answer = client.post("/api/tag", json={"model": "names", "text": text}).json()
+    assert answer == {"tokens": [], "rest": text, "marks": []}
+
+
 @pytest.mark.parametrize("name", ["german", "german_vector"])
 def test_translations_are_those_of_translate(client, models, name):
     request = {"model": name, "text": "ein Netz liest", "beam_size": 3, "length_penalty": 0.5}
@@ -174,6 +211,7 @@ def test_gradients_are_a_chart(client):
 
 GENERATE, CLASSIFY = "/api/generate", "/api/classify"
 TRANSLATE, GRADIENTS = "/api/translate", "/api/gradients"
+TAG = "/api/tag"
 
 
 @pytest.mark.parametrize(
@@ -184,6 +222,16 @@ TRANSLATE, GRADIENTS = "/api/translate", "/api/gradients"
         (GENERATE, {"model": "../lstm"}, 404, "no model of that name"),
         (GENERATE, {"model": ["lstm"]}, 400, 'model is ["lstm"]; it has to be a text'),
         (GENERATE, {"model": "topics"}, 400, "topics is a model to classify with, not to generate"),
+        (GENERATE, {"model": "names"}, 400, "names is a model to tag with, not to generate"),
+        (TAG, {"model": "topics", "text": "a"}, 400, "topics is a model to classify with, not to"),
+        (TAG, {"model": "names"}, 400, "the field text is missing"),
+        (TAG, {"model": "names", "text": "x" * 2001}, 413, "send 2,000 at most"),
+        (
+            TAG,
+            {"model": "names", "text": "a", "seed": 1},
+            400,
+            'there is no field "seed" here; use',
+        ),
         (GENERATE, {"model": "lstm", "prompt": "x" * 2001}, 413, "send 2,000 at most"),
         (GENERATE, {"model": "lstm", "max_tokens": 501}, 400, "max_tokens is 501; use 1 to 500"),
         (GENERATE, {"model": "lstm", "temperature": "hot"}, 400, "has to be a number"),

@@ -66,6 +66,7 @@ def test_every_field_has_a_label_and_only_the_models_panels_are_shown(page):
         "counts": ["generate"],
         "topics": ["classify"],
         "german": ["translate"],
+        "names": ["tag"],
         "mixture of lstm, gru, counts": ["generate"],
     }
     for title, panels in expected.items():
@@ -154,6 +155,47 @@ def test_labels_have_bars_and_tokens_are_lit(page, models):
     page.point("#deciding .token[data-index='1']")
     assert page.text("#weight").startswith("net: ")
     assert page.count("b") == 0  # text is no markup
+
+
+def test_spans_are_coloured_and_words_say_their_tag(page, models):
+    text = "a net,  <b>reads</b> a line"
+    page.choose("#model", "names")
+    page.fill("#untagged", text)
+    submit(page, "tag")
+    (expected,) = zoo.tag(models.load("names"), text)
+    labels = sorted({span.label for span in expected.spans})
+    assert page.text("#tags").split() == labels
+    assert page.count("#tagged .token") == len(expected.tokens)
+    assert page.count("#tagged mark") == len(expected.spans) > 0
+    assert page.run("[...document.querySelectorAll('#tagged sub')].map(x => x.textContent)") == [
+        span.label for span in expected.spans
+    ]
+    colours = page.run("[...document.querySelectorAll('#tagged mark')].map(x => x.className)")
+    assert colours == [f"c{labels.index(span.label)}" for span in expected.spans]
+    page.run("document.querySelectorAll('#tagged sub').forEach(x => x.remove())")
+    assert page.run("document.querySelector('#tagged').textContent") == text
+    page.point("#tagged .token[data-index='1']")
+    told = page.text("#tag_told")
+    assert told.startswith(f"net: {expected.tags[1]}, ")
+    assert told.endswith(" %")
+    assert page.count("b") == 0  # text is no markup
+
+
+def test_plain_tags_stand_at_each_word(page, models):
+    page.choose("#model", "parts")
+    page.fill("#untagged", "a net reads")
+    submit(page, "tag")
+    (expected,) = zoo.tag(models.load("parts"), "a net reads")
+    assert page.text("#tagged sub") == expected.tags[0]
+    assert page.count("#tagged mark") == 3
+    page.click("#tagged .token[data-index='0']")
+    page.press("End")
+    assert page.run("document.activeElement.dataset.index") == "2"
+    assert page.text("#tag_told").startswith(f"reads: {expected.tags[2]}, ")
+    page.fill("#untagged", " ")
+    submit(page, "tag")
+    assert page.text("#tag_told") == "There are no words in the text."
+    assert page.count("#tagged .token") == 0
 
 
 def test_a_translation_lights_what_it_looked_at(page, models):

@@ -1,4 +1,4 @@
-"""`python -m zoo serve`: a page on this computer on which models write, label and translate."""
+"""`python -m zoo serve`: a page on this computer on which models write, label, tag and translate."""
 
 import argparse
 import importlib.util
@@ -12,7 +12,7 @@ from zoo.errors import UserError
 if TYPE_CHECKING:
     from zoo.serve.models import ServedModels
 
-SUMMARY = "open a local page on which models write, label and translate"
+SUMMARY = "open a local page on which models write, label, tag and translate"
 EXAMPLES = """\
 examples:
   python -m zoo serve

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from zoo.data.tag_schemes import PLAIN, Span, spans
 from zoo.data.vocabulary import encode_lines
 from zoo.decoding.drawn_tokens import stream_tokens
 from zoo.decoding.settings import GenerationSettings
@@ -14,6 +15,8 @@ from zoo.diagnostics.figures import gradient_figure
 from zoo.diagnostics.gradient_flow import cut_rows, gradient_flow, require_recurrent
 from zoo.errors import UserError
 from zoo.evaluation.classifying import classify
+from zoo.evaluation.tagger import TrainedTagger, tag
+from zoo.models.trained import require
 from zoo.report.charts import Series, line_chart
 from zoo.serve.models import ServedModels
 from zoo.types import Json
@@ -57,6 +60,22 @@ def classified(models: ServedModels, name: str, text: str) -> Json:
         "labels": [one | {"chosen": one["label"] in found.labels} for one in labels],
         "tokens": _named(zip(found.tokens, found.weights, strict=True), "token", "weight"),
     }
+
+
+def tagged(models: ServedModels, name: str, text: str) -> Json:
+    """The tokens with their tags, and what is to be marked: spans, or each token of plain tags."""
+    checkpoint = require(models.load(name), TrainedTagger)
+    (found,) = tag(checkpoint, text)
+    tokens: list[Json] = []
+    end = 0
+    for token, own, probability in zip(found.tokens, found.tags, found.probabilities, strict=True):
+        start = text.index(token, end)
+        before, end = text[end:start], start + len(token)
+        tokens.append({"before": before, "token": token, "tag": own, "probability": probability})
+    marks = spans(found.tags, checkpoint.scheme)
+    if checkpoint.scheme == PLAIN:
+        marks = [Span(number, number + 1, own) for number, own in enumerate(found.tags)]
+    return {"tokens": tokens, "rest": text[end:], "marks": [mark._asdict() for mark in marks]}
 
 
 def translated(

@@ -1,7 +1,7 @@
 """The server of one page: its three files, and the API that the page uses.
 
     GET  /               the page; /page.css and /page.js beside it
-    GET  /api/models     {"models": [{"name", "use": "generate" | "classify" | "translate",
+    GET  /api/models     {"models": [{"name", "use": "generate" | "classify" | "translate" | "tag",
                          "architecture", "has_gradients", "mixes_with": [names]}], "limits": {...}}
     POST /api/generate   {"model"} or {"mixture": {name: weight}}, {"prompt", "temperature",
                          "top_p", "max_tokens", "seed"} -> JSON lines, as the tokens are drawn:
@@ -13,14 +13,18 @@
     POST /api/translate  {"model", "text", "beam_size", "length_penalty"} -> {"text",
                          "source_tokens", "tokens", "attention": [T][S] or null,
                          "beam": [{"text", "score"}], "is_cut"}
+    POST /api/tag        {"model", "text"} -> {"tokens": [{"before": text in front of it, "token",
+                         "tag", "probability"}], "rest": text behind the last, "marks": [{"start",
+                         "end": the token behind it, "label"}], of plain tags one for each token
     POST /api/gradients  {"model", "text", "steps"} -> {"title", "svg", "curves", "reach",
                          "num_rows"}
 
 A body is JSON, and says so in its Content-Type, which another site's page can't do unasked. What
 is wrong with a request is {"error": one line} with a status of 4xx; 503 means that too many wait.
 Work for a client who goes away is not begun, and a text that is being generated stops at the next
-token. A translation, a classification and a chart of gradients are one compiled call each, which
-nothing stops: of a text of at most MAX_CHARACTERS, and of at most 520 steps of a beam search.
+token. A translation, a classification, the tags of a text and a chart of gradients are one compiled
+call each, which nothing stops: of a text of at most MAX_CHARACTERS, and of at most 520 steps of a
+beam search.
 """
 
 import asyncio
@@ -85,6 +89,7 @@ def make_app(
             Route("/api/generate", handlers.generate, methods=["POST"]),
             Route("/api/classify", handlers.classify, methods=["POST"]),
             Route("/api/translate", handlers.translate, methods=["POST"]),
+            Route("/api/tag", handlers.tag, methods=["POST"]),
             Route("/api/gradients", handlers.gradients, methods=["POST"]),
         ],
         exception_handlers={
@@ -189,6 +194,14 @@ class _Handlers:
             raise Refused(400, "text is empty; type a sentence")
         sizes = {"beam_size": beam_size, "length_penalty": length_penalty}
         return await self._answer(request, answers.translated, name, text, **sizes)
+
+    async def tag(self, request: Request) -> Response:
+        """POST /api/tag."""
+        fields = await _read_fields(request)
+        name, text = fields.text("model"), fields.text("text")
+        fields.finish()
+        self._models.check(name, "tag")
+        return await self._answer(request, answers.tagged, name, text)
 
     async def gradients(self, request: Request) -> Response:
         """POST /api/gradients."""

@@ -26,8 +26,8 @@ class ServedModel(NamedTuple):
 
     Attributes:
         place: what `zoo.load` takes.
-        use: the command that uses it, "generate", "classify" or "translate"; the page has a panel
-            for each.
+        use: the command that uses it, "generate", "classify", "translate" or "tag"; the page has
+            a panel for each.
         architecture: its name.
         vocabulary: of the tokens it writes or reads, as plain JSON.
     """

@@ -293,6 +293,52 @@ async function label({ text }) {
   revealJudged(find("deciding").children[strongest]);
 }
 
+// ---- Tag
+
+let taggedTokens = [];
+const revealTagged = tokenList(find("tagged"), (index) => {
+  const { token, tag, probability } = taggedTokens[index];
+  find("tag_told").textContent = `${visible(token)}: ${tag}, ${percent(probability)}`;
+});
+
+// A word; its colour is that of the mark it stands in, as strong as the model is sure.
+function taggedWord(index, colour) {
+  const { token, probability } = taggedTokens[index];
+  const word = element("span", { className: `token ${colour}`, text: token, tabindex: index ? -1 : 0 });
+  word.dataset.index = index;
+  word.style.setProperty("--part", colour ? probability : 0);
+  return word;
+}
+
+function marked({ start, end, label: name }, colour) {
+  const words = [];
+  for (let index = start; index < end; index++) {
+    if (index > start) words.push(taggedTokens[index].before);
+    words.push(taggedWord(index, colour));
+  }
+  return element("mark", { className: colour, children: [...words, element("sub", { text: name })] });
+}
+
+async function tag({ text }) {
+  const answer = await post("/api/tag", { model: chosen.names[0], text });
+  const { tokens, rest, marks } = await answer.json();
+  taggedTokens = tokens;
+  const names = [...new Set(marks.map((mark) => mark.label))].sort();
+  const colour = (name) => `c${names.indexOf(name) % COLOURS}`;
+  legend(find("tags"), names);
+  const parts = [];
+  let at = 0;
+  for (const mark of [...marks, { start: tokens.length }]) {
+    for (; at < mark.start; at++) parts.push(tokens[at].before, taggedWord(at, ""));
+    if (mark.end) parts.push(tokens[at].before, marked(mark, colour(mark.label)));
+    at = mark.end;
+  }
+  find("tagged").replaceChildren(...parts, rest);
+  find("tag_told").textContent = tokens.length ? "" : "There are no words in the text.";
+  const first = find("tagged").querySelector("mark .token, .token");
+  if (first) revealTagged(first);
+}
+
 // ---- Translate
 
 let translation = null;
@@ -377,7 +423,7 @@ function choicesOf(models) {
 function choose() {
   writing?.abort();
   chosen = choices[find("model").selectedIndex];
-  for (const use of ["generate", "classify", "translate"]) find(use).hidden = chosen.use !== use;
+  for (const use of ["generate", "classify", "tag", "translate"]) find(use).hidden = chosen.use !== use;
   find("gradients").hidden = !chosen.hasGradients;
   for (const part of document.querySelectorAll(".result, .trouble, .note")) part.hidden = true;
   find("weights").hidden = chosen.names.length < 2;
@@ -397,6 +443,7 @@ async function start() {
   onSubmit(find("generate"), write);
   onSubmit(find("gradients"), measure);
   onSubmit(find("classify"), label);
+  onSubmit(find("tag"), tag);
   onSubmit(find("translate"), translate);
   find("stop").addEventListener("click", () => writing.abort());
   find("sliders").addEventListener("input", tellWeights);
