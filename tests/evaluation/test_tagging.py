@@ -140,7 +140,8 @@ def test_nothing_right_and_nothing_there_is_0() -> None:
 def test_scores_are_plain_json() -> None:
     record = json.loads(json.dumps(score(0, training_words=TRAINING_WORDS).to_json()))
     found = score(0, training_words=TRAINING_WORDS)
-    assert record.keys() == set(TaggingScores.__dataclass_fields__)
+    assert record.keys() == {*TaggingScores.__dataclass_fields__, *found.numbers()}
+    assert (record["f1"], record["unknown_accuracy"]) == (found.spans.f1, found.unknown.accuracy)
     assert record["spans"]["f1"] == found.spans.f1
     assert record["unknown"]["span_recall"] == found.unknown.span_recall
     assert record["by_type"][0]["label"] == "loc"

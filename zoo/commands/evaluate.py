@@ -90,17 +90,22 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print(json.dumps(record, ensure_ascii=False))
         return
-    by_label = record.pop("by_label", None)
     for name, value in record.items():
-        if name != "confusion":
+        if not isinstance(value, dict | list | None):
             text = f"{value:.4f}" if isinstance(value, float) else str(value)
             if name.startswith(("dynamic_", "cache_")):
                 text = f"{value:g}"  # settings, to be typed again
             print(f"{name:18}  {text}")
-    if by_label:
+    if by_label := record.get("by_label"):
         from zoo.evaluation.classification import LabelScore, label_table
 
         print(f"\n{label_table([LabelScore(**row) for row in by_label])}")
+    if by_type := record.get("by_type"):
+        from zoo.evaluation.tagging import TypeScore, type_table
+
+        counts = ("label", "num_right", "num_predicted", "num_gold")
+        rows = [TypeScore(*(row[name] for name in counts)) for row in by_type]
+        print(f"\n{type_table(rows)}")
 
 
 def measure(arguments: argparse.Namespace) -> Json:

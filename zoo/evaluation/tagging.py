@@ -148,11 +148,31 @@ class TaggingScores:
     confusions: tuple[Confusion, ...]
     hardest_words: tuple[HardWord, ...]
 
+    def numbers(self) -> dict[str, float]:
+        """The scores that are one number each, by name; of plain tags there is no F1.
+
+        Example:
+            >>> scores = score_tags([["NN"]], [["NN"]], scheme="plain", words=[["net"]])
+            >>> scores.numbers()
+            {'accuracy': 1.0, 'sentence_accuracy': 1.0}
+        """
+        found = {"accuracy": self.accuracy, "sentence_accuracy": self.sentence_accuracy}
+        if self.spans is not None:
+            own = self.spans
+            found |= {"f1": own.f1, "precision": own.precision, "recall": own.recall}
+        for name, words in (("known", self.known), ("unknown", self.unknown)):
+            if words is not None:
+                found[f"{name}_accuracy"] = words.accuracy
+                if self.spans is not None:
+                    found[f"{name}_span_recall"] = words.span_recall
+        return found
+
     def to_json(self) -> Json:
         """The scores by name, as plain JSON types."""
         parts = {"spans": self.spans, "known": self.known, "unknown": self.unknown}
         return {
             **dataclasses.asdict(self),
+            **self.numbers(),
             **{name: None if part is None else part.to_json() for name, part in parts.items()},
             "by_type": [row.to_json() for row in self.by_type],
             "confusions": [dataclasses.asdict(row) for row in self.confusions],

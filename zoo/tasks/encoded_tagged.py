@@ -1,15 +1,18 @@
 """A tagged corpus as a tagger takes it: vocabularies, tags, and the training split in numbers."""
 
+import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
-from zoo.data.config import TaggedDataConfig
+from zoo.data.config import AUTO, TaggedDataConfig
+from zoo.data.corpora import find_corpus
 from zoo.data.examples import Tagged
 from zoo.data.fingerprints import of_tagged
-from zoo.data.loading import load_tagged_corpus
-from zoo.data.tag_schemes import allowed, may_end, may_start
+from zoo.data.loading import load_tagged_corpus, open_splits
+from zoo.data.tag_schemes import allowed, convert, count_pairs, find_scheme, may_end, may_start
 from zoo.data.tagged_batching import word_key
 from zoo.data.vocabulary import Vocabulary, build_vocabulary
 from zoo.data.word_vectors import vector_words
@@ -87,6 +90,34 @@ def _left_out(number: int, total: int, max_tokens: int) -> tuple[str, ...]:
         f"{number:,} of {total:,} training sentences are longer than {max_tokens} tokens and were "
         "left out",
     )
+
+
+_CORPUS_OF = {".conllu": "conllu_file", ".jsonl": "spans_file"}
+
+
+def read_tagged_file(path: Path, data: TaggedDataConfig, scheme: str) -> list[Tagged]:
+    """Returns the sentences of a user's own file, with their tags in a scheme.
+
+    Args:
+        path: a .conllu, a .jsonl of texts with spans, or else columns as conll_file reads them.
+        data: says which columns hold the word and the tag.
+        scheme: the scheme to write the tags in.
+
+    Raises:
+        UserError: the file can't be read, or its tags are plain and the scheme is not.
+    """
+    corpus = _CORPUS_OF.get(path.suffix.lower(), "conll_file")
+    if corpus != data.corpus:
+        data = dataclasses.replace(data, word_column="", tag_column="")
+    own = dataclasses.replace(data, corpus=corpus, directory=str(path))
+    sentences = list(open_splits(find_corpus(corpus, Tagged), own)["train"])
+    written = data.file_scheme
+    if written == AUTO:
+        written = find_scheme(count_pairs(sentence.tags for sentence in sentences))
+    return [
+        Tagged(sentence.tokens, tuple(convert(sentence.tags, written, scheme)))
+        for sentence in sentences
+    ]
 
 
 def allowed_transitions(tags: Sequence[str], scheme: str) -> Allowed:

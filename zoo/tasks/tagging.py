@@ -22,10 +22,11 @@ from zoo.data.config import TaggedDataConfig
 from zoo.data.examples import Tagged
 from zoo.data.fingerprints import of_tagged
 from zoo.data.loading import load_tagged_corpus
-from zoo.data.tag_schemes import check_scheme
+from zoo.data.tag_schemes import OUTSIDE, check_scheme
 from zoo.data.tagged_batching import TaggedBatch, TaggedBatches, encode_tags
 from zoo.data.vocabulary import Vocabulary, vocabulary_from_json
 from zoo.data.word_vectors import WordVectors
+from zoo.diagnostics.tagging_figures import tagging_figures
 from zoo.errors import UserError
 from zoo.evaluation.tagger import TAGGER, TrainedTagger, predict
 from zoo.evaluation.tagging import TaggingScores, score_tags
@@ -33,7 +34,12 @@ from zoo.layers.crf import log_likelihood
 from zoo.layers.cross_entropy import token_losses
 from zoo.layers.masks import real_steps
 from zoo.models.registry import build
-from zoo.tasks.encoded_tagged import TaggedTexts, allowed_transitions, encode_tagged_corpus
+from zoo.tasks.encoded_tagged import (
+    TaggedTexts,
+    allowed_transitions,
+    encode_tagged_corpus,
+    read_tagged_file,
+)
 from zoo.tasks.own_corpus import note_other_text, own_data_config
 from zoo.tasks.settings import EvaluationConfig, TrainingConfig
 from zoo.tasks.task import Objective, Request, Task
@@ -127,6 +133,16 @@ class TaggerWorkload(Workload):
         """Returns scores in a few words."""
         return describe(scores)
 
+    def sample(self, params: PyTree, seed: int) -> str:
+        """Returns a validation sentence with the tags that the model gives its words."""
+        sentence = self.validation[seed % len(self.validation)]
+        [found] = predict(self.trained.with_params(params), [sentence.tokens])
+        return show_tags(sentence, [self.trained.tags[tag] for tag in found.tags])
+
+    def figures(self, params: PyTree) -> list[Json]:
+        """Returns the scores of each type, and the most frequent confusions."""
+        return tagging_figures(score(self.trained.with_params(params), self.validation))
+
 
 class Tagging(Task):
     """Taggers of the words of sentences."""
@@ -137,7 +153,7 @@ class Tagging(Task):
         "training": TaggerTraining,
         "evaluation": EvaluationConfig,
     }
-    flags: ClassVar[frozenset[str]] = frozenset()
+    flags = frozenset({"text"})
 
     def open(self, config: Json, vocabulary: Json, progress: Json) -> TrainedTagger:
         """Returns a checkpoint without its parameters; see `Task.open`."""
@@ -192,8 +208,11 @@ class Tagging(Task):
         )
 
     def measure(self, checkpoint: TrainedTagger, request: Request) -> TaggingScores:
-        """Returns how well a tagger tags a split; see `Task.measure`."""
-        data = own_data_config(checkpoint, TaggedDataConfig, request.directory)
+        """Returns how well a tagger tags a split or a file; see `Task.measure`."""
+        directory = "" if request.files else request.directory
+        data = own_data_config(checkpoint, TaggedDataConfig, directory)
+        if request.files:
+            return score(checkpoint, read_tagged_file(request.files[0], data, checkpoint.scheme))
         corpus = load_tagged_corpus(data)
         sentences = corpus.splits[request.split]
         if corpus.scheme != checkpoint.scheme:
@@ -268,15 +287,22 @@ def plain_scores(scores: TaggingScores) -> Scores:
 
     `error` is what training is to lower: 1 - F1 of the spans, or 1 - accuracy of plain tags.
     """
-    found = {"accuracy": scores.accuracy, "sentence_accuracy": scores.sentence_accuracy}
-    for name, words in (("known", scores.known), ("unknown", scores.unknown)):
-        if words is not None:
-            found[f"{name}_accuracy"] = words.accuracy
-    if scores.spans is None:
-        return {"error": 1 - scores.accuracy, **found}
-    spans = scores.spans
-    own = {"f1": spans.f1, "precision": spans.precision, "recall": spans.recall}
-    return {"error": 1 - spans.f1, **own, **found}
+    numbers = scores.numbers()
+    return {"error": 1 - numbers.get("f1", scores.accuracy), **numbers}
+
+
+def show_tags(sentence: Tagged, tags: Sequence[str]) -> str:
+    """A sentence with its tags; where a tag is wrong, the right one stands behind it.
+
+    Example:
+        >>> show_tags(Tagged(("to", "Rome"), ("O", "B-loc")), ["O", "B-org"])
+        'to Rome/B-org(B-loc)'
+    """
+    shown = []
+    for token, right, tag in zip(sentence.tokens, sentence.tags, tags, strict=True):
+        told = "" if tag == right == OUTSIDE else f"/{tag}"
+        shown.append(token + told + ("" if tag == right else f"({right})"))
+    return " ".join(shown)
 
 
 def describe(scores: Scores) -> str:

@@ -1,0 +1,48 @@
+"""What the report draws of a tagger, as plain JSON; see `zoo.diagnostics.figures`."""
+
+from zoo.diagnostics.figures import Figure
+from zoo.evaluation.tagging import TaggingScores
+
+
+def tagging_figures(scores: TaggingScores) -> list[Figure]:
+    """The scores of each type, and the most frequent confusions.
+
+    Example:
+        >>> from zoo.evaluation.tagging import score_tags
+        >>> scores = score_tags([["D", "N"]], [["D", "D"]], scheme="plain", words=[["a", "net"]])
+        >>> types, confusions = tagging_figures(scores)
+        >>> types["rows"], types["values"][0]
+        (['D', 'N'], [0.5, 1.0, 0.6666666666666666])
+        >>> confusions["rows"], confusions["columns"], confusions["texts"]
+        (['N'], ['D'], [['1']])
+    """
+    rows = [[row.precision, row.recall, row.f1] for row in scores.by_type]
+    figures: list[Figure] = [
+        {
+            "kind": "heat_map",
+            "title": "Scores of each type, in per cent",
+            "rows": [row.label for row in scores.by_type],
+            "columns": ["precision", "recall", "F1"],
+            "values": rows,
+            "texts": [[f"{100 * value:.0f}" for value in row] for row in rows],
+        }
+    ]
+    if scores.confusions:
+        figures.append(_confusions(scores))
+    return figures if rows else figures[1:]
+
+
+def _confusions(scores: TaggingScores) -> Figure:
+    counts = {(row.gold, row.predicted): row.count for row in scores.confusions}
+    gold = sorted({pair[0] for pair in counts})
+    predicted = sorted({pair[1] for pair in counts})
+    table = [[counts.get((row, column), 0) for column in predicted] for row in gold]
+    most = max(counts.values())
+    return {
+        "kind": "heat_map",
+        "title": "Words with the tag at the left for which that above was chosen, if often",
+        "rows": gold,
+        "columns": predicted,
+        "values": [[count / most for count in row] for row in table],
+        "texts": [[str(count) if count else "" for count in row] for row in table],
+    }
