@@ -17,7 +17,7 @@ from labeled_texts import labeled_texts
 from zoo.training import arrays, checkpoints
 from zoo.training.config import base_config
 
-NAMES = ("lstm", "counts", "topics", "german")
+NAMES = ("lstm", "counts", "topics", "names", "german")
 FILES = ("config.json", "vocabulary.json", "progress.json", "card.json")
 DEEP = "<deep>"  # stands for an array nested a hundred thousand times
 WHOLE: tuple[bytes, ...] = (
@@ -47,7 +47,10 @@ def make_places(root: Path) -> dict[str, str]:
     (root / "target.txt").write_text("a net reads\na line\n")
     pairs = "".join(f"ein Netz {number}\ta net {number}\n" for number in range(40))
     (root / "pairs.tsv").write_text(pairs)
+    sentence = "a B-per\nnet I-per\nreads O\nlines B-pet\n\n"
+    (root / "names.conll").write_text(sentence * 30)
     return {
+        "columns": str(root / "names.conll"),
         "text": str(root / "text" / "test.txt"),
         "corpus": str(root / "text"),
         "table": str(root / "table.csv"),
@@ -57,7 +60,7 @@ def make_places(root: Path) -> dict[str, str]:
     }
 
 
-_CORPORA = {"topics": "table_file", "german": "parallel_text"}
+_CORPORA = {"topics": "table_file", "names": "conll_file", "german": "parallel_text"}
 
 
 def make_sound(root: Path, name: str, secret: Path) -> Path:

@@ -45,6 +45,10 @@ USES: dict[str, tuple[str, ...]] = {
         *(*OF_ALL, "classify {c} a_net_reads --tokens", "evaluate {c} --text={table} --json"),
         *("evaluate {c} --split=test --data_directory={table}", "evaluate {c} --split=train"),
     ),
+    "names": (
+        *(*OF_ALL, "tag {c} a_net_reads", "tag {c} a_net --format=conll --split=spaces"),
+        *("evaluate {c} --split=test --data_directory={columns}", "evaluate {c} --split=train"),
+    ),
     "german": (
         *(*OF_ALL, "translate {c} ein_Netz --json --n_best=2", "translate {c} Zeile --beam_size=1"),
         *("evaluate {c} --source={source} --target={target}", "evaluate {c} --split=test"),

@@ -62,4 +62,6 @@ def test_examples_come_back_with_their_fields():
     found = store(sentences, Tagged)
     assert list(found) == sentences
     assert type(found[0]) is Tagged
-    assert list(found.map(lambda sentence: sentence.tags[-1])) == ["NOUN", "INTJ"]
+    lower = found.map(lambda sentence: sentence._replace(tags=("x",)))
+    assert list(lower.column("tags", len)) == [1, 1]
+    assert [lower[1].tags, found[1].tags] == [("x",), ("INTJ",)]

@@ -76,9 +76,9 @@ class Stored(Sequence[Any]):
         return other
 
     def map(self, change: Callable[[Any], Any]) -> Self:
-        """Returns what a function makes of each example as a sequence."""
-        other = copy.copy(self)
-        other._map = change
+        """Returns what a function makes of each example, as this sequence gives it."""
+        other, before = copy.copy(self), self._map
+        other._map = change if before is None else lambda example: change(before(example))
         return other
 
     def column(self, field: str, change: Callable[[Any], Any] | None = None) -> Self:
