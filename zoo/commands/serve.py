@@ -1,4 +1,4 @@
-"""`python -m zoo serve`: a page on this computer on which models write, label, tag and translate."""
+"""`python -m zoo serve`: a local page on which models write, label, tag and translate."""
 
 import argparse
 import importlib.util
