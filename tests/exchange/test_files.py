@@ -20,6 +20,7 @@ from zoo.exchange.safetensors_file import StoredModel, read_safetensors, write_s
 from zoo.exchange.stablehlo import write_stablehlo
 from zoo.models import kneser_ney, registry
 from zoo.models.ngram_lm import NGramConfig
+from zoo.models.tagger import decode
 from zoo.models.trained import TrainedLanguageModel
 from zoo.training import checkpoints
 
@@ -31,6 +32,7 @@ SMALL = {"embedding_size": 6, "hidden_sizes": (5,)}
 TOKENS = np.random.default_rng(0).integers(0, len(VOCABULARY), (3, 4)).astype(np.int32)
 LENGTHS = np.array([4, 1, 3], np.int32)
 SOURCES = np.random.default_rng(1).integers(0, len(SOURCE), (3, 5)).astype(np.int32)
+SPELLED = np.random.default_rng(2).integers(3, len(VOCABULARY), (3, 4, 4)).astype(np.int32)
 SOURCE_LENGTHS = np.array([2, 5, 1], np.int32)
 
 MODELS = {
@@ -46,6 +48,13 @@ MODELS = {
     "feedforward": {"architecture": "feedforward_lm", "embedding_size": 4, "hidden_size": 5},
     "ngram": {"architecture": "ngram_lm", "order": 3},
     "classifier": {"architecture": "classifier", "head_size": 4, **SMALL},
+    "crf_tagger": {"architecture": "tagger", "max_characters": 4, **SMALL},
+    "softmax_tagger": {
+        "architecture": "tagger",
+        "characters": "none",
+        "output": "softmax",
+        **SMALL,
+    },
     "attention": {"architecture": "encoder_decoder", "embedding_size": 4, "hidden_size": 6},
     "transformer": {
         "architecture": "encoder_decoder",
@@ -55,6 +64,7 @@ MODELS = {
         "hidden_size": 8,
     },
 }
+TAGGERS = ("crf_tagger", "softmax_tagger")
 
 
 def record_of(name):
@@ -64,6 +74,14 @@ def record_of(name):
         return {"tokens": own, "labels": LABELS.to_json()}
     if name in ("attention", "transformer"):
         return {"source": SOURCE.to_json(), "target": own}
+    if name in TAGGERS:
+        spelled = None if name == "softmax_tagger" else VOCABULARY.to_json()
+        record = {
+            "tags": ["B-x", "I-x", "O"],
+            "scheme": "iob2",
+            "num_trained_words": len(VOCABULARY),
+        }
+        return {"words": own, "characters": spelled, **record}
     return own
 
 
@@ -74,6 +92,10 @@ def call(name, model, params):
         return jax.nn.softmax(logits)
     if name in ("attention", "transformer"):
         return model.apply({"params": params}, SOURCES, SOURCE_LENGTHS, TOKENS).logits
+    if name in TAGGERS:
+        characters = None if name == "softmax_tagger" else SPELLED
+        output = model.apply({"params": params}, TOKENS, characters, lengths=LENGTHS)
+        return decode(output, LENGTHS)[1]
     return model.apply({"params": params}, TOKENS).logits
 
 
@@ -89,6 +111,9 @@ def shaken_params(name):
     elif name in ("attention", "transformer"):
         sizes = {"source_vocabulary_size": len(SOURCE)}
         arguments = (SOURCES, SOURCE_LENGTHS, TOKENS)
+    elif name in TAGGERS:
+        sizes = {"num_tags": 3, "num_characters": len(VOCABULARY)}
+        arguments, options = (TOKENS, SPELLED), {"lengths": LENGTHS}
     model = registry.build(settings, len(VOCABULARY), **sizes)
     shapes = jax.eval_shape(model.init, jax.random.key(0), *arguments, **options)["params"]
     draw = np.random.default_rng(3).normal
@@ -142,6 +167,8 @@ def test_a_program_gives_what_the_model_gives(checkpoint, tmp_path):
         "source_lengths": SOURCE_LENGTHS,
         "inputs": TOKENS,
         "fresh": np.ones(3, bool),
+        "words": TOKENS,
+        "characters": SPELLED,
     }
     given = [
         known[name] if name in known else np.zeros((3, *spec["shape"][1:]), spec["dtype"])
@@ -150,7 +177,12 @@ def test_a_program_gives_what_the_model_gives(checkpoint, tmp_path):
     results = program.call(*given)
     assert len(results) == len(described["outputs"])
     expected = call(checkpoint.case, checkpoint.loaded.model, checkpoint.loaded.params)
-    np.testing.assert_allclose(results[0], expected, rtol=1e-5, atol=1e-6)
+    answer = dict(zip(described["outputs"], results, strict=True))
+    main = answer.get("probabilities", answer.get("logits"))
+    np.testing.assert_allclose(main, expected, rtol=1e-5, atol=1e-6)
+    if "tags" in answer:
+        assert described["tags"] == ["B-x", "I-x", "O"]
+        assert (answer["tags"][:, 0] != 1).all() or checkpoint.case == "softmax_tagger"
     if "fresh" in described["inputs"]:  # two calls that hand the carry on are as good as one
         fresh, carry = given[1], given[2:]
         first = program.call(TOKENS[:, :2], fresh, *carry)

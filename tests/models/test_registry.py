@@ -61,8 +61,8 @@ def test_every_architecture_has_a_row() -> None:
     elsewhere = {name for name in ARCHITECTURES if task_of(name) != "language_modeling"}
     assert set(TABLE) | elsewhere == set(ARCHITECTURES) == set(list_models())
     # Which need more than a vocabulary: test_ngram_lm.py, test_classifier.py,
-    # test_encoder_decoder.py.
-    assert elsewhere == {"ngram_lm", "classifier", "encoder_decoder"}
+    # test_encoder_decoder.py, test_tagger.py.
+    assert elsewhere == {"ngram_lm", "classifier", "encoder_decoder", "tagger"}
 
 
 @every_architecture
@@ -76,6 +76,7 @@ def test_default_settings_are_plain_json_and_build_the_default_model(name: str) 
     settings = default_config(name)
     sizes = {
         "classification": {"num_labels": 3},
+        "tagging": {"num_tags": 3, "num_characters": 7},
         "translation": {"source_vocabulary_size": 7},
     }.get(task_of(name), {})
     record = type(build({"architecture": name}, 11, **sizes).config)

@@ -11,8 +11,15 @@ import pytest
 from tiny_run import ROOT, read_config
 
 from zoo.data.batching import SentenceBatches
-from zoo.data.config import DataConfig, LabeledDataConfig, ParallelDataConfig, TextConfig
-from zoo.data.loading import LabeledCorpus, LabeledTexts, ParallelTexts
+from zoo.data.config import (
+    DataConfig,
+    LabeledDataConfig,
+    ParallelDataConfig,
+    TaggedDataConfig,
+    TextConfig,
+)
+from zoo.data.examples import Tagged
+from zoo.data.loading import LabeledCorpus, LabeledTexts, ParallelTexts, TaggedCorpus
 from zoo.data.streams import StreamBatches
 from zoo.data.vocabulary import build_vocabulary
 from zoo.errors import UserError
@@ -21,10 +28,12 @@ from zoo.models.encoder_decoder import EncoderDecoderConfig
 from zoo.models.ngram_lm import NGramConfig
 from zoo.models.recurrent_lm import RecurrentLMConfig
 from zoo.models.registry import task_of
+from zoo.models.tagger import TaggerConfig
 from zoo.tasks import (
     classification,
     encoded_labeled,
     encoded_pairs,
+    encoded_tagged,
     encoded_text,
     language_modeling,
     translation,
@@ -34,6 +43,7 @@ from zoo.tasks.language_modeling import LanguageModelEvaluation, LanguageModelTr
 from zoo.tasks.ngram_counting import CountingConfig, CountingEvaluation
 from zoo.tasks.registry import build_workload, settle
 from zoo.tasks.settings import EvaluationConfig, TrainingConfig
+from zoo.tasks.tagging import TaggerTraining
 from zoo.tasks.translation import TranslatorEvaluation, TranslatorTraining
 from zoo.training import config as configs
 from zoo.training.config import base_config, section
@@ -65,6 +75,13 @@ RECORDS = {
         "evaluation": TranslatorEvaluation,
         **STEPS,
     },
+    "tagger": {
+        "data": TaggedDataConfig,
+        "model": TaggerConfig,
+        "training": TaggerTraining,
+        "evaluation": EvaluationConfig,
+        **STEPS,
+    },
     "ngram_lm": {
         "data": TextConfig,
         "model": NGramConfig,
@@ -74,6 +91,7 @@ RECORDS = {
 }
 CONFIG_FILES = sorted((ROOT / "configs").glob("*.py"))
 CLASSIFIERS = [path for path in CONFIG_FILES if path.stem.endswith("_classifier")]
+TAGGERS = [path for path in CONFIG_FILES if path.stem.endswith("_tagger")]
 TRANSLATORS = [path for path in CONFIG_FILES if path.stem.startswith(("toy_", "multi30k", "paral"))]
 
 
@@ -102,6 +120,7 @@ def test_a_task_has_no_field_without_a_use():
         "recurrent_lm": {"reset_at_sentences", "freeze_word_vectors"},
         "classifier": {"freeze_word_vectors", "class_weights"},
         "encoder_decoder": {"label_smoothing", "scheduled_sampling_rate"},
+        "tagger": {"freeze_word_vectors"},
         "ngram_lm": set(),
     }
     assert training["ngram_lm"] == {"seed"}
@@ -111,6 +130,7 @@ def test_a_task_has_no_field_without_a_use():
         "recurrent_lm": always | {"mode", "num_streams", "sample_tokens"},
         "classifier": always,
         "encoder_decoder": always | {"beam_size"},
+        "tagger": always,
         "ngram_lm": {"sample_tokens", "report"},
     }
 
@@ -239,6 +259,27 @@ def test_every_classifier_in_configs_builds_its_model(path, monkeypatch):
     assert params["embedding"].shape == (7, config.model.embedding_size)
 
 
+@pytest.mark.parametrize("path", TAGGERS, ids=lambda path: path.stem)
+def test_every_tagger_in_configs_builds_its_model(path, monkeypatch):
+    config = read_config(path)
+    configs.check(config)
+    assert config.is_locked
+    config.data.word_vectors, config.data.keep_word_vectors = "", False
+    config.training.freeze_word_vectors = False
+    sentences = [Tagged(("a", "b", "c"), ("B-x", "I-x", "O")), Tagged(("c", "d"), ("O", "O"))] * 100
+    splits = dict.fromkeys(("train", "validation", "test"), sentences)
+    monkeypatch.setattr(
+        encoded_tagged, "load_tagged_corpus", lambda data: TaggedCorpus(splits, "iob2")
+    )
+    workload = build_workload(config)
+    params = jax.eval_shape(workload.init_params, jax.random.key(0))
+    batch = workload.batches.batch(0, 0)
+    assert batch.words.shape[0] == config.data.batch_size
+    loss, _ = jax.eval_shape(workload.objective.loss, params, (), batch, jax.random.key(0))
+    assert (loss.shape, loss.dtype) == ((), jnp.float32)
+    assert params["embedding"].shape == (7, config.model.embedding_size)
+
+
 @pytest.mark.parametrize("path", TRANSLATORS, ids=lambda path: path.stem)
 def test_every_translator_in_configs_builds_its_model(path, monkeypatch):
     config = read_config(path)
@@ -260,7 +301,7 @@ def test_every_translator_in_configs_builds_its_model(path, monkeypatch):
 
 @pytest.mark.parametrize(
     "path",
-    sorted(set(CONFIG_FILES) - set(CLASSIFIERS) - set(TRANSLATORS)),
+    sorted({*CONFIG_FILES} - {*CLASSIFIERS, *TRANSLATORS, *TAGGERS}),
     ids=lambda path: path.stem,
 )
 def test_every_language_model_in_configs_builds_its_model(path, monkeypatch):

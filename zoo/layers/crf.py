@@ -113,13 +113,18 @@ def log_partition(
             following = score + logsumexp(alpha[:, :, None] + transitions.between[None], axis=1)
             return jnp.where(is_real[:, None], following, alpha), None
 
-        last, _ = lax.scan(step, first, _time_major(scores, real))
+        last, _ = lax.scan(step, first, _after_first(scores, real))
     return logsumexp(last + transitions.end[None], axis=1)
 
 
-def _time_major(scores: Array, real: Array) -> tuple[Array, Array]:
-    """The scores and the mask of all steps but the first, [T-1, B, ...]."""
-    return scores[:, 1:].swapaxes(0, 1), real[:, 1:].T
+def _after_first(scores: Array, real: Array) -> tuple[Array, Array]:
+    """The scores and the mask of all steps but the first, and one step of padding: [T, B, ...].
+
+    With it a loop has T steps, of which there is always one; a program for any T needs that.
+    """
+    following = jnp.concatenate([scores[:, 1:], scores[:, :1]], axis=1)
+    is_real = jnp.concatenate([real[:, 1:], jnp.zeros_like(real[:, :1])], axis=1)
+    return following.swapaxes(0, 1), is_real.T
 
 
 def _last_alpha_at_once(scores: Array, transitions: Transitions, real: Array) -> Array:
@@ -234,7 +239,7 @@ def viterbi(scores: Array, transitions: Transitions, lengths: Array) -> tuple[Ar
         return jnp.where(is_real[:, None], following, delta), pointers
 
     first = transitions.start[None] + scores[:, 0]
-    delta, pointers = lax.scan(forward, first, _time_major(scores, real))
+    delta, pointers = lax.scan(forward, first, _after_first(scores, real))
     final = delta + transitions.end[None]
     last = final.argmax(axis=1).astype(jnp.int32)
 
@@ -243,5 +248,5 @@ def viterbi(scores: Array, transitions: Transitions, lengths: Array) -> tuple[Ar
         return before, tag
 
     start, following = lax.scan(backward, last, pointers, reverse=True)
-    tags = jnp.concatenate([start[:, None], following.T], axis=1)
+    tags = jnp.concatenate([start[:, None], following[:-1].T], axis=1)
     return jnp.where(real, tags, 0), final.max(axis=1)
