@@ -262,10 +262,10 @@ def test_every_classifier_in_configs_builds_its_model(path, monkeypatch):
 @pytest.mark.parametrize("path", TAGGERS, ids=lambda path: path.stem)
 def test_every_tagger_in_configs_builds_its_model(path, monkeypatch):
     config = read_config(path)
-    configs.check(config)
-    assert config.is_locked
     config.data.word_vectors, config.data.keep_word_vectors = "", False
     config.training.freeze_word_vectors = False
+    configs.check(config)
+    assert config.is_locked
     sentences = [Tagged(("a", "b", "c"), ("B-x", "I-x", "O")), Tagged(("c", "d"), ("O", "O"))] * 100
     splits = dict.fromkeys(("train", "validation", "test"), sentences)
     monkeypatch.setattr(
