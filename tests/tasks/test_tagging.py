@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -11,9 +12,11 @@ from tiny_run import saved_bits
 
 import zoo
 from zoo.__main__ import main
+from zoo.data.config import TaggedDataConfig
 from zoo.data.tagged_batching import TaggedBatch
 from zoo.errors import UserError
 from zoo.models.tagger import Tagger, TaggerConfig
+from zoo.tasks.own_corpus import own_data_config
 from zoo.tasks.registry import build_workload
 from zoo.tasks.tagging import TaggerLoss
 from zoo.training.config import base_config
@@ -143,6 +146,17 @@ def test_pre_trained_vectors_are_the_start_and_may_be_frozen(corpus, tmp_path):
     assert workload.trained.known_words(sentence) == {"Anna"}
 
 
+def test_a_run_with_words_of_vectors_is_measured_without_them():
+    data = {"corpus": "python_source_roles", "keep_word_vectors": True, "word_vectors": "x.txt"}
+    trained = SimpleNamespace(name="it", config={"data": data})
+    assert own_data_config(trained, TaggedDataConfig, None) == TaggedDataConfig()
+
+
+def test_plain_tags_have_no_constraints(corpus):
+    workload = build_workload(tagger_config(corpus, data__file_scheme="plain"))
+    assert workload.trained.model.allowed is None
+
+
 def test_constraints_follow_the_scheme(corpus):
     workload = build_workload(tagger_config(corpus))
     tags, allowed = tags_of(workload), workload.trained.model.allowed
@@ -230,8 +244,9 @@ def test_other_models_are_told_apart(run):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"tags": ["O"]}, "the tags are damaged"),
-        ({"tags": ["O", "O"]}, "the tags are damaged"),
+        ({"tags": ["O"]}, r"there are 1 different tags \(O\); a tagger has 2 to 2,000"),
+        ({"tags": [f"B-{n}" for n in range(2001)]}, "there are 2,001 different tags"),
+        ({"tags": ["O", "O"]}, "a tag stands twice among the tags"),
         ({"scheme": "iob9"}, "the scheme is 'iob9'"),
         ({"tags": ["O", "person"]}, "the tag is 'person'"),
     ],

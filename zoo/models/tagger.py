@@ -43,6 +43,8 @@ Array = jax.Array
 
 CHARACTERS = ("none", "recurrent", "convolution")
 OUTPUTS = ("softmax", "crf")
+# So that the memory and the time that a checkpoint's settings ask for are limited.
+_LIMITS = {"max_characters": (2, 200), "character_window": (0, 20)}
 
 # Which tags may be the first, follow each other, and be the last; as nested tuples, to be hashable.
 Allowed = tuple[tuple[bool, ...], tuple[tuple[bool, ...], ...], tuple[bool, ...]]
@@ -101,19 +103,17 @@ class TaggerConfig:
         if not self.hidden_sizes or min(self.hidden_sizes) < 1:
             raise UserError(f"model.hidden_sizes is {self.hidden_sizes}; use sizes of at least 1")
         for name in ("embedding_size", "character_embedding_size", "character_size"):
-            self._check_at_least(name, 1)
-        self._check_at_least("max_characters", 2)
-        self._check_at_least("character_window", 0)
+            if getattr(self, name) < 1:
+                raise UserError(f"model.{name} is {getattr(self, name)}; use at least 1")
+        for name, (least, most) in _LIMITS.items():
+            if not least <= getattr(self, name) <= most:
+                raise UserError(f"model.{name} is {getattr(self, name)}; use {least} to {most}")
         for name in ("word", "embedding", "layer", "output"):
             rate = getattr(self, f"{name}_dropout_rate")
             if not 0 <= rate < 1:
                 raise UserError(
                     f"model.{name}_dropout_rate is {rate}; use a fraction from 0 to below 1"
                 )
-
-    def _check_at_least(self, name: str, least: int) -> None:
-        if getattr(self, name) < least:
-            raise UserError(f"model.{name} is {getattr(self, name)}; use at least {least}")
 
 
 class TaggerOutput(NamedTuple):

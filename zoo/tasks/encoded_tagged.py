@@ -12,12 +12,22 @@ from zoo.data.corpora import find_corpus
 from zoo.data.examples import Tagged
 from zoo.data.fingerprints import of_tagged
 from zoo.data.loading import load_tagged_corpus, open_splits
-from zoo.data.tag_schemes import allowed, convert, count_pairs, find_scheme, may_end, may_start
+from zoo.data.tag_schemes import (
+    PLAIN,
+    allowed,
+    convert,
+    count_pairs,
+    find_scheme,
+    may_end,
+    may_start,
+)
 from zoo.data.tagged_batching import word_key
 from zoo.data.vocabulary import Vocabulary, build_vocabulary
 from zoo.data.word_vectors import vector_words
 from zoo.errors import UserError
 from zoo.models.tagger import Allowed
+
+MOST_TAGS = 2000
 
 
 class TaggedTexts(NamedTuple):
@@ -50,17 +60,13 @@ def encode_tagged_corpus(data: TaggedDataConfig) -> TaggedTexts:
     """Reads a corpus, and makes its vocabularies and tags.
 
     Raises:
-        UserError: for a corpus that can't be read, or with fewer than two tags.
+        UserError: for a corpus that can't be read, or has too few or too many tags.
     """
     corpus = load_tagged_corpus(data)
     every = list(corpus.splits["train"])
     train = [one for one in every if not data.max_tokens or len(one.tokens) <= data.max_tokens]
     tags = Counter(tag for sentence in train for tag in sentence.tags)
-    if len(tags) < 2:
-        raise UserError(
-            f"the training sentences have {len(tags)} different tags ({', '.join(tags)}); a tagger "
-            "needs two or more; see data.tag_column"
-        )
+    check_tags(sorted(tags))
     lines = [
         " ".join(word_key(token, lowercase=data.lowercase) for token in sentence.tokens)
         for sentence in train
@@ -120,13 +126,29 @@ def read_tagged_file(path: Path, data: TaggedDataConfig, scheme: str) -> list[Ta
     ]
 
 
-def allowed_transitions(tags: Sequence[str], scheme: str) -> Allowed:
+def check_tags(tags: Sequence[str]) -> None:
+    """Raises UserError unless a tagger can have these tags: two or more, and not too many.
+
+    The transitions between K tags are K^2 numbers.
+    """
+    if not 2 <= len(tags) <= MOST_TAGS:
+        raise UserError(
+            f"there are {len(tags):,} different tags ({', '.join(tags[:5])}); a tagger has 2 to "
+            f"{MOST_TAGS:,}; see data.tag_column"
+        )
+
+
+def allowed_transitions(tags: Sequence[str], scheme: str) -> Allowed | None:
     """Returns which tags a scheme lets begin a sentence, follow each other, and end it.
+
+    None is for plain tags, which stand everywhere.
 
     Example:
         >>> allowed_transitions(("B-a", "I-a", "O"), "iob2")[0]
         (True, False, True)
     """
+    if scheme == PLAIN:
+        return None
     return (
         tuple(may_start(tag, scheme) for tag in tags),
         tuple(tuple(allowed(one, other, scheme) for other in tags) for one in tags),

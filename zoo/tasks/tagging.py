@@ -37,6 +37,7 @@ from zoo.models.registry import build
 from zoo.tasks.encoded_tagged import (
     TaggedTexts,
     allowed_transitions,
+    check_tags,
     encode_tagged_corpus,
     read_tagged_file,
 )
@@ -158,8 +159,9 @@ class Tagging(Task):
     def open(self, config: Json, vocabulary: Json, progress: Json) -> TrainedTagger:
         """Returns a checkpoint without its parameters; see `Task.open`."""
         tags, scheme = tuple(map(str, vocabulary["tags"])), str(vocabulary["scheme"])
-        if len(set(tags)) < len(tags) or len(tags) < 2:
-            raise UserError("the tags are damaged; take another checkpoint")
+        if len(set(tags)) < len(tags):
+            raise UserError("a tag stands twice among the tags; take another checkpoint")
+        check_tags(tags)
         check_scheme(scheme)
         spelled = vocabulary["characters"]
         data = config.get("data", {})
