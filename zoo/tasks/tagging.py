@@ -10,7 +10,7 @@ Axes: B rows, T time; N words of a batch.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import flax.linen as nn
 import jax
@@ -33,7 +33,9 @@ from zoo.evaluation.tagging import TaggingScores, score_tags
 from zoo.layers.crf import log_likelihood
 from zoo.layers.cross_entropy import token_losses
 from zoo.layers.masks import real_steps
+from zoo.models.output import Model
 from zoo.models.registry import build
+from zoo.models.tagger import Tagger, TaggerOutput
 from zoo.tasks.encoded_tagged import (
     TaggedTexts,
     allowed_transitions,
@@ -43,7 +45,7 @@ from zoo.tasks.encoded_tagged import (
 )
 from zoo.tasks.own_corpus import note_other_text, own_data_config
 from zoo.tasks.settings import EvaluationConfig, TrainingConfig
-from zoo.tasks.task import Objective, Request, Task
+from zoo.tasks.task import Metrics, Objective, Request, Task
 from zoo.tasks.word_vectors import frozen_vectors, start_from, starting_vectors
 from zoo.tasks.workload import Scores, Workload
 from zoo.types import Json, Params, PyTree
@@ -71,20 +73,13 @@ class TaggerLoss(Objective):
         model: a module that maps words, characters and lengths to a TaggerOutput.
     """
 
-    model: nn.Module
+    model: Model
 
     def loss(
         self, params: Params, carry: PyTree, batch: TaggedBatch, key: Array
-    ) -> tuple[Array, tuple[Any, dict[str, Array]]]:
-        """Mean loss in nats per word, the carry as it was, and the sums behind the mean.
-
-        Args:
-            params: the model's parameters.
-            carry: handed on untouched; sentences have no past.
-            batch: words, characters, lengths and tags.
-            key: random key for dropout.
-        """
-        output: Any = self.model.apply(
+    ) -> tuple[Array, tuple[PyTree, Metrics]]:
+        """Mean loss in nats per word; see `Objective.loss`."""
+        output: TaggerOutput = self.model.apply(
             {"params": params},
             batch.words,
             batch.characters,
@@ -100,10 +95,8 @@ class TaggerLoss(Objective):
         else:
             total = -log_likelihood(output.scores, output.transitions, tags, lengths).sum()
         count = lengths.sum().astype(total.dtype)
-        return total / count, (
-            carry,
-            {"loss_nats": total, "num_targets": count, "num_tokens": count},
-        )
+        metrics = {"loss_nats": total, "num_targets": count, "num_tokens": count}
+        return total / count, (carry, metrics)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -163,22 +156,24 @@ class Tagging(Task):
             raise UserError("a tag stands twice among the tags; take another checkpoint")
         check_tags(tags)
         check_scheme(scheme)
-        spelled = vocabulary["characters"]
+        words, spelled = vocabulary_from_json(vocabulary["words"]), vocabulary["characters"]
+        characters = None if spelled is None else vocabulary_from_json(spelled)
         data = config.get("data", {})
-        return _trained(
-            config,
-            vocabulary_from_json(vocabulary["words"]),
-            characters=None if spelled is None else vocabulary_from_json(spelled),
+        return TrainedTagger(
+            model=_build(config["model"], words, characters, tags, scheme),
+            params={},
+            vocabulary=words,
+            config=config,
+            progress=progress,
+            characters=characters,
             tags=tags,
             scheme=scheme,
             num_trained_words=int(vocabulary["num_trained_words"]),
             lowercase=bool(data.get("lowercase", False)),
             corpus=str(data.get("corpus", "")),
-            config=config,
-            progress=progress,
         )
 
-    def init(self, model: Any, key: Array) -> PyTree:
+    def init(self, model: Tagger, key: Array) -> PyTree:
         """Returns a model's parameters before training."""
         words, lengths = jnp.zeros((1, 1), jnp.int32), jnp.ones(1, jnp.int32)
         characters = jnp.zeros((1, 1, model.config.max_characters), jnp.int32)
@@ -231,10 +226,14 @@ TAGGING = Tagging()
 
 def _untrained(config: ConfigDict, data: TaggedDataConfig, texts: TaggedTexts) -> TrainedTagger:
     """The tagger of a corpus before training."""
-    return _trained(
-        config,
-        texts.vocabulary,
-        characters=None if config.model.characters == "none" else texts.characters,
+    characters = None if config.model.characters == "none" else texts.characters
+    return TrainedTagger(
+        model=_build(
+            config.model.to_dict(), texts.vocabulary, characters, texts.tags, texts.scheme
+        ),
+        params={},
+        vocabulary=texts.vocabulary,
+        characters=characters,
         tags=texts.tags,
         scheme=texts.scheme,
         num_trained_words=texts.num_trained_words,
@@ -243,31 +242,20 @@ def _untrained(config: ConfigDict, data: TaggedDataConfig, texts: TaggedTexts) -
     )
 
 
-def _trained(
-    settings: Mapping[str, Any],
-    vocabulary: Vocabulary,
-    *,
+def _build(
+    settings: Json,
+    words: Vocabulary,
     characters: Vocabulary | None,
     tags: tuple[str, ...],
     scheme: str,
-    **more: Any,
-) -> TrainedTagger:
-    """A tagger without parameters: its model, with what it reads and writes."""
-    model = build(
-        dict(settings["model"]),
-        len(vocabulary),
+) -> nn.Module:
+    """The model of a section `model` over these vocabularies and tags."""
+    return build(
+        settings,
+        len(words),
         num_tags=len(tags),
         num_characters=0 if characters is None else len(characters),
         allowed=allowed_transitions(tags, scheme),
-    )
-    return TrainedTagger(
-        model=model,
-        params={},
-        vocabulary=vocabulary,
-        characters=characters,
-        tags=tags,
-        scheme=scheme,
-        **more,
     )
 
 
