@@ -7,9 +7,8 @@ if __name__ == "__main__":  # until run_program takes over, Ctrl-C ends this wit
 
 import argparse
 import sys
-import warnings
 from collections.abc import Sequence
-from typing import NoReturn, TextIO
+from typing import NoReturn
 
 from zoo.commands import (
     classify,
@@ -27,9 +26,9 @@ from zoo.commands import (
     verify,
 )
 from zoo.commands.picture_flag import check_picture
-from zoo.errors import Note, UserError, with_flags
+from zoo.errors import UserError, with_flags
 from zoo.kept import keep_compiled_programs
-from zoo.terminal import end_process, one_line, plain, run_program
+from zoo.terminal import end_process, run_program
 
 COMMANDS = {
     "list": listing,
@@ -70,24 +69,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> None:
-    with warnings.catch_warnings():
-        warnings.showwarning = _print_note
-        warnings.simplefilter("always", Note)
-        _check_words(sys.argv[1:] if arguments is None else arguments)
-        parsed, rest = _parser().parse_known_args(arguments)
-        if rest:
-            raise UserError(
-                f"unrecognized arguments: {' '.join(rest)}; "
-                f"see python -m zoo {parsed.command} --help"
-            )
-        check_picture(parsed)
-        if not parsed.no_compilation_cache:
-            keep_compiled_programs()
-        try:
-            COMMANDS[parsed.command].run(parsed)
-        except UserError as error:
-            flags = {"data.directory": "--data_directory"} if "data_directory" in parsed else {}
-            raise UserError(with_flags(str(error), flags, _OF_TRAINING)) from error
+    _check_words(sys.argv[1:] if arguments is None else arguments)
+    parsed, rest = _parser().parse_known_args(arguments)
+    if rest:
+        raise UserError(
+            f"unrecognized arguments: {' '.join(rest)}; see python -m zoo {parsed.command} --help"
+        )
+    check_picture(parsed)
+    if not parsed.no_compilation_cache:
+        keep_compiled_programs()
+    try:
+        COMMANDS[parsed.command].run(parsed)
+    except UserError as error:
+        flags = {"data.directory": "--data_directory"} if "data_directory" in parsed else {}
+        raise UserError(with_flags(str(error), flags, _OF_TRAINING)) from error
 
 
 def _check_words(words: Sequence[str]) -> None:
@@ -117,18 +112,6 @@ def _parser() -> argparse.ArgumentParser:
         command.add_arguments(subparser)
         subparser.add_argument("--no_compilation_cache", action="store_true", help=_NO_CACHE)
     return parser
-
-
-def _print_note(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
-    """Prints a warning for people: without the place in the code, which Python would add."""
-    print(plain(f"note: {one_line(str(message))}"), file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -11,12 +11,13 @@ import sys
 import tempfile
 import threading
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, NoReturn, TextIO
 
-from zoo.errors import UserError
+from zoo.errors import Note, UserError
 
 EXIT_UNEXPECTED = 1
 EXIT_USER_ERROR = 2
@@ -110,7 +111,7 @@ def run_program(main: Callable[[], object]) -> int:
         before = signal.signal(signal.SIGTERM, terminate)
         if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # see train.py
             signal.signal(signal.SIGINT, signal.default_int_handler)
-    with plain_output(), _handled_again(before), _nothing_swallowed():
+    with plain_output(), _notes_in_lines(), _handled_again(before), _nothing_swallowed():
         try:
             code = main()
             sys.stdout.flush()
@@ -140,6 +141,27 @@ def run_program(main: Callable[[], object]) -> int:
 def run_script(main: Callable[[], object]) -> NoReturn:
     """Runs a program as `run_program` does, and ends the process with its exit code."""
     end_process(run_program(main))
+
+
+@contextmanager
+def _notes_in_lines() -> Iterator[None]:
+    """Inside, a warning is one line that begins with "note:", and no `Note` is held back."""
+    with warnings.catch_warnings():
+        warnings.showwarning = _print_note
+        warnings.simplefilter("always", Note)
+        yield
+
+
+def _print_note(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Prints a warning for people: without the place in the code, which Python would add."""
+    print(plain(f"note: {one_line(str(message))}"), file=sys.stderr)
 
 
 def end_process(code: int) -> NoReturn:
