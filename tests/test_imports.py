@@ -46,7 +46,7 @@ DOWN = {
     },
 }
 DOWN["diagnostics"] = DOWN["evaluation"] | {"evaluation", "whole_file"}
-DOWN["tasks"] = DOWN["diagnostics"] | {"diagnostics", "decoding"}
+DOWN["tasks"] = DOWN["diagnostics"] | {"diagnostics", "decoding", "hub"}
 DOWN["training"] = DOWN["tasks"] | {"tasks", "report", "hub", "terminal", "whole_file"}
 DOWN["soundness"] = {
     "training.checkpoints",

@@ -21,7 +21,7 @@ import numpy as np
 from zoo.data.batching import BucketedBatches, BucketPlan
 from zoo.data.token_file import Rows, make_rows, row_lengths
 from zoo.data.vocabulary import Vocabulary
-from zoo.special_tokens import END_ID
+from zoo.special_tokens import END_ID, START_ID
 
 
 class TaggedBatch(NamedTuple):
@@ -33,12 +33,14 @@ class TaggedBatch(NamedTuple):
         does not read them.
       lengths: int32[B], real words of a row, at least 1.
       tags: int32[B, T], the tags' numbers; 0 at padding.
+      features: float32[B, T, G], what language models say of each word, 0 at padding; None without.
     """
 
     words: np.ndarray
     characters: np.ndarray | None
     lengths: np.ndarray
     tags: np.ndarray
+    features: np.ndarray | None = None
 
 
 class EncodedSentences(NamedTuple):
@@ -144,6 +146,7 @@ class TaggedBatches(BucketedBatches):
     Args:
       sentences: as `encode_sentences` makes them.
       tags: int32[T] numbers of the tags of each sentence.
+      features: float32[T, G] of each sentence; None without language models.
       batch_size: B.
       bucket_lengths: the T that batches may have.
       seed: of the order.
@@ -163,12 +166,13 @@ class TaggedBatches(BucketedBatches):
         self,
         sentences: EncodedSentences,
         tags: Sequence[np.ndarray],
+        features: Sequence[np.ndarray] | None = None,
         *,
         batch_size: int,
         bucket_lengths: Sequence[int],
         seed: int,
     ):
-        self._sentences, self._tags = sentences, tags
+        self._sentences, self._tags, self._features = sentences, tags, features
         lengths = row_lengths(sentences.words)
         self._plan = BucketPlan(lengths, bucket_lengths, batch_size, seed, "sentences")
 
@@ -179,25 +183,49 @@ class TaggedBatches(BucketedBatches):
         characters = None
         if self._sentences.table is not None:
             spelled = [self._sentences.table[self._sentences.spellings[row]] for row in chosen]
-            characters = pad_spelled(spelled, num_steps)
+            characters = pad_vectors(spelled, num_steps, END_ID)
         return TaggedBatch(
             words=pad_sentences(words, num_steps, END_ID),
             characters=characters,
             lengths=np.array([len(row) for row in words], np.int32),
             tags=pad_sentences([self._tags[row] for row in chosen], num_steps, 0),
+            features=None
+            if self._features is None
+            else pad_vectors([self._features[row] for row in chosen], num_steps, 0),
         )
 
 
-def pad_spelled(rows: Sequence[np.ndarray], num_steps: int) -> np.ndarray:
-    """The characters of the words of B sentences as int32[B, T, C].
+def pad_vectors(rows: Sequence[np.ndarray], num_steps: int, fill: int) -> np.ndarray:
+    """What the words of B sentences have, vectors of C numbers, as [B, T, C].
 
     Args:
-        rows: int32[T, C] of each sentence.
+        rows: [T, C] of each sentence.
         num_steps: T of the batch.
+        fill: what stands at padding.
     """
     return np.stack(
-        [np.pad(row, ((0, num_steps - len(row)), (0, 0)), constant_values=END_ID) for row in rows]
+        [np.pad(row, ((0, num_steps - len(row)), (0, 0)), constant_values=fill) for row in rows]
     )
+
+
+def encode_as_text(tokens: Sequence[str], vocabulary: Vocabulary) -> tuple[np.ndarray, np.ndarray]:
+    """Returns a sentence as the characters that a language model reads, and where its words end.
+
+    Args:
+        tokens: the words, which are joined with spaces.
+        vocabulary: of characters.
+
+    Returns:
+        int32[L], a start and the characters; and int32[T], the position of each word's last one.
+
+    Example:
+        >>> from zoo.data.vocabulary import build_vocabulary
+        >>> text, ends = encode_as_text(["a", "bc"], build_vocabulary("character", ["abc "]))
+        >>> len(text), ends.tolist(), int(text[ends[0]])
+        (5, [1, 4], 4)
+    """
+    text = np.array([START_ID, *vocabulary.encode(" ".join(tokens))], np.int32)
+    return text, np.cumsum([len(token) + 1 for token in tokens]).astype(np.int32) - 1
 
 
 def encode_tags(sentences: Iterable[Sequence[str]], tags: Sequence[str]) -> Rows:

@@ -15,12 +15,18 @@ from jax import Array
 from zoo.data.batching import make_buckets
 from zoo.data.found_words import FoundWord, word_finder
 from zoo.data.tag_schemes import spans
-from zoo.data.tagged_batching import EncodedSentences, encode_sentences, pad_sentences
+from zoo.data.tagged_batching import (
+    EncodedSentences,
+    encode_as_text,
+    encode_sentences,
+    pad_sentences,
+    pad_vectors,
+)
 from zoo.data.token_file import row_lengths
 from zoo.data.vocabulary import Vocabulary
 from zoo.errors import UserError
 from zoo.models.output import Model
-from zoo.models.tagger import decode
+from zoo.models.tagger import decode, read_texts
 from zoo.models.trained import Checkpoint, Kind, TrainedModel, require
 from zoo.progress import track
 from zoo.special_tokens import END_ID, SPECIAL_IDS
@@ -29,7 +35,24 @@ from zoo.types import Json, Params
 TAGGER = Kind("tagger", "tag")
 BATCH_SIZE = 128
 BUCKET_LENGTHS = (8, 16, 32, 64, 128, 256)
+_TEXT_LENGTHS, _TEXTS_A_CALL = (64, 128, 256, 512), 32  # in characters, of language models
 _WORDS_A_CALL = 1024  # of which the characters are read at once
+
+
+class Reader(NamedTuple):
+    """A frozen language model over characters that a tagger reads with.
+
+    Attributes:
+        settings: the section `model` of its config.
+        vocabulary: of characters.
+    """
+
+    settings: Json
+    vocabulary: Vocabulary
+
+    def to_json(self) -> Json:
+        """The record as plain JSON types."""
+        return {"model": self.settings, "vocabulary": self.vocabulary.to_json()}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,6 +67,7 @@ class TrainedTagger(Checkpoint):
             training; those behind them only have a pre-trained vector.
         lowercase: words are looked up in lower case.
         corpus: the name of the corpus, which says how a text is split into words.
+        readers: the frozen language models, whose parameters are part of the tagger's.
     """
 
     kind = TAGGER
@@ -54,11 +78,14 @@ class TrainedTagger(Checkpoint):
     num_trained_words: int
     lowercase: bool = False
     corpus: str = ""
+    readers: tuple[Reader, ...] = ()
 
     @property
     def vocabulary_record(self) -> Json:
         """Vocabularies and tags as plain JSON, as a checkpoint's vocabulary.json holds them."""
+        own = {"language_models": [reader.to_json() for reader in self.readers]}
         return {
+            **(own if self.readers else {}),
             "words": self.vocabulary.to_json(),
             "characters": None if self.characters is None else self.characters.to_json(),
             "tags": list(self.tags),
@@ -85,6 +112,31 @@ class TrainedTagger(Checkpoint):
             for token, number in zip(tokens, row.tolist(), strict=True)
             if len(SPECIAL_IDS) <= number < self.num_trained_words
         }
+
+    def features(self, sentences: Sequence[Sequence[str]]) -> list[np.ndarray] | None:
+        """Returns what the language models say of the words of sentences, float32[T, G] of each.
+
+        None without language models.
+        """
+        if not self.readers:
+            return None
+        found: list[np.ndarray] = [np.empty(0)] * len(sentences)
+        encoded = [
+            [encode_as_text(tokens, reader.vocabulary) for tokens in sentences]
+            for reader in self.readers
+        ]
+        lengths = np.array([len(text) for text, _ in encoded[0]])
+        for num_steps, chosen in _batches(lengths, _TEXT_LENGTHS, _TEXTS_A_CALL):
+            missing = (1 << (len(chosen) - 1).bit_length()) - len(chosen)
+            columns = [[one[row][0] for row in chosen] for one in encoded]
+            columns.append([encoded[0][row][1] for row in chosen])
+            padded = (pad_sentences(column, num_steps, 0) for column in columns)
+            *texts, ends = (np.pad(array, ((0, missing), (0, 0))) for array in padded)
+            models = self.model.language_models
+            states = np.asarray(_read(models, self.params, tuple(texts), ends))
+            for position, row in enumerate(chosen):
+                found[row] = states[position, : len(sentences[row])]
+        return found
 
 
 class Predicted(NamedTuple):
@@ -222,7 +274,8 @@ def predict(trained: TrainedTagger, sentences: Sequence[Sequence[str]]) -> list[
     encoded = trained.encode(sentences)
     spelled = None if encoded.table is None else _spell_table(trained, encoded.table)
     found: list[Predicted] = [Predicted(np.empty(0), np.empty(0))] * len(sentences)
-    for num_steps, chosen in _batches(row_lengths(encoded.words)):
+    features = trained.features(sentences)
+    for num_steps, chosen in _batches(row_lengths(encoded.words), BUCKET_LENGTHS, BATCH_SIZE):
         rows = [encoded.words[row] for row in chosen]
         words = pad_sentences(rows, num_steps, END_ID)
         lengths = np.array([len(row) for row in rows], np.int32)
@@ -234,6 +287,9 @@ def predict(trained: TrainedTagger, sentences: Sequence[Sequence[str]]) -> list[
         if spelled is not None:
             numbers = pad_sentences([encoded.spellings[row] for row in chosen], num_steps, 0)
             inputs["spelled"] = spelled[np.pad(numbers, ((0, missing), (0, 0)))]
+        if features is not None:
+            own = pad_vectors([features[row] for row in chosen], num_steps, 0)
+            inputs["features"] = np.pad(own, ((0, missing), (0, 0), (0, 0)))
         tags, probabilities = jax.device_get(_forward(trained.model, trained.params, inputs))
         for position, row in enumerate(chosen):
             real = lengths[position]
@@ -241,12 +297,14 @@ def predict(trained: TrainedTagger, sentences: Sequence[Sequence[str]]) -> list[
     return found
 
 
-def _batches(lengths: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+def _batches(
+    lengths: np.ndarray, bucket_lengths: Sequence[int], batch_size: int
+) -> Iterator[tuple[int, np.ndarray]]:
     """Numbers of sentences of similar length, and the steps that they are padded to."""
-    buckets = np.array(make_buckets(BUCKET_LENGTHS, int(lengths.max())))
+    buckets = np.array(make_buckets(bucket_lengths, int(lengths.max())))
     order = np.argsort(lengths, kind="stable")
-    for start in track(range(0, len(order), BATCH_SIZE), "tagging"):
-        chosen = order[start : start + BATCH_SIZE]
+    for start in track(range(0, len(order), batch_size), "tagging"):
+        chosen = order[start : start + batch_size]
         longest = int(lengths[chosen].max())
         yield int(buckets[np.searchsorted(buckets, longest)]), chosen
 
@@ -266,6 +324,9 @@ def _spell_table(trained: TrainedTagger, table: np.ndarray) -> np.ndarray:
 def _spell(model: Model, params: Params, characters: Array) -> Array:
     """[W, S]."""
     return model.apply({"params": params}, characters, method="spell")
+
+
+_read = jax.jit(read_texts, static_argnums=0)
 
 
 @partial(jax.jit, static_argnums=0)

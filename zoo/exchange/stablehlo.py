@@ -14,7 +14,9 @@ What the program computes, by task:
                      a fresh row starts anew, whatever its carry holds (zeros will do)
     classifier       tokens int32[b, t], lengths int32[b] -> probabilities [b, C]
     tagger           words int32[b, t], lengths int32[b], characters int32[b, t, C] if it reads them
-                     -> tags int32[b, t], probabilities [b, t] of these tags
+                     -> tags int32[b, t], probabilities [b, t] of these tags; with language models
+                     behind them text_0 int32[b, c], ..., a start and the sentence's characters, and
+                     ends int32[b, t], the position in a text of each word's last character
     translator       sources int32[b, s], source_lengths int32[b], inputs int32[b, t]
                      -> logits [b, t, V], teacher-forced
 """
@@ -31,7 +33,7 @@ import jax.numpy as jnp
 from jax import export
 
 from zoo.errors import UserError
-from zoo.models.tagger import decode
+from zoo.models.tagger import decode, read_texts
 from zoo.models.trained import TrainedModel
 from zoo.types import Json
 from zoo.whole_file import whole_file
@@ -193,15 +195,24 @@ def _translator(checkpoint: Any) -> Program:
 
 def _tagger(checkpoint: Any) -> Program:
     model, params = checkpoint.model, checkpoint.params
-    batch, steps = _sizes("b, t")
+    batch, steps, letters = _sizes("b, t, c")
 
-    def function(words: Array, lengths: Array, *characters: Array) -> Sequence[Array]:
-        output = model.apply({"params": params}, words, *characters, lengths=lengths)
-        return decode(output, lengths)
-
+    readers = model.language_models
     inputs = {"words": _integers(batch, steps), "lengths": _integers(batch)}
     if checkpoint.characters is not None:
         inputs["characters"] = _integers(batch, steps, model.config.max_characters)
+    for number in range(len(readers)):
+        inputs[f"text_{number}"] = _integers(batch, letters)
+    if readers:
+        inputs["ends"] = _integers(batch, steps)
+
+    def function(*arrays: Array) -> Sequence[Array]:
+        given = dict(zip(inputs, arrays, strict=True))
+        texts = tuple(given.pop(f"text_{number}") for number in range(len(readers)))
+        if readers:
+            given["features"] = read_texts(readers, params, texts, given.pop("ends"))
+        return decode(model.apply({"params": params}, **given), given["lengths"])
+
     beside = {
         "task": "tagging",
         "tags": list(checkpoint.tags),
@@ -209,6 +220,7 @@ def _tagger(checkpoint: Any) -> Program:
         "lowercase": checkpoint.lowercase,
         "vocabulary": checkpoint.vocabulary.to_json(),
         "characters": checkpoint.characters and checkpoint.characters.to_json(),
+        "texts": [reader.vocabulary.to_json() for reader in checkpoint.readers],
     }
     return Program(function, inputs, ("tags", "probabilities"), beside)
 

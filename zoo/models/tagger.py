@@ -1,18 +1,16 @@
 """The sequence tagger: a recurrent network reads a sentence both ways, and tags each of its words.
 
     v_t     the embedding of word t
-    u_t     what the characters of word t spell: see below
-    h_t     = [forward state; backward state] at t of a network that reads [v_t; u_t]
+    u_t     what the characters of word t spell, see models.character_encoder
+    g_t     the states of character language models behind the last character of word t
+    h_t     = [forward state; backward state] at t of a network that reads [v_t; u_t; g_t]
     e_t     = V h_t + d                                  K scores, one for each tag
     p(y|x)  = prod_t softmax(e_t)[y_t]                   output "softmax": each word for itself
             = exp s(x, y) / Z(x)                         output "crf": whole sequences, layers.crf
 
-Characters c_1, ..., c_n of a word, as embeddings:
-
-    recurrent       u = [last forward state; last backward state] of a network over c_1, ..., c_n
-                    (Lample et al. 2016, section 4.1)
-    convolution     u = max_i W [c_{i-w}; ...; c_{i+w}] + b, with zeros before c_1 and behind c_n
-                    (Ma and Hovy 2016, section 2.1)
+The language models have read the sentence from its start, so that g_t knows the words before it:
+contextual string embeddings, of which these are the forward half (Akbik et al. 2018). They are
+trained before, and frozen; their parameters are part of the tagger's.
 
 The network with a CRF on top is that of Huang et al. 2015. Word dropout makes words `<unk>` in
 training, so that the model learns what to do with unknown ones.
@@ -22,7 +20,7 @@ K tags.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -34,14 +32,15 @@ from zoo.layers.crf import Transitions, constrain, marginals, viterbi
 from zoo.layers.dropout import drop
 from zoo.layers.initializers import uniform
 from zoo.layers.linear import affine
-from zoo.layers.masks import real_steps
-from zoo.layers.pooling import pool_last
 from zoo.layers.recurrent import RecurrentStack
-from zoo.special_tokens import END_ID, UNKNOWN_ID
+from zoo.models.character_encoder import KINDS, CharacterEncoder
+from zoo.models.recurrent_lm import RecurrentLM
+from zoo.special_tokens import UNKNOWN_ID
+from zoo.types import Params
 
 Array = jax.Array
 
-CHARACTERS = ("none", "recurrent", "convolution")
+CHARACTERS = ("none", *KINDS)
 OUTPUTS = ("softmax", "crf")
 # So that the memory and the time that a checkpoint's settings ask for are limited.
 _LIMITS = {"max_characters": (2, 200), "character_window": (0, 20)}
@@ -65,6 +64,8 @@ class TaggerConfig:
         character_size: width of u: units of each direction, or filters of the convolution.
         character_window: w, how many characters on either side a filter sees.
         max_characters: C. Of a longer word the first and the last characters are read.
+        language_models: recurrent language models over characters, whose states are read beside
+            each word: released names or runs.
         output: softmax or crf.
         word_dropout_rate: fraction of the words that are `<unk>` in training.
         embedding_dropout_rate: fraction of the elements of [v_t; u_t] dropped in training.
@@ -83,6 +84,7 @@ class TaggerConfig:
     character_size: int = 25
     character_window: int = 1
     max_characters: int = 20
+    language_models: tuple[str, ...] = ()
     output: str = "crf"
     word_dropout_rate: float = 0.0
     embedding_dropout_rate: float = 0.0
@@ -93,6 +95,7 @@ class TaggerConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hidden_sizes", tuple(self.hidden_sizes))
+        object.__setattr__(self, "language_models", tuple(self.language_models))
         check_cell("model.cell", self.cell)
         for name, value, choices in (
             ("characters", self.characters, CHARACTERS),
@@ -155,51 +158,31 @@ def decode(output: TaggerOutput, lengths: Array) -> tuple[Array, Array]:
     return tags, jnp.take_along_axis(probabilities, tags[:, :, None], axis=2)[:, :, 0]
 
 
-class CharacterEncoder(nn.Module):
-    """What the characters of a word say of it, u.
+def _states(output: Any) -> Array:
+    """The states of the top layer of a language model, [B, T, H], from its `LMOutput`."""
+    assert output.softmax is not None
+    return output.softmax.hidden
 
-    Parameters: `embedding` [V, D]; recurrent: `stack` (see RecurrentStack); convolution: `kernel` W
-    [(2w+1)*D, S] and `bias` b [S].
 
-    Attributes:
-        config: of the tagger.
-        num_characters: V, the vocabulary of characters.
+def read_texts(
+    models: tuple[RecurrentLM, ...], params: Params, texts: tuple[Array, ...], ends: Array
+) -> Array:
+    """Returns the states of language models at each word, g, [B, T, G].
+
+    What stands behind the last word changes nothing, because a state only knows what was read.
+
+    Args:
+        models: the language models of a tagger.
+        params: the tagger's parameters.
+        texts: int32[B, L] for each language model: a start and the characters of the sentence.
+        ends: int32[B, T], the position in the text of the last character of each word.
     """
-
-    config: TaggerConfig
-    num_characters: int
-
-    @nn.compact
-    def __call__(self, characters: Array) -> Array:
-        """Returns u of words, [N, S], from int32[N, C]; a word ends before the first `END_ID`."""
-        config = self.config
-        shape = (self.num_characters, config.character_embedding_size)
-        embedding = self.param("embedding", uniform(config.init_scale), shape)
-        lengths = jnp.maximum((characters != END_ID).sum(axis=1).astype(jnp.int32), 1)
-        if config.characters == "recurrent":
-            stack = RecurrentStack(
-                cell=config.cell,
-                sizes=(config.character_size,),
-                bidirectional=True,
-                forget_bias=config.forget_bias,
-                name="stack",
-            )
-            states, _ = stack(embedding[characters], lengths=lengths)
-            return pool_last(states, lengths, bidirectional=True).vector
-        return self._convolution(embedding[characters], lengths)
-
-    def _convolution(self, embedded: Array, lengths: Array) -> Array:
-        config = self.config
-        steps, window = embedded.shape[1], config.character_window
-        real = real_steps(embedded, lengths)[..., None]
-        padded = jnp.pad(jnp.where(real, embedded, 0), ((0, 0), (window, window), (0, 0)))
-        shifts = range(2 * window + 1)
-        windows = jnp.concatenate([padded[:, at : at + steps] for at in shifts], axis=-1)
-        init = nn.initializers.glorot_uniform()
-        kernel = self.param("kernel", init, (windows.shape[-1], config.character_size))
-        bias = self.param("bias", nn.initializers.zeros, (config.character_size,))
-        lowest = jnp.finfo(embedded.dtype).min
-        return jnp.where(real, affine(windows, kernel, bias), lowest).max(axis=1)
+    rows = jnp.arange(ends.shape[0])[:, None]
+    states = []
+    for number, (model, text) in enumerate(zip(models, texts, strict=True)):
+        output = model.apply({"params": params[f"language_models_{number}"]}, text)
+        states.append(_states(output)[rows, ends])
+    return jnp.concatenate(states, axis=-1)
 
 
 class Tagger(nn.Module):
@@ -207,7 +190,7 @@ class Tagger(nn.Module):
 
     Parameters: `embedding` [V, D]; `spelling` (see CharacterEncoder); `stack` (see
     RecurrentStack); `output_kernel` [H, K] and `output_bias` [K]; of a CRF `start` a [K], `between`
-    A [K, K] and `end` b [K].
+    A [K, K] and `end` b [K]; `language_models_0`, ... (see RecurrentLM).
 
     Attributes:
         config: the settings.
@@ -215,6 +198,7 @@ class Tagger(nn.Module):
         num_tags: K.
         num_characters: the size of the vocabulary of characters; 0 if they are not read.
         allowed: which transitions of a CRF the scheme of the tags allows; None for all.
+        language_models: the modules of the frozen language models.
 
     Example:
         >>> config = TaggerConfig(embedding_size=8, hidden_sizes=(6,), characters="none")
@@ -231,6 +215,7 @@ class Tagger(nn.Module):
     num_tags: int
     num_characters: int = 0
     allowed: Allowed | None = None
+    language_models: tuple[RecurrentLM, ...] = ()
 
     def setup(self) -> None:
         """The embeddings, the recurrent layers, and the scores of the tags."""
@@ -238,7 +223,16 @@ class Tagger(nn.Module):
         shape = (self.vocabulary_size, config.embedding_size)
         self.embedding = self.param("embedding", uniform(config.init_scale), shape)
         if config.characters != "none":
-            self.spelling = CharacterEncoder(config, self.num_characters)
+            self.spelling = CharacterEncoder(
+                kind=config.characters,
+                cell=config.cell,
+                num_characters=self.num_characters,
+                embedding_size=config.character_embedding_size,
+                size=config.character_size,
+                window=config.character_window,
+                init_scale=config.init_scale,
+                forget_bias=config.forget_bias,
+            )
         self.stack = RecurrentStack(
             cell=config.cell,
             sizes=config.hidden_sizes,
@@ -262,6 +256,7 @@ class Tagger(nn.Module):
         *,
         lengths: Array,
         spelled: Array | None = None,
+        features: Array | None = None,
         deterministic: bool = True,
     ) -> TaggerOutput:
         """The scores of every tag of every word.
@@ -272,6 +267,7 @@ class Tagger(nn.Module):
                 none, or `spelled` is given.
             lengths: int32[B], real words of each row, at least 1.
             spelled: [B, T, S], what `spell` gives for each word.
+            features: [B, T, G], what `read_texts` gives; None without language models.
             deterministic: False to drop units, which needs a random key named "dropout".
         """
         config = self.config
@@ -286,6 +282,13 @@ class Tagger(nn.Module):
                 flat = self.spelling(characters.reshape((-1, characters.shape[2])))
                 spelled = flat.reshape((*words.shape, flat.shape[1]))
             inputs = jnp.concatenate([inputs, spelled], axis=-1)
+        if self.language_models:
+            if self.is_initializing():  # so that their parameters are among the tagger's
+                text = jnp.zeros((1, 1), jnp.int32)
+                widths = [_states(model(text)).shape[2] for model in self.language_models]
+                features = jnp.zeros((*words.shape, sum(widths)))
+            assert features is not None
+            inputs = jnp.concatenate([inputs, features], axis=-1)
         inputs = drop(self, inputs, config.embedding_dropout_rate, deterministic)
         states, _ = self.stack(inputs, lengths=lengths, deterministic=deterministic)
         states = drop(self, states, config.output_dropout_rate, deterministic)

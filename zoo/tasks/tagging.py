@@ -28,7 +28,7 @@ from zoo.data.vocabulary import Vocabulary, vocabulary_from_json
 from zoo.data.word_vectors import WordVectors
 from zoo.diagnostics.tagging_figures import tagging_figures
 from zoo.errors import UserError
-from zoo.evaluation.tagger import TAGGER, TrainedTagger, predict
+from zoo.evaluation.tagger import TAGGER, Reader, TrainedTagger, predict
 from zoo.evaluation.tagging import TaggingScores, score_tags
 from zoo.layers.crf import log_likelihood
 from zoo.layers.cross_entropy import token_losses
@@ -42,6 +42,12 @@ from zoo.tasks.encoded_tagged import (
     check_tags,
     encode_tagged_corpus,
     read_tagged_file,
+)
+from zoo.tasks.frozen_language_models import (
+    FrozenModels,
+    build_readers,
+    load_frozen,
+    readers_from_json,
 )
 from zoo.tasks.own_corpus import note_other_text, own_data_config
 from zoo.tasks.settings import EvaluationConfig, TrainingConfig
@@ -84,6 +90,7 @@ class TaggerLoss(Objective):
             batch.words,
             batch.characters,
             lengths=batch.lengths,
+            features=batch.features,
             deterministic=False,
             rngs={"dropout": key},
         )
@@ -107,6 +114,7 @@ class TaggerWorkload(Workload):
         trained: the tagger without parameters.
         validation: the validation split.
         vectors: what the embeddings start from; None for nothing.
+        language_models: the frozen ones that it reads with.
     """
 
     criterion: ClassVar[str] = "error"
@@ -114,10 +122,12 @@ class TaggerWorkload(Workload):
     trained: TrainedTagger
     validation: Sequence[Tagged]
     vectors: WordVectors | None
+    language_models: FrozenModels
 
     def init_params(self, key: Array) -> PyTree:
         """Returns the parameters before training."""
-        return start_from(self.vectors, TAGGING.init(self.trained.model, key))
+        params = start_from(self.vectors, TAGGING.init(self.trained.model, key))
+        return self.language_models.put_into(params)
 
     def evaluate(self, params: PyTree) -> Scores:
         """Returns the scores on the validation split."""
@@ -158,9 +168,10 @@ class Tagging(Task):
         check_scheme(scheme)
         words, spelled = vocabulary_from_json(vocabulary["words"]), vocabulary["characters"]
         characters = None if spelled is None else vocabulary_from_json(spelled)
+        readers = readers_from_json(vocabulary.get("language_models", []))
         data = config.get("data", {})
         return TrainedTagger(
-            model=_build(config["model"], words, characters, tags, scheme),
+            model=_build(config["model"], words, characters, tags, scheme, readers),
             params={},
             vocabulary=words,
             config=config,
@@ -171,6 +182,7 @@ class Tagging(Task):
             num_trained_words=int(vocabulary["num_trained_words"]),
             lowercase=bool(data.get("lowercase", False)),
             corpus=str(data.get("corpus", "")),
+            readers=readers,
         )
 
     def init(self, model: Tagger, key: Array) -> PyTree:
@@ -183,8 +195,10 @@ class Tagging(Task):
         """Returns a tagger on its corpus; see `Task.workload`."""
         data = TaggedDataConfig(**config.data)
         texts = encode_tagged_corpus(data)
-        trained = _untrained(config, data, texts)
-        sentences = trained.encode([sentence.tokens for sentence in texts.train])
+        language_models = load_frozen(config.model.language_models)
+        trained = _untrained(config, data, texts, language_models.readers)
+        tokens = [sentence.tokens for sentence in texts.train]
+        sentences = trained.encode(tokens)
         words = np.concatenate(list(sentences.words))
         vectors = starting_vectors(config, texts.vocabulary, words)
         return TaggerWorkload(
@@ -194,14 +208,16 @@ class Tagging(Task):
             batches=TaggedBatches(
                 sentences,
                 encode_tags((sentence.tags for sentence in texts.train), texts.tags),
+                trained.with_params(language_models.params).features(tokens),
                 batch_size=data.batch_size,
                 bucket_lengths=data.bucket_lengths,
                 seed=config.training.seed,
             ),
-            frozen=frozen_vectors(config, vectors),
+            frozen=(frozen_vectors(config, vectors) or {}) | language_models.masks(),
             notes=(*texts.notes, *([vectors.report] if vectors else [])),
             validation=texts.validation,
             vectors=vectors,
+            language_models=language_models,
         )
 
     def measure(self, checkpoint: TrainedTagger, request: Request) -> TaggingScores:
@@ -224,12 +240,19 @@ class Tagging(Task):
 TAGGING = Tagging()
 
 
-def _untrained(config: ConfigDict, data: TaggedDataConfig, texts: TaggedTexts) -> TrainedTagger:
+def _untrained(
+    config: ConfigDict, data: TaggedDataConfig, texts: TaggedTexts, readers: tuple[Reader, ...]
+) -> TrainedTagger:
     """The tagger of a corpus before training."""
     characters = None if config.model.characters == "none" else texts.characters
     return TrainedTagger(
         model=_build(
-            config.model.to_dict(), texts.vocabulary, characters, texts.tags, texts.scheme
+            config.model.to_dict(),
+            texts.vocabulary,
+            characters,
+            texts.tags,
+            texts.scheme,
+            readers,
         ),
         params={},
         vocabulary=texts.vocabulary,
@@ -239,6 +262,7 @@ def _untrained(config: ConfigDict, data: TaggedDataConfig, texts: TaggedTexts) -
         num_trained_words=texts.num_trained_words,
         lowercase=data.lowercase,
         corpus=data.corpus,
+        readers=readers,
     )
 
 
@@ -248,6 +272,7 @@ def _build(
     characters: Vocabulary | None,
     tags: tuple[str, ...],
     scheme: str,
+    readers: tuple[Reader, ...],
 ) -> nn.Module:
     """The model of a section `model` over these vocabularies and tags."""
     return build(
@@ -256,6 +281,7 @@ def _build(
         num_tags=len(tags),
         num_characters=0 if characters is None else len(characters),
         allowed=allowed_transitions(tags, scheme),
+        language_models=build_readers(readers),
     )
 
 

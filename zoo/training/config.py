@@ -128,7 +128,7 @@ def _check_kind(name: str, value: object, default: object) -> None:
     if isinstance(default, tuple):
         if not isinstance(value, tuple | list):
             raise UserError(f"{name} is {_shown(value)}; use a tuple, as in {default}")
-        kind = type(default[0])
+        kind = type(default[0]) if default else str  # an empty one is of names
         if any(type(element) not in _allowed(kind) for element in value):
             raise UserError(
                 f"{name} is {_shown(tuple(value))}; use {kind.__name__} values, as in {default}"

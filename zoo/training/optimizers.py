@@ -119,8 +119,9 @@ def make_optimizer(
     Args:
         config: the optimizer's settings.
         num_steps: length of the run.
-        frozen: by a parameter's name, which of its elements stay as they are, a bool array that
-            broadcasts to it. Their gradients do not count for clipping, and nothing decays them.
+        frozen: by the name of a parameter, or of a module, which elements stay as they are, a bool
+            array that broadcasts to each. Their gradients do not count for clipping, and nothing
+            decays them.
 
     Example:
         >>> import jax.numpy as jnp
@@ -170,7 +171,10 @@ def _zero(frozen: Mapping[str, np.ndarray]) -> optax.GradientTransformation:
 
     def update(updates: PyTree, params: Params) -> PyTree:
         del params
-        stopped = {name: jnp.where(mask, 0, updates[name]) for name, mask in frozen.items()}
+        stopped = {
+            name: jax.tree.map(lambda own, mask=mask: jnp.where(mask, 0, own), updates[name])
+            for name, mask in frozen.items()
+        }
         return {**updates, **stopped}
 
     return optax.stateless(update)

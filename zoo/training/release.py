@@ -22,6 +22,7 @@ _WITHOUT: dict[str, Json] = {
         "word_vectors": "",
         "keep_word_vectors": False,
     },
+    "model": {"language_models": ()},
     "training": {"init_from": ""},
 }
 
