@@ -46,6 +46,8 @@ def load_frozen(names: Sequence[str]) -> FrozenModels:
     Raises:
         UserError: one of them is missing, or is no recurrent language model over characters.
     """
+    if not names:
+        return FrozenModels((), {})
     from zoo import hub  # which asks the registry of tasks, and so is not imported before
 
     if len(names) > MOST_MODELS:
