@@ -122,7 +122,7 @@ def test_it_serves_this_computer_until_ctrl_c_even_while_it_writes(places):
     )
     try:
         line = process.stdout.readline()
-        assert line.startswith("serving lstm, gru, counts, characters, topics, german,")
+        assert line.startswith("serving lstm, gru, counts, characters, topics, names,")
         address = line.split(" on ")[1].split(" until ")[0]
         assert address.startswith("http://127.0.0.1:")
         request = urllib.request.Request(

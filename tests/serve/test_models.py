@@ -30,6 +30,8 @@ def test_what_the_page_learns_of_each_model(models):
         "counts": "generate",
         "characters": "generate",
         "topics": "classify",
+        "names": "tag",
+        "parts": "tag",
         "german": "translate",
         "german_vector": "translate",
     }
