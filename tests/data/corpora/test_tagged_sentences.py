@@ -270,6 +270,7 @@ CONLLU = """\
 1-2\tvom\t_\t_\t_\t_\t_\t_\t_\t_
 1\tvon\tvon\tADP\tAPPR\t_\t3\tcase\t_\t_
 2\tdem\tder\tDET\tART\tCase=Dat|Number=Sing\t3\tdet\t_\t_
+2.1\tdas\tdas\tPRON\t_\t_\t_\t_\t_\t_
 3\tHaus\tHaus\tNOUN\tNN\tCase=Dat|Number=Sing\t0\troot\t_\t_
 3.1\tist\tsein\tAUX\t_\t_\t_\t_\t_\t_
 
