@@ -82,8 +82,8 @@ def test_a_damaged_latest_checkpoint_is_named_and_the_one_before_it_used(train, 
     )
     file.write_bytes(file.read_bytes()[:-1])
     log = train(tmp_path / "cut", workload=regression_workload([2.0, 3.0, 9.0]), **settings)
-    assert log[0].startswith(f"{victim} is damaged: ")
-    assert log[1] == "3 parameters; step 6 of 16"
+    assert log[1].startswith(f"{victim} is damaged: ")
+    assert log[2] == "3 parameters; step 6 of 16"
     assert read_metrics(tmp_path / "cut") == read_metrics(tmp_path / "whole")
     assert saved_bits(tmp_path / "cut", 16) == saved_bits(tmp_path / "whole", 16)
 
