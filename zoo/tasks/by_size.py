@@ -19,7 +19,7 @@ once are unknown.
                  others      6,000      512      0.001
 
 A run takes about 1,000 steps (classifier of few labels), 2,400 (of many), 3,000 (language model) or
-4,000 (translator), but at most 10, 16, 30 or 25 epochs, and at least one.
+2,500 (translator), but at most 10, 16, 30 or 20 epochs, and at least one.
 """
 
 from typing import Any
