@@ -11,6 +11,7 @@ Example:
 import importlib
 from typing import TYPE_CHECKING, Any
 
+
 if TYPE_CHECKING:
     from zoo.data.corpora import register_corpus
     from zoo.data.examples import Labeled, Pair
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from zoo.layers.cells.base import Cell, Parameter
     from zoo.models.registry import list_models
     from zoo.models.trained import Checkpoint
+    from zoo.training.api import train
+    from zoo.training.config_files import config, list_configs
 
     __version__: str
 
@@ -54,11 +57,13 @@ __all__ = [
     "__version__",
     "adapt",
     "classify",
+    "config",
     "evaluate",
     "evaluate_classifier",
     "evaluate_translator",
     "generate",
     "list_checkpoints",
+    "list_configs",
     "list_models",
     "load",
     "mix",
@@ -66,6 +71,7 @@ __all__ = [
     "register_cell",
     "register_corpus",
     "stream_generate",
+    "train",
     "translate",
 ]
 
@@ -88,11 +94,13 @@ _MODULE_OF = {
     "UserError": "zoo.errors",
     "adapt": "zoo.evaluation.adaptive",
     "classify": "zoo.evaluation.classifying",
+    "config": "zoo.training.config_files",
     "evaluate": "zoo.evaluation.perplexity",
     "evaluate_classifier": "zoo.evaluation.classifying",
     "evaluate_translator": "zoo.evaluation.translating",
     "generate": "zoo.decoding.generation",
     "list_checkpoints": "zoo.hub",
+    "list_configs": "zoo.training.config_files",
     "list_models": "zoo.models.registry",
     "load": "zoo.hub",
     "mix": "zoo.evaluation.interpolation",
@@ -100,6 +108,7 @@ _MODULE_OF = {
     "register_cell": "zoo.layers.cells",
     "register_corpus": "zoo.data.corpora",
     "stream_generate": "zoo.decoding.generation",
+    "train": "zoo.training.api",
     "translate": "zoo.decoding.translation",
 }
 
@@ -124,5 +133,7 @@ def __getattr__(name: str) -> Any:
     return value
 
 
+
+
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

@@ -22,6 +22,7 @@ from zoo.commands import (
     release,
     report,
     serve,
+    train,
     translate,
     verify,
 )
@@ -32,6 +33,7 @@ from zoo.terminal import end_process, one_line, plain, run_program
 
 COMMANDS = {
     "list": listing,
+    "train": train,
     "evaluate": evaluate,
     "generate": generate,
     "classify": classify,
@@ -73,7 +75,10 @@ def _run(arguments: Sequence[str] | None) -> None:
         warnings.simplefilter("always", Note)
         _check_words(sys.argv[1:] if arguments is None else arguments)
         parsed, rest = _parser().parse_known_args(arguments)
-        if rest:
+        command = COMMANDS[parsed.command]
+        if command is train:  # whose flags are the fields of its config
+            parsed.settings = rest
+        elif rest:
             raise UserError(
                 f"unrecognized arguments: {' '.join(rest)}; "
                 f"see python -m zoo {parsed.command} --help"
@@ -82,8 +87,10 @@ def _run(arguments: Sequence[str] | None) -> None:
         if not parsed.no_compilation_cache:
             keep_compiled_programs()
         try:
-            COMMANDS[parsed.command].run(parsed)
+            command.run(parsed)
         except UserError as error:
+            if command is train:  # it has told its flags itself
+                raise
             flags = {"data.directory": "--data_directory"} if "data_directory" in parsed else {}
             raise UserError(with_flags(str(error), flags, _OF_TRAINING)) from error
 
