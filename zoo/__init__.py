@@ -11,6 +11,7 @@ Example:
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from zoo import by_name
 
 if TYPE_CHECKING:
     from zoo.data.corpora import register_corpus
@@ -133,6 +134,7 @@ def __getattr__(name: str) -> Any:
     return value
 
 
+by_name.load = lambda name: __getattr__("load")(name)
 
 
 def __dir__() -> list[str]:

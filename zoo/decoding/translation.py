@@ -17,8 +17,9 @@ from zoo.data.labeled_batching import cut_rows, encode_texts, pad
 from zoo.data.vocabulary import Vocabulary
 from zoo.decoding.beam_search import Hypotheses, beam_search, draw_sequences
 from zoo.errors import UserError
+from zoo.given import check_kinds, given_texts
 from zoo.models.output import Model
-from zoo.models.trained import Checkpoint, Kind, TrainedModel, require
+from zoo.models.trained import Checkpoint, Kind, ModelOrName, require
 from zoo.progress import track
 from zoo.special_tokens import END, END_ID
 from zoo.types import Json, Params
@@ -54,7 +55,7 @@ class Translation:
     score: float
     source_tokens: tuple[str, ...]
     tokens: tuple[str, ...]
-    attention: np.ndarray | None
+    attention: np.ndarray | None = dataclasses.field(compare=False)
     others: tuple[tuple[str, float], ...] = ()
     is_cut: bool = False
 
@@ -65,7 +66,7 @@ class Translation:
         return {**vars(self), "attention": attention, "others": others}
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class TrainedTranslator(Checkpoint):
     """A trained encoder-decoder; `vocabulary` is that of its targets.
 
@@ -85,6 +86,10 @@ class TrainedTranslator(Checkpoint):
 
     source_vocabulary: Vocabulary
     lowercase: bool = False
+
+    def _inputs(self) -> str:
+        source = f"{len(self.source_vocabulary):,} {self.source_vocabulary.kind}"
+        return f"{source} to {super()._inputs()}"
 
     @property
     def vocabulary_record(self) -> Json:
@@ -116,6 +121,7 @@ class SearchSettings:
     n_best: int = 1
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         if not 1 <= self.beam_size <= MAX_BEAM_SIZE:
             raise UserError(f"beam_size is {self.beam_size}; use 1 to {MAX_BEAM_SIZE}, such as 5")
         if not 1 <= self.n_best <= self.beam_size:
@@ -136,12 +142,12 @@ class SearchSettings:
 
 
 def translate(
-    checkpoint: TrainedModel, texts: str | Sequence[str], **settings: Any
+    checkpoint: ModelOrName, texts: str | Sequence[str], **settings: Any
 ) -> list[Translation]:
     """Translates texts. What a text becomes does not depend on the others.
 
     Args:
-        checkpoint: what `zoo.load` gives of a translator.
+        checkpoint: what `zoo.load` gives of a translator, or a name that it takes.
         texts: the texts, or one; a newline counts as a space.
         **settings: the fields of `SearchSettings`, such as beam_size.
 
@@ -168,7 +174,7 @@ def translate(
     """
     trained = require(checkpoint, TrainedTranslator)
     chosen = SearchSettings(**settings)
-    texts = [texts] if isinstance(texts, str) else list(texts)
+    texts = given_texts(texts)
     for number, text in enumerate(texts, 1):
         require_whole_characters(text, f"text {number}")
     given = [" ".join((text.lower() if trained.lowercase else text).split()) for text in texts]
