@@ -16,6 +16,7 @@ from zoo import by_name
 if TYPE_CHECKING:
     from zoo.data.corpora import register_corpus
     from zoo.data.examples import Labeled, Pair
+    from zoo.data.vocabulary import build_vocabulary
     from zoo.decoding.generation import generate, stream_generate
     from zoo.decoding.settings import GenerationSettings
     from zoo.decoding.translation import Translation, translate
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from zoo.models.trained import Checkpoint
     from zoo.training.api import train
     from zoo.training.config_files import config, list_configs
+    from zoo.training.saving import build, save
 
     __version__: str
 
@@ -57,6 +59,8 @@ __all__ = [
     "UserError",
     "__version__",
     "adapt",
+    "build",
+    "build_vocabulary",
     "classify",
     "config",
     "evaluate",
@@ -71,6 +75,7 @@ __all__ = [
     "perplexity",
     "register_cell",
     "register_corpus",
+    "save",
     "stream_generate",
     "train",
     "translate",
@@ -94,6 +99,8 @@ _MODULE_OF = {
     "TranslationScore": "zoo.evaluation.translating",
     "UserError": "zoo.errors",
     "adapt": "zoo.evaluation.adaptive",
+    "build": "zoo.training.saving",
+    "build_vocabulary": "zoo.data.vocabulary",
     "classify": "zoo.evaluation.classifying",
     "config": "zoo.training.config_files",
     "evaluate": "zoo.evaluation.perplexity",
@@ -108,6 +115,7 @@ _MODULE_OF = {
     "perplexity": "zoo.evaluation.perplexity",
     "register_cell": "zoo.layers.cells",
     "register_corpus": "zoo.data.corpora",
+    "save": "zoo.training.saving",
     "stream_generate": "zoo.decoding.generation",
     "train": "zoo.training.api",
     "translate": "zoo.decoding.translation",
