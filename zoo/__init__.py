@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from zoo.evaluation.interpolation import Mixture, mix
     from zoo.evaluation.neural_cache import NeuralCache
     from zoo.evaluation.perplexity import Score, evaluate, perplexity
+    from zoo.evaluation.probing import States, embedding, states
+    from zoo.evaluation.surprisal import Surprisal, surprisal
     from zoo.evaluation.translating import TranslationScore, evaluate_translator
     from zoo.hub import list_checkpoints, load
     from zoo.layers.cells import register_cell
@@ -54,6 +56,8 @@ __all__ = [
     "Pair",
     "Parameter",
     "Score",
+    "States",
+    "Surprisal",
     "Translation",
     "TranslationScore",
     "UserError",
@@ -63,6 +67,7 @@ __all__ = [
     "build_vocabulary",
     "classify",
     "config",
+    "embedding",
     "evaluate",
     "evaluate_classifier",
     "evaluate_translator",
@@ -76,7 +81,9 @@ __all__ = [
     "register_cell",
     "register_corpus",
     "save",
+    "states",
     "stream_generate",
+    "surprisal",
     "train",
     "translate",
 ]
@@ -95,6 +102,8 @@ _MODULE_OF = {
     "Pair": "zoo.data.examples",
     "Parameter": "zoo.layers.cells.base",
     "Score": "zoo.evaluation.perplexity",
+    "States": "zoo.evaluation.probing",
+    "Surprisal": "zoo.evaluation.surprisal",
     "Translation": "zoo.decoding.translation",
     "TranslationScore": "zoo.evaluation.translating",
     "UserError": "zoo.errors",
@@ -103,6 +112,7 @@ _MODULE_OF = {
     "build_vocabulary": "zoo.data.vocabulary",
     "classify": "zoo.evaluation.classifying",
     "config": "zoo.training.config_files",
+    "embedding": "zoo.evaluation.probing",
     "evaluate": "zoo.evaluation.perplexity",
     "evaluate_classifier": "zoo.evaluation.classifying",
     "evaluate_translator": "zoo.evaluation.translating",
@@ -116,7 +126,9 @@ _MODULE_OF = {
     "register_cell": "zoo.layers.cells",
     "register_corpus": "zoo.data.corpora",
     "save": "zoo.training.saving",
+    "states": "zoo.evaluation.probing",
     "stream_generate": "zoo.decoding.generation",
+    "surprisal": "zoo.evaluation.surprisal",
     "train": "zoo.training.api",
     "translate": "zoo.decoding.translation",
 }
