@@ -19,6 +19,7 @@ from zoo.commands import (
     generate,
     listing,
     mix,
+    perplexity,
     release,
     report,
     serve,
@@ -35,6 +36,7 @@ COMMANDS = {
     "list": listing,
     "train": train,
     "evaluate": evaluate,
+    "perplexity": perplexity,
     "generate": generate,
     "classify": classify,
     "translate": translate,
@@ -47,6 +49,8 @@ COMMANDS = {
     "verify": verify,
 }
 _NO_CACHE = "compile everything, and store no compiled program"
+# The fields of a config that flags of commands stand for.
+_FIELDS = {"data_directory": "data.directory", "column": "data.text_column", "id": "data.id_column"}
 _OF_TRAINING = "a field of the config that the model was trained with"
 
 
@@ -91,7 +95,7 @@ def _run(arguments: Sequence[str] | None) -> None:
         except UserError as error:
             if command is train:  # it has told its flags itself
                 raise
-            flags = {"data.directory": "--data_directory"} if "data_directory" in parsed else {}
+            flags = {field: f"--{flag}" for flag, field in _FIELDS.items() if flag in parsed}
             raise UserError(with_flags(str(error), flags, _OF_TRAINING)) from error
 
 

@@ -112,6 +112,8 @@ class SearchSettings:
         temperature: above 0, draw one translation with this temperature instead of a search.
         seed: of what is drawn.
         n_best: how many translations of each source, at most K.
+        first_text: the number of the first text; text i draws with the seed and first_text + i, so
+            that texts given in parts draw as they would together.
     """
 
     beam_size: int = 5
@@ -119,6 +121,7 @@ class SearchSettings:
     temperature: float = 0.0
     seed: int = 0
     n_best: int = 1
+    first_text: int = 0
 
     def __post_init__(self) -> None:
         check_kinds(self)
@@ -132,8 +135,9 @@ class SearchSettings:
         for name in ("length_penalty", "temperature"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise UserError(f"{name} is {getattr(self, name)}; use 0 or more")
-        if not 0 <= self.seed < 2**32:
-            raise UserError(f"seed is {self.seed}; use 0 to {2**32 - 1}")
+        for name in ("seed", "first_text"):
+            if not 0 <= getattr(self, name) < 2**32:
+                raise UserError(f"{name} is {getattr(self, name)}; use 0 to {2**32 - 1}")
         if self.temperature and self.beam_size > 1:
             raise UserError(
                 f"temperature is {self.temperature} and beam_size {self.beam_size}; "
@@ -223,6 +227,7 @@ def _search(
     else:
         seed_key = jax.random.key(np.uint32(settings.seed))
         drawers = np.array([*numbers, *[0] * missing], np.uint32)
+        drawers = drawers + np.uint32(settings.first_text)
         keys = jax.vmap(partial(jax.random.fold_in, seed_key))(drawers)
         hypotheses = draw_sequences(
             *inputs, keys, np.float32(settings.temperature), max_steps=max_steps
