@@ -13,6 +13,7 @@ from typing import NoReturn, TextIO
 
 from zoo.commands import (
     classify,
+    compare,
     diagnose,
     evaluate,
     export,
@@ -36,6 +37,7 @@ COMMANDS = {
     "list": listing,
     "train": train,
     "evaluate": evaluate,
+    "compare": compare,
     "perplexity": perplexity,
     "generate": generate,
     "classify": classify,

@@ -76,6 +76,7 @@ BASES: dict[str, tuple[str, ...]] = {
     "evaluate": ("{lstm} --text={text}", "{topics} --text={table}", "{german}"),
     "classify": ("{topics} text",),
     "translate": ("{german} text",),
+    "compare": ("{lstm} {counts} --text={text} --samples=10",),
     "perplexity": ("{lstm} text", "{counts} --file={table} --column=text --format=csv"),
     "mix": ("{lstm} {counts} --tune={text} --text={text}",),
     "diagnose": ("{lstm} --text={text} --steps=2",),
