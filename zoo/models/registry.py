@@ -3,12 +3,13 @@
 import dataclasses
 import difflib
 import importlib
-from typing import NamedTuple
-
-import flax.linen as nn
+from typing import TYPE_CHECKING, NamedTuple
 
 from zoo.errors import UserError
 from zoo.types import Json
+
+if TYPE_CHECKING:
+    import flax.linen as nn
 
 
 class Architecture(NamedTuple):
@@ -117,7 +118,7 @@ def default_config(name: str) -> Json:
     return {"architecture": name, **dataclasses.asdict(_classes(name)[0]())}
 
 
-def build(config: Json, vocabulary_size: int, **sizes: int) -> nn.Module:
+def build(config: Json, vocabulary_size: int, **sizes: int) -> "nn.Module":
     """The model that a config's model section describes.
 
     Args:
