@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from zoo.models.registry import list_models
     from zoo.models.trained import Checkpoint
     from zoo.training.api import train
-    from zoo.training.config_files import config, list_configs
+    from zoo.training.config_files import config
+    from zoo.training.config_names import list_configs
     from zoo.training.saving import build, save
 
     __version__: str
@@ -118,7 +119,7 @@ _MODULE_OF = {
     "evaluate_translator": "zoo.evaluation.translating",
     "generate": "zoo.decoding.generation",
     "list_checkpoints": "zoo.hub",
-    "list_configs": "zoo.training.config_files",
+    "list_configs": "zoo.training.config_names",
     "list_models": "zoo.models.registry",
     "load": "zoo.hub",
     "mix": "zoo.evaluation.interpolation",

@@ -7,7 +7,7 @@ from tiny_run import ROOT, read_config, tiny_config
 
 import zoo
 from zoo.errors import UserError
-from zoo.training import config_files
+from zoo.training import config_names
 from zoo.training.config import base_config
 
 pytestmark = pytest.mark.usefixtures("optax_dtypes")
@@ -24,7 +24,7 @@ def test_the_names_are_those_of_the_files_of_configs():
 
 def test_an_installed_package_has_them_inside(tmp_path, monkeypatch):
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
-    monkeypatch.setattr(config_files, "_ROOTS", (tmp_path / "configs", tmp_path / "none"))
+    monkeypatch.setattr(config_names, "ROOTS", (tmp_path / "configs", tmp_path / "none"))
     assert zoo.config("python_docs_gru").model.cell == "gru"
 
 

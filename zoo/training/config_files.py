@@ -13,11 +13,9 @@ from ml_collections import ConfigDict
 from zoo.errors import WRONG_FORM, UserError
 from zoo.report.records import flatten
 from zoo.training.config import base_config
+from zoo.training.config_names import config_paths
 from zoo.training.release import without_paths
 from zoo.types import Json
-
-_PACKAGE = Path(__file__).parents[1]
-_ROOTS = (_PACKAGE / "configs", _PACKAGE.parent / "configs")  # installed; a checkout
 
 
 def config(name: os.PathLike[str] | str) -> ConfigDict:
@@ -43,28 +41,13 @@ def config(name: os.PathLike[str] | str) -> ConfigDict:
 python_docs_lstm? A config is also a file with a function get_config, a run or a released checkpoint
     """
     given = os.fspath(name)
-    files = _files()
+    files = config_paths()
     place, _, argument = given.partition(":")
     if given in files:
         return _read(files[given], "")
     if place.endswith(".py") or os.path.isfile(place):
         return _read(Path(place).expanduser(), argument)
     return _of_model(given, files)
-
-
-def _files() -> dict[str, Path]:
-    """The files of configs/ by name."""
-    return {path.stem: path for root in reversed(_ROOTS) for path in sorted(root.glob("*.py"))}
-
-
-def list_configs() -> list[str]:
-    """Returns the names of the configs in configs/, sorted.
-
-    Example:
-        >>> "csv_classifier" in list_configs()
-        True
-    """
-    return sorted(_files())
 
 
 def _read(path: Path, argument: str) -> ConfigDict:
@@ -132,7 +115,7 @@ def _of_model(name: str, files: dict[str, Path]) -> ConfigDict:
         if os.path.isdir(name):
             raise
         near = difflib.get_close_matches(name, files, n=1)
-        known = f"did you mean {near[0]}?" if near else "see the files in configs/."
+        known = f"did you mean {near[0]}?" if near else "see python -m zoo list."
         raise UserError(
             f"no config is called {name!r}; {known} A config is also a file with a function "
             "get_config, a run or a released checkpoint"
