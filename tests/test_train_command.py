@@ -246,6 +246,8 @@ def test_zoo_train_takes_a_name_and_the_same_flags(capsys, corpus, tmp_path):
         (["python_docs_lstn", "--workdir=x"], "did you mean python_docs_lstm?"),
         (["python_docs_lstm", "runs/x"], "unexpected argument 'runs/x'"),
         (["python_docs_lstm", "--workdri=x"], "Did you mean: workdir"),
+        (["python_docs_lstm", "--workdir=x", "--config.=3"], "Could not parse ''"),
+        (["python_docs_lstm", "--workdir=x", "--config.model.cell.x=3"], "string indices"),
         (["python_docs_lstm", "--workdir=x", "--model.cel=gru"], 'Did you mean "cell"'),
         (["csv_classifier", "--workdir=x"], "--data.directory="),
     ],

@@ -57,6 +57,7 @@ def test_the_config_that_a_released_checkpoint_was_trained_with():
         ("x = 1 / 0\n", r"mine.py fails: ZeroDivisionError: .*mine.py, line 1\)"),
         ("import nothing_at_all\n", r"is no Python file that can be run: No module named"),
         ("", r"is a file without a function get_config"),
+        ("# A title\n\nof a text.\n", r"is no Python file that can be run: invalid syntax"),
     ],
 )
 def test_a_file_that_fails_is_told_in_one_line(tmp_path, body, message):

@@ -50,8 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "checkpoints",
         nargs="+",
         metavar="CHECKPOINT",
-        help="a released name, a directory or a file; of several, and of a run of several seeds, "
-        "each score is given with its mean and standard deviation",
+        help="a released name, a directory or a file; one or several",
     )
     source = parser.add_mutually_exclusive_group()
     source.add_argument(
@@ -136,7 +135,7 @@ def score_values(record: Json) -> dict[str, float]:
     return {
         name: value
         for name, value in record.items()
-        if type(value) is float and not name.startswith(("dynamic_", "cache_"))
+        if isinstance(value, float) and not name.startswith(("dynamic_", "cache_"))
     }
 
 

@@ -101,7 +101,6 @@ def _train(words: Sequence[str], example: str) -> None:
 
 def _parse(words: list[str], example: str) -> dict[str, Any]:
     """The flags' values by name, the config among them with its fields as the flags set them."""
-    from absl import flags
     from ml_collections import config_flags
 
     import zoo
@@ -116,7 +115,9 @@ def _parse(words: list[str], example: str) -> dict[str, Any]:
             "config", zoo.config(name), flag_values=values, sys_argv=argv
         )
         rest = values(argv)
-    except (flags.Error, AttributeError, KeyError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # of absl and ml_collections
         raise UserError(plain(_told(error))) from error
     if rest[1:]:
         raise UserError(f"unexpected argument {rest[1]!r}; settings start with --config.")

@@ -1,10 +1,11 @@
 """Configs by name: those in configs/, the user's own files, and those of trained models."""
 
 import difflib
-import importlib.util
 import os
 import sys
 import traceback
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import module_from_spec
 from pathlib import Path
 from types import ModuleType
 
@@ -74,14 +75,12 @@ def _read(path: Path, argument: str) -> ConfigDict:
 def _run(path: Path) -> ModuleType:
     """A file of the user's as a module."""
     name = f"zoo_config_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
+    loader = SourceFileLoader(name, str(path))  # whatever the file's name ends with
+    module = module_from_spec(ModuleSpec(name, loader, origin=str(path)))
     sys.modules[name] = module  # where dataclasses look for their module
     try:
         path.read_bytes()
-        spec.loader.exec_module(module)
+        loader.exec_module(module)
     except OSError as error:
         raise UserError(f"the config can't be read: {error}") from error
     except (ImportError, SyntaxError, ValueError) as error:
