@@ -1,4 +1,4 @@
-"""Puts the released checkpoints into an installed package; all else is in pyproject.toml."""
+"""Puts configs and released checkpoints into an installed package; pyproject.toml has the rest."""
 
 import shutil
 from pathlib import Path
@@ -6,19 +6,22 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-RELEASED = Path(__file__).parent / "checkpoints"
+ROOT = Path(__file__).parent
+DATA = ("checkpoints", "configs")  # which people read in the checkout
 
 
-class BuildWithCheckpoints(build_py):
-    """The usual build, and then `checkpoints/` as `zoo/checkpoints/`."""
+class BuildWithData(build_py):
+    """The usual build, and then `checkpoints/` as `zoo/checkpoints/`, and `configs/` so too."""
 
     def run(self) -> None:
         """Builds; an editable install, which finds them in the checkout, takes no copy."""
         super().run()
-        if not self.editable_mode:
-            shutil.copytree(
-                RELEASED, Path(self.build_lib, "zoo", "checkpoints"), dirs_exist_ok=True
-            )
+        if self.editable_mode:
+            return
+        for name in DATA:
+            place = Path(self.build_lib, "zoo", name)
+            unwanted = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / name, place, ignore=unwanted, dirs_exist_ok=True)
 
 
-setup(cmdclass={"build_py": BuildWithCheckpoints})
+setup(cmdclass={"build_py": BuildWithData})

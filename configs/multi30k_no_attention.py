@@ -8,12 +8,12 @@ DIR and extras as in multi30k_attention.py.
 
 from ml_collections import ConfigDict
 
-from configs import multi30k_attention
+import zoo
 
 
 def get_config() -> ConfigDict:
     """Without attention; the decoder reads the source's vector at every step."""
-    config = multi30k_attention.get_config()
+    config = zoo.config("multi30k_attention")
     config.model.context = "vector"
     config.model.reads_vector = True
     return config

@@ -8,12 +8,12 @@ DIR and extras as in multi30k_attention.py.
 
 from ml_collections import ConfigDict
 
-from configs import multi30k_attention
+import zoo
 
 
 def get_config() -> ConfigDict:
     """Three layers of 256 on either side, four heads, one embedding matrix for everything."""
-    config = multi30k_attention.get_config()
+    config = zoo.config("multi30k_attention")
     config.model.encoder = "transformer"
     config.model.decoder = "transformer"
     config.model.hidden_size = 256

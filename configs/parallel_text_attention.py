@@ -10,13 +10,13 @@ subwords and translation.
 
 from ml_collections import ConfigDict
 
-from configs import multi30k_attention
+import zoo
 from zoo.training.config import leave_open
 
 
 def get_config() -> ConfigDict:
     """As for the captions; what follows from the number of pairs says `zoo.tasks.by_size`."""
-    config = multi30k_attention.get_config()
+    config = zoo.config("multi30k_attention")
     config.data.corpus = "parallel_text"
     config.model.score = "additive"
     config.optimizer.warmup_steps = 100

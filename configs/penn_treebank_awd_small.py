@@ -8,7 +8,7 @@ DIR holds ptb.train.txt, ptb.valid.txt and ptb.test.txt.
 
 from ml_collections import ConfigDict
 
-from configs import penn_treebank_awd
+import zoo
 
 STEPS_PER_EPOCH = 331  # 929,589 tokens in 40 streams, in chunks of 70
 NUM_EPOCHS = 42
@@ -16,7 +16,7 @@ NUM_EPOCHS = 42
 
 def get_config() -> ConfigDict:
     """Layers of 800 and 400 units, dropped as in the large model, and one cosine of AdamW."""
-    config = penn_treebank_awd.get_config()
+    config = zoo.config("penn_treebank_awd")
     config.model.hidden_sizes = (800, 400)
     config.model.matmul_dtype = "float32"  # which a CPU multiplies faster than bfloat16
     config.optimizer.name = "adamw"

@@ -8,18 +8,18 @@ DIR holds ptb.train.txt, ptb.valid.txt and ptb.test.txt.
 
 from ml_collections import ConfigDict
 
-from configs import penn_treebank_rnn_bptt
+import zoo
 
 NUM_EPOCHS = 6
 
 
 def get_config() -> ConfigDict:
     """One layer of 200, tied embeddings, the gradient of whole chunks."""
-    config = penn_treebank_rnn_bptt.get_config()
+    config = zoo.config("penn_treebank_rnn_bptt")
     config.model.cell = "gru"
     config.model.truncation = 0
     config.model.embedding_dropout_rate = 0.2
     config.model.output_dropout_rate = 0.3
     config.optimizer.decay_recurrent_kernels = True
-    config.training.num_steps = NUM_EPOCHS * penn_treebank_rnn_bptt.STEPS_PER_EPOCH
+    config.training.num_steps = NUM_EPOCHS * config.evaluation.every_steps  # an epoch
     return config

@@ -8,14 +8,14 @@ DIR holds ptb.train.txt, ptb.valid.txt and ptb.test.txt.
 
 from ml_collections import ConfigDict
 
-from configs import penn_treebank_rnn_bptt
+import zoo
 
 NUM_EPOCHS = 11
 
 
 def get_config() -> ConfigDict:
     """Every previous state is held constant: the error flows no step back."""
-    config = penn_treebank_rnn_bptt.get_config()
+    config = zoo.config("penn_treebank_rnn_bptt")
     config.model.truncation = 1
-    config.training.num_steps = NUM_EPOCHS * penn_treebank_rnn_bptt.STEPS_PER_EPOCH
+    config.training.num_steps = NUM_EPOCHS * config.evaluation.every_steps  # an epoch
     return config

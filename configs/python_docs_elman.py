@@ -5,11 +5,11 @@ python train.py --config=configs/python_docs_elman.py --workdir=runs/python_docs
 
 from ml_collections import ConfigDict
 
-from configs import python_docs_lstm
+import zoo
 
 
 def get_config() -> ConfigDict:
     """As python_docs_lstm, but for the cell."""
-    config = python_docs_lstm.get_config()
+    config = zoo.config("python_docs_lstm")
     config.model.cell = "elman"
     return config

@@ -5,11 +5,11 @@ python train.py --config=configs/python_docs_gru.py --workdir=runs/python_docs_g
 
 from ml_collections import ConfigDict
 
-from configs import python_docs_lstm
+import zoo
 
 
 def get_config() -> ConfigDict:
     """As python_docs_lstm, but for the cell."""
-    config = python_docs_lstm.get_config()
+    config = zoo.config("python_docs_lstm")
     config.model.cell = "gru"
     return config

@@ -5,12 +5,12 @@ python train.py --config=configs/python_docs_lstm_large.py --workdir=runs/large
 
 from ml_collections import ConfigDict
 
-from configs import python_docs_lstm
+import zoo
 
 
 def get_config() -> ConfigDict:
     """Two layers of 512, tied embeddings, dropout against the small corpus."""
-    config = python_docs_lstm.get_config()
+    config = zoo.config("python_docs_lstm")
     config.data.sequence_length = 128
     config.model.embedding_size = 512
     config.model.hidden_sizes = (512, 512)

@@ -8,11 +8,11 @@ FILE is one file, split 90/5/5 by position, or a directory with train.txt, valid
 
 from ml_collections import ConfigDict
 
-from configs import penn_treebank_kneser_ney
+import zoo
 
 
 def get_config() -> ConfigDict:
     """All words are kept; --config.data.min_count=2 makes <unk> of those that occur once."""
-    config = penn_treebank_kneser_ney.get_config()
+    config = zoo.config("penn_treebank_kneser_ney")
     config.data.corpus = "text_file"
     return config

@@ -7,13 +7,13 @@ FILE is one file, split 90/5/5 by position, or a directory with train.txt, valid
 
 from ml_collections import ConfigDict
 
-from configs import python_docs_lstm
+import zoo
 from zoo.training.config import leave_open
 
 
 def get_config() -> ConfigDict:
     """The default model on a corpus of the user; characters seen once are unknown."""
-    config = python_docs_lstm.get_config()
+    config = zoo.config("python_docs_lstm")
     config.data.corpus = "text_file"
     config.data.min_count = 2
     config.evaluation.patience = 5

@@ -7,12 +7,12 @@ The text is downloaded, or read from input.txt in --config.data.directory=DIR.
 
 from ml_collections import ConfigDict
 
-from configs import python_docs_lstm
+import zoo
 
 
 def get_config() -> ConfigDict:
     """As python_docs_lstm, for a corpus twice as long."""
-    config = python_docs_lstm.get_config()
+    config = zoo.config("python_docs_lstm")
     config.data.corpus = "tiny_shakespeare"
     config.training.num_steps = 5000
     return config

@@ -10,7 +10,7 @@ not run to its end here.
 
 from ml_collections import ConfigDict
 
-from configs import penn_treebank_awd
+import zoo
 
 STEPS_PER_EPOCH = 372  # 2,088,628 tokens in 80 streams, in chunks of 70
 NUM_EPOCHS = 300
@@ -18,7 +18,7 @@ NUM_EPOCHS = 300
 
 def get_config() -> ConfigDict:
     """The recipe of the Penn Treebank with the published batches and dropout of WikiText-2."""
-    config = penn_treebank_awd.get_config()
+    config = zoo.config("penn_treebank_awd")
     config.data.corpus = "wikitext"
     config.data.batch_size = 80
     config.model.embedding_dropout_rate = 0.65

@@ -7,7 +7,7 @@ DIR holds wiki.train.tokens, wiki.valid.tokens and wiki.test.tokens.
 
 from ml_collections import ConfigDict
 
-from configs import penn_treebank_lstm_tied
+import zoo
 
 STEPS_PER_EPOCH = 2_983  # 2,088,628 tokens in 20 streams, in chunks of 35
 NUM_EPOCHS = 16
@@ -15,7 +15,7 @@ NUM_EPOCHS = 16
 
 def get_config() -> ConfigDict:
     """The Penn Treebank's recipe on a corpus twice as long, with 33,000 words."""
-    config = penn_treebank_lstm_tied.get_config()
+    config = zoo.config("penn_treebank_lstm_tied")
     config.data.corpus = "wikitext"
     config.training.num_steps = NUM_EPOCHS * STEPS_PER_EPOCH
     config.training.checkpoint_every_steps = STEPS_PER_EPOCH

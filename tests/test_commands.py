@@ -180,6 +180,8 @@ def test_list_names_all_there_is_without_jax():
         "architectures:",
         "recurrent_lm",
         "released checkpoints:",
+        "configs:",
+        "csv_classifier ",
         "corpora:",
         "python_docs",
         "corpora of labelled texts:",

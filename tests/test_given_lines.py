@@ -1,6 +1,7 @@
 """The texts that commands are given: one rule for arguments, files and pipes."""
 
 import io
+import itertools
 import os
 
 import pytest
@@ -35,16 +36,37 @@ def test_a_file_and_a_pipe_have_the_same_lines(tmp_path, pipe, content, lines):
     path = tmp_path / "texts.txt"
     path.write_bytes(content)
     pipe(content)
-    assert list(given_lines([], None)) == [[line] for line in lines]
+    assert [line for part in given_lines([], None) for line in part] == lines
     assert list(given_lines([], str(path))) == [lines]
     if any(lines):
         assert read_plain(str(path)).removesuffix("\n").split("\n") == lines
 
 
-def test_a_long_file_comes_in_parts(tmp_path):
+def test_a_long_file_and_a_long_pipe_come_in_parts(tmp_path, pipe):
     path = tmp_path / "texts.txt"
     path.write_text("x\n" * (LINES_A_CALL + 1))
     assert [len(part) for part in given_lines([], str(path))] == [LINES_A_CALL, 1]
+    pipe(path.read_bytes())
+    assert [len(part) for part in given_lines([], None)] == [LINES_A_CALL, 1]
+
+
+class Endless(io.BytesIO):
+    """A pipe on which lines come without end, in pieces that do not end where lines do."""
+
+    def read1(self, size=-1):
+        return b"one two\nthree\nfo"
+
+
+def test_a_pipe_without_end_is_worked_on(monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(Endless()))
+    parts = itertools.islice(given_lines([], None), 1000)
+    assert {tuple(part) for part in parts} == {("one two", "three"), ("foone two", "three")}
+
+
+def test_a_file_is_read_only_as_far_as_it_is_worked_on(tmp_path):
+    path = tmp_path / "texts.txt"
+    path.write_bytes(b"x\n" * (1 << 20) + b"\xff\n")  # what is wrong comes late
+    assert len(next(given_lines([], str(path)))) == LINES_A_CALL
 
 
 def test_lines_of_a_pipe_come_as_soon_as_they_are_written(monkeypatch):

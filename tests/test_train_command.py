@@ -7,21 +7,14 @@ import signal
 import sys
 
 import pytest
-from absl import flags
-from tiny_regression import regression_workload
 from tiny_run import CONFIG_FILE, ROOT, saved_bits, tiny_flags
 from train_process import TrainProcess, run_train
 
-from zoo.training import checkpoints, loop
+import zoo
+from zoo.__main__ import main
+from zoo.training import checkpoints
 
-OWN_FLAGS = (
-    *("config", "workdir", "allow_config_change"),
-    *("distributed", "coordinator", "num_processes", "process_id"),
-)
-pytestmark = [
-    pytest.mark.usefixtures("optax_dtypes"),
-    pytest.mark.filterwarnings(r"ignore:the load_module\(\) method"),  # of ml_collections
-]
+pytestmark = pytest.mark.usefixtures("optax_dtypes")
 
 
 @pytest.fixture
@@ -37,11 +30,6 @@ def command(monkeypatch, capsys):
             runpy.run_path(str(ROOT / "train.py"), run_name="__main__")
         except SystemExit as end:
             code = end.code
-        finally:
-            for name in list(flags.FLAGS):  # absl's own are defined once and have to stay
-                if name.split(".")[0] in OWN_FLAGS:
-                    delattr(flags.FLAGS, name)
-            flags.FLAGS.unparse_flags()
         return code or 0, *capsys.readouterr()
 
     yield run
@@ -145,7 +133,7 @@ def test_a_missing_flag_is_told_with_an_example(refused):
 def test_a_config_file_that_can_not_be_read(refused, tmp_path, more):
     path = tmp_path / "none.py"
     assert f"No such file or directory: '{path}'" in refused(f"--config={path}", *more)
-    assert f"Is a directory: '{tmp_path}'" in refused(f"--config={tmp_path}", *more)
+    assert f"{tmp_path} is no checkpoint" in refused(f"--config={tmp_path}", *more)
     assert "empty" in refused("--config=", *more)
     path.write_text("def get_config(:\n")
     assert "no Python file that can be run: invalid syntax" in refused(f"--config={path}", *more)
@@ -219,8 +207,7 @@ def test_a_loss_that_is_no_number(command, corpus, tmp_path):
     assert int(told[3]) == int(told[2]) - 1  # where it overflows depends on the processor
 
 
-def test_another_config_is_refused_unless_it_is_allowed(command, corpus, tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "build_workload", lambda config: regression_workload())
+def test_another_config_is_refused_unless_it_is_allowed(command, corpus, tmp_path):
     workdir = f"--workdir={tmp_path}"
     settings = {"training__num_steps": 2, "evaluation__every_steps": 2}
     code, printed, message = command(*tiny_flags(corpus, **settings), workdir)
@@ -236,6 +223,54 @@ def test_another_config_is_refused_unless_it_is_allowed(command, corpus, tmp_pat
     code, _, message = command(*tiny_flags(corpus, **settings), workdir, "--allow_config_change")
     assert (code, message) == (0, "")
     assert checkpoints.steps(tmp_path)[-1] == 4
+
+
+def test_zoo_train_takes_a_name_and_the_same_flags(capsys, corpus, tmp_path):
+    """Short flags for fields, in any order, and those of train.py."""
+    flags = tiny_flags(corpus, training__num_steps=2, evaluation__every_steps=2)[1:]
+    flags = [flag.replace("--config.", "--") for flag in flags[::2]] + flags[1::2]
+    words = ["train", flags[0], "python_docs_lstm", *flags[1:], "--workdir", str(tmp_path / "run")]
+    assert main(words) == 0
+    printed, message = capsys.readouterr()
+    assert message == ""
+    assert printed.splitlines()[-1].startswith("for the test split: python -m zoo evaluate ")
+    config = zoo.load(tmp_path / "run").config
+    assert (config["model"]["cell"], config["training"]["num_steps"]) == ("elman", 2)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], "--config is missing; type, for example: python -m zoo train python_docs_lstm"),
+        (["python_docs_lstm"], "--workdir is missing"),
+        (["python_docs_lstn", "--workdir=x"], "did you mean python_docs_lstm?"),
+        (["python_docs_lstm", "runs/x"], "unexpected argument 'runs/x'"),
+        (["python_docs_lstm", "--workdri=x"], "Did you mean: workdir"),
+        (["python_docs_lstm", "--workdir=x", "--config.=3"], "Could not parse ''"),
+        (["python_docs_lstm", "--workdir=x", "--config.model.cell.x=3"], "string indices"),
+        (["python_docs_lstm", "--workdir=x", "--model.cel=gru"], 'Did you mean "cell"'),
+        (["csv_classifier", "--workdir=x"], "--data.directory="),
+    ],
+)
+def test_mistakes_of_zoo_train_are_one_line(capsys, tmp_path, monkeypatch, words, expected):
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", *words]) == 2
+    printed, message = capsys.readouterr()
+    assert printed == ""
+    assert expected in message.replace("--config.data", "--data")
+    assert message.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_names_the_flags(capsys, command):
+    code, printed, _ = command("--help")
+    assert code == 0
+    assert printed.startswith("usage: python train.py --config=CONFIG --workdir=DIR")
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    for text in (printed, capsys.readouterr().out):
+        for flag in ("--workdir", "--allow_config_change", "--distributed", "--coordinator"):
+            assert flag in text
 
 
 def test_a_real_process_tells_its_progress_and_stops_at_ctrl_c(corpus, tmp_path):

@@ -11,9 +11,12 @@ Example:
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from zoo import by_name
+
 if TYPE_CHECKING:
     from zoo.data.corpora import register_corpus
     from zoo.data.examples import Labeled, Pair, Tagged
+    from zoo.data.vocabulary import build_vocabulary
     from zoo.decoding.generation import generate, stream_generate
     from zoo.decoding.settings import GenerationSettings
     from zoo.decoding.translation import Translation, translate
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from zoo.evaluation.interpolation import Mixture, mix
     from zoo.evaluation.neural_cache import NeuralCache
     from zoo.evaluation.perplexity import Score, evaluate, perplexity
+    from zoo.evaluation.probing import States, embedding, states
+    from zoo.evaluation.surprisal import Surprisal, surprisal
     from zoo.evaluation.tagger import TaggedSpan, Tagging, tag
     from zoo.evaluation.tagging import TaggingScores
     from zoo.evaluation.translating import TranslationScore, evaluate_translator
@@ -33,6 +38,10 @@ if TYPE_CHECKING:
     from zoo.layers.cells.base import Cell, Parameter
     from zoo.models.registry import list_models
     from zoo.models.trained import Checkpoint
+    from zoo.training.api import train
+    from zoo.training.config_files import config
+    from zoo.training.config_names import list_configs
+    from zoo.training.saving import build, save
 
     __version__: str
 
@@ -50,6 +59,8 @@ __all__ = [
     "Pair",
     "Parameter",
     "Score",
+    "States",
+    "Surprisal",
     "Tagged",
     "TaggedSpan",
     "Tagging",
@@ -59,20 +70,29 @@ __all__ = [
     "UserError",
     "__version__",
     "adapt",
+    "build",
+    "build_vocabulary",
     "classify",
+    "config",
+    "embedding",
     "evaluate",
     "evaluate_classifier",
     "evaluate_translator",
     "generate",
     "list_checkpoints",
+    "list_configs",
     "list_models",
     "load",
     "mix",
     "perplexity",
     "register_cell",
     "register_corpus",
+    "save",
+    "states",
     "stream_generate",
+    "surprisal",
     "tag",
+    "train",
     "translate",
 ]
 
@@ -90,6 +110,8 @@ _MODULE_OF = {
     "Pair": "zoo.data.examples",
     "Parameter": "zoo.layers.cells.base",
     "Score": "zoo.evaluation.perplexity",
+    "States": "zoo.evaluation.probing",
+    "Surprisal": "zoo.evaluation.surprisal",
     "Tagged": "zoo.data.examples",
     "TaggedSpan": "zoo.evaluation.tagger",
     "Tagging": "zoo.evaluation.tagger",
@@ -98,20 +120,29 @@ _MODULE_OF = {
     "TranslationScore": "zoo.evaluation.translating",
     "UserError": "zoo.errors",
     "adapt": "zoo.evaluation.adaptive",
+    "build": "zoo.training.saving",
+    "build_vocabulary": "zoo.data.vocabulary",
     "classify": "zoo.evaluation.classifying",
+    "config": "zoo.training.config_files",
+    "embedding": "zoo.evaluation.probing",
     "evaluate": "zoo.evaluation.perplexity",
     "evaluate_classifier": "zoo.evaluation.classifying",
     "evaluate_translator": "zoo.evaluation.translating",
     "generate": "zoo.decoding.generation",
     "list_checkpoints": "zoo.hub",
+    "list_configs": "zoo.training.config_names",
     "list_models": "zoo.models.registry",
     "load": "zoo.hub",
     "mix": "zoo.evaluation.interpolation",
     "perplexity": "zoo.evaluation.perplexity",
     "register_cell": "zoo.layers.cells",
     "register_corpus": "zoo.data.corpora",
+    "save": "zoo.training.saving",
+    "states": "zoo.evaluation.probing",
     "stream_generate": "zoo.decoding.generation",
+    "surprisal": "zoo.evaluation.surprisal",
     "tag": "zoo.evaluation.tagger",
+    "train": "zoo.training.api",
     "translate": "zoo.decoding.translation",
 }
 
@@ -136,5 +167,8 @@ def __getattr__(name: str) -> Any:
     return value
 
 
+by_name.load = lambda name: __getattr__("load")(name)
+
+
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

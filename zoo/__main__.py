@@ -12,16 +12,19 @@ from typing import NoReturn
 
 from zoo.commands import (
     classify,
+    compare,
     diagnose,
     evaluate,
     export,
     generate,
     listing,
     mix,
+    perplexity,
     release,
     report,
     serve,
     tag,
+    train,
     translate,
     verify,
 )
@@ -32,7 +35,10 @@ from zoo.terminal import end_process, run_program
 
 COMMANDS = {
     "list": listing,
+    "train": train,
     "evaluate": evaluate,
+    "compare": compare,
+    "perplexity": perplexity,
     "generate": generate,
     "classify": classify,
     "tag": tag,
@@ -46,6 +52,8 @@ COMMANDS = {
     "verify": verify,
 }
 _NO_CACHE = "compile everything, and store no compiled program"
+# The fields of a config that flags of commands stand for.
+_FIELDS = {"data_directory": "data.directory", "column": "data.text_column", "id": "data.id_column"}
 _OF_TRAINING = "a field of the config that the model was trained with"
 
 
@@ -71,7 +79,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str] | None) -> None:
     _check_words(sys.argv[1:] if arguments is None else arguments)
     parsed, rest = _parser().parse_known_args(arguments)
-    if rest:
+    command = COMMANDS[parsed.command]
+    if command is train:  # whose flags are the fields of its config
+        parsed.settings = rest
+    elif rest:
         raise UserError(
             f"unrecognized arguments: {' '.join(rest)}; see python -m zoo {parsed.command} --help"
         )
@@ -79,9 +90,11 @@ def _run(arguments: Sequence[str] | None) -> None:
     if not parsed.no_compilation_cache:
         keep_compiled_programs()
     try:
-        COMMANDS[parsed.command].run(parsed)
+        command.run(parsed)
     except UserError as error:
-        flags = {"data.directory": "--data_directory"} if "data_directory" in parsed else {}
+        if command is train:  # it has told its flags itself
+            raise
+        flags = {field: f"--{flag}" for flag, field in _FIELDS.items() if flag in parsed}
         raise UserError(with_flags(str(error), flags, _OF_TRAINING)) from error
 
 

@@ -19,7 +19,6 @@ from unittest import mock
 
 import pytest
 import tiny_checkpoints
-from absl import flags
 from campaign import hostile
 from campaign.attempts import fault_of
 from campaign.running import Ended, command_fault, fault_of_end, run
@@ -72,10 +71,13 @@ READ_ONLY = ("/dev/zero", "/dev/null", "/dev/tty", "/dev/stdin", "/proc/self/mem
 OUTPUTS = ("file", "directory", "output", "picture", "workdir")  # which as root could be replaced
 BASES: dict[str, tuple[str, ...]] = {
     "list": ("",),
+    "train": ("",),
     "generate": ("{lstm} --max_tokens=3",),
     "evaluate": ("{lstm} --text={text}", "{topics} --text={table}", "{german}"),
     "classify": ("{topics} text",),
     "translate": ("{german} text",),
+    "compare": ("{lstm} {counts} --text={text} --samples=10",),
+    "perplexity": ("{lstm} text", "{counts} --file={table} --column=text --format=csv"),
     "mix": ("{lstm} {counts} --tune={text} --text={text}",),
     "diagnose": ("{lstm} --text={text} --steps=2",),
     "export": ("{counts} {out}.arpa", "{lstm} {out}.safetensors"),
@@ -214,11 +216,6 @@ def run_train(arguments: Sequence[str]) -> Ended:
         with mock.patch.object(sys, "argv", ["train.py", *arguments]):
             return run(lambda: runpy.run_path(str(ROOT / "train.py"), run_name="__main__") and 0)
     finally:
-        for name in list(flags.FLAGS):  # absl's own are defined once and have to stay
-            if name.split(".")[0] in OWN_FLAGS:
-                delattr(flags.FLAGS, name)
-        flags.FLAGS.unparse_flags()
-        sys.modules.pop("config_config", None)  # what the file before this one defined
         logger.handlers[:] = handlers
         logger.setLevel(level)
 

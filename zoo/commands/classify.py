@@ -1,22 +1,38 @@
 """`python -m zoo classify`: the labels of texts, a JSON object a line."""
 
 import argparse
-import json
+from typing import TYPE_CHECKING
 
-from zoo.commands.lines import given_lines, tell_unknown
+from zoo.commands.lines import UnknownTokens
+from zoo.commands.rows import (
+    TABLES,
+    Row,
+    add_row_arguments,
+    check_row_arguments,
+    chosen_format,
+    given_rows,
+    row_writer,
+)
 from zoo.errors import UserError
 from zoo.special_tokens import UNKNOWN
+from zoo.types import Json
+
+if TYPE_CHECKING:
+    from zoo.evaluation.classifying import Classification, TrainedClassifier
 
 SUMMARY = "label texts with a classifier: a JSON object a text, on stdout"
 EXAMPLES = """\
 examples:
   python -m zoo classify runs/topics "The else clause runs when the loop ends."
   python -m zoo classify runs/topics --file=questions.txt
+  python -m zoo classify runs/topics --file=table.csv --column=text --id=ID --output=labels.csv
   cat questions.txt | python -m zoo classify runs/topics --tokens
   python -m zoo classify runs/topics "It raises an exception." --picture=tokens.png
 
 Texts are the arguments, or the lines of a file, or those of standard input; an empty one is
-labelled too. With --tokens each object holds the tokens that were read and how much of the pooled
+labelled too. With --column they are those of a table's rows, and the results are a table, too:
+the id or the text, the label and its probability, and with --top=5 the five most probable labels.
+With --tokens each object holds the tokens that were read and how much of the pooled
 vector comes from each. CHECKPOINT is a released name (see `python -m zoo list`), a run's
 directory, whose best step it then is, one step's directory, or a file that `export` wrote.
 """
@@ -27,7 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("checkpoint", metavar="CHECKPOINT", help="a released name, a directory or a file")
     add("texts", metavar="TEXT", nargs="*", help="a text to label")
-    add("--file", metavar="FILE", help="label the lines of a UTF-8 file")
+    add_row_arguments(parser, "label")
+    add("--top", type=int, metavar="K", help="give the K most probable labels of each text")
     add("--tokens", action="store_true", help="add the tokens and their weights")
     add("--picture", metavar="FILE", help="draw the tokens that decided: .png, .svg or .pdf")
 
@@ -38,26 +55,66 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         UserError: there is no text, or the checkpoint is no classifier.
     """
-    if arguments.texts and arguments.file:
-        raise UserError("there are texts and --file; give one of them")
+    check_row_arguments(arguments)
     if arguments.picture and not arguments.texts:
         raise UserError("--picture draws the texts of the command line; give one or more")
-    import zoo
+    if arguments.top is not None and arguments.top < 1:
+        raise UserError(f"--top is {arguments.top}; use at least 1, such as 5")
+    is_table = chosen_format(arguments, "jsonl", TABLES) != "jsonl"
+    if is_table and arguments.tokens:
+        raise UserError("--tokens are lists, which a table does not hold; use --format=jsonl")
+    from zoo.evaluation.classifying import TrainedClassifier, classify
+    from zoo.models.trained import require
 
-    checkpoint = zoo.load(arguments.checkpoint)
-    number, unknown = 0, {}
-    for texts in given_lines(arguments.texts, arguments.file):
-        results = zoo.classify(checkpoint, texts)
-        for result in results:
-            number += 1
-            if count := result.tokens.count(UNKNOWN):
-                unknown[number] = count
-            record = result.to_json()
-            if not arguments.tokens:
-                del record["tokens"], record["weights"]
-            print(json.dumps(record, ensure_ascii=False), flush=True)
-        if arguments.picture:
-            from zoo.diagnostics.deciding_tokens import draw_deciding_tokens
+    unknown = UnknownTokens()
+    with row_writer(arguments) as write:
+        checkpoint = require(arguments.checkpoint, TrainedClassifier)
+        for rows in given_rows(arguments):
+            results = classify(checkpoint, [row.text for row in rows])
+            for row, result in zip(rows, results, strict=True):
+                unknown.count(result.tokens.count(UNKNOWN))
+                make = _table_row if is_table else _record
+                write(make(checkpoint, row, result, arguments))
+            if arguments.picture:
+                from zoo.diagnostics.deciding_tokens import draw_deciding_tokens
 
-            draw_deciding_tokens(arguments.picture, results)
-    tell_unknown(unknown)
+                draw_deciding_tokens(arguments.picture, results)
+    unknown.tell()
+
+
+def _most_probable(result: "Classification", count: int) -> dict[str, float]:
+    """The most probable labels of a text with their probabilities, the first one first."""
+    order = sorted(result.probabilities, key=lambda label: -result.probabilities[label])
+    return {label: result.probabilities[label] for label in order[:count]}
+
+
+def _record(
+    checkpoint: "TrainedClassifier",
+    row: Row,
+    result: "Classification",
+    arguments: argparse.Namespace,
+) -> Json:
+    """What a text comes to as JSON."""
+    del checkpoint
+    record = result.to_json()
+    if arguments.top is not None:
+        record["probabilities"] = _most_probable(result, arguments.top)
+    left_out = (() if arguments.tokens else ("tokens", "weights")) + (("text",) if row.key else ())
+    return row.key | {name: value for name, value in record.items() if name not in left_out}
+
+
+def _table_row(
+    checkpoint: "TrainedClassifier",
+    row: Row,
+    result: "Classification",
+    arguments: argparse.Namespace,
+) -> Json:
+    """What a text comes to as a row of a table: its id or itself, and its labels."""
+    cells: Json = dict(row.key) or {"text": row.text}
+    if checkpoint.labels.multiple:
+        separator = checkpoint.config.get("data", {}).get("label_separator") or ","
+        cells["labels"] = separator.join(result.labels)
+    for rank, (label, value) in enumerate(_most_probable(result, arguments.top or 1).items()):
+        number = f"_{rank + 1}" if rank or checkpoint.labels.multiple else ""
+        cells |= {f"label{number}": label, f"probability{number}": value}
+    return cells

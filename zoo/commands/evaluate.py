@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -16,6 +17,7 @@ from zoo.commands.lines import read_plain
 from zoo.data.splits import SPLITS
 from zoo.errors import UserError
 from zoo.evaluation.modes import MODES
+from zoo.report.seeds import Spread, expand, spreads
 from zoo.types import Json
 
 if TYPE_CHECKING:
@@ -28,12 +30,15 @@ examples:
   python -m zoo evaluate runs/demo --split=test
   python -m zoo evaluate runs/demo --split=test --mode=sentence --json
   python -m zoo evaluate runs/demo --text=notes.txt
+  python -m zoo evaluate runs/five_seeds --split=test
   python -m zoo evaluate runs/topics --split=test --picture=confusion.png
   python -m zoo evaluate runs/topics --text=labelled.csv --json
   python -m zoo evaluate runs/toy_german --split=test --beam_size=5
   python -m zoo evaluate runs/toy_german --source=my.de --target=my.en --json
 
-Of a language model every token is scored, each sentence's end among them, and none twice.
+Of a language model every token is scored, each sentence's end among them, and none twice. Of
+several models, and of a run of several seeds (training.num_seeds), the mean of each score and its
+standard deviation over the models are given, too.
 CHECKPOINT is a released name (see `python -m zoo list`), a run's directory, whose best step it
 then is, one step's directory, or a file that `export` wrote.
 """
@@ -42,7 +47,10 @@ then is, one step's directory, or a file that `export` wrote.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of this command."""
     parser.add_argument(
-        "checkpoint", metavar="CHECKPOINT", help="a released name, a directory or a file"
+        "checkpoints",
+        nargs="+",
+        metavar="CHECKPOINT",
+        help="a released name, a directory or a file; one or several",
     )
     source = parser.add_mutually_exclusive_group()
     source.add_argument(
@@ -86,7 +94,11 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         UserError: the checkpoint, the corpus or the text file is missing or damaged.
     """
-    record = measure(arguments)
+    names = expand(arguments.checkpoints)
+    if len(names) > 1:
+        _run_several(names, arguments)
+        return
+    record = measure(arguments, names[0])
     if arguments.json:
         print(json.dumps(record, ensure_ascii=False))
         return
@@ -108,8 +120,58 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"\n{type_table(rows)}")
 
 
-def measure(arguments: argparse.Namespace) -> Json:
-    """The scores by name, of what the arguments say; errors as those of `run`."""
+def _run_several(names: list[str], arguments: argparse.Namespace) -> None:
+    """Scores the text with several models, and prints each score, the mean and the spread."""
+    if arguments.picture:
+        raise UserError("--picture draws the confusions of one classifier; give one CHECKPOINT")
+    records = [measure(arguments, name) for name in names]
+    found = spreads([score_values(record) for record in records])
+    if arguments.json:
+        mean = {name: one.mean for name, one in found.items()}
+        spread = {name: one.standard_deviation for name, one in found.items()}
+        record = {"runs": records, "mean": mean, "standard_deviation": spread}
+        print(json.dumps(record, ensure_ascii=False))
+        return
+    print(spread_table(names, found))
+
+
+def score_values(record: Json) -> dict[str, float]:
+    """The scores in what `measure` gives, without counts and settings."""
+    return {
+        name: value
+        for name, value in record.items()
+        if isinstance(value, float) and not name.startswith(("dynamic_", "cache_"))
+    }
+
+
+def spread_table(names: Sequence[str], found: Mapping[str, Spread]) -> str:
+    """The mean, the standard deviation and each value of scores, as a table.
+
+    Example:
+        >>> print(spread_table(["a", "b"], {"bleu": Spread(31.0, 1.4142, (30.0, 32.0))}))
+        run        bleu
+        a       30.0000
+        b       32.0000
+        mean    31.0000
+        spread   1.4142
+    """
+    rows = [["run", *found]]
+    for number, name in enumerate(names):
+        rows.append([name, *(f"{one.values[number]:.4f}" for one in found.values())])
+    rows.append(["mean", *(f"{one.mean:.4f}" for one in found.values())])
+    rows.append(["spread", *(f"{one.standard_deviation:.4f}" for one in found.values())])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if number else cell.ljust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    )
+
+
+def measure(arguments: argparse.Namespace, name: str) -> Json:
+    """The scores of one model by name, of what the arguments say; errors as those of `run`."""
     own = arguments.text or arguments.source
     check_adapting(arguments)
     if own is not None and arguments.data_directory is not None and not reads_corpus(arguments):
@@ -122,7 +184,7 @@ def measure(arguments: argparse.Namespace) -> Json:
     from zoo.tasks.registry import find_task
     from zoo.tasks.task import Request
 
-    checkpoint = zoo.load(arguments.checkpoint)
+    checkpoint = zoo.load(name)
     task = find_task(checkpoint.config["model"]["architecture"])
     _check_flags(task, arguments)
     files = (arguments.text, arguments.source, arguments.target)

@@ -1,12 +1,13 @@
 """The texts that a command is given: its arguments, the lines of a file, or standard input."""
 
 import io
+import itertools
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
-from zoo.data.text_reading import read_lines, read_text, readable, text_lines
+from zoo.data.text_reading import line_groups, read_lines, read_text, readable
 from zoo.errors import UserError
 from zoo.special_tokens import UNKNOWN
 
@@ -14,7 +15,9 @@ LINES_A_CALL = 1024  # so that a long file is worked on, and shown, piece by pie
 
 
 def given_lines(texts: Sequence[str], file: str | None) -> Iterator[list[str]]:
-    """The texts, so many at a time; lines that are piped in come one by one.
+    """The texts, so many at a time; of a pipe, those lines together that have come together.
+
+    Never all lines of a file or a pipe are in memory.
 
     Args:
         texts: the arguments; none for the file or, without one, standard input.
@@ -29,28 +32,43 @@ def given_lines(texts: Sequence[str], file: str | None) -> Iterator[list[str]]:
         yield list(texts)
         return
     if file:
-        lines = [line.removesuffix("\n") for line in read_lines(Path(file), blank_is_text=True)]
-        yield from (lines[at : at + LINES_A_CALL] for at in range(0, len(lines), LINES_A_CALL))
+        lines = (line.removesuffix("\n") for line in read_lines(Path(file), blank_is_text=True))
+        while some := list(itertools.islice(lines, LINES_A_CALL)):
+            yield some
         return
     if sys.stdin is None or sys.stdin.isatty():
         raise UserError("there is no text; give one, or --file=FILE, or pipe lines in")
     with readable("standard input"):
-        for line in text_lines(cast(io.BufferedIOBase, sys.stdin.buffer), "standard input"):
-            yield [line.removesuffix("\n")]
+        for group in line_groups(cast(io.BufferedIOBase, sys.stdin.buffer), "standard input"):
+            for at in range(0, len(group), LINES_A_CALL):
+                yield [line.removesuffix("\n") for line in group[at : at + LINES_A_CALL]]
 
 
-def tell_unknown(counts: Mapping[int, int]) -> None:
-    """Says how many tokens a model read as `<unk>`, if any.
+class UnknownTokens:
+    """How many tokens a model read as `<unk>`, over texts that are counted one by one.
 
-    Args:
-        counts: how many, by the number of each text that has one or more.
+    Attributes:
+        num_texts: the texts so far.
     """
-    if counts:
-        print(
-            f"note: {sum(counts.values())} of the tokens read are not in the model's vocabulary "
-            f"({UNKNOWN}), the first in text {min(counts)}",
-            file=sys.stderr,
-        )
+
+    def __init__(self) -> None:
+        self.num_texts = self._num_unknown = self._first = 0
+
+    def count(self, num_unknown: int) -> int:
+        """Counts one more text, and returns its number, from 1."""
+        self.num_texts += 1
+        self._num_unknown += num_unknown
+        self._first = self._first or (self.num_texts if num_unknown else 0)
+        return self.num_texts
+
+    def tell(self) -> None:
+        """Says how many there were, if any, and where the first was."""
+        if self._num_unknown:
+            print(
+                f"note: {self._num_unknown} of the tokens read are not in the model's vocabulary "
+                f"({UNKNOWN}), the first in text {self._first}",
+                file=sys.stderr,
+            )
 
 
 def read_plain(file: str) -> str:

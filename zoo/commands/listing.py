@@ -1,8 +1,8 @@
-"""`python -m zoo list`: architectures, released checkpoints and corpora by name."""
+"""`python -m zoo list`: architectures, released checkpoints, configs and corpora by name."""
 
 import argparse
 
-SUMMARY = "list architectures, released checkpoints and corpora"
+SUMMARY = "list architectures, released checkpoints, configs and corpora"
 EXAMPLES = """\
 example:
   python -m zoo list
@@ -19,11 +19,13 @@ def run(arguments: argparse.Namespace) -> None:
     from zoo.data.examples import KINDS
     from zoo.hub import list_checkpoints
     from zoo.models.registry import ARCHITECTURES
+    from zoo.training.config_names import config_summaries
 
     models = {name: architecture.summary for name, architecture in sorted(ARCHITECTURES.items())}
     checkpoints = {checkpoint.name: checkpoint.summary for checkpoint in list_checkpoints()}
     _print_section("architectures", models)
     _print_section("released checkpoints", checkpoints)
+    _print_section("configs", config_summaries())
     for gives, title in KINDS.items():
         names = list_corpora(gives)
         _print_section(title, {name: find_corpus(name, gives).origin for name in names})

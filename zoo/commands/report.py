@@ -1,6 +1,11 @@
 """`python -m zoo report`: the page of a run, or of several side by side."""
 
 import argparse
+import json
+from pathlib import Path
+
+from zoo.errors import WRONG_FORM, UserError
+from zoo.types import Json
 
 SUMMARY = "write a run's report.html again, or a page that compares runs"
 EXAMPLES = """\
@@ -8,7 +13,9 @@ examples:
   python -m zoo report runs/lstm
   python -m zoo report runs/lstm runs/gru runs/elman --output=cells.html
 
-The page holds all it needs. A run that is still going on, or was stopped, has a page too.
+The page holds all it needs. Of a run of several seeds (training.num_seeds), and of runs that differ
+in their seed alone, it has the mean of each score and its standard deviation. A run that is still
+going on, or was stopped, has a page too.
 """
 
 
@@ -18,17 +25,58 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", metavar="FILE", help="the page (default: report.html in the first run)"
     )
+    parser.add_argument(
+        "--json", action="store_true", help="print the scores as one JSON object, and make no page"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Writes the page and says where.
+    """Writes the page and says where, or prints the scores.
 
     Raises:
         UserError: a directory is no run, or several runs are given without a page to write.
     """
-    from zoo.errors import UserError
     from zoo.report.page import write_report
 
+    if arguments.json and arguments.output is not None:
+        raise UserError("--json makes no page; leave out --output, or --json")
+    if arguments.json:
+        try:
+            print(json.dumps(_scores(arguments.runs)))
+        except WRONG_FORM as error:
+            if isinstance(error, UserError):
+                raise
+            raise UserError(f"the records of a run have another form: {error}") from error
+        return
     if len(arguments.runs) > 1 and arguments.output is None:
         raise UserError("a page that compares runs needs a place; give --output=FILE.html")
     print(write_report(arguments.runs, arguments.output))
+
+
+def _scores(names: list[str]) -> Json:
+    """Each run's best step and scores, and the spread of those that differ in their seed alone."""
+    from zoo.report.page import best_scores
+    from zoo.report.seeds import groups, read_with_members, spreads
+
+    found = [read_with_members(Path(name).expanduser()) for name in names]
+    runs = [one for record in found for one in (record.members or (record,))]
+    best = [best_scores(one) for one in runs]
+    told: Json = {
+        "runs": [
+            {"run": one.name, "best_step": step, "scores": scores}
+            for one, (step, scores) in zip(runs, best, strict=True)
+        ],
+        "seeds": [],
+    }
+    for numbers in groups([one.config for one in runs]):
+        of_scores = spreads([best[number][1] for number in numbers])
+        told["seeds"].append(
+            {
+                "runs": [runs[number].name for number in numbers],
+                "mean": {name: one.mean for name, one in of_scores.items()},
+                "standard_deviation": {
+                    name: one.standard_deviation for name, one in of_scores.items()
+                },
+            }
+        )
+    return told

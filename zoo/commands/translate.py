@@ -1,24 +1,41 @@
 """`python -m zoo translate`: a line in, its translation out."""
 
 import argparse
-import json
 import sys
+from typing import TYPE_CHECKING
 
-from zoo.commands.lines import given_lines, tell_unknown
+from zoo.commands.lines import UnknownTokens
+from zoo.commands.rows import (
+    TABLES,
+    Row,
+    add_row_arguments,
+    check_row_arguments,
+    chosen_format,
+    given_rows,
+    row_writer,
+)
 from zoo.errors import UserError
 from zoo.special_tokens import UNKNOWN
 from zoo.types import Json
+
+if TYPE_CHECKING:
+    from zoo.decoding.translation import Translation
+
+FORMATS = (*TABLES, "text")
 
 SUMMARY = "translate texts with an encoder-decoder: a line each, on stdout"
 EXAMPLES = """\
 examples:
   python -m zoo translate runs/toy "der alte Hund schläft ."
   python -m zoo translate runs/toy --file=source.txt > translations.txt
+  python -m zoo translate runs/toy --file=table.csv --column=de --id=ID --output=english.csv
   cat source.txt | python -m zoo translate runs/toy --beam_size=1
   python -m zoo translate runs/toy "die Frau ruft das Kind an ." --json --picture=alignment.png
 
 Texts are the arguments, or the lines of a file, or those of standard input; translations come a
-line each, in the same order, and an empty line is one too. CHECKPOINT is a released name (see
+line each, in the same order, and an empty line is one too. With --column the texts are those of a
+table's rows, and the results are a table, too: the id or the text, the translation and its score,
+log p(translation | text) / tokens^length_penalty in nats. CHECKPOINT is a released name (see
 `python -m zoo list`), a run's directory, whose best step it then is, one step's directory, or a
 file that `export` wrote.
 """
@@ -29,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("checkpoint", metavar="CHECKPOINT", help="a released name, a directory or a file")
     add("texts", metavar="TEXT", nargs="*", help="a text to translate")
-    add("--file", metavar="FILE", help="translate the lines of a UTF-8 file")
+    add_row_arguments(parser, "translate", FORMATS)
     add("--beam_size", type=int, help="width of the search; 1 is greedy (default: 5)")
     add(
         "--length_penalty",
@@ -39,9 +56,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--temperature", type=float, default=0.0, help="draw instead of searching, if above 0")
     add("--seed", type=int, default=0, help="of what is drawn (default: 0)")
-    add("--n_best", type=int, default=1, help="with --json: so many translations of each text")
+    add(
+        "--n_best",
+        type=int,
+        default=1,
+        help="translations of each text, as JSON or a table",
+    )
     add("--too_long", choices=("cut", "refuse"), default="cut", help="what to do with long texts")
-    add("--json", action="store_true", help="a JSON object a text, with scores and attention")
+    add("--json", action="store_true", help="a JSON object a text, with attention: --format=jsonl")
     add("--picture", metavar="FILE", help="draw the first text's alignment: .png, .svg or .pdf")
 
 
@@ -51,13 +73,16 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         UserError: there is no text, or the checkpoint is no translator.
     """
-    if arguments.texts and arguments.file:
-        raise UserError("there are texts and --file; give one of them")
-    if arguments.n_best > 1 and not arguments.json:
-        raise UserError("--n_best needs --json, since a text has one line otherwise")
+    check_row_arguments(arguments)
+    if arguments.json and arguments.format not in (None, "jsonl"):
+        raise UserError(f"--json and --format={arguments.format} are two formats; give one of them")
+    usual = "jsonl" if arguments.json else "text"
+    chosen = "jsonl" if arguments.json else chosen_format(arguments, usual, FORMATS)
+    arguments.format = chosen
+    if arguments.n_best > 1 and chosen == "text":
+        raise UserError("--n_best needs --json or a table, since a text has one line otherwise")
     import zoo
 
-    checkpoint = zoo.load(arguments.checkpoint)
     names = ("length_penalty", "temperature", "seed", "n_best")
     settings: Json = {name: getattr(arguments, name) for name in names}
     settings["beam_size"] = (
@@ -65,22 +90,36 @@ def run(arguments: argparse.Namespace) -> None:
         if arguments.beam_size is not None
         else (1 if arguments.temperature else 5)
     )
-    picture, number, unknown = arguments.picture, 0, {}
-    for texts in given_lines(arguments.texts, arguments.file):
-        for result in zoo.translate(checkpoint, texts, **settings):
-            number += 1
-            if count := result.source_tokens.count(UNKNOWN):
-                unknown[number] = count
-            if result.is_cut:
-                _tell_cut(number, refuse=arguments.too_long == "refuse")
-            line = json.dumps(result.to_json(), ensure_ascii=False) if arguments.json else ""
-            print(line or result.text, flush=True)
-            if picture:
-                from zoo.diagnostics.alignment import draw_alignment
+    picture, unknown = arguments.picture, UnknownTokens()
+    with row_writer(arguments, usual, FORMATS) as write:
+        checkpoint = zoo.load(arguments.checkpoint)
+        for rows in given_rows(arguments):
+            texts = [row.text for row in rows]
+            results = zoo.translate(checkpoint, texts, **settings, first_text=unknown.num_texts)
+            for row, result in zip(rows, results, strict=True):
+                number = unknown.count(result.source_tokens.count(UNKNOWN))
+                if result.is_cut:
+                    _tell_cut(number, refuse=arguments.too_long == "refuse")
+                write(_row(row, result, chosen, arguments.n_best))
+                if picture:
+                    from zoo.diagnostics.alignment import draw_alignment
 
-                draw_alignment(picture, result)
-                picture = None
-    tell_unknown(unknown)
+                    draw_alignment(picture, result)
+                    picture = None
+    unknown.tell()
+
+
+def _row(row: Row, result: "Translation", chosen: str, n_best: int) -> Json:
+    """What a text comes to, in one of the formats."""
+    if chosen in ("jsonl", "text"):
+        return row.key | result.to_json()
+    cells: Json = dict(row.key) or {"source": row.text}
+    found = [(result.text, result.score), *result.others]
+    for rank in range(n_best):
+        text, score = found[rank] if rank < len(found) else ("", "")
+        number = f"_{rank + 1}" if rank else ""
+        cells |= {f"translation{number}": text, f"score{number}": score}
+    return cells
 
 
 def _tell_cut(number: int, *, refuse: bool) -> None:

@@ -7,7 +7,7 @@ import dataclasses
 import json
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from zoo.data.config import LabeledDataConfig
@@ -64,14 +64,8 @@ def read_rows(path: Path, columns: Columns) -> Iterator[Labeled]:
       UserError: if the table cannot be read, lacks a column or has no rows or labels; or for the
         first row of the wrong form, which is named.
     """
-    kind = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
-    if kind not in TABLE_SUFFIXES:
-        raise UserError(f"{path} ends with {kind!r}; use one of {', '.join(TABLE_SUFFIXES)}")
-    if kind == ".jsonl":
-        rows = json_rows(path)
-    else:
-        wanted = dict.fromkeys(columns.texts, "text_column") | {columns.label: "label_column"}
-        rows = csv_rows(path, wanted, has_quotes=kind == ".csv")
+    wanted = dict.fromkeys(columns.texts, "text_column") | {columns.label: "label_column"}
+    rows = _rows(path, wanted)
     names, labels = columns.texts, _LabelReader(columns)
     num_rows = num_labeled = 0
     for row, place in rows:
@@ -119,6 +113,42 @@ def labeled_rows(labels: Sequence[tuple[str, ...]], place: str) -> list[int]:
             file=sys.stderr,
         )
     return rows
+
+
+def text_rows(path: Path, *, text_column: str, id_column: str = "") -> Iterator[tuple[object, str]]:
+    """Yield the texts of a table's rows, a few in memory at a time, each with its id.
+
+    Args:
+        path: a .csv, .tsv or .jsonl, which may be packed with .gz.
+        text_column: name of the column, or key, of the text; several, with commas between, are
+            joined.
+        id_column: name of the column of the id; "" for none, which gives None.
+
+    Raises:
+        UserError: as `read_rows`.
+    """
+    names = Columns(text_column).texts
+    wanted = dict.fromkeys(names, "text_column")
+    for row, place in _rows(path, wanted | ({id_column: "id_column"} if id_column else {})):
+        if id_column and id_column not in row:
+            raise _no_key(row, id_column, "id_column", place)
+        text = " ".join(_read_text(row, name, place) for name in names)
+        yield (row[id_column] if id_column else None), text
+
+
+def _rows(path: Path, wanted: Mapping[str, str]) -> Iterator[tuple[Json, str]]:
+    """The rows of a table by the names of its columns, and their places.
+
+    Args:
+      path: the table.
+      wanted: for each column that must be there, the field of the config that names it.
+    """
+    kind = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+    if kind not in TABLE_SUFFIXES:
+        raise UserError(f"{path} ends with {kind!r}; use one of {', '.join(TABLE_SUFFIXES)}")
+    if kind == ".jsonl":
+        return json_rows(path)
+    return csv_rows(path, wanted, has_quotes=kind == ".csv")
 
 
 def json_rows(path: Path) -> Iterator[tuple[Json, str]]:

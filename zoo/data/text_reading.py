@@ -237,15 +237,29 @@ def text_lines(file: io.BufferedIOBase, name: str, limit: float = math.inf) -> I
     >>> list(text_lines(io.BytesIO(b"\xef\xbb\xbfred\r\nblue"), "colours.txt"))
     ['red\n', 'blue']
     """
+    for lines in line_groups(file, name, limit):
+        yield from lines
+
+
+def line_groups(file: io.BufferedIOBase, name: str, limit: float = math.inf) -> Iterator[list[str]]:
+    """Yield the lines of bytes as `text_lines` does, those that came together as one list.
+
+    Args:
+      file: the bytes: an open file, or a pipe.
+      name: of the file, for messages.
+      limit: the largest number of bytes that a packed file may unpack to.
+    """
     pending: list[str] = []  # what has come of a line
     for text in _decoded(file, name, limit):
         first, *others = text.split("\n")
         pending.append(first)
-        for part in others:
-            yield "".join(pending).removesuffix("\r") + "\n"
-            pending = [part]
+        if others:
+            *whole, last = others
+            start = "".join(pending)
+            yield [line.removesuffix("\r") + "\n" for line in (start, *whole)]
+            pending = [last]
     if rest := "".join(pending):
-        yield rest
+        yield [rest]
 
 
 def _decoded(file: io.BufferedIOBase, name: str, limit: float) -> Iterator[str]:

@@ -20,9 +20,10 @@ from zoo.decoding.sampling import sample
 from zoo.decoding.settings import GenerationSettings, Stop
 from zoo.decoding.text import TextStream, default_stop, prompt_inputs
 from zoo.errors import UserError
+from zoo.given import given_texts
 from zoo.layers.masks import select
 from zoo.models.output import LanguageModel
-from zoo.models.trained import TrainedModel, require_language_model
+from zoo.models.trained import ModelOrName, TrainedModel, require_language_model
 from zoo.special_tokens import END_ID, START_ID
 from zoo.types import Params, PyTree
 
@@ -45,15 +46,15 @@ class DecodingState(NamedTuple):
 
 
 @overload
-def generate(checkpoint: TrainedModel, prompt: str = "", **settings: Any) -> str: ...
+def generate(checkpoint: ModelOrName, prompt: str = "", **settings: Any) -> str: ...
 
 
 @overload
-def generate(checkpoint: TrainedModel, prompt: Sequence[str], **settings: Any) -> list[str]: ...
+def generate(checkpoint: ModelOrName, prompt: Sequence[str], **settings: Any) -> list[str]: ...
 
 
 def generate(  # type: ignore[misc]  # the overloads leave the settings' names to this line
-    checkpoint: TrainedModel,
+    checkpoint: ModelOrName,
     prompt: str | Sequence[str] = "",
     *,
     max_tokens: int = GenerationSettings.max_tokens,
@@ -71,7 +72,7 @@ def generate(  # type: ignore[misc]  # the overloads leave the settings' names t
     same prompt given several times gives several samples.
 
     Args:
-        checkpoint: what `zoo.load` gives.
+        checkpoint: what `zoo.load` gives, or a name that it takes.
         prompt: the beginning of the text, or several; "" starts at `<s>`.
         max_tokens: how many tokens are drawn at most, sentence ends included.
         temperature: divides the logits; 0 takes the most probable token each time (greedy).
@@ -112,23 +113,24 @@ def generate(  # type: ignore[misc]  # the overloads leave the settings' names t
         stop=stop,
         allow_unknown=allow_unknown,
     )
-    prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+    prompts = given_texts(prompt, "prompt")
     if not prompts:
         raise UserError("the list of prompts is empty; give one prompt or more, such as ['']")
     texts = list(prompts)
-    inputs = _read_inputs(checkpoint, prompts)
-    for pieces in _generate_pieces(checkpoint, prompts, inputs, settings):
+    model = require_language_model(checkpoint)
+    inputs = _read_inputs(model, prompts)
+    for pieces in _generate_pieces(model, prompts, inputs, settings):
         texts = [text + piece for text, piece in zip(texts, pieces, strict=True)]
     return texts[0] if isinstance(prompt, str) else texts
 
 
 def stream_generate(
-    checkpoint: TrainedModel, prompt: str = "", settings: GenerationSettings | None = None
+    checkpoint: ModelOrName, prompt: str = "", settings: GenerationSettings | None = None
 ) -> Iterator[str]:
     """Generates as `generate` does and gives the text while it is made.
 
     Args:
-        checkpoint: what `zoo.load` gives.
+        checkpoint: what `zoo.load` gives, or a name that it takes.
         prompt: the beginning of the text.
         settings: None for the defaults.
 
@@ -139,16 +141,17 @@ def stream_generate(
         PromptWarning: the vocabulary lacks a character or word of the prompt. It comes before the
             first piece, so that a program never tells of it in the middle of a text.
     """
-    inputs = _read_inputs(checkpoint, [prompt])
+    prompt = given_texts(prompt, "prompt")[0]
+    model = require_language_model(checkpoint)
+    inputs = _read_inputs(model, [prompt])
     yield prompt
     settings = settings or GenerationSettings()
-    for (piece,) in _generate_pieces(checkpoint, [prompt], inputs, settings):
+    for (piece,) in _generate_pieces(model, [prompt], inputs, settings):
         yield piece
 
 
 def _read_inputs(checkpoint: TrainedModel, prompts: list[str]) -> list[list[int]]:
     """Returns the tokens of each prompt; it warns of those that the vocabulary lacks."""
-    require_language_model(checkpoint)
     return [prompt_inputs(checkpoint.vocabulary, prompt) for prompt in prompts]
 
 

@@ -5,6 +5,7 @@ import math
 from typing import Literal, get_args
 
 from zoo.errors import UserError
+from zoo.given import check_kinds
 
 Stop = Literal["end", "length"]
 STOPS: tuple[Stop, ...] = get_args(Stop)
@@ -44,7 +45,8 @@ class GenerationSettings:
     allow_unknown: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.max_tokens, int) or self.max_tokens < 1:
+        check_kinds(self)
+        if self.max_tokens < 1:
             raise UserError(f"max_tokens is {self.max_tokens}; use at least 1, such as 200")
         if not 0 <= self.temperature < math.inf:
             raise UserError(

@@ -17,8 +17,9 @@ from zoo.data.labeled_batching import cut_rows, encode_texts, pad
 from zoo.data.vocabulary import Vocabulary
 from zoo.decoding.beam_search import Hypotheses, beam_search, draw_sequences
 from zoo.errors import UserError
+from zoo.given import check_kinds, given_texts
 from zoo.models.output import Model
-from zoo.models.trained import Checkpoint, Kind, TrainedModel, require
+from zoo.models.trained import Checkpoint, Kind, ModelOrName, require
 from zoo.progress import track
 from zoo.special_tokens import END, END_ID
 from zoo.types import Json, Params
@@ -54,7 +55,7 @@ class Translation:
     score: float
     source_tokens: tuple[str, ...]
     tokens: tuple[str, ...]
-    attention: np.ndarray | None
+    attention: np.ndarray | None = dataclasses.field(compare=False)
     others: tuple[tuple[str, float], ...] = ()
     is_cut: bool = False
 
@@ -65,7 +66,7 @@ class Translation:
         return {**vars(self), "attention": attention, "others": others}
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class TrainedTranslator(Checkpoint):
     """A trained encoder-decoder; `vocabulary` is that of its targets.
 
@@ -85,6 +86,10 @@ class TrainedTranslator(Checkpoint):
 
     source_vocabulary: Vocabulary
     lowercase: bool = False
+
+    def _inputs(self) -> str:
+        source = f"{len(self.source_vocabulary):,} {self.source_vocabulary.kind}"
+        return f"{source} to {super()._inputs()}"
 
     @property
     def vocabulary_record(self) -> Json:
@@ -107,6 +112,8 @@ class SearchSettings:
         temperature: above 0, draw one translation with this temperature instead of a search.
         seed: of what is drawn.
         n_best: how many translations of each source, at most K.
+        first_text: the number of the first text; text i draws with the seed and first_text + i, so
+            that texts given in parts draw as they would together.
     """
 
     beam_size: int = 5
@@ -114,8 +121,10 @@ class SearchSettings:
     temperature: float = 0.0
     seed: int = 0
     n_best: int = 1
+    first_text: int = 0
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         if not 1 <= self.beam_size <= MAX_BEAM_SIZE:
             raise UserError(f"beam_size is {self.beam_size}; use 1 to {MAX_BEAM_SIZE}, such as 5")
         if not 1 <= self.n_best <= self.beam_size:
@@ -126,8 +135,9 @@ class SearchSettings:
         for name in ("length_penalty", "temperature"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise UserError(f"{name} is {getattr(self, name)}; use 0 or more")
-        if not 0 <= self.seed < 2**32:
-            raise UserError(f"seed is {self.seed}; use 0 to {2**32 - 1}")
+        for name in ("seed", "first_text"):
+            if not 0 <= getattr(self, name) < 2**32:
+                raise UserError(f"{name} is {getattr(self, name)}; use 0 to {2**32 - 1}")
         if self.temperature and self.beam_size > 1:
             raise UserError(
                 f"temperature is {self.temperature} and beam_size {self.beam_size}; "
@@ -136,12 +146,12 @@ class SearchSettings:
 
 
 def translate(
-    checkpoint: TrainedModel, texts: str | Sequence[str], **settings: Any
+    checkpoint: ModelOrName, texts: str | Sequence[str], **settings: Any
 ) -> list[Translation]:
     """Translates texts. What a text becomes does not depend on the others.
 
     Args:
-        checkpoint: what `zoo.load` gives of a translator.
+        checkpoint: what `zoo.load` gives of a translator, or a name that it takes.
         texts: the texts, or one; a newline counts as a space.
         **settings: the fields of `SearchSettings`, such as beam_size.
 
@@ -168,7 +178,7 @@ def translate(
     """
     trained = require(checkpoint, TrainedTranslator)
     chosen = SearchSettings(**settings)
-    texts = [texts] if isinstance(texts, str) else list(texts)
+    texts = given_texts(texts)
     for number, text in enumerate(texts, 1):
         require_whole_characters(text, f"text {number}")
     given = [" ".join((text.lower() if trained.lowercase else text).split()) for text in texts]
@@ -217,6 +227,7 @@ def _search(
     else:
         seed_key = jax.random.key(np.uint32(settings.seed))
         drawers = np.array([*numbers, *[0] * missing], np.uint32)
+        drawers = drawers + np.uint32(settings.first_text)
         keys = jax.vmap(partial(jax.random.fold_in, seed_key))(drawers)
         hypotheses = draw_sequences(
             *inputs, keys, np.float32(settings.temperature), max_steps=max_steps

@@ -22,7 +22,13 @@ from zoo.evaluation.neural_cache import EMPTY, Memory, NeuralCache, empty_memory
 from zoo.evaluation.perplexity import text_lines
 from zoo.layers.cross_entropy import token_losses
 from zoo.models.output import LanguageModel
-from zoo.models.trained import LANGUAGE_MODEL, Kind, TrainedModel, require_language_model
+from zoo.models.trained import (
+    LANGUAGE_MODEL,
+    Kind,
+    ModelOrName,
+    TrainedModel,
+    require_language_model,
+)
 from zoo.progress import track
 from zoo.special_tokens import END_ID, START_ID
 from zoo.types import PyTree
@@ -233,7 +239,7 @@ class AdaptiveLM:
         return mix_in(scores.model, scores.cache[0], cache.weight) if cache else scores.model
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class AdaptiveCheckpoint:
     """A trained language model that adapts to the text that it scores.
 
@@ -251,6 +257,10 @@ class AdaptiveCheckpoint:
     trained: TrainedModel
     model: AdaptiveLM
     sizes: PyTree = None
+
+    def __repr__(self) -> str:
+        """A line on how it adapts, and those of the checkpoint."""
+        return f"adapts by {self.model.dynamic} and {self.model.cache}:\n{self.trained!r}"
 
     @property
     def name(self) -> str:
@@ -290,7 +300,7 @@ def can_adapt(checkpoint: TrainedModel, cache: NeuralCache | None) -> bool:
 
 
 def adapt(
-    checkpoint: TrainedModel,
+    checkpoint: ModelOrName,
     *,
     dynamic: DynamicEvaluation | None = None,
     cache: NeuralCache | None = None,
@@ -299,7 +309,7 @@ def adapt(
     """Returns a trained language model that adapts to the text that it scores.
 
     Args:
-        checkpoint: what `zoo.load` gives.
+        checkpoint: what `zoo.load` gives, or a name that it takes.
         dynamic: settings of dynamic evaluation; None to leave the parameters as they are.
         cache: settings of the neural cache; None for none.
         training_text: the text that the model was trained on, or its lines; rule rms needs it.
@@ -321,7 +331,8 @@ def adapt(
         >>> bool(perplexity(follows, "ab" * 20) < perplexity(checkpoint, "ab" * 20))
         True
     """
-    check_can_adapt(checkpoint, cache)
+    trained = require_language_model(checkpoint)
+    check_can_adapt(trained, cache)
     sizes = None
     if dynamic is not None and dynamic.rule == "rms":
         if training_text is None:
@@ -329,6 +340,6 @@ def adapt(
                 "dynamic evaluation by rule rms needs the text that the model was trained on; "
                 "give training_text, or use rule sgd"
             )
-        training_tokens = encode_lines(checkpoint.vocabulary, text_lines(training_text))
-        sizes = gradient_sizes(checkpoint.model, checkpoint.params, training_tokens, dynamic.window)
-    return AdaptiveCheckpoint(checkpoint, AdaptiveLM(checkpoint.model, dynamic, cache), sizes)
+        training_tokens = encode_lines(trained.vocabulary, text_lines(training_text))
+        sizes = gradient_sizes(trained.model, trained.params, training_tokens, dynamic.window)
+    return AdaptiveCheckpoint(trained, AdaptiveLM(trained.model, dynamic, cache), sizes)

@@ -57,6 +57,15 @@ class ClassificationScore(NamedTuple):
     by_label: tuple[LabelScore, ...]
     confusion: np.ndarray | None
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ClassificationScore) and self.to_json() == other.to_json()
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(tuple(self[:-1]))
+
     def to_json(self) -> Json:
         """The scores by name, as plain JSON types."""
         return {

@@ -17,8 +17,9 @@ from zoo.data.labeled_batching import encode_texts, pad
 from zoo.data.labels import DEFAULT_THRESHOLD, Labels
 from zoo.errors import UserError
 from zoo.evaluation.classification import ClassificationScore, choose, score_probabilities
+from zoo.given import given_list, given_texts
 from zoo.models.output import Model
-from zoo.models.trained import Checkpoint, Kind, TrainedModel, require
+from zoo.models.trained import Checkpoint, Kind, ModelOrName, require
 from zoo.progress import track
 from zoo.special_tokens import END
 from zoo.types import Json, Params
@@ -28,7 +29,7 @@ BATCH_SIZE = 64
 BUCKET_LENGTHS = (8, 16, 32, 64, 128, 256, 512)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class TrainedClassifier(Checkpoint):
     """A trained classifier.
 
@@ -51,6 +52,10 @@ class TrainedClassifier(Checkpoint):
     thresholds: np.ndarray = dataclasses.field(default_factory=lambda: np.array(DEFAULT_THRESHOLD))
     max_tokens: int = 0
     cut: str = "end"
+
+    def _inputs(self) -> str:
+        several = ", any number a text" if self.labels.multiple else ""
+        return f"{super()._inputs()}; {len(self.labels)} labels{several}"
 
     @property
     def vocabulary_record(self) -> Json:
@@ -90,7 +95,7 @@ class Classification:
 
     text: str
     labels: tuple[str, ...]
-    probabilities: dict[str, float]
+    probabilities: dict[str, float] = dataclasses.field(hash=False)
     tokens: tuple[str, ...]
     weights: tuple[float, ...]
 
@@ -99,11 +104,11 @@ class Classification:
         return dict(vars(self))
 
 
-def classify(checkpoint: TrainedModel, texts: str | Sequence[str]) -> list[Classification]:
+def classify(checkpoint: ModelOrName, texts: str | Sequence[str]) -> list[Classification]:
     """Labels texts. An empty text is one too: the classifier reads only its end.
 
     Args:
-        checkpoint: what `zoo.load` gives of a classifier.
+        checkpoint: what `zoo.load` gives of a classifier, or a name that it takes.
         texts: the texts, or one.
 
     Returns:
@@ -128,7 +133,7 @@ def classify(checkpoint: TrainedModel, texts: str | Sequence[str]) -> list[Class
         (('<unk>', 'good', '</s>'), 1.0)
     """
     trained = require(checkpoint, TrainedClassifier)
-    texts = [texts] if isinstance(texts, str) else list(texts)
+    texts = given_texts(texts)
     if not texts:
         return []
     labels, vocabulary = trained.labels, trained.vocabulary
@@ -152,25 +157,27 @@ def classify(checkpoint: TrainedModel, texts: str | Sequence[str]) -> list[Class
 
 
 def evaluate_classifier(
-    checkpoint: TrainedModel, texts: Sequence[str], labels: Sequence[Sequence[str]]
+    checkpoint: ModelOrName, texts: Sequence[str], labels: Sequence[str | Sequence[str]]
 ) -> ClassificationScore:
     """How well a classifier does on labelled texts.
 
     Args:
-        checkpoint: what `zoo.load` gives of a classifier.
+        checkpoint: what `zoo.load` gives of a classifier, or a name that it takes.
         texts: N texts.
-        labels: the labels of each.
+        labels: the labels of each, or where each has one, that label itself.
 
     Raises:
         UserError: the checkpoint is no classifier, a label is none of its own, or there is no text.
     """
     trained = require(checkpoint, TrainedClassifier)
-    if not texts or len(texts) != len(labels):
+    texts, rows = given_list(texts, "texts"), given_list(labels, "labels")
+    given_texts(texts)
+    if not texts or len(texts) != len(rows):
         raise UserError(
-            f"there are {len(texts)} texts and labels for {len(labels)}; give labels for each of "
+            f"there are {len(texts)} texts and labels for {len(rows)}; give labels for each of "
             "one text or more"
         )
-    targets = trained.labels.encode(labels)
+    targets = trained.labels.encode([given_texts(own, "labels") for own in rows])
     _, found = _read(trained, texts)
     return score_probabilities(found.probabilities, targets, trained.labels, trained.thresholds)
 

@@ -25,6 +25,7 @@ import numpy as np
 from zoo.data.batching import Batch
 from zoo.data.streams import StreamBatches
 from zoo.errors import UserError
+from zoo.given import check_kinds
 from zoo.layers.cross_entropy import token_losses
 from zoo.models.output import LanguageModel
 from zoo.progress import track
@@ -57,6 +58,7 @@ class DynamicEvaluation:
     epsilon: float = 2e-3
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         if self.rule not in RULES:
             raise UserError(f"the rule of dynamic evaluation is {self.rule!r}; use rms or sgd")
         if not 0 < self.rate < math.inf:

@@ -22,8 +22,15 @@ from zoo.data.vocabulary import Vocabulary, count_unknown, encode_lines
 from zoo.errors import UserError
 from zoo.evaluation.modes import Mode
 from zoo.evaluation.perplexity import Score, text_lines, token_log_probabilities
+from zoo.given import given_list
 from zoo.models.mixture import MixtureLM
-from zoo.models.trained import LANGUAGE_MODEL, Kind, TrainedModel, require_language_model
+from zoo.models.trained import (
+    LANGUAGE_MODEL,
+    Kind,
+    ModelOrName,
+    TrainedModel,
+    require_language_model,
+)
 from zoo.types import Params
 
 MAX_ITERATIONS = 2000  # the nats are then within log(K) / MAX_ITERATIONS of the best
@@ -83,7 +90,7 @@ def interpolate(log_probabilities: np.ndarray, weights: np.ndarray) -> np.ndarra
     return np.logaddexp.reduce(weighted, axis=0)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Mixture:
     """Trained models and their weights; wherever a checkpoint is asked for, it is one.
 
@@ -97,6 +104,12 @@ class Mixture:
 
     parts: tuple[TrainedModel, ...]
     weights: np.ndarray
+
+    def __repr__(self) -> str:
+        """A line for the mixture, and one for each part."""
+        parts = zip(self.weights.tolist(), self.parts, strict=True)
+        rows = [f"\n  {weight:.3f} of {part.name}" for weight, part in parts]
+        return f"{self.name}: {self.kind.noun} of {len(self.parts)} models{''.join(rows)}"
 
     @property
     def model(self) -> MixtureLM:
@@ -121,23 +134,22 @@ class Mixture:
 
 
 def mix(
-    checkpoints: Sequence[TrainedModel], tune: str | Sequence[str], *, mode: Mode = "stream"
+    checkpoints: Sequence[ModelOrName], tune: str | Sequence[str], *, mode: Mode = "stream"
 ) -> Mixture:
     """A mixture of models, with the weights that suit a text best.
 
     Args:
-        checkpoints: what `zoo.load` gives, two or more, over the same tokens.
+        checkpoints: what `zoo.load` gives or takes, two or more, over the same tokens.
         tune: the text, or its lines; validation text.
         mode: as in `zoo.evaluate`.
 
     Raises:
         UserError: the models have different vocabularies, or the text is empty.
     """
-    for checkpoint in checkpoints:
-        require_language_model(checkpoint)
-    check_vocabularies(checkpoints)
-    log_probabilities = score_parts(checkpoints, text_lines(tune), mode=mode)
-    return Mixture(tuple(checkpoints), fit_weights(log_probabilities).weights)
+    models = [require_language_model(one) for one in given_list(checkpoints, "checkpoints")]
+    check_vocabularies(models)
+    log_probabilities = score_parts(models, text_lines(tune), mode=mode)
+    return Mixture(tuple(models), fit_weights(log_probabilities).weights)
 
 
 def check_vocabularies(checkpoints: Sequence[TrainedModel]) -> None:

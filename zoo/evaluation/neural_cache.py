@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from zoo.errors import UserError
+from zoo.given import check_kinds
 
 Array = jax.Array
 EMPTY = -1  # the token of a place in the cache that nothing has filled yet
@@ -40,6 +41,7 @@ class NeuralCache:
     flatness: float = 0.3
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         if not 1 <= self.size <= MAX_SIZE:
             raise UserError(
                 f"the cache's size is {self.size}; use 1 to {MAX_SIZE}, such as --cache=500"

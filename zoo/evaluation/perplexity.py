@@ -24,9 +24,10 @@ from zoo.data.batching import shift_targets
 from zoo.data.vocabulary import count_unknown, encode_lines
 from zoo.errors import Note, UserError
 from zoo.evaluation.modes import MODES, Mode
+from zoo.given import given_texts
 from zoo.layers.cross_entropy import token_losses
 from zoo.models.output import LanguageModel, ScoresItself
-from zoo.models.trained import TrainedModel, require_language_model
+from zoo.models.trained import ModelOrName, TrainedModel, require_language_model
 from zoo.progress import track
 from zoo.special_tokens import END_ID, START_ID, UNKNOWN, UNKNOWN_ID
 from zoo.types import Json, Params, PyTree
@@ -103,7 +104,7 @@ def warn_of_unknown(score: Score) -> None:
 
 
 def perplexity(
-    checkpoint: TrainedModel, text: str | Sequence[str], *, mode: Mode = "stream"
+    checkpoint: ModelOrName, text: str | Sequence[str], *, mode: Mode = "stream"
 ) -> float:
     """Perplexity of a checkpoint's model on a text; the arguments are those of `evaluate`.
 
@@ -127,13 +128,11 @@ def perplexity(
     return score.perplexity
 
 
-def evaluate(
-    checkpoint: TrainedModel, text: str | Sequence[str], *, mode: Mode = "stream"
-) -> Score:
+def evaluate(checkpoint: ModelOrName, text: str | Sequence[str], *, mode: Mode = "stream") -> Score:
     """Scores a text with a checkpoint's model.
 
     Args:
-        checkpoint: what `zoo.load` gives.
+        checkpoint: what `zoo.load` gives, or a name that it takes.
         text: a string, in which a newline ends a sentence, or its lines without newlines.
         mode: "stream" carries the state over sentences, "sentence" starts each anew.
 
@@ -143,17 +142,17 @@ def evaluate(
     Raises:
         UserError: the text is empty, the mode is unknown, or the model gives no finite score.
     """
-    require_language_model(checkpoint)
+    model = require_language_model(checkpoint)
     lines = text_lines(text)
     score = score_tokens(
-        checkpoint.model,
-        checkpoint.params,
-        encode_lines(checkpoint.vocabulary, lines),
+        model.model,
+        model.params,
+        encode_lines(model.vocabulary, lines),
         num_characters=sum(len(line) + 1 for line in lines),
         mode=mode,
     )
     if not math.isfinite(score.nats):
-        raise UserError(_not_finite(checkpoint, lines, mode))
+        raise UserError(_not_finite(model, lines, mode))
     return score
 
 
@@ -194,7 +193,8 @@ def text_lines(text: str | Sequence[str]) -> list[str]:
         >>> text_lines("one\\n\\ntwo\\n")
         ['one', '', 'two']
     """
-    lines = text.removesuffix("\n").split("\n") if isinstance(text, str) else list(text)
+    parts = text.removesuffix("\n").split("\n") if isinstance(text, str) else text
+    lines = given_texts(parts, "text")
     if not any(lines):
         raise UserError("the text is empty; give at least one line to score")
     return lines

@@ -7,6 +7,7 @@ known, the attention of the teacher-forced pass is held against them.
 
 import dataclasses
 import warnings
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from zoo.data.batching import make_buckets
+from zoo.data.examples import Pair
 from zoo.data.labeled_batching import encode_texts
 from zoo.data.loading import ParallelTexts
 from zoo.data.parallel_batching import ParallelBatch, make_parallel_batch
@@ -28,10 +30,11 @@ from zoo.decoding.translation import (
 from zoo.errors import UserError
 from zoo.evaluation.alignment import alignment_error_rate, links_of
 from zoo.evaluation.bleu import score_texts
+from zoo.given import given_list
 from zoo.layers.cross_entropy import token_losses
 from zoo.layers.masks import real_steps
 from zoo.models.output import Model
-from zoo.models.trained import TrainedModel, require
+from zoo.models.trained import ModelOrName, require
 from zoo.progress import track
 from zoo.types import Json, Params
 
@@ -89,19 +92,21 @@ class TranslationScore:
 
 
 def evaluate_translator(
-    checkpoint: TrainedModel, pairs: ParallelTexts, *, beam_size: int = 5
+    checkpoint: ModelOrName, pairs: ParallelTexts | Sequence[Pair], *, beam_size: int = 5
 ) -> TranslationScore:
     """How well a translator does on sentence pairs.
 
     Args:
-        checkpoint: what `zoo.load` gives of a translator.
-        pairs: sources, references and, where they are known, gold alignments of their words.
+        checkpoint: what `zoo.load` gives of a translator, or a name that it takes.
+        pairs: a list of `zoo.Pair`, or of (source, reference); or their columns.
         beam_size: 1 is greedy.
 
     Raises:
         UserError: the checkpoint is no translator, there is no pair, or sacrebleu is missing.
     """
     trained = require(checkpoint, TrainedTranslator)
+    if not isinstance(pairs, ParallelTexts):
+        pairs = _columns(pairs)
     if not pairs.sources or len(pairs.sources) != len(pairs.targets):
         raise UserError(
             f"there are {len(pairs.sources)} sources and {len(pairs.targets)} targets; give as "
@@ -129,6 +134,17 @@ def evaluate_translator(
         beam_size=beam_size,
         translations=translations,
     )
+
+
+def _columns(pairs: Sequence[Pair]) -> ParallelTexts:
+    """A list of pairs as columns."""
+    rows = []
+    for pair in given_list(pairs, "pairs"):
+        sides = given_list(pair, "a pair")
+        if len(sides) not in (2, 3) or not all(isinstance(side, str) for side in sides[:2]):
+            raise TypeError(f"a pair is {pair!r}; give (source, reference), or a zoo.Pair")
+        rows.append(Pair(*sides))
+    return ParallelTexts(*map(list, zip(*rows, strict=True))) if rows else ParallelTexts([], [], [])
 
 
 class Forced(NamedTuple):

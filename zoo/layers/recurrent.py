@@ -68,7 +68,9 @@ def recurrence(
         truncation: k, of the backward pass, in steps; 0, or k >= T, for none.
         scan: sequential for the plain loop; parallel for many steps at once, which linear cells
             and most matrix cells can; newton and quasi_newton for the same by any cell, see
-            `zoo.layers.fast.newton`; auto for the fastest that the cell has on a CPU.
+            `zoo.layers.fast.newton`; auto for the fastest that the cell has on a CPU. Forward-mode
+            differentiation (jax.jvp, jax.jacfwd) needs sequential: the Elman, GRU and LSTM cells
+            have a backward pass written by hand otherwise, and no forward one.
 
     Returns:
         The outputs, in the order of the inputs also when reversed, and the final carry.

@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeVar
 
+from zoo import by_name
 from zoo.errors import UserError
 from zoo.types import Json, Params
 
@@ -46,7 +47,11 @@ class TrainedModel(Protocol):
         """The `zoo.data.vocabulary.Vocabulary` of the tokens that it reads or writes."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+ModelOrName = TrainedModel | os.PathLike[str] | str  # a model, or what `zoo.load` takes
+
+
+# Two models are equal if they are one object: comparing millions of numbers is no accident's work.
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Checkpoint:
     """A trained model with everything that is needed to use it. Each task has a class of its own.
 
@@ -89,8 +94,44 @@ class Checkpoint:
         """Returns the same model with other parameters."""
         return dataclasses.replace(self, params=params)
 
+    def __repr__(self) -> str:
+        """Three lines: what it is, what it reads and was trained on, and how well it did."""
+        section = self.config.get("model", {})
+        architecture = section.get("architecture", type(self.model).__name__)
+        count = _count(self.params)
+        data = self.config.get("data", {})
+        corpus = f"; corpus {data['corpus']}" if data.get("corpus") else ""
+        scores = self.progress.get("best_scores") or self.progress.get("validation") or {}
+        told = ", ".join(f"{name} {value:.4g}" for name, value in _numbers(scores).items())
+        return (
+            f"{self.name}: {self.kind.noun}, {architecture}, {count:,} parameters, step "
+            f"{self.step:,}\n"
+            f"  {self._inputs()}{corpus}\n"
+            f"  validation: {told or 'not measured'}"
+        )
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+    def _inputs(self) -> str:
+        """What it reads, in a few words."""
+        return f"{len(self.vocabulary):,} {self.vocabulary.kind} tokens"
+
+
+_MOST_SHOWN = 4  # scores
+
+
+def _count(params: Params) -> int:
+    """The number of parameters in nested dicts of arrays."""
+    if isinstance(params, Mapping):
+        return sum(map(_count, params.values()))
+    return int(params.size)
+
+
+def _numbers(scores: Mapping[str, Any]) -> dict[str, float]:
+    """The first scores, without thresholds of labels."""
+    numbers = {n: v for n, v in scores.items() if isinstance(v, int | float) and "." not in n}
+    return dict(list(numbers.items())[:_MOST_SHOWN])
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class TrainedLanguageModel(Checkpoint):
     """A trained language model, n-grams among them."""
 
@@ -108,21 +149,54 @@ class TrainedLanguageModel(Checkpoint):
 Wanted = TypeVar("Wanted", bound=Checkpoint)
 
 
-def require(checkpoint: TrainedModel, wanted: type[Wanted]) -> Wanted:
-    """Returns a checkpoint that is one of that class.
+def opened(checkpoint: ModelOrName) -> TrainedModel:
+    """Returns a trained model, which is loaded if it is given by its name.
+
+    Every public function that takes a model calls this first, or `require`.
+
+    Args:
+        checkpoint: a trained model, or what `zoo.load` takes.
+
+    Raises:
+        UserError: there is no such checkpoint.
+        TypeError: it is neither a model nor a name.
+    """
+    if isinstance(checkpoint, str | os.PathLike):
+        return by_name.load(checkpoint)
+    if not isinstance(getattr(checkpoint, "kind", None), Kind):
+        raise TypeError(
+            f"a trained model is wanted, not a {type(checkpoint).__name__}; give what zoo.load "
+            "gives, or a name that it takes"
+        )
+    return checkpoint
+
+
+def require(checkpoint: ModelOrName, wanted: type[Wanted]) -> Wanted:
+    """Returns a checkpoint that is one of that class, loaded if it is given by its name.
 
     Raises:
         UserError: it is another kind of model; the message says which command uses it.
+        TypeError: as `opened`.
     """
-    if isinstance(checkpoint, wanted):
-        return checkpoint
-    raise _refusal(checkpoint.kind, wanted.kind)
+    model = opened(checkpoint)
+    if isinstance(model, wanted):
+        return model
+    if wanted is Checkpoint:
+        raise UserError(f"{model.name} is made of other models; give one of these")
+    raise _refusal(model.kind, wanted.kind)
 
 
-def require_language_model(checkpoint: TrainedModel) -> None:
-    """Raises UserError unless it is a language model, a mixture or a model that adapts."""
-    if checkpoint.kind != LANGUAGE_MODEL:
-        raise _refusal(checkpoint.kind, LANGUAGE_MODEL)
+def require_language_model(checkpoint: ModelOrName) -> TrainedModel:
+    """Returns a language model, a mixture or a model that adapts, loaded if it is given by name.
+
+    Raises:
+        UserError: it is another kind of model.
+        TypeError: as `opened`.
+    """
+    model = opened(checkpoint)
+    if model.kind != LANGUAGE_MODEL:
+        raise _refusal(model.kind, LANGUAGE_MODEL)
+    return model
 
 
 def _refusal(found: Kind, wanted: Kind) -> UserError:

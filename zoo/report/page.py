@@ -8,7 +8,8 @@ from pathlib import Path
 
 from zoo.errors import WRONG_FORM, UserError
 from zoo.report.charts import NUM_COLOURS, Series, heat_map, line_chart
-from zoo.report.records import REPORT, Record, differing_fields, flatten, read_record
+from zoo.report.records import REPORT, Record, differing_fields, flatten
+from zoo.report.seeds import groups, read_with_members, spreads
 from zoo.whole_file import whole_file
 
 # What a curve's axis says; other scores say their name. The first ones stand first on the page.
@@ -43,7 +44,7 @@ def write_report(
     """
     places = [Path(workdir).expanduser() for workdir in workdirs]
     target = places[0] / REPORT if path is None else Path(path).expanduser()
-    records = [read_record(place) for place in places]
+    records = [read_with_members(place) for place in places]
     try:
         text = make_page(_named_apart(records))
     except WRONG_FORM as error:
@@ -106,10 +107,17 @@ def _about(records: list[Record]) -> str:
 
 
 def _scores(records: list[Record]) -> str:
-    """A table: a run a column, a score of the best step a row."""
-    columns = [_best_scores(record) for record in records]
+    """A table: a run a column, a score of its best step a row; and the spread over seeds."""
+    runs = [run for record in records for run in (record.members or (record,))]
+    titles, columns = [run.name for run in runs], [_best_scores(run) for run in runs]
+    for numbers in groups([run.config for run in runs]):
+        found = spreads([best_scores(runs[number])[1] for number in numbers])
+        of = "" if len(numbers) == len(runs) else f" of {', '.join(titles[n] for n in numbers)}"
+        titles += [f"mean{of}", f"standard deviation{of}"]
+        columns.append({name: f"{one.mean:,.5g}" for name, one in found.items()})
+        columns.append({name: f"{one.standard_deviation:,.3g}" for name, one in found.items()})
     names = list(dict.fromkeys(name for column in columns for name in column))
-    head = "".join(f"<th>{escape(record.name)}</th>" for record in records)
+    head = "".join(f"<th>{escape(title)}</th>" for title in titles)
     rows = [
         f"<tr><th>{escape(name.replace('_', ' '))}</th>"
         + "".join(f"<td>{escape(column.get(name, '-'))}</td>" for column in columns)
@@ -120,7 +128,14 @@ def _scores(records: list[Record]) -> str:
 
 
 def _best_scores(record: Record) -> dict[str, str]:
-    """The scores on validation, as text: of the best step, or of the last while there is none."""
+    """The step and its scores on validation, as text."""
+    step, scores = best_scores(record)
+    told = "best step" if record.summary else "not finished; step"
+    return {told: f"{step:,}"} | {name: f"{value:,.5g}" for name, value in scores.items()}
+
+
+def best_scores(record: Record) -> tuple[int, dict[str, float]]:
+    """Returns a run's best step and its scores on validation; its last one while there is none."""
     if record.summary:
         step, scores = record.summary["best_step"], record.summary["scores"]
     else:
@@ -131,9 +146,7 @@ def _best_scores(record: Record) -> dict[str, str]:
         }
         step = max((at for at, _ in ends.values()), default=0)
         scores = {name: value for name, (at, value) in ends.items() if at == step}
-    told = "best step" if record.summary else "not finished; step"
-    shown = {name: value for name, value in scores.items() if "." not in name}
-    return {told: f"{step:,}"} | {name: f"{value:,.5g}" for name, value in shown.items()}
+    return step, {name: value for name, value in scores.items() if "." not in name}
 
 
 def _differences(records: list[Record]) -> str:

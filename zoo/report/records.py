@@ -47,6 +47,7 @@ class Record(NamedTuple):
         curves: by split and name of a score.
         samples: step and text, in the order of the steps.
         summary: what summary.json holds; empty while the run is not finished.
+        members: of a run of several seeds the run of each; empty while it is not finished.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Record(NamedTuple):
     curves: dict[tuple[str, str], Curve]
     samples: list[tuple[int, str]]
     summary: Json
+    members: tuple["Record", ...] = ()
 
 
 def read_record(workdir: Path) -> Record:

@@ -36,7 +36,14 @@ from zoo.evaluation.classification import (
     choose_thresholds,
     score_probabilities,
 )
-from zoo.evaluation.classifying import CLASSIFIER, TrainedClassifier, evaluate_classifier, predict
+from zoo.evaluation.classifying import (
+    CLASSIFIER,
+    TrainedClassifier,
+    classify,
+    evaluate_classifier,
+    predict,
+)
+from zoo.evaluation.comparing import Measure, TextStatistics, all_f1, mean_f1, ratio
 from zoo.models.classifier import ClassifierOutput
 from zoo.models.output import Model
 from zoo.models.registry import build
@@ -223,18 +230,37 @@ class Classification(Task):
 
     def measure(self, checkpoint: TrainedClassifier, request: Request) -> ClassificationScore:
         """Returns how well a classifier labels a split or a table; see `Task.measure`."""
-        directory = "" if request.files else request.directory
-        data = own_data_config(checkpoint, LabeledDataConfig, directory)
-        if request.files:
-            examples = read_table(request.files[0], Columns.of(data))
-            texts = LabeledTexts(*map(list, zip(*examples, strict=True)))
-        else:
-            texts = load_labeled_corpus(data).splits[request.split]
-            note_other_text(checkpoint, request.split, of_labeled(*texts))
-        return evaluate_classifier(checkpoint, texts.texts, texts.labels)
+        return evaluate_classifier(checkpoint, *_labeled_texts(checkpoint, request))
+
+    def statistics(self, checkpoint: TrainedClassifier, request: Request) -> TextStatistics:
+        """Returns which labels are right for each text; see `Task.statistics`."""
+        texts, labels = _labeled_texts(checkpoint, request)
+        truth = checkpoint.labels.encode(labels) > 0
+        found = checkpoint.labels.encode([one.labels for one in classify(checkpoint, texts)]) > 0
+        is_right = (truth == found).all(axis=1)
+        support = np.concatenate([2.0 * (truth & found), 1.0 * found + truth], axis=1)
+        measures = {
+            "accuracy": Measure(np.stack([is_right, np.ones(len(texts))], axis=1), ratio),
+            "macro_f1": Measure(support, mean_f1),
+            "micro_f1": Measure(support, all_f1),
+        }
+        named = [f"{text} ({', '.join(own)})" for text, own in zip(texts, labels, strict=True)]
+        return TextStatistics(named, measures)
 
 
 CLASSIFICATION = Classification()
+
+
+def _labeled_texts(checkpoint: TrainedClassifier, request: Request) -> LabeledTexts:
+    """The texts that a classifier is measured on, and their labels."""
+    directory = "" if request.files else request.directory
+    data = own_data_config(checkpoint, LabeledDataConfig, directory)
+    if request.files:
+        examples = read_table(request.files[0], Columns.of(data))
+        return LabeledTexts(*map(list, zip(*examples, strict=True)))
+    texts = load_labeled_corpus(data).splits[request.split]
+    note_other_text(checkpoint, request.split, of_labeled(*texts))
+    return texts
 
 
 def _class_weights(labels: Labels, kind: str) -> tuple[float, ...]:

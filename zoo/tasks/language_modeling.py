@@ -24,9 +24,11 @@ from zoo.data.word_vectors import WordVectors
 from zoo.diagnostics.figures import gradient_figure
 from zoo.diagnostics.gradient_flow import cut_rows, gradient_flow
 from zoo.errors import UserError
+from zoo.evaluation.comparing import Measure, TextStatistics, bits_ratio, exp_ratio
 from zoo.evaluation.interpolation import Mixture
+from zoo.evaluation.line_scores import line_scores
 from zoo.evaluation.modes import MODES
-from zoo.evaluation.perplexity import Score, evaluate, warn_of_unknown
+from zoo.evaluation.perplexity import Score, evaluate, text_lines, warn_of_unknown
 from zoo.layers.masks import real_steps
 from zoo.models.output import LMOutput, Model
 from zoo.models.recurrent_lm import RecurrentLM
@@ -263,14 +265,32 @@ class LanguageModeling(Task):
         """Returns how well a model predicts a split or a text; see `Task.measure`."""
         model = request.adapted or checkpoint
         if not request.files:
-            lines = corpus_lines(checkpoint, request.split, request.directory)
-            return evaluate(model, lines, mode=request.mode)
+            return evaluate(model, _lines(checkpoint, request), mode=request.mode)
         score = evaluate(model, read_text(request.files[0]), mode=request.mode)
         warn_of_unknown(score)
         return score
 
+    def statistics(self, checkpoint: TrainedLanguageModel, request: Request) -> TextStatistics:
+        """Returns the nats, tokens and characters of each line; see `Task.statistics`."""
+        lines = _lines(checkpoint, request)
+        scores = line_scores(checkpoint, lines, mode=request.mode)
+        tokens = np.array([[one.nats, one.num_tokens] for one in scores])
+        characters = np.array([[one.nats, one.num_characters] for one in scores])
+        measures = {
+            "perplexity": Measure(tokens, exp_ratio, same=(1,)),
+            "bits_per_character": Measure(characters, bits_ratio),
+        }
+        return TextStatistics(lines, measures)
+
 
 LANGUAGE_MODELING = LanguageModeling()
+
+
+def _lines(checkpoint: TrainedLanguageModel, request: Request) -> list[str]:
+    """The lines of the text that a model is measured on."""
+    if request.files:
+        return text_lines(read_text(request.files[0]))
+    return corpus_lines(checkpoint, request.split, request.directory)
 
 
 def _batches(data: DataConfig, tokens: np.ndarray | TokenFile, seed: int) -> SeededBatches:

@@ -60,6 +60,7 @@ class TrainingConfig:
         averaging_patience: a stall is a score worse than the best of all but this many evaluations
             before it.
         tensorboard: write the metrics for TensorBoard too; needs `recurrent-zoo[tensorboard]`.
+        wandb: send the metrics to Weights & Biases too; needs `recurrent-zoo[wandb]`.
     """
 
     num_steps: int = 0
@@ -77,6 +78,7 @@ class TrainingConfig:
     averaging_decay: float = 1.0
     averaging_patience: int = 5
     tensorboard: bool = False
+    wandb: bool = False
 
     def __post_init__(self) -> None:
         for name in _AT_LEAST_ONE:

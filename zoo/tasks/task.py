@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
+from zoo.errors import UserError
 from zoo.evaluation.modes import Mode
 from zoo.models.trained import Checkpoint, Kind, TrainedModel
 from zoo.types import Json, PyTree
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import jax
     from ml_collections import ConfigDict
 
+    from zoo.evaluation.comparing import TextStatistics
     from zoo.tasks.workload import CountingWorkload, Workload
 
     Array = jax.Array
@@ -155,6 +157,15 @@ class Task(ABC):
         Raises:
             UserError: the corpus can't be read, or a setting can't be.
         """
+
+    def statistics(self, checkpoint: Any, request: Request) -> "TextStatistics":
+        """Returns what a trained model does with each text, so that two models can be compared.
+
+        Raises:
+            UserError: as `measure`; or models of the task are not compared by text.
+        """
+        del checkpoint, request
+        raise UserError(f"two {self.kind.noun}s are not compared text by text; use evaluate")
 
     @abstractmethod
     def measure(self, checkpoint: Any, request: Request) -> Measured:

@@ -31,7 +31,8 @@ from zoo.data.vocabulary import vocabulary_from_json
 from zoo.decoding.translation import TRANSLATOR, TrainedTranslator, Translation, translate
 from zoo.diagnostics.figures import alignment_figure
 from zoo.errors import UserError
-from zoo.evaluation.bleu import import_sacrebleu
+from zoo.evaluation.bleu import bleu_of_sums, count_ngrams, import_sacrebleu
+from zoo.evaluation.comparing import Measure, TextStatistics
 from zoo.evaluation.translating import TranslationScore, evaluate_translator
 from zoo.layers.masks import real_steps
 from zoo.models.encoder_decoder import scale_bilinear_kernel
@@ -273,18 +274,32 @@ class Translating(Task):
 
     def measure(self, checkpoint: TrainedTranslator, request: Request) -> TranslationScore:
         """Returns how well a translator does on a split or on two texts; see `Task.measure`."""
-        if request.files:
-            found = side_by_side(Lines(request.files))
-            pairs = ParallelTexts(*map(list, zip(*found, strict=True)))
-        else:
-            data = own_data_config(checkpoint, ParallelDataConfig, request.directory)
-            data = replace(data, lowercase=False)  # references keep their capitals
-            pairs = load_parallel_corpus(data)[request.split]
-            note_other_text(checkpoint, request.split, of_pairs(pairs.sources, pairs.targets))
-        return evaluate_translator(checkpoint, pairs, beam_size=request.beam_size)
+        return evaluate_translator(
+            checkpoint, _pairs(checkpoint, request), beam_size=request.beam_size
+        )
+
+    def statistics(self, checkpoint: TrainedTranslator, request: Request) -> TextStatistics:
+        """Returns what each translation adds to BLEU; see `Task.statistics`."""
+        sources, targets, _ = _pairs(checkpoint, request)
+        written = [one.text for one in translate(checkpoint, sources, beam_size=request.beam_size)]
+        measure = Measure(count_ngrams(written, targets), bleu_of_sums)
+        texts = [f"{source} -> {target}" for source, target in zip(sources, targets, strict=True)]
+        return TextStatistics(texts, {"bleu": measure})
 
 
 TRANSLATION = Translating()
+
+
+def _pairs(checkpoint: TrainedTranslator, request: Request) -> ParallelTexts:
+    """The sentence pairs that a translator is measured on."""
+    if request.files:
+        found = side_by_side(Lines(request.files))
+        return ParallelTexts(*map(list, zip(*found, strict=True)))
+    data = own_data_config(checkpoint, ParallelDataConfig, request.directory)
+    data = replace(data, lowercase=False)  # references keep their capitals
+    pairs = load_parallel_corpus(data)[request.split]
+    note_other_text(checkpoint, request.split, of_pairs(pairs.sources, pairs.targets))
+    return pairs
 
 
 def describe(scores: dict[str, float]) -> str:

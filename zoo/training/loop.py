@@ -131,7 +131,8 @@ def _train(
     state, progress = run.resume(state, workload.vocabulary, log, workload.fingerprints)
     if described := describe_mesh(mesh, state.params):
         log(described)
-    with MetricsWriter(run, tensorboard=config.training.tensorboard) as writer:
+    asked = {"tensorboard": config.training.tensorboard, "wandb": config.training.wandb}
+    with MetricsWriter(run, **asked) as writer:
         loop = _Loop(config, run, workload, writer, log)
         state = loop.run(state, progress)
     if loop.finished(int(state.step), progress):

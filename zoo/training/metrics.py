@@ -1,21 +1,35 @@
-"""A run's metrics: JSON lines, the line of progress, and TensorBoard where it is wanted."""
+"""A run's metrics: JSON lines, the line of progress, TensorBoard and W&B where they are wanted."""
 
 import json
 import math
+import os
+import uuid
 from types import TracebackType
 from typing import Any, Self
 
 from zoo.errors import UserError
-from zoo.report.records import METRICS, SAMPLES
+from zoo.report.records import METRICS, SAMPLES, write_text
 from zoo.training import hosts
 from zoo.training.run import Run
 
+_WANDB_ID = "wandb_id.txt"
+
 
 class MetricsWriter:
-    """Appends to a run's metrics and samples, and to TensorBoard event files if asked."""
+    """Appends to a run's metrics and samples, and tells TensorBoard and W&B if asked.
 
-    def __init__(self, run: Run, *, tensorboard: bool):
+    Args:
+        run: the run.
+        tensorboard: write TensorBoard event files.
+        wandb: send the metrics to Weights & Biases.
+
+    Raises:
+        UserError: a package that is asked for is not installed.
+    """
+
+    def __init__(self, run: Run, *, tensorboard: bool, wandb: bool = False):
         self._board = _open_tensorboard(run) if tensorboard and hosts.is_first() else None
+        self._wandb = _open_wandb(run) if wandb and hosts.is_first() else None
         self._run, self._file = run, run.append(METRICS)
 
     def __enter__(self) -> Self:
@@ -30,6 +44,8 @@ class MetricsWriter:
         self._file.close()
         if self._board is not None:
             self._board.close()
+        if self._wandb is not None:
+            self._wandb.finish(exit_code=0 if kind is None else 1)
 
     def write(self, step: int, split: str, scores: dict[str, float]) -> None:
         """One record: the scores of a split after a step."""
@@ -37,6 +53,9 @@ class MetricsWriter:
         if self._board is not None:
             for name, value in scores.items():
                 self._board.add_scalar(f"{split}/{name}", value, step)
+        if self._wandb is not None:
+            named = {f"{split}/{name}": value for name, value in scores.items()}
+            self._wandb.log({"step": step, **named})
 
     def write_sample(self, step: int, text: str) -> None:
         """What the model does after a step; nothing where the text is empty."""
@@ -54,6 +73,29 @@ def _open_tensorboard(run: Run) -> Any:
             "type: pip install 'recurrent-zoo[tensorboard]'"
         ) from error
     return SummaryWriter(str(run.directory / "tensorboard"))
+
+
+def _open_wandb(run: Run) -> Any:
+    """A run of W&B, the same one again when the training goes on."""
+    try:
+        import wandb
+    except ImportError as error:
+        raise UserError(
+            "training.wandb needs wandb; type: pip install 'recurrent-zoo[wandb]'"
+        ) from error
+    name = run.directory / _WANDB_ID
+    if not name.exists():
+        write_text(name, uuid.uuid4().hex + "\n")
+    opened = wandb.init(
+        project=os.environ.get("WANDB_PROJECT", "recurrent-zoo"),
+        name=run.directory.name,
+        dir=str(run.directory),
+        id=name.read_text("utf-8").strip(),
+        resume="allow",
+        config=run.config,
+    )
+    opened.define_metric("*", step_metric="step")
+    return opened
 
 
 def progress_line(

@@ -51,23 +51,49 @@ def release(
             parameter does not fit into float16.
     """
     source, place = epath.Path(step), absolute_place(target)
+    refuse_existing(place)
+    restored = _read(source)
+    params = compact(widen(restored.params), precision)
+
+    def fill(directory: epath.Path) -> None:
+        config, progress = without_paths(restored.config), restored.progress
+        write_records(directory, restored.step, config, restored.vocabulary, progress)
+        write_params(directory, params)
+        if add is not None:
+            checkpoints.write_sums(directory)
+            add(directory)
+
+    write_whole(place, fill)
+    return place
+
+
+def refuse_existing(place: epath.Path) -> None:
+    """Raises UserError if there is something where a directory is to be made."""
     try:
         is_there = place.exists()
     except ImportError as error:  # the file system of gs:// paths is an optional package
         raise UserError(f"{place} cannot be written: {error}") from error
     if is_there:
         raise UserError(f"{place} is there already; name a new directory")
-    restored = _read(source)
-    params = compact(widen(restored.params), precision)
+
+
+def write_whole(place: epath.Path, fill: Callable[[epath.Path], None]) -> None:
+    """Makes a step's directory that is whole or not there.
+
+    Args:
+        place: the directory, which must not be there.
+        fill: writes everything but the sums into the directory that it is given.
+
+    Raises:
+        UserError: it can't be written.
+    """
     incomplete = place.with_name(incomplete_name(place.name))
     try:
         incomplete.mkdir(parents=True)
         for name in left_behind([path.name for path in place.parent.iterdir()], place.name):
             place.with_name(name).rmtree(missing_ok=True)
-        _write(incomplete, params, restored)
-        if add is not None:
-            add(incomplete)
-            checkpoints.write_sums(incomplete)
+        fill(incomplete)
+        checkpoints.write_sums(incomplete)
         incomplete.rename(place)
     except Exception as error:  # Orbax and TensorStore raise errors of many kinds for a full disk
         with contextlib.suppress(OSError):
@@ -75,7 +101,6 @@ def release(
         made = place.exists()  # by another process, meanwhile
         reason = "it is there already" if made else checkpoints.reason_of(error)
         raise UserError(f"cannot write {place}: {reason}; choose another place") from error
-    return place
 
 
 def _read(step: epath.Path) -> checkpoints.Restored:
@@ -88,15 +113,24 @@ def _read(step: epath.Path) -> checkpoints.Restored:
         raise UserError(f"{error}; copy it again, or release another step of its run") from error
 
 
-def _write(directory: epath.Path, params: Params, restored: checkpoints.Restored) -> None:
+def write_params(directory: epath.Path, params: Params) -> None:
+    """Writes the parameters into a step's directory."""
     write_arrays(directory / checkpoints.PARAMS, params)
     # Orbax leaves the name of the directory that it wrote to, which is nobody else's business.
     (directory / checkpoints.PARAMS / "commit_success.txt").unlink(missing_ok=True)
-    checkpoints.write_json(directory / checkpoints.CONFIG, without_paths(restored.config))
-    checkpoints.write_json(directory / checkpoints.VOCABULARY, restored.vocabulary)
-    progress = {**restored.progress, "step": restored.step}
-    checkpoints.write_json(directory / checkpoints.PROGRESS, progress)
-    checkpoints.write_sums(directory)
+
+
+def write_records(
+    directory: epath.Path,
+    step: int,
+    config: Json,
+    vocabulary: Json,
+    progress: Json,
+) -> None:
+    """Writes the records of a step into its directory, plain JSON each."""
+    checkpoints.write_json(directory / checkpoints.CONFIG, config)
+    checkpoints.write_json(directory / checkpoints.VOCABULARY, vocabulary)
+    checkpoints.write_json(directory / checkpoints.PROGRESS, {**progress, "step": step})
 
 
 def without_paths(config: Json) -> Json:

@@ -1,0 +1,111 @@
+"""`python -m zoo compare`: whether one model is better than another, or only luckier."""
+
+import argparse
+import json
+from pathlib import Path
+
+from zoo.commands.lines import read_plain
+from zoo.data.splits import SPLITS
+from zoo.errors import UserError
+from zoo.evaluation.modes import MODES
+from zoo.types import Json
+
+SUMMARY = "test the difference between two models on a split: the paired bootstrap over its texts"
+EXAMPLES = """\
+examples:
+  python -m zoo compare runs/lstm runs/gru --split=test
+  python -m zoo compare runs/topics runs/bag --text=labelled.csv --json
+  python -m zoo compare runs/attention runs/vector --source=my.de --target=my.en
+
+Of language models perplexity, of classifiers accuracy and F1, of translators BLEU. Texts are drawn
+again and again from those of the split, and both models are scored on what was drawn. p is how
+often a difference as large would be seen if there were none; it speaks of other texts, and not of
+other seeds of the training.
+"""
+_MOST_SAMPLES = 10_000_000
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of this command."""
+    add = parser.add_argument
+    add("first", metavar="CHECKPOINT", help="a released name, a directory or a file")
+    add("second", metavar="CHECKPOINT", help="the other one, of the same task")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
+        "--split",
+        choices=SPLITS,
+        default="validation",
+        help="the part of the checkpoints' own corpus (default: %(default)s)",
+    )
+    source.add_argument(
+        "--text", metavar="FILE", help="a text, or a table of labelled texts, instead"
+    )
+    source.add_argument("--source", metavar="FILE", help="of translators: source lines instead")
+    add("--target", metavar="FILE", help="their reference translations")
+    add("--beam_size", type=int, default=5, help="of translators (default: %(default)s)")
+    add("--mode", choices=MODES, default=MODES[0], help="of language models (default: %(default)s)")
+    add("--data_directory", metavar="DIR", help="where the corpus of a --split lies")
+    add("--samples", type=int, default=10_000, help="samples that are drawn (default: %(default)s)")
+    add("--seed", type=int, default=0, help="of the samples (default: %(default)s)")
+    add("--json", action="store_true", help="print one JSON object")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Compares the two and prints what is found.
+
+    Raises:
+        UserError: the models are of different tasks or corpora, or a file is missing.
+    """
+    if not 1 <= arguments.samples <= _MOST_SAMPLES:
+        raise UserError(f"--samples is {arguments.samples}; use 1 to {_MOST_SAMPLES}")
+    if not 0 <= arguments.seed < 2**32:
+        raise UserError(f"--seed is {arguments.seed}; use 0 to {2**32 - 1}")
+    if (arguments.source is None) != (arguments.target is None):
+        raise UserError("--source and --target are two files that belong together; give both")
+    if arguments.text is not None and not Path(arguments.text).is_file():
+        read_plain(arguments.text)  # which says why it can't be read, before anything slow
+    found = _compare(arguments)
+    if arguments.json:
+        print(json.dumps(found))
+    else:
+        print("\n".join(_line(arguments, one) for one in found["differences"]))
+
+
+def _compare(arguments: argparse.Namespace) -> Json:
+    """The differences, and what they are of."""
+    import zoo
+    from zoo.evaluation.comparing import compare
+    from zoo.tasks.registry import find_task
+    from zoo.tasks.task import Request
+
+    checkpoints = [zoo.load(name) for name in (arguments.first, arguments.second)]
+    kinds = [one.kind.noun for one in checkpoints]
+    if kinds[0] != kinds[1]:
+        raise UserError(f"{arguments.first} is a {kinds[0]} and {arguments.second} a {kinds[1]}")
+    files = (arguments.text, arguments.source, arguments.target)
+    request = Request(
+        split=arguments.split,
+        directory=arguments.data_directory,
+        files=tuple(Path(file) for file in files if file is not None),
+        mode=arguments.mode,
+        beam_size=arguments.beam_size,
+    )
+    statistics = [
+        find_task(one.config["model"]["architecture"]).statistics(one, request)
+        for one in checkpoints
+    ]
+    options = {"num_samples": arguments.samples, "seed": arguments.seed}
+    differences = [one.to_json() for one in compare(*statistics, **options)]
+    read = {"text": arguments.text or arguments.source} if request.files else {}
+    names = {"first": arguments.first, "second": arguments.second}
+    return names | (read or {"split": arguments.split}) | {"differences": differences}
+
+
+def _line(arguments: argparse.Namespace, one: Json) -> str:
+    """A difference in a line."""
+    return (
+        f"{one['measure'].replace('_', ' ')}: {arguments.first} {one['first']:.5g}, "
+        f"{arguments.second} {one['second']:.5g}, difference {one['difference']:+.4g} "
+        f"(95 % of samples {one['low']:+.4g} to {one['high']:+.4g}), p = {one['p_value']:.2g}, "
+        f"{one['num_texts']:,} texts"
+    )

@@ -1,0 +1,70 @@
+"""`python -m zoo perplexity`: how probable each of many texts is to a language model."""
+
+import argparse
+
+from zoo.commands.lines import UnknownTokens
+from zoo.commands.rows import (
+    TABLES,
+    add_row_arguments,
+    check_row_arguments,
+    chosen_format,
+    given_rows,
+    row_writer,
+)
+from zoo.errors import UserError
+from zoo.types import Json
+
+SUMMARY = "give the perplexity of each text by a language model: a JSON object a text, on stdout"
+EXAMPLES = """\
+examples:
+  python -m zoo perplexity runs/lstm "it rains in the morning"
+  python -m zoo perplexity runs/lstm --file=sentences.txt --format=tsv
+  python -m zoo perplexity runs/lstm --file=table.csv --column=text --id=ID --output=scores.csv
+  cat sentences.txt | python -m zoo perplexity runs/lstm --tokens
+
+Texts are the arguments, or the lines of a file, or those of standard input. Each text is scored by
+itself, its end too; python -m zoo evaluate scores a text as a whole. With --tokens each object
+holds the tokens and the surprisal of each, -log2 of its probability, in bits. CHECKPOINT is a
+released name (see `python -m zoo list`), a run's directory, whose best step it then is, one step's
+directory, or a file that `export` wrote.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of this command."""
+    add = parser.add_argument
+    add("checkpoint", metavar="CHECKPOINT", help="a released name, a directory or a file")
+    add("texts", metavar="TEXT", nargs="*", help="a text to score")
+    add_row_arguments(parser, "score")
+    add("--tokens", action="store_true", help="add the tokens and their bits")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Scores the texts.
+
+    Raises:
+        UserError: there is no text, or the checkpoint is no language model.
+    """
+    check_row_arguments(arguments)
+    if arguments.tokens and chosen_format(arguments, "jsonl", TABLES) != "jsonl":
+        raise UserError("--tokens are lists, which a table does not hold; use --format=jsonl")
+    from zoo.evaluation.line_scores import line_scores, line_surprisals
+    from zoo.models.trained import require_language_model
+
+    unknown = UnknownTokens()
+    with row_writer(arguments) as write:
+        model = require_language_model(arguments.checkpoint)
+        for rows in given_rows(arguments):
+            texts = [row.text for row in rows]
+            details = line_surprisals(model, texts) if arguments.tokens else [None] * len(texts)
+            for row, score, detail in zip(rows, line_scores(model, texts), details, strict=True):
+                unknown.count(score.num_unknown)
+                record: Json = dict(row.key) or {"text": row.text}
+                record |= {
+                    "perplexity": score.perplexity,
+                    "nats": score.nats,
+                    "num_tokens": score.num_tokens,
+                    "num_unknown": score.num_unknown,
+                }
+                write(record | (detail.to_json() if detail else {}))
+    unknown.tell()

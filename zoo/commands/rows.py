@@ -1,0 +1,169 @@
+"""Many texts in, a row for each out: the flags, inputs and outputs that batch commands share."""
+
+import argparse
+import csv
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO
+
+from zoo.commands.lines import LINES_A_CALL, given_lines
+from zoo.data.text_reading import user_path
+from zoo.errors import UserError
+from zoo.types import Json
+from zoo.whole_file import whole_file
+
+TABLES = ("csv", "tsv", "jsonl")
+_DELIMITERS = {"csv": ",", "tsv": "\t"}
+_ROW_ENDS = str.maketrans("\t\r\n", "   ")  # which a .tsv has no quotes for
+
+
+class Row(NamedTuple):
+    """A text, and its id by the name of its column; none for a text that has no id."""
+
+    text: str
+    key: Json
+
+
+def add_row_arguments(
+    parser: argparse.ArgumentParser, what: str, formats: Sequence[str] = TABLES
+) -> None:
+    """Adds the flags for a file of texts, and for where the results go.
+
+    Args:
+        parser: of the command.
+        what: what the command does with a text, such as "label".
+        formats: in which it writes results, the usual one last.
+    """
+    add = parser.add_argument
+    add("--file", metavar="FILE", help=f"{what} the lines of a UTF-8 file, or the rows of a table")
+    add(
+        "--column",
+        metavar="NAME",
+        help="the column of the text, where FILE is a .csv, .tsv or .jsonl; several, with commas "
+        "between, are joined",
+    )
+    add("--id", metavar="NAME", help="the column that tells the rows apart, to be written too")
+    add("--output", metavar="FILE", help="write the results to this file (default: to stdout)")
+    add(
+        "--format",
+        choices=formats,
+        help="of the results (default: by the ending of --output, or else that of a table that is "
+        f"read, or else {formats[-1]})",
+    )
+
+
+def check_row_arguments(arguments: argparse.Namespace) -> None:
+    """Raises UserError, one line, for flags that need another one."""
+    if arguments.texts and arguments.file:
+        raise UserError("there are texts and --file; give one of them")
+    if arguments.column is not None and not arguments.file:
+        raise UserError("--column is a column of a table; give the table with --file")
+    if arguments.id is not None and arguments.column is None:
+        raise UserError("--id is a column of a table; give the column of the text with --column")
+
+
+def given_rows(arguments: argparse.Namespace) -> Iterator[list[Row]]:
+    """Yields the texts, some at a time: never all of a file or a pipe are in memory.
+
+    Args:
+        arguments: with `texts` and the flags of `add_row_arguments`.
+
+    Raises:
+        UserError: there is no text, or a file can't be read.
+    """
+    if arguments.column is None:
+        for lines in given_lines(arguments.texts, arguments.file):
+            yield [Row(line, {}) for line in lines]
+        return
+    from zoo.data.tables import text_rows
+
+    names = {"text_column": arguments.column, "id_column": arguments.id or ""}
+    some: list[Row] = []
+    for key, text in text_rows(user_path(arguments.file), **names):
+        some.append(Row(text, {} if arguments.id is None else {arguments.id: key}))
+        if len(some) == LINES_A_CALL:
+            yield some
+            some = []
+    if some:
+        yield some
+
+
+def chosen_format(arguments: argparse.Namespace, usual: str, formats: Sequence[str]) -> str:
+    """Returns the format of the results."""
+    if arguments.format is not None:
+        return arguments.format
+    places = [arguments.output, arguments.file if arguments.column is not None else None]
+    for place in places:
+        suffixes = Path(place or "").suffixes
+        for suffix in reversed(suffixes):
+            if suffix[1:] in formats:
+                return suffix[1:]
+    return usual
+
+
+@contextmanager
+def row_writer(
+    arguments: argparse.Namespace, usual: str = "jsonl", formats: Sequence[str] = TABLES
+) -> Iterator[Callable[[Json], None]]:
+    """Gives a function that writes one row; the file is whole at the end, or not there.
+
+    Args:
+        arguments: with the flags of `add_row_arguments`.
+        usual: the format where no flag and no file says one.
+        formats: those that there are.
+
+    Raises:
+        UserError: the file can't be written.
+    """
+    chosen = chosen_format(arguments, usual, formats)
+    if arguments.output is None:
+        yield _writing(sys.stdout, chosen)
+        return
+    with (
+        whole_file(arguments.output) as incomplete,
+        incomplete.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
+    ):
+        yield _writing(file, chosen)
+
+
+def _writing(file: TextIO, chosen: str) -> Callable[[Json], None]:
+    """Writes rows to an open file: the names first, where they are a table's."""
+    if chosen == "text":
+        return lambda row: print(row["text"], file=file, flush=True)
+    if chosen == "jsonl":
+        return lambda row: print(
+            json.dumps({n: _finite(v) for n, v in row.items()}, ensure_ascii=False),
+            file=file,
+            flush=True,
+        )
+    table = csv.writer(file, delimiter=_DELIMITERS[chosen], lineterminator="\n", **_quotes(chosen))
+    is_first = True
+
+    def write(row: Json) -> None:
+        nonlocal is_first
+        if is_first:
+            table.writerow([_cell(name, chosen) for name in row])
+        is_first = False
+        table.writerow([_cell(value, chosen) for value in row.values()])
+        file.flush()
+
+    return write
+
+
+def _quotes(chosen: str) -> dict[str, Any]:
+    return {"quoting": csv.QUOTE_NONE, "quotechar": None} if chosen == "tsv" else {}
+
+
+def _cell(value: Any, chosen: str) -> str:
+    """A value as a field of a table."""
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return text.translate(_ROW_ENDS) if chosen == "tsv" else text
+
+
+def _finite(value: Any) -> Any:
+    """A value that JSON has: what is not finite is null."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,171 @@
+"""`python -m zoo train`, and `train.py`: trains what a config describes."""
+
+import argparse
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from zoo.errors import UserError, with_flags
+from zoo.kept import keep_compiled_programs
+from zoo.terminal import plain
+
+SUMMARY = "train what a config describes, on a corpus or on your own files"
+EXAMPLES = """\
+examples:
+  python -m zoo train csv_classifier --workdir=runs/mine --data.directory=my.csv
+  python -m zoo train text_file_lstm --workdir=runs/mine --data.directory=my.txt
+  python -m zoo train my_config.py --workdir=runs/mine --training.num_steps=500
+
+CONFIG is a file in configs/ without its ending, a file of your own with a function get_config, or
+a run or a released checkpoint, for the config that it was trained with. Stopped (Ctrl-C, SIGTERM)
+and started again with the same workdir, a run goes on where it was.
+
+flags, which follow CONFIG:
+  --workdir=DIR            the run's directory: checkpoints and metrics
+  --SECTION.FIELD=VALUE    any field of the config, also as --config.SECTION.FIELD=VALUE
+  --allow_config_change    go on with a run although its config was another
+  --no_compilation_cache   compile everything, and store no compiled program
+  --distributed            join a multi-process run that Cloud TPU, Slurm or GKE has set up
+  --coordinator, --num_processes, --process_id
+                           join a run without such a cluster: HOST:PORT of process 0, the number
+                           of processes, and which of them this one is, from 0
+"""
+_SCRIPT_USAGE = """\
+usage: python train.py --config=CONFIG --workdir=DIR [--config.SECTION.FIELD=VALUE ...]
+
+train.py is `python -m zoo train` with its CONFIG as --config.
+"""
+_HELP = {"-h", "--help", "-help", "--helpfull", "--helpshort"}
+_SHORT = re.compile(r"--?(?=(data|evaluation|mesh|model|optimizer|training)\.[a-z])")
+_EXAMPLE = "python -m zoo train python_docs_lstm --workdir=runs/demo"
+_SCRIPT_EXAMPLE = "python train.py --config=configs/python_docs_lstm.py --workdir=runs/demo"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the argument of this command; its flags are those of train.py."""
+    parser.add_argument("config", metavar="CONFIG", nargs="?", help="a name or a file")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Trains.
+
+    Args:
+        arguments: with `settings`, the words that are flags of train.py.
+
+    Raises:
+        UserError: a flag is wrong, or as `zoo.train`.
+    """
+    named = [] if arguments.config is None else [f"--config={arguments.config}"]
+    named += ["--no_compilation_cache"] if arguments.no_compilation_cache else []
+    _train([*named, *arguments.settings], _EXAMPLE)
+
+
+def main(words: Sequence[str]) -> None:
+    """Trains as train.py does.
+
+    Args:
+        words: what stands after train.py.
+
+    Raises:
+        UserError: as `run`.
+    """
+    if _HELP.intersection(words):
+        print(_SCRIPT_USAGE + EXAMPLES[EXAMPLES.index("\nCONFIG is") :], end="")
+        return
+    _train(words, _SCRIPT_EXAMPLE)
+
+
+def _train(words: Sequence[str], example: str) -> None:
+    """Flags to config to zoo.train; the example stands in messages."""
+    values = _parse([_SHORT.sub("--config.", word) for word in words], example)
+    from absl import logging
+
+    import zoo
+    from zoo.training.api import StoppedRun
+    from zoo.training.hosts import connect
+
+    logging.set_verbosity(logging.WARNING)  # Orbax tells of every file it writes
+    if not values["no_compilation_cache"]:
+        keep_compiled_programs()
+    joining = (values["coordinator"], values["num_processes"], values["process_id"])
+    if values["distributed"] or any(value is not None for value in joining):
+        connect(*joining)
+    config = values["config"]
+    try:
+        with suppress(StoppedRun):  # the last line of progress says so
+            zoo.train(config, values["workdir"], allow_config_change=values["allow_config_change"])
+    except UserError as error:
+        raise UserError(with_flags(str(error), _field_flags(config))) from error
+
+
+def _parse(words: list[str], example: str) -> dict[str, Any]:
+    """The flags' values by name, the config among them with its fields as the flags set them."""
+    from ml_collections import config_flags
+
+    import zoo
+
+    values = _define_flags()
+    try:
+        name, words = _take_config(values.read_flags_from_files(words, force_gnu=False))
+        if name is None:
+            raise UserError(f"--config is missing; type, for example: {example}")
+        argv = ["train", *words]
+        config_flags.DEFINE_config_dict(
+            "config", zoo.config(name), flag_values=values, sys_argv=argv
+        )
+        rest = values(argv)
+    except UserError:
+        raise
+    except Exception as error:  # of absl and ml_collections
+        raise UserError(plain(_told(error))) from error
+    if rest[1:]:
+        raise UserError(f"unexpected argument {rest[1]!r}; settings start with --config.")
+    if values["workdir"].value is None:
+        raise UserError(f"--workdir is missing; type, for example: {example}")
+    return {name: values[name].value for name in values if "." not in name}
+
+
+def _define_flags() -> Any:
+    """The flags of training but --config, and those of absl, such as --verbosity."""
+    from absl import flags
+
+    values = flags.FlagValues()
+    texts: dict[str, Any] = {"flag_values": values}
+    values.append_flag_values(flags.FLAGS)
+    flags.DEFINE_string("flagfile", "", "A file with flags, one a line.", **texts)
+    flags.DEFINE_string("workdir", None, "The run's directory: checkpoints and metrics.", **texts)
+    flags.DEFINE_bool("allow_config_change", False, "Go on with another config.", **texts)
+    flags.DEFINE_bool("no_compilation_cache", False, "Store no compiled program.", **texts)
+    flags.DEFINE_bool("distributed", False, "Join a run that a cluster has set up.", **texts)
+    flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0.", **texts)
+    flags.DEFINE_integer("num_processes", None, "The number of processes.", **texts)
+    flags.DEFINE_integer("process_id", None, "Which process this is, from 0.", **texts)
+    return values
+
+
+def _take_config(words: Sequence[str]) -> tuple[str | None, list[str]]:
+    """What --config names, None if it is not there, and the other words."""
+    name, rest, words = None, [], list(words)
+    while words:
+        word = words.pop(0)
+        flag, equals, value = word.partition("=")
+        if flag not in ("--config", "-config"):
+            rest.append(word)
+        elif equals or words:
+            name = value if equals else words.pop(0)
+    return name, rest
+
+
+def _told(error: Exception) -> str:
+    """A mistake in the flags in one line."""
+    if isinstance(error, AttributeError | KeyError):  # ml_collections may wrap one in the other
+        told = error.args[0]
+        return f"no such setting: {told.args[0] if isinstance(told, KeyError) else told}"
+    return str(error)
+
+
+def _field_flags(config: Any) -> dict[str, str]:
+    """The flag of each field of a config."""
+    names = [f"{section}.{name}" for section, fields in config.items() for name in fields]
+    return {name: f"--config.{name}" for name in names}

@@ -1,0 +1,92 @@
+"""What users of the Python functions give: texts, lists of texts, and numbers of settings."""
+
+import dataclasses
+import numbers
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from zoo.errors import UserError
+
+_KINDS: dict[type, tuple[Any, str]] = {
+    bool: (bool, "True or False"),
+    int: (numbers.Integral, "a whole number"),
+    float: (numbers.Real, "a number"),
+    str: (str, "a text"),
+}
+
+
+def given_texts(given: str | Sequence[str], what: str = "texts") -> list[str]:
+    """Returns texts as a list, also if there is one and no list.
+
+    Args:
+        given: the texts.
+        what: how messages call them.
+
+    Raises:
+        TypeError: it is no text and no list of texts.
+
+    Example:
+        >>> given_texts("one"), given_texts(("one", "two"))
+        (['one'], ['one', 'two'])
+        >>> given_texts([1])
+        Traceback (most recent call last):
+            ...
+        TypeError: texts has 1, an int, where a text belongs; give a string or a list of strings
+    """
+    if isinstance(given, str):
+        return [given]
+    if isinstance(given, bytes) or not isinstance(given, Iterable):
+        raise TypeError(
+            f"{what} is {_shown(given)}, {_kind(given)}; give a string or a list of strings"
+        )
+    texts = list(given)
+    for text in texts:
+        if not isinstance(text, str):
+            raise TypeError(
+                f"{what} has {_shown(text)}, {_kind(text)}, where a text belongs; give a string or "
+                "a list of strings"
+            )
+    return texts
+
+
+def given_list(given: Iterable[Any], what: str) -> list[Any]:
+    """Returns what was given as a list, which a text is not.
+
+    Raises:
+        TypeError: it is a text, or no list.
+
+    Example:
+        >>> given_list("python_docs_lstm", "checkpoints")
+        Traceback (most recent call last):
+            ...
+        TypeError: checkpoints is 'python_docs_lstm', a str; give a list of them
+    """
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        raise TypeError(f"{what} is {_shown(given)}, {_kind(given)}; give a list of them")
+    return list(given)
+
+
+def check_kinds(settings: Any) -> None:
+    """Raises UserError for the first setting that is of another kind than its default.
+
+    Args:
+        settings: a dataclass, whose fields without a default, or with None, may be anything.
+    """
+    for field in dataclasses.fields(settings):
+        value, default = getattr(settings, field.name), field.default
+        kind, told = _KINDS.get(type(default), (object, ""))
+        is_other = isinstance(value, bool) and not isinstance(default, bool)
+        if told and (is_other or not isinstance(value, kind)):
+            raise UserError(
+                f"{field.name} is {_shown(value)}, {_kind(value)}; use {told}, such as {default!r}"
+            )
+
+
+def _shown(value: Any) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else f"{text[:60]}..."
+
+
+def _kind(value: Any) -> str:
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"

@@ -1,0 +1,137 @@
+"""Configs by name: those in configs/, the user's own files, and those of trained models."""
+
+import difflib
+import os
+import sys
+import traceback
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import module_from_spec
+from pathlib import Path
+from types import ModuleType
+
+from ml_collections import ConfigDict
+
+from zoo.errors import WRONG_FORM, UserError
+from zoo.report.records import flatten
+from zoo.training.config import base_config
+from zoo.training.config_names import config_paths
+from zoo.training.release import without_paths
+from zoo.types import Json
+
+
+def config(name: os.PathLike[str] | str) -> ConfigDict:
+    """Returns a config, whose fields can be changed before `zoo.train` gets it.
+
+    Args:
+        name: a file in configs/ without its ending, such as "python_docs_lstm"; or the path of a
+            file of your own with a function get_config; or a released checkpoint or a run, for the
+            config that it was trained with, without the places of its files. A colon and a text
+            after a file give get_config the text as its argument.
+
+    Raises:
+        UserError: there is no such config, or its file fails.
+
+    Example:
+        >>> found = config("python_docs_lstm")
+        >>> found.model.cell, found.data.corpus
+        ('lstm', 'python_docs')
+        >>> config("python_docs_lstn")
+        Traceback (most recent call last):
+            ...
+        zoo.errors.UserError: no config is called 'python_docs_lstn'; did you mean \
+python_docs_lstm? A config is also a file with a function get_config, a run or a released checkpoint
+    """
+    given = os.fspath(name)
+    files = config_paths()
+    place, _, argument = given.partition(":")
+    if given in files:
+        return _read(files[given], "")
+    if place.endswith(".py") or os.path.isfile(place):
+        return _read(Path(place).expanduser(), argument)
+    return _of_model(given, files)
+
+
+def _read(path: Path, argument: str) -> ConfigDict:
+    """What the function get_config of a file returns."""
+    module = _run(path)
+    if not hasattr(module, "get_config"):
+        raise UserError(
+            f"{path} is a file without a function get_config; write one as in the files of configs/"
+        )
+    try:
+        found = module.get_config(*([argument] if argument else []))
+    except UserError as error:
+        raise UserError(f"{path}: get_config fails: {error}") from error
+    except Exception as error:  # the user's own file may raise anything
+        raise UserError(f"{path}: get_config fails: {_told(error, path)}") from error
+    if not isinstance(found, ConfigDict):
+        raise UserError(
+            f"{path}: get_config returns a {type(found).__name__}; return a ConfigDict, such as "
+            "zoo.config gives"
+        )
+    return found
+
+
+def _run(path: Path) -> ModuleType:
+    """A file of the user's as a module."""
+    name = f"zoo_config_{path.stem}"
+    loader = SourceFileLoader(name, str(path))  # whatever the file's name ends with
+    module = module_from_spec(ModuleSpec(name, loader, origin=str(path)))
+    sys.modules[name] = module  # where dataclasses look for their module
+    try:
+        path.read_bytes()
+        loader.exec_module(module)
+    except OSError as error:
+        raise UserError(f"the config can't be read: {error}") from error
+    except (ImportError, SyntaxError, ValueError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{path} is no Python file that can be run: {error}") from error
+    except Exception as error:
+        raise UserError(f"{path} fails: {_told(error, path)}") from error
+    return module
+
+
+def _told(error: Exception, path: Path) -> str:
+    """An error that a config file raises, with the line of the file that it came from."""
+    told = error.args[0] if error.args else ""  # ml_collections wraps a KeyError
+    reason = " ".join(str(told.args[0] if isinstance(told, KeyError) else told).split())
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if os.path.abspath(frame.filename) == os.path.abspath(path):
+            return f"{type(error).__name__}: {reason} ({frame.filename}, line {frame.lineno})"
+    return f"{type(error).__name__}: {reason}"
+
+
+def _of_model(name: str, files: dict[str, Path]) -> ConfigDict:
+    """The config of a released checkpoint or a run."""
+    from zoo import hub  # imports what training itself does not need
+
+    if not name.strip():
+        raise UserError("the name of the config is empty; give one, such as python_docs_lstm")
+    try:
+        record = hub.describe(name)["config"]
+    except UserError as error:
+        if os.path.isdir(name):
+            raise
+        near = difflib.get_close_matches(name, files, n=1)
+        known = f"did you mean {near[0]}?" if near else "see python -m zoo list."
+        raise UserError(
+            f"no config is called {name!r}; {known} A config is also a file with a function "
+            "get_config, a run or a released checkpoint"
+        ) from error
+    try:
+        return _filled(without_paths(record))
+    except (*WRONG_FORM, UserError) as error:
+        raise UserError(f"{name} was trained with a config of another form: {error}") from error
+
+
+def _filled(record: Json) -> ConfigDict:
+    """A config of this version with the fields that a record has."""
+    found = base_config(record["model"]["architecture"])
+    defaults = flatten(found.to_dict())
+    for field, value in flatten(record).items():
+        if field not in defaults:
+            raise UserError(f"this version has no field {field}")
+        section, _, own = field.partition(".")
+        found[section][own] = tuple(value) if isinstance(value, list) else value
+    return found
