@@ -19,11 +19,12 @@ DOWN = {
     "kept": set(),
     "whole_file": {"errors"},
     "whole_characters": {"errors"},
+    "buckets": {"errors"},
     "layers": {"errors"},
     "report": {"errors", "whole_file"},
     "cards": {"errors"},
     "terminal": {"errors"},
-    "data": {"errors", "kept", "special_tokens", "whole_characters"},
+    "data": {"buckets", "errors", "kept", "special_tokens", "whole_characters"},
     "models": {"layers", "errors", "special_tokens"},
     "exchange": {"models", "data", "errors", "special_tokens", "whole_characters", "whole_file"},
     "decoding": {
@@ -47,7 +48,7 @@ DOWN = {
 }
 DOWN["diagnostics"] = DOWN["evaluation"] | {"evaluation", "whole_file"}
 DOWN["tasks"] = DOWN["diagnostics"] | {"diagnostics", "decoding"}
-DOWN["training"] = DOWN["tasks"] | {"tasks", "report", "hub", "terminal", "whole_file"}
+DOWN["training"] = DOWN["tasks"] | {"buckets", "tasks", "report", "hub", "terminal", "whole_file"}
 DOWN["soundness"] = {
     "training.checkpoints",
     "training.arrays",
@@ -55,6 +56,7 @@ DOWN["soundness"] = {
     "errors",
 }
 DOWN["hub"] = {
+    "buckets",
     "soundness",
     "cards",
     "training.checkpoints",
@@ -78,6 +80,7 @@ DOWN["serve"] = DOWN["diagnostics"] | {
     "hub",
     "exchange",
     "tasks.registry",
+    "terminal",
 }
 DOWN["commands"] = set(DOWN)
 DOWN["__main__"] = {"commands", "errors", "kept", "terminal"}
