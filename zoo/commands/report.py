@@ -1,6 +1,7 @@
 """`python -m zoo report`: the page of a run, or of several side by side."""
 
 import argparse
+from contextlib import ExitStack
 
 SUMMARY = "write a run's report.html again, or a page that compares runs"
 EXAMPLES = """\
@@ -26,9 +27,25 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         UserError: a directory is no run, or several runs are given without a page to write.
     """
+    from zoo.buckets import is_address, local_copy
     from zoo.errors import UserError
     from zoo.report.page import write_report
 
     if len(arguments.runs) > 1 and arguments.output is None:
         raise UserError("a page that compares runs needs a place; give --output=FILE.html")
-    print(write_report(arguments.runs, arguments.output))
+    if arguments.output is None and is_address(arguments.runs[0]):
+        raise UserError(
+            f"{arguments.runs[0]} is in a bucket, where its run has put a page; give "
+            "--output=FILE.html for another one"
+        )
+    with ExitStack() as opened:
+        runs = [
+            opened.enter_context(local_copy(run, _is_of_page)) if is_address(run) else run
+            for run in arguments.runs
+        ]
+        print(write_report(runs, arguments.output))
+
+
+def _is_of_page(name: str) -> bool:
+    """Whether an object below a run's address is needed for its page."""
+    return "/" not in name
