@@ -23,7 +23,7 @@ from zoo.serve.service.writing import Piece, Writer
 from zoo.special_tokens import END_ID
 from zoo.types import Json
 
-CLASSIFY_SIZES = (1, 8, 32)
+CLASSIFY_SIZES = (1, 16)
 TRANSLATE_SIZES = (1, 8)
 USES = ("generate", "classify", "translate")
 

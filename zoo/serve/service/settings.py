@@ -52,7 +52,7 @@ class ServiceSettings:
     max_waiting: int = 512
     max_connections: int = 512
     slots: int = 32
-    beam_sizes: tuple[int, ...] = (5, 1)
+    beam_sizes: tuple[int, ...] = (5,)
     patience_ms: float = 3.0
     timeout: float = 60.0
     grace: float = 30.0

@@ -33,7 +33,7 @@ class Piece:
 
 @dataclasses.dataclass(eq=False)
 class _Text:
-    """A text that is wanted: its stream of pieces, and how much of it has been made."""
+    """A text that is wanted, and how much of it has been made."""
 
     index: int
     inputs: list[int]
@@ -41,7 +41,6 @@ class _Text:
     stream: TextStream
     pieces: asyncio.Queue[Piece | Exception]
     is_wanted: bool = True
-    num_tokens: int = 0
 
 
 class Writer:
@@ -136,10 +135,8 @@ class Writer:
                 self._written.clear()
                 self._slots.clear()
                 continue
-            before = sum(text.num_tokens for text in self._written.values())
-            written = list(self._written.values())
-            self._give(drawn)
-            self._watch(len(written), sum(text.num_tokens for text in written) - before)
+            num_texts = len(self._written)
+            self._watch(num_texts, self._give(drawn))
 
     def _fill(self) -> None:
         """Begins texts in the free slots, and ends those that nobody wants any more."""
@@ -152,21 +149,20 @@ class Writer:
                 slot = self._slots.add(text.inputs, text.settings, text.index)
                 self._written[slot] = text
 
-    def _give(self, drawn: dict[int, list[int]]) -> None:
-        """Gives each text what was drawn for it."""
+    def _give(self, drawn: dict[int, list[int]]) -> int:
+        """Gives each text what was drawn for it, and returns how many tokens they took."""
+        total = 0
         for slot, tokens in drawn.items():
             text = self._written[slot]
-            piece, before = "", text.num_tokens
-            for token in tokens:
-                if text.stream.finished:
-                    break
-                piece += text.stream.write([token])
-                text.num_tokens += 1
+            before = text.stream.num_tokens
+            piece = text.stream.write(tokens)
+            num_tokens = text.stream.num_tokens - before
+            total += num_tokens
             finished = text.stream.finished
-            num_tokens = text.num_tokens - before
             text.pieces.put_nowait(Piece(text.index, piece, num_tokens, finished))
             if finished:
                 self._end(slot)
+        return total
 
     def _end(self, slot: int) -> None:
         del self._written[slot]
