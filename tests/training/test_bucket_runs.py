@@ -11,6 +11,7 @@ from tiny_run import array_bits, read_metrics, saved_bits
 
 import zoo
 from zoo import hub
+from zoo.__main__ import main
 from zoo.buckets import Bucket, Mirror
 from zoo.errors import UserError
 from zoo.training import checkpoints, hosts
@@ -22,6 +23,19 @@ from zoo.training.start import initial_state
 ADDRESS = "gs://bucket/runs/one"
 SETTINGS = {"training__num_steps": 12, "evaluation__every_steps": 4}
 SETTINGS |= {"training__checkpoint_every_steps": 4, "training__log_every_steps": 2}
+
+
+ARPA = """\\data\\
+ngram 1=4
+
+\\1-grams:
+-1.0 <unk>
+-99 <s>
+-0.5 </s>
+-0.4 a
+
+\\end\\
+"""
 
 
 @pytest.fixture
@@ -111,6 +125,20 @@ def test_a_model_is_loaded_from_a_bucket(name, bucket, tmp_path):
         assert loaded.name == place
         assert loaded.directory == f"gs://bucket/runs/{name}/checkpoints/1"
         assert hub.describe(place) == hub.describe(run)
+
+
+def test_a_file_is_loaded_and_a_page_is_made_from_a_bucket(bucket, train, tmp_path, capsys):
+    (tmp_path / "small.arpa").write_text(ARPA)
+    Bucket("gs://bucket").store(tmp_path / "small.arpa", "files/small.arpa")
+    assert "a" in zoo.load("gs://bucket/files/small.arpa").vocabulary.tokens
+    train(ADDRESS, **SETTINGS)
+    assert main(["report", ADDRESS]) == 2
+    assert "give --output=FILE.html for another one" in capsys.readouterr().err
+    page = tmp_path / "page.html"
+    assert main(["report", ADDRESS, f"--output={page}"]) == 0
+    assert page.read_text().startswith("<!doctype html>")
+    assert main(["report", "file:///x"]) == 2
+    assert "is an address that is not supported" in capsys.readouterr().err
 
 
 def test_damage_in_a_bucket_is_noticed_and_named(bucket, tmp_path):

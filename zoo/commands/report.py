@@ -27,13 +27,14 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         UserError: a directory is no run, or several runs are given without a page to write.
     """
-    from zoo.buckets import is_address, local_copy
+    from zoo.buckets import Bucket, is_address, local_copy
     from zoo.errors import UserError
     from zoo.report.page import write_report
 
     if len(arguments.runs) > 1 and arguments.output is None:
         raise UserError("a page that compares runs needs a place; give --output=FILE.html")
     if arguments.output is None and is_address(arguments.runs[0]):
+        Bucket(arguments.runs[0])  # tells of an address that is none
         raise UserError(
             f"{arguments.runs[0]} is in a bucket, where its run has put a page; give "
             "--output=FILE.html for another one"
