@@ -66,6 +66,7 @@ class Load(NamedTuple):
         failed: requests with any other answer than 200, or none.
         rate: answered requests a second.
         p50, p95, p99: milliseconds until an answer, at these percentiles.
+        batch: texts in a call of the model, on average.
         megabytes: memory of the service afterwards.
         client_cpu: seconds of work of the clients for each second.
     """
@@ -79,6 +80,7 @@ class Load(NamedTuple):
     p50: float
     p95: float
     p99: float
+    batch: float
     megabytes: float
     client_cpu: float
 
@@ -89,31 +91,35 @@ async def measure(url: str, task: str, clients: int, seconds: float, bad_clients
     counts = {"refused": 0, "failed": 0}
     end = time.monotonic() + seconds
 
-    async def ask(client: httpx.AsyncClient, seed: int) -> None:
+    async def ask(seed: int) -> None:
         draw = random.Random(seed)
-        while (started := time.monotonic()) < end:
-            status = await _status(client, task, TASKS[task][1](draw))
-            if status == 200:
-                times.append(time.monotonic() - started)
-            else:
-                counts["refused" if status in (429, 503) else "failed"] += 1
-                await asyncio.sleep(0.05)
+        async with _connect(url) as client:
+            while (started := time.monotonic()) < end:
+                status = await _status(client, task, TASKS[task][1](draw))
+                if status == 200:
+                    times.append(time.monotonic() - started)
+                else:
+                    counts["refused" if status in (429, 503) else "failed"] += 1
+                    await asyncio.sleep(0.05)
 
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-    started, worked = time.monotonic(), _own_work()
-    async with httpx.AsyncClient(base_url=url, timeout=120, limits=limits) as client:
+    async with _connect(url) as client:
+        before = await _numbers(client, task)
+        started, worked = time.monotonic(), _own_work()
         bad = [asyncio.create_task(_misbehave(url, task, seed)) for seed in range(bad_clients)]
-        await asyncio.gather(*(ask(client, seed) for seed in range(clients)))
+        await asyncio.gather(*(ask(seed) for seed in range(clients)))
         passed, work = time.monotonic() - started, _own_work() - worked
         for one in bad:
             one.cancel()
         await asyncio.gather(*bad, return_exceptions=True)
-        megabytes = await _megabytes(client)
+        after = await _numbers(client, task)
+    batch = (after.texts - before.texts) / max(after.batches - before.batches, 1)
     percentiles = np.percentile(times, (50, 95, 99)) * 1000 if times else [float("nan")] * 3
     p50, p95, p99 = (float(one) for one in percentiles)
     rate, client_cpu = len(times) / passed, work / passed
     kinds = (counts["refused"], counts["failed"])
-    return Load(task, clients, bad_clients, *kinds, rate, p50, p95, p99, megabytes, client_cpu)
+    times_ms = (p50, p95, p99)
+    numbers = (rate, *times_ms, batch, after.megabytes, client_cpu)
+    return Load(task, clients, bad_clients, *kinds, *numbers)
 
 
 async def _status(client: httpx.AsyncClient, task: str, request: dict[str, Any]) -> int:
@@ -129,13 +135,29 @@ def _own_work() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-async def _megabytes(client: httpx.AsyncClient) -> float:
-    """The memory of the service, as it tells it itself."""
+def _connect(url: str) -> httpx.AsyncClient:
+    """A client with a connection of its own. A pool that many share takes longer than they do."""
+    return httpx.AsyncClient(base_url=url, timeout=120, verify=False)
+
+
+class Numbers(NamedTuple):
+    """What the service tells of itself: its memory in MB, calls of a model, and texts in them."""
+
+    megabytes: float
+    batches: float
+    texts: float
+
+
+async def _numbers(client: httpx.AsyncClient, task: str) -> Numbers:
     page = (await client.get("/metrics")).text
-    for line in page.splitlines():
-        if line.startswith("process_resident_memory_bytes "):
-            return float(line.split()[1]) / 1e6
-    return float("nan")
+    lines = [line.rpartition(" ") for line in page.splitlines() if not line.startswith("#")]
+    told = {name: float(value) for name, _, value in lines}
+    model = f'{{model="{TASKS[task][0]}"}}'
+    return Numbers(
+        told.get("process_resident_memory_bytes", float("nan")) / 1e6,
+        told.get(f"zoo_batch_texts_count{model}", 0.0),
+        told.get(f"zoo_batch_texts_sum{model}", 0.0),
+    )
 
 
 async def _misbehave(url: str, task: str, seed: int) -> None:
@@ -159,21 +181,23 @@ async def _misbehave(url: str, task: str, seed: int) -> None:
                 writer.close()
 
 
-async def watch_memory(url: str, num_requests: int, clients: int = 32) -> list[float]:
+async def watch_memory(
+    url: str, tasks: list[str], num_requests: int, clients: int = 32
+) -> list[float]:
     """The memory of the service in MB at the start and after each tenth of many requests."""
     draw = random.Random(0)
-    async with httpx.AsyncClient(base_url=url, timeout=120) as client:
-        found = [await _megabytes(client)]
+    async with _connect(url) as client:
+        found = [(await _numbers(client, tasks[0])).megabytes]
         for _ in range(10):
             left = iter(range(num_requests // 10))
 
             async def ask(left: Iterator[int] = left) -> None:
                 for number in left:
-                    task = list(TASKS)[number % len(TASKS)]
+                    task = tasks[number % len(tasks)]
                     await _status(client, task, TASKS[task][1](draw))
 
             await asyncio.gather(*(ask() for _ in range(clients)))
-            found.append(await _megabytes(client))
+            found.append((await _numbers(client, tasks[0])).megabytes)
     return found
 
 
@@ -209,13 +233,13 @@ def table(rows: list[Load]) -> str:
     """The rows in Markdown."""
     lines = [
         "| task | clients | bad ones | requests/s | p50 ms | p95 ms | p99 ms | refused | failed "
-        "| MB | clients' CPU |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "| batch | MB | clients' CPU |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     lines += [
         f"| {row.task} | {row.clients} | {row.bad_clients} | {row.rate:.1f} | {row.p50:.1f} "
-        f"| {row.p95:.1f} | {row.p99:.1f} | {row.refused} | {row.failed} | {row.megabytes:.0f} "
-        f"| {row.client_cpu:.2f} |"
+        f"| {row.p95:.1f} | {row.p99:.1f} | {row.refused} | {row.failed} | {row.batch:.1f} "
+        f"| {row.megabytes:.0f} | {row.client_cpu:.2f} |"
         for row in rows
     ]
     return "\n".join(lines)
@@ -258,7 +282,7 @@ def main() -> None:
                 print(table(rows).splitlines()[-1], file=sys.stderr, flush=True)
         print(table(rows))
         if arguments.memory_requests:
-            found = asyncio.run(watch_memory(url, arguments.memory_requests))
+            found = asyncio.run(watch_memory(url, tasks, arguments.memory_requests))
             told = ", ".join(f"{one:.0f}" for one in found)
             print(f"\nMB after each tenth of {arguments.memory_requests:,} requests: {told}")
     if arguments.json:
