@@ -140,6 +140,27 @@ def test_killed_at_any_call_it_leaves_whole_steps_and_the_next_push_mends_it(
         calls += 1
 
 
+def test_what_a_killed_process_left_of_a_step_is_gone_before_the_step_is_whole(tmp_path):
+    for calls in range(100):
+        with fake_bucket() as objects:
+            write(tmp_path / "left", **{"stale": "half of another attempt"})
+            files = Bucket(ADDRESS)
+            files.store(tmp_path / "left/stale", "checkpoints/8/params/stale")
+            mirror = Mirror(files, tmp_path / f"here_{calls}")
+            mirror.directory.mkdir()
+            mirror.pull()
+            write_step(mirror.directory, 8, "eight")
+            objects.calls_left = calls
+            try:
+                mirror.push()
+                assert calls > 4
+                return
+            except Killed:
+                objects.calls_left = None
+            assert whole_steps(pulled(tmp_path, f"seen_{calls}")) <= {8}
+    raise AssertionError("it was never whole")
+
+
 def test_what_is_not_a_run_is_left_alone(bucket, tmp_path):
     write(tmp_path / "other", **{"notes.txt": "mine", "deep/er.txt": "mine too"})
     Mirror(Bucket(ADDRESS), tmp_path / "other").push()

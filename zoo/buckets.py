@@ -199,18 +199,20 @@ class Mirror:
         gone = [name for name in self._stored if name not in here and _step_of(name)]
         broken = {_step_of(name) for name in changed if _step_of(name)}
         markers = [f"{step}/{_MARKER}" for step in sorted(broken)]
-        for name in markers:
-            if name in self._stored:
-                self._remove(name)
+        # What a killed process left of a step goes before the step is whole again.
+        left = [name for name in gone if _step_of(name) in broken]
+        self._remove([name for name in markers if name in self._stored])
+        self._remove(left)
         for name in sorted(changed, key=lambda name: name in markers):
             self.bucket.store(self.directory / name, name)
             self._stored[name] = here[name]
-        for name in sorted(gone, key=lambda name: not name.endswith(f"/{_MARKER}")):
-            self._remove(name)
+        old = [name for name in gone if name not in left and name in self._stored]
+        self._remove(sorted(old, key=lambda name: not name.endswith(f"/{_MARKER}")))
 
-    def _remove(self, name: str) -> None:
-        self.bucket.remove(name)
-        self._stored.pop(name, None)
+    def _remove(self, names: list[str]) -> None:
+        for name in names:
+            self.bucket.remove(name)
+            self._stored.pop(name, None)
 
     def _list(self) -> Iterator[str]:
         """Yields the names of the files here, but of those that are being written."""
@@ -284,9 +286,22 @@ def cached_copy(address: str, cache: Path) -> Path:
         raise UserError(f"there is nothing at {address}; give an address such as gs://BUCKET/TEXTS")
     digest = hashlib.sha256(repr((bucket.address, sorted(found.items()))).encode()).hexdigest()[:16]
     place, last = cache / digest, bucket.address.rpartition("/")[2]
-    whole = place / "whole"
-    if not whole.exists():
-        for name in found:
-            bucket.fetch(name, place / last / name if name else place / last)
-        whole.touch()
+    if not place.exists():
+        with tempfile.TemporaryDirectory(prefix="fetching-", dir=_made(cache)) as room:
+            for name in found:
+                bucket.fetch(name, Path(room, "whole", last, name))
+            with contextlib.suppress(OSError):  # another process was first
+                Path(room, "whole").rename(place)
     return place / last
+
+
+def _made(directory: Path) -> Path:
+    """A directory, made where it is absent."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{directory} can't be made ({error.strerror}); use data.cache_directory=DIR or the "
+            "environment variable ZOO_CACHE"
+        ) from error
+    return directory

@@ -32,7 +32,7 @@ ngram 1=4
 -1.0 <unk>
 -99 <s>
 -0.5 </s>
--0.4 a
+-0.4 net
 
 \\end\\
 """
@@ -130,7 +130,7 @@ def test_a_model_is_loaded_from_a_bucket(name, bucket, tmp_path):
 def test_a_file_is_loaded_and_a_page_is_made_from_a_bucket(bucket, train, tmp_path, capsys):
     (tmp_path / "small.arpa").write_text(ARPA)
     Bucket("gs://bucket").store(tmp_path / "small.arpa", "files/small.arpa")
-    assert "a" in zoo.load("gs://bucket/files/small.arpa").vocabulary.tokens
+    assert "net" in zoo.load("gs://bucket/files/small.arpa").vocabulary.tokens
     train(ADDRESS, **SETTINGS)
     assert main(["report", ADDRESS]) == 2
     assert "give --output=FILE.html for another one" in capsys.readouterr().err

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from zoo.errors import UserError
 from zoo.terminal import EXIT_UNEXPECTED, run_program
@@ -63,9 +64,11 @@ def _start(work: Callable[[], None]) -> int:
 def _stop(workers: dict[int, float]) -> None:
     """Asks the workers to end as they do on SIGTERM, and waits until they have."""
     for number in workers:
-        os.kill(number, signal.SIGTERM)
+        with suppress(ProcessLookupError):
+            os.kill(number, signal.SIGTERM)
     for number in workers:
-        os.waitpid(number, 0)
+        with suppress(ChildProcessError):
+            os.waitpid(number, 0)
 
 
 def _forget_metrics(shared: str, number: int) -> None:
