@@ -56,6 +56,28 @@ def _generation(settings: ServiceSettings) -> Json:
             "maximum": settings.max_tokens,
             "description": "Tokens that are drawn at most.",
         },
+        **_sampling(default),
+        "seed": {
+            "type": "integer",
+            "default": default.seed,
+            "minimum": 0,
+            "maximum": 2**32 - 1,
+            "description": "The same seed gives the same text, whoever else is served.",
+        },
+        "stop": {
+            "type": "string",
+            "enum": [*STOPS, ""],
+            "default": "",
+            "description": "Where a text ends: at its first sentence end, or at max_tokens only. "
+            "Empty: at max_tokens for a model of characters, at the sentence end for others.",
+        },
+        "allow_unknown": _flag("Lets the model draw <unk> as well."),
+        "stream": _flag("Sends the text as server-sent events while it is written."),
+    }
+
+
+def _sampling(default: GenerationSettings) -> Json:
+    return {
         "temperature": {
             "type": "number",
             "default": default.temperature,
@@ -77,22 +99,6 @@ def _generation(settings: ServiceSettings) -> Json:
             "maximum": 1,
             "description": "Only the most probable tokens of together this probability are drawn.",
         },
-        "seed": {
-            "type": "integer",
-            "default": default.seed,
-            "minimum": 0,
-            "maximum": 2**32 - 1,
-            "description": "The same seed gives the same text, whoever else is served.",
-        },
-        "stop": {
-            "type": "string",
-            "enum": [*STOPS, ""],
-            "default": "",
-            "description": "Where a text ends: at its first sentence end, or at max_tokens only. "
-            "Empty: at max_tokens for a model of characters, at the sentence end for others.",
-        },
-        "allow_unknown": _flag("Lets the model draw <unk> as well."),
-        "stream": _flag("Sends the text as server-sent events while it is written."),
     }
 
 
