@@ -21,11 +21,12 @@ DOWN = {
     "given": {"errors"},
     "whole_file": {"errors"},
     "whole_characters": {"errors"},
+    "buckets": {"errors"},
     "layers": {"errors"},
     "report": {"errors", "whole_file"},
     "cards": {"errors"},
     "terminal": {"errors"},
-    "data": {"errors", "kept", "special_tokens", "whole_characters"},
+    "data": {"buckets", "errors", "kept", "special_tokens", "whole_characters"},
     "models": {"by_name", "layers", "errors", "special_tokens"},
     "exchange": {"models", "data", "errors", "special_tokens", "whole_characters", "whole_file"},
     "decoding": {
@@ -51,7 +52,7 @@ DOWN = {
 }
 DOWN["diagnostics"] = DOWN["evaluation"] | {"evaluation", "whole_file"}
 DOWN["tasks"] = DOWN["diagnostics"] | {"diagnostics", "decoding", "hub"}
-DOWN["training"] = DOWN["tasks"] | {"tasks", "report", "hub", "terminal", "whole_file"}
+DOWN["training"] = DOWN["tasks"] | {"buckets", "tasks", "report", "hub", "terminal", "whole_file"}
 DOWN["soundness"] = {
     "training.checkpoints",
     "training.arrays",
@@ -59,6 +60,7 @@ DOWN["soundness"] = {
     "errors",
 }
 DOWN["hub"] = {
+    "buckets",
     "soundness",
     "cards",
     "training.checkpoints",
@@ -82,6 +84,7 @@ DOWN["serve"] = DOWN["diagnostics"] | {
     "hub",
     "exchange",
     "tasks.registry",
+    "terminal",
 }
 DOWN["commands"] = set(DOWN)
 DOWN["__main__"] = {"commands", "errors", "kept", "terminal"}

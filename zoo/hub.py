@@ -15,6 +15,7 @@ from typing import TypeVar
 from etils import epath
 
 from zoo import soundness
+from zoo.buckets import is_address, local_copy
 from zoo.cards import MARKDOWN
 from zoo.errors import WRONG_FORM, UserError
 from zoo.exchange import ARPA_SUFFIXES, SAFETENSORS_SUFFIX
@@ -48,7 +49,7 @@ def load(name_or_path: os.PathLike[str] | str) -> Checkpoint:
         name_or_path: a released name; or a run's workdir, which stands for its best step (its
             newest where no step has a score); or one step's directory; or a file: .safetensors as
             `zoo export` writes it, or .arpa or .lm, plain, .gz or .bz2, an n-gram model of any
-            toolkit. The path of a directory may be gs://...
+            toolkit. Any of these may lie in a bucket, such as gs://BUCKET/RUN.
 
     Raises:
         UserError: there is no such checkpoint, or it is damaged, or this version cannot build it.
@@ -60,6 +61,11 @@ def load(name_or_path: os.PathLike[str] | str) -> Checkpoint:
         zoo.errors.UserError: there is no checkpoint 'no such checkpoint'; ...
     """
     name = os.fspath(name_or_path)
+    if is_address(name):
+        with local_copy(name, _is_of_checkpoint) as place:
+            loaded = load(place)
+        directory = os.fspath(loaded.directory).replace(str(place), name.rstrip("/"))
+        return dataclasses.replace(loaded, name=name, directory=directory)
     if name.endswith(ARPA_SUFFIXES) and not os.path.isdir(os.path.expanduser(name)):
         return _load_arpa(name)
     try:
@@ -134,6 +140,9 @@ def describe(name_or_path: os.PathLike[str] | str) -> Json:
     Raises:
         UserError: there is no such checkpoint, or it is damaged.
     """
+    if is_address(name_or_path):
+        with local_copy(os.fspath(name_or_path), _is_of_checkpoint) as place:
+            return describe(place)
     files = {"config": checkpoints.CONFIG, "vocabulary": checkpoints.VOCABULARY}
 
     def read() -> Json:
@@ -142,6 +151,12 @@ def describe(name_or_path: os.PathLike[str] | str) -> Json:
         return {name: soundness.read_record(path, step.name) for name, path in records.items()}
 
     return try_while_run_saves(name_or_path, read)
+
+
+def _is_of_checkpoint(name: str) -> bool:
+    """Whether an object below a run's or a step's address is needed to load its model."""
+    top = name.split("/")[0]
+    return top in (checkpoints.PARAMS, checkpoints.STATE, "checkpoints") or top == name
 
 
 def _open(name: str) -> soundness.Stored:
@@ -242,8 +257,6 @@ def _find(name: str) -> epath.Path:
         return _step_of_run(path)
     except checkpoints.DamagedCheckpoint as error:
         raise UserError(f"{error}; copy it again, or load another step of its run") from error
-    except ImportError as error:  # the file system of gs:// paths is an optional package
-        raise UserError(f"{name} cannot be read: {error}") from error
 
 
 def _unknown(name: str, released: dict[str, epath.Path]) -> str:

@@ -131,3 +131,17 @@ def test_other_settings_compile_nothing_again():
         assert token.shape == (4,)
         assert token.dtype == jnp.int32
     assert len(traces) == 1
+
+
+def test_each_row_may_have_settings_and_a_key_of_its_own():
+    logits, keys = random_logits(7, 4, 12), jax.random.split(jax.random.key(3), 4)
+    options = {
+        "temperature": jnp.array([1.0, 0.0, 0.5, 1.0]),
+        "top_k": jnp.array([0, 0, 3, 2]),
+        "top_p": jnp.array([1.0, 1.0, 0.6, 0.9]),
+        "allow_unknown": jnp.array([False, True, False, True]),
+    }
+    drawn = sample(keys, logits, **options)
+    for row in range(4):
+        own = {name: values[row] for name, values in options.items()}
+        assert drawn[row] == sample(keys[row], logits[row], **own)

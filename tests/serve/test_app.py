@@ -13,7 +13,7 @@ import pytest
 import zoo
 from zoo.decoding.settings import GenerationSettings
 from zoo.evaluation.interpolation import Mixture
-from zoo.serve import answers, app
+from zoo.serve import answers, app, bodies
 from zoo.serve.app import make_app
 from zoo.serve.fields import MAX_BODY_BYTES
 from zoo.serve.limits import MOST_WAITING, RateLimit
@@ -291,7 +291,7 @@ def test_a_body_that_does_not_come_is_not_waited_for(client, monkeypatch):
         yield b"{}"
 
     monkeypatch.setattr(Request, "stream", dawdle)
-    monkeypatch.setattr(app, "BODY_SECONDS", 0.01)
+    monkeypatch.setattr(bodies, "BODY_SECONDS", 0.01)
     assert error(client.post(CLASSIFY, json={}))[0] == 408
 
 

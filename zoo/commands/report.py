@@ -2,6 +2,9 @@
 
 import argparse
 import json
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from zoo.errors import WRONG_FORM, UserError
@@ -36,24 +39,49 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         UserError: a directory is no run, or several runs are given without a page to write.
     """
+    from zoo.buckets import is_address, local_copy
     from zoo.report.page import write_report
 
-    if arguments.json and arguments.output is not None:
-        raise UserError("--json makes no page; leave out --output, or --json")
-    if arguments.json:
+    _check(arguments)
+    with ExitStack() as opened:
+        runs = [
+            opened.enter_context(local_copy(run, _is_of_page)) if is_address(run) else run
+            for run in arguments.runs
+        ]
+        if not arguments.json:
+            print(write_report(runs, arguments.output))
+            return
         try:
-            print(json.dumps(_scores(arguments.runs)))
+            print(json.dumps(_scores(runs)))
         except WRONG_FORM as error:
             if isinstance(error, UserError):
                 raise
             raise UserError(f"the records of a run have another form: {error}") from error
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    from zoo.buckets import Bucket, is_address
+
+    if arguments.json:
+        if arguments.output is not None:
+            raise UserError("--json makes no page; leave out --output, or --json")
         return
     if len(arguments.runs) > 1 and arguments.output is None:
         raise UserError("a page that compares runs needs a place; give --output=FILE.html")
-    print(write_report(arguments.runs, arguments.output))
+    if arguments.output is None and is_address(arguments.runs[0]):
+        Bucket(arguments.runs[0])  # tells of an address that is none
+        raise UserError(
+            f"{arguments.runs[0]} is in a bucket, where its run has put a page; give "
+            "--output=FILE.html for another one"
+        )
 
 
-def _scores(names: list[str]) -> Json:
+def _is_of_page(name: str) -> bool:
+    """Whether an object below a run's address is needed for its page."""
+    return "/" not in name
+
+
+def _scores(names: Sequence[os.PathLike[str] | str]) -> Json:
     """Each run's best step and scores, and the spread of those that differ in their seed alone."""
     from zoo.report.page import best_scores
     from zoo.report.seeds import groups, read_with_members, spreads

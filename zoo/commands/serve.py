@@ -3,24 +3,31 @@
 import argparse
 import importlib.util
 import ipaddress
+import os
 import socket
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from zoo.commands.serve_flags import add_service_flags, read_service_flags
 from zoo.errors import UserError
 
 if TYPE_CHECKING:
     from zoo.serve.models import ServedModels
+    from zoo.serve.service.settings import ServiceSettings
 
-SUMMARY = "open a local page on which models write, label, tag and translate"
+SUMMARY = "open a local page on which models write, label, tag and translate, or a service"
 EXAMPLES = """\
 examples:
   python -m zoo serve
   python -m zoo serve runs/lstm runs/kn5 runs/topics runs/toy_german
   python -m zoo serve python_docs_lstm --port=0
+  python -m zoo serve --api python_docs_lstm --port=8000 --workers=2 --token_file=token.txt
 
 Without a name, every released checkpoint is served; see `python -m zoo list`. The page is for this
 computer alone, unless --host says otherwise; there is no password. Ctrl-C ends it.
+
+With --api it is a service for programs instead; docs/serving.md tells how to run it. It can ask for
+a token, which it reads from --token_file or from the environment variable ZOO_SERVE_TOKEN.
 """
 
 
@@ -40,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=8765,
         help="0: any that is free (default: %(default)s)",
     )
+    add_service_flags(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -48,31 +56,73 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         UserError: a name is no model, the address is taken, or a package is missing.
     """
+    settings = read_service_flags(arguments)
     if not 0 <= arguments.port < 2**16:
         raise UserError(f"--port is {arguments.port}; use 0 to {2**16 - 1}")
-    for package in ("starlette", "uvicorn"):
+    for package in ("starlette", "uvicorn", *(["prometheus_client"] if settings else [])):
         if importlib.util.find_spec(package) is None:
             raise UserError(
-                f"the page needs the package {package}; type: pip install 'recurrent-zoo[serve]'"
+                f"the {'service' if settings else 'page'} needs the package {package}; "
+                "type: pip install 'recurrent-zoo[serve]'"
             )
     if not arguments.host.strip():
         raise UserError(
             "--host is empty, which would open the page to every network of this computer; "
             "use --host=127.0.0.1 for this computer alone, or --host=0.0.0.0 for every network"
         )
-    models = _open_models(arguments.checkpoints)
+    models = None if settings else _open_models(arguments.checkpoints)
     listening = _listen(arguments.host, arguments.port)
     bound, port = listening.getsockname()[:2]
     is_everywhere = ipaddress.ip_address(bound).is_unspecified  # --host=0 is 0.0.0.0, too
     host = bound if is_everywhere else arguments.host
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     whom = ", open to every network of this computer," if is_everywhere else ""
-    print(f"serving {', '.join(models.names)} on {address}{whom} until Ctrl-C", flush=True)
-    _serve(models, listening, host)
+    where = f"on {address}{whom} until Ctrl-C"
+    if settings:
+        _serve_api(arguments, settings, listening, host, where)
+    elif models:
+        print(f"serving {', '.join(models.names)} {where}", flush=True)
+        _serve(models, listening, host)
 
 
-def _open_models(places: Sequence[str]) -> "ServedModels":
-    """The models, all of them known to be there, and the first one loaded."""
+def _serve_api(
+    arguments: argparse.Namespace,
+    settings: "ServiceSettings",
+    listening: socket.socket,
+    host: str,
+    where: str,
+) -> None:
+    """Runs the service in one process or several, until a signal."""
+    number_of_first = os.getpid()
+
+    def work() -> None:
+        import zoo
+        from zoo.serve.connections import make_server
+        from zoo.serve.service.app import make_service
+        from zoo.serve.service.observing import log_json_lines
+
+        models = _open_models(arguments.checkpoints, all_of_them=True)
+        service = make_service(models, settings, host=host, version=zoo.__version__)
+        log_json_lines()
+        is_worker = os.getpid() != number_of_first
+        by = f" by worker {os.getpid()}" if is_worker else ""
+        print(f"serving {', '.join(models.names)} {where}{by}", flush=True)
+        server = make_server(
+            service, most_connections=settings.max_connections, grace=settings.grace
+        )
+        server.run(sockets=[listening])
+
+    with listening:
+        if arguments.workers == 1:
+            work()
+        else:
+            from zoo.serve.workers import run_workers
+
+            run_workers(work, arguments.workers)
+
+
+def _open_models(places: Sequence[str], *, all_of_them: bool = False) -> "ServedModels":
+    """The models, all of them known to be there, and the first one or all of them loaded."""
     from zoo.hub import list_checkpoints
     from zoo.serve.models import ServedModels
 
@@ -80,7 +130,8 @@ def _open_models(places: Sequence[str]) -> "ServedModels":
     if not places:
         raise UserError("no checkpoint is released here; name one, or the directory of a run")
     models = ServedModels(places)
-    models.load(models.names[0])
+    for name in models.names if all_of_them else models.names[:1]:
+        models.load(name)
     return models
 
 

@@ -6,11 +6,13 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from zoo.buckets import cached_copy, is_address
 from zoo.data.config import SharedDataConfig
 from zoo.data.corpora import Corpus
 from zoo.data.splits import WHOLE
 from zoo.data.text_reading import checksum, readable, user_path
 from zoo.errors import UserError
+from zoo.kept import cache_root
 from zoo.types import Json
 
 _SECONDS = 5  # that a server may take to answer
@@ -24,7 +26,8 @@ def find_files(corpus: Corpus, config: SharedDataConfig) -> dict[str, tuple[Path
 
     Args:
         corpus: the corpus.
-        config: a record of the section `data`, with the directory and the languages.
+        config: a record of the section `data`, with the directory and the languages. A directory
+            in a bucket, such as gs://BUCKET/TEXTS, is copied to the cache first.
 
     Returns:
         The file or the two files of each key of `Corpus.files`; or of `WHOLE` alone, if the
@@ -40,7 +43,10 @@ def find_files(corpus: Corpus, config: SharedDataConfig) -> dict[str, tuple[Path
             f"corpus {corpus.name} needs {wanted} but no directory was given; "
             "use data.directory=DIR"
         )
-    folder = user_path(config.directory)
+    if is_address(config.directory):
+        folder = cached_copy(config.directory, cache_root(config.cache_directory) / "buckets")
+    else:
+        folder = user_path(config.directory)
     with readable(folder):
         if not folder.is_dir():
             if corpus.one_file and folder.exists():

@@ -208,8 +208,12 @@ def generate_tokens(
 
 def make_row_keys(settings: GenerationSettings, num_rows: int) -> Array:
     """Keys [B], made of the seed and the row's number."""
-    seed_key = jax.random.key(np.uint32(settings.seed))
-    return jax.vmap(partial(jax.random.fold_in, seed_key))(jnp.arange(num_rows))
+    return jax.vmap(partial(row_key, np.uint32(settings.seed)))(jnp.arange(num_rows))
+
+
+def row_key(seed: Array | np.uint32, row: Array) -> Array:
+    """The key that row number `row` of a call with a seed draws with."""
+    return jax.random.fold_in(jax.random.key(seed), row)
 
 
 def make_options(settings: GenerationSettings, vocabulary_size: int) -> dict[str, np.generic]:
@@ -245,15 +249,23 @@ def read_prompts(
     state = DecodingState(model.zero_carry(num_rows), last, jnp.ones(num_rows, jnp.bool_))
     for start in range(0, padded.shape[1], PREFILL_STEPS):
         piece = padded[:, start : start + PREFILL_STEPS]
-        state = _read_piece(model, params, state, piece, np.clip(lengths - start, 0, PREFILL_STEPS))
+        state = read_piece(model, params, state, piece, np.clip(lengths - start, 0, PREFILL_STEPS))
     return state
 
 
 @partial(jax.jit, static_argnames="model")
-def _read_piece(
+def read_piece(
     model: LanguageModel, params: Params, state: DecodingState, piece: Array, lengths: Array
 ) -> DecodingState:
-    """Reads lengths[b] tokens of each row b, which may be none: that row stays as it is."""
+    """Reads lengths[b] tokens of each row b, which may be none: that row stays as it is.
+
+    Args:
+        model: a language model module.
+        params: its parameters.
+        state: where the rows stand.
+        piece: int32[B, T], the tokens.
+        lengths: int32[B], from 0 to T.
+    """
     output = model.apply(
         {"params": params},
         piece,
@@ -284,7 +296,7 @@ def draw_block(
         params: its parameters.
         state: where the rows stand.
         row_keys: keys [B]; token i of row b is drawn with fold_in(row_keys[b], i).
-        first_index: i of the first token of this block.
+        first_index: i of the first token of this block, or int32[B], one for each row.
         options: keyword arguments of `sample`.
         num_steps: how many tokens.
 
@@ -292,11 +304,12 @@ def draw_block(
         The state after the block, and int32[B, num_steps], the tokens drawn.
     """
 
-    def step(state: DecodingState, index: Array) -> tuple[DecodingState, Array]:
+    def step(state: DecodingState, offset: Array) -> tuple[DecodingState, Array]:
+        index = first_index + offset
         state, drawn, _ = draw_step(model, params, state, row_keys, index, options)
         return state, drawn
 
-    state, drawn = jax.lax.scan(step, state, first_index + jnp.arange(num_steps))
+    state, drawn = jax.lax.scan(step, state, jnp.arange(num_steps))
     return state, drawn.T
 
 
@@ -311,7 +324,8 @@ def draw_step(
     """Draws one token for every row; arguments as those of `draw_block`.
 
     Args:
-        index: of the token in each row.
+        index: of the token in each row, or int32[B], one for each row. The options, too, may be
+            arrays [B].
 
     Returns:
         The state after the token, int32[B], the token, and the model's output that it was drawn
@@ -320,7 +334,7 @@ def draw_step(
     output = model.apply(
         {"params": params}, state.tokens[:, None], state.carry, resets=state.fresh[:, None]
     )
-    keys = jax.vmap(jax.random.fold_in, (0, None))(row_keys, index)
-    drawn = jax.vmap(partial(sample, **options))(keys, output.logits[:, 0])
+    keys = jax.vmap(jax.random.fold_in)(row_keys, jnp.broadcast_to(index, row_keys.shape))
+    drawn = sample(keys, output.logits[:, 0], **options)
     next_inputs = jnp.where(drawn == END_ID, START_ID, drawn)
     return DecodingState(output.carry, next_inputs, jnp.zeros_like(state.fresh)), drawn, output

@@ -30,8 +30,10 @@ def sample(
     vocabulary lacks, so it says nothing to a reader. Where no other token has a probability, `</s>`
     is drawn: the text ends.
 
+    Each setting is one number, or an array [...] with one for each distribution.
+
     Args:
-        key: one random key for all leading axes.
+        key: one random key for all leading axes, or keys [B] for those of one axis B.
         logits: float32[..., V], scores whose softmax is the model's distribution.
         temperature: divides the logits; 0 takes the most probable token (greedy).
         top_k: only the k most probable tokens may be drawn; 0 is no limit.
@@ -58,12 +60,20 @@ def sample(
 def _draw(key: Array, logits: Array) -> Array:
     """The first token whose cumulative probability exceeds a number that is uniform in [0, 1).
 
+    Keys [B] give each row the numbers that its key alone would give it.
+
     One random number a distribution; `jax.random.categorical` makes one a token, which for 10,000
     tokens takes five times as long as all of this.
     """
     weights = jnp.exp(logits - jnp.max(logits, axis=-1, keepdims=True))
     cumulative = jnp.cumsum(weights, axis=-1)
-    number = jax.random.uniform(key, logits.shape[:-1], logits.dtype) * cumulative[..., -1]
+
+    def uniform(key: Array) -> Array:
+        return jax.random.uniform(key, logits.shape[num_keys:-1], logits.dtype)
+
+    num_keys = key.ndim
+    draw = jax.vmap(uniform) if num_keys else uniform
+    number = draw(key) * cumulative[..., -1]
     return (cumulative <= number[..., None]).sum(axis=-1)
 
 
@@ -99,7 +109,7 @@ def scale_by_temperature(logits: Array, temperature: ArrayLike) -> Array:
 
     Args:
         logits: float32[..., V].
-        temperature: a number above 0.
+        temperature: a number above 0, or an array [...] of them.
 
     Returns:
         float32[..., V].
@@ -108,7 +118,7 @@ def scale_by_temperature(logits: Array, temperature: ArrayLike) -> Array:
         >>> scale_by_temperature(jnp.array([1.0, 3.0]), 0.5).tolist()
         [-4.0, 0.0]
     """
-    return (logits - jnp.max(logits, axis=-1, keepdims=True)) / temperature
+    return (logits - jnp.max(logits, axis=-1, keepdims=True)) / _of_each(temperature, logits)
 
 
 @jax.jit
@@ -128,7 +138,7 @@ def keep_top_k(logits: Array, top_k: ArrayLike) -> Array:
     """
 
     def count(sorted_logits: Array) -> Array:
-        return jnp.full(sorted_logits.shape[:-1], jnp.minimum(top_k, sorted_logits.shape[-1]))
+        return jnp.minimum(_of_each(top_k, sorted_logits)[..., 0], sorted_logits.shape[-1])
 
     return _keep_largest(logits, jnp.asarray(top_k) > 0, count)
 
@@ -155,7 +165,7 @@ def keep_top_p(logits: Array, top_p: ArrayLike) -> Array:
     def count(sorted_logits: Array) -> Array:
         probabilities = jax.nn.softmax(sorted_logits, axis=-1)
         before = jnp.cumsum(probabilities, axis=-1) - probabilities
-        return jnp.maximum((before < top_p).sum(axis=-1), 1)
+        return jnp.maximum((before < _of_each(top_p, sorted_logits)).sum(axis=-1), 1)
 
     return _keep_largest(logits, jnp.asarray(top_p) < 1, count)
 
@@ -171,6 +181,11 @@ def _keep_largest(logits: Array, wanted: Array, count: Callable[[Array], Array])
         tied = logits == smallest_kept
         num_tied = num_kept - above.sum(axis=-1, keepdims=True)
         kept = above | (tied & (jnp.cumsum(tied, axis=-1) <= num_tied))
-        return jnp.where(kept, logits, -jnp.inf)
+        return jnp.where(kept | ~_of_each(wanted, logits), logits, -jnp.inf)
 
-    return jax.lax.cond(wanted, restrict, lambda logits: logits, logits)
+    return jax.lax.cond(wanted.any(), restrict, lambda logits: logits, logits)
+
+
+def _of_each(setting: ArrayLike, logits: Array) -> Array:
+    """A setting of each distribution, [..., 1]."""
+    return jnp.broadcast_to(jnp.asarray(setting), logits.shape[:-1])[..., None]

@@ -55,11 +55,14 @@ def unknown_parts(vocabulary: Vocabulary, prompt: str) -> list[str]:
         >>> unknown_parts(LowercaseWordVocabulary([*SPECIAL_TOKENS, "do"]), "Don't, don't!")
         ["n't", ',', '!']
     """
-    unknown: dict[str, str] = {}  # what the vocabulary lacks, and how the prompt writes it
+    parts: dict[str, str] = {}  # each part, and how the prompt writes it where it comes first
     for part, written in _parts(vocabulary, prompt):
-        if part not in unknown and part != UNKNOWN and UNKNOWN_ID in vocabulary.encode(part):
-            unknown[part] = written
-    return list(unknown.values())
+        parts.setdefault(part, written)
+    return [
+        written
+        for part, written in parts.items()
+        if part != UNKNOWN and UNKNOWN_ID in vocabulary.encode(part)
+    ]
 
 
 def _parts(vocabulary: Vocabulary, prompt: str) -> Iterator[tuple[str, str]]:
@@ -94,6 +97,7 @@ class TextStream:
 
     Attributes:
         finished: True once the row has its last token; further ones give no text.
+        num_tokens: how many tokens the text has taken.
 
     Example:
         >>> from zoo.special_tokens import SPECIAL_TOKENS
@@ -105,9 +109,10 @@ class TextStream:
 
     def __init__(self, vocabulary: Vocabulary, prompt: str, *, stop: Stop, max_tokens: int) -> None:
         self.finished = False
+        self.num_tokens = 0
         self._vocabulary = vocabulary
         self._stop = stop
-        self._tokens_left = max_tokens
+        self._max_tokens = max_tokens
         line = prompt.rpartition("\n")[2]
         self._line = vocabulary.encode(line)
         self._num_written = len(vocabulary.decode(self._line))
@@ -121,8 +126,8 @@ class TextStream:
         for token in tokens:
             if self.finished:
                 break
-            self._tokens_left -= 1
-            self.finished = self._tokens_left == 0
+            self.num_tokens += 1
+            self.finished = self.num_tokens == self._max_tokens
             if token != END_ID:
                 self._line.append(token)
             elif self._stop == "end":

@@ -189,7 +189,7 @@ def translate(
     order = sorted(wanted, key=lambda number: len(rows[number]))
     for start in track(range(0, len(order), BATCH_SIZE), "translating"):
         numbers = order[start : start + BATCH_SIZE]
-        batch = _search(trained, [rows[number] for number in numbers], numbers, chosen)
+        batch = search(trained, [rows[number] for number in numbers], numbers, chosen)
         for place, number in enumerate(numbers):
             one = _record(trained, texts[number], rows[number], batch, place, chosen.n_best)
             is_cut = len(whole[number]) > len(rows[number])
@@ -197,20 +197,27 @@ def translate(
     return found
 
 
-class _Found(NamedTuple):
+class Found(NamedTuple):
     """What a search gave for a batch: hypotheses, and the best one's attention [B, T, S]."""
 
     hypotheses: Hypotheses
     weights: np.ndarray | None
 
 
-def _search(
+def search(
     checkpoint: TrainedTranslator,
     rows: Sequence[np.ndarray],
     numbers: Sequence[int],
     settings: SearchSettings,
-) -> _Found:
-    """Translates some sources; text number i draws with the key made of the seed and i."""
+) -> Found:
+    """Translates some sources; text number i draws with the key made of the seed and i.
+
+    Args:
+        checkpoint: a translator.
+        rows: int32[S] tokens of each source, its end among them.
+        numbers: of each text.
+        settings: how translations are looked for.
+    """
     longest = max(map(len, rows))
     num_steps = BUCKET_LENGTHS[int(np.searchsorted(BUCKET_LENGTHS, longest))]
     missing = (1 << (len(rows) - 1).bit_length()) - len(rows)  # few shapes, few programs
@@ -236,7 +243,7 @@ def _search(
     if checkpoint.model.config.context == "attention":
         best = shift_targets(np.asarray(hypotheses.tokens[:, 0]))
         weights = np.asarray(attention_weights(*inputs, best))
-    return _Found(jax.device_get(hypotheses), weights)
+    return Found(jax.device_get(hypotheses), weights)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -251,7 +258,7 @@ def _record(
     checkpoint: TrainedTranslator,
     text: str,
     row: np.ndarray,
-    found: _Found,
+    found: Found,
     place: int,
     n_best: int,
 ) -> Translation:

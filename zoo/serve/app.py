@@ -27,7 +27,6 @@ call each, which nothing stops: of a text of at most MAX_CHARACTERS, and of at m
 beam search.
 """
 
-import asyncio
 import contextlib
 import json
 import logging
@@ -47,6 +46,7 @@ from zoo.decoding.settings import GenerationSettings
 from zoo.decoding.translation import SearchSettings
 from zoo.errors import UserError
 from zoo.serve import answers
+from zoo.serve.bodies import read_body
 from zoo.serve.fields import MAX_BODY_BYTES, MAX_CHARACTERS, Fields
 from zoo.serve.guard import Guard
 from zoo.serve.limits import RateLimit, Refused, Turns, while_awaited
@@ -60,7 +60,6 @@ MAX_TEMPERATURE = 5.0
 MAX_BEAM_SIZE = 8
 MAX_LENGTH_PENALTY = 4.0
 GRADIENT_STEPS = (10, 20, 50, 100)  # each compiles a program of its own
-BODY_SECONDS = 10.0
 
 
 def make_app(
@@ -252,17 +251,8 @@ async def _json_lines(first: Any, rest: AsyncIterator[Any]) -> AsyncIterator[str
 
 
 async def _read_fields(request: Request) -> Fields:
-    """The fields of a body that is JSON, short, and sent without delay."""
-    body = b""
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            async for piece in request.stream():
-                body += piece
-                if len(body) > MAX_BODY_BYTES:
-                    raise Refused(413, f"the body is too long; send {MAX_BODY_BYTES:,} bytes")
-    except TimeoutError:
-        raise Refused(408, f"the body did not come within {BODY_SECONDS:g} s") from None
-    return Fields(body)
+    """The fields of a body that is JSON."""
+    return Fields(await read_body(request, MAX_BODY_BYTES))
 
 
 def _error(status: int, reason: str) -> Response:

@@ -74,11 +74,15 @@ def _stop(timer: asyncio.TimerHandle | None) -> None:
         timer.cancel()
 
 
-def make_server(app: ASGIApp) -> uvicorn.Server:
+def make_server(
+    app: ASGIApp, *, most_connections: int = MOST_CONNECTIONS, grace: float = 1.0
+) -> uvicorn.Server:
     """Returns a server of an application, for `run(sockets=[...])`.
 
     Args:
-        app: what `zoo.serve.app.make_app` gives.
+        app: what `make_app` or `make_service` gives.
+        most_connections: connections at a time; further ones are refused.
+        grace: seconds that the requests at hand have to end after a signal.
     """
     config = uvicorn.Config(
         app,
@@ -89,7 +93,7 @@ def make_server(app: ASGIApp) -> uvicorn.Server:
         ws="none",
         proxy_headers=False,  # else a client could say that it is another
         server_header=False,
-        limit_concurrency=MOST_CONNECTIONS,
-        timeout_graceful_shutdown=1,
+        limit_concurrency=most_connections,
+        timeout_graceful_shutdown=grace,  # type: ignore[arg-type]  # seconds, any number
     )
     return uvicorn.Server(config)

@@ -20,6 +20,7 @@ class Fields:
 
     Args:
         body: the request's body.
+        max_characters: of one text.
 
     Raises:
         Refused: it is no JSON object, or later, a field is missing or is none of its kind.
@@ -31,7 +32,7 @@ class Fields:
         >>> fields.finish()
     """
 
-    def __init__(self, body: bytes):
+    def __init__(self, body: bytes, max_characters: int = MAX_CHARACTERS):
         try:
             record = json.loads(body, parse_constant=_no_number)
         except (ValueError, RecursionError):
@@ -39,24 +40,42 @@ class Fields:
         if not isinstance(record, dict):
             raise Refused(400, "the body is JSON, but no object; send one such as {}")
         self._record = record
+        self._max_characters = max_characters
         self._taken: list[str] = []
 
     def __contains__(self, name: str) -> bool:
         return name in self._record
 
     def text(self, name: str, default: str = _NO_DEFAULT) -> str:
-        """A text of at most MAX_CHARACTERS."""
-        value = self._take(name, default)
+        """A text that is not too long."""
+        return self._text(name, self._take(name, default))
+
+    def texts(self, name: str, most: int) -> list[str]:
+        """One text or more, which are not too long."""
+        value = self._take(name)
+        if not isinstance(value, list) or not value:
+            raise Refused(400, f'{name} is {_shown(value)}; it has to be a list such as ["a text"]')
+        if len(value) > most:
+            raise Refused(413, f"{name} has {len(value):,} texts; send {most:,} at most")
+        return [self._text(f"{name}[{index}]", one) for index, one in enumerate(value)]
+
+    def _text(self, name: str, value: Any) -> str:
         if not isinstance(value, str):
             raise Refused(400, f"{name} is {_shown(value)}; it has to be a text")
-        if len(value) > MAX_CHARACTERS:
-            raise Refused(
-                413, f"{name} has {len(value):,} characters; send {MAX_CHARACTERS:,} at most"
-            )
+        if len(value) > self._max_characters:
+            most = self._max_characters
+            raise Refused(413, f"{name} has {len(value):,} characters; send {most:,} at most")
         try:
             return require_whole_characters(value, name)
         except UserError as error:
             raise Refused(400, str(error)) from None
+
+    def flag(self, name: str, default: bool) -> bool:
+        """True or false."""
+        value = self._take(name, default)
+        if not isinstance(value, bool):
+            raise Refused(400, f"{name} is {_shown(value)}; it has to be true or false")
+        return value
 
     def number(
         self, name: str, default: float, low: float = -math.inf, high: float = math.inf

@@ -3,6 +3,7 @@
 import ipaddress
 import math
 import socket
+from collections.abc import Sequence
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
@@ -27,19 +28,29 @@ class Guard:
     A request whose Host header has another name than the server's is refused: so a page of
     another site can't reach the server by a name of its own that it lets point here (DNS
     rebinding). A POST whose body is not JSON is refused as well: a page of another site can send
-    no other unasked. The POST requests that are left are limited for each client address, so that
-    other sites use up nothing of what the user may ask.
+    no other unasked. So is a request whose Origin header names another site. The POST requests
+    that are left are limited for each client address, so that other sites use up nothing of what
+    the user may ask.
 
     Args:
         app: the application.
         host: the address that the server is bound to.
-        rate_limit: how often a client may POST.
+        rate_limit: how often a client may POST; None for no limit.
+        more_hosts: further names of the server.
     """
 
-    def __init__(self, app: ASGIApp, *, host: str, rate_limit: RateLimit):
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        host: str,
+        rate_limit: RateLimit | None,
+        more_hosts: Sequence[str] = (),
+    ):
         self._app = app
         self._host = host
         self._rate_limit = rate_limit
+        self._more_hosts = [name.lower() for name in more_hosts]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request itself, or lets the application answer."""
@@ -57,19 +68,28 @@ class Guard:
 
     def _refusal(self, scope: Scope) -> JSONResponse | None:
         """What is answered instead; None where nothing is wrong."""
-        if not is_own_host(Headers(scope=scope).get("host", ""), self._host):
+        headers = Headers(scope=scope)
+        if not self._is_own(headers.get("host", "")):
             reason = "the Host header names another server; open the address that this one printed"
             return JSONResponse({"error": reason}, 400)
-        return self._refusal_of_post(scope) if scope["method"] == "POST" else None
-
-    def _refusal_of_post(self, scope: Scope) -> JSONResponse | None:
-        """As `_refusal`. Only a request that the page itself might send counts for the limit."""
-        kind = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
-        if kind != "application/json":
+        is_post = scope["method"] == "POST"
+        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if is_post and kind != "application/json":
             reason = "the body has to be JSON; say Content-Type: application/json"
             return JSONResponse({"error": reason}, 415)
+        origin = headers.get("origin")
+        if origin is not None and not self._is_own(origin.partition("://")[2]):
+            return JSONResponse({"error": "a page of another site can't ask this server"}, 403)
+        return self._refusal_by_rate(scope) if is_post else None
+
+    def _is_own(self, header: str) -> bool:
+        """Whether a name, with or without a port, is this server's."""
+        return is_own_host(header, self._host) or _host_name(header) in self._more_hosts
+
+    def _refusal_by_rate(self, scope: Scope) -> JSONResponse | None:
+        """As `_refusal`. Only a request that the page itself might send counts for the limit."""
         client = scope["client"][0] if scope.get("client") else ""
-        if wait := self._rate_limit.wait_seconds(client):
+        if self._rate_limit and (wait := self._rate_limit.wait_seconds(client)):
             seconds = math.ceil(wait)
             reason = f"too many requests; try again in {seconds} s"
             return JSONResponse({"error": reason}, 429, {"Retry-After": str(seconds)})
@@ -90,13 +110,18 @@ def is_own_host(header: str, host: str) -> bool:
         >>> is_own_host("192.0.2.7:80", "0.0.0.0"), is_own_host("[::1]:80", "::1")
         (True, True)
     """
-    name, colon, port = header.rpartition(":")
-    if not colon or not port.isdecimal():
-        name = header
-    name = name.removeprefix("[").removesuffix("]").lower()
+    name = _host_name(header)
     if name in (*_LOCAL_NAMES, host.lower()):
         return True
     return host in ("0.0.0.0", "::") and (_is_address(name) or name == socket.gethostname().lower())
+
+
+def _host_name(header: str) -> str:
+    """The name or address in a Host header, without its port."""
+    name, colon, port = header.rpartition(":")
+    if not colon or not port.isdecimal():
+        name = header
+    return name.removeprefix("[").removesuffix("]").lower()
 
 
 def _is_address(name: str) -> bool:

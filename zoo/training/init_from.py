@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
+from ml_collections import ConfigDict
 
 from zoo.errors import UserError
 from zoo.models.trained import LANGUAGE_MODEL, Checkpoint
@@ -42,6 +43,12 @@ def has_sound_step(workdir: str) -> bool:
     if not workdir:
         return False
     return checkpoints.latest_sound(workdir, log=lambda line: None) is not None
+
+
+def start_of(config: ConfigDict, workload: Workload, workdir: str) -> Start | None:
+    """What `training.init_from` gives; None if there is none, or the run has begun."""
+    init_from = config.training.init_from
+    return load_start(init_from, workload) if init_from and not has_sound_step(workdir) else None
 
 
 def load_start(init_from: str, workload: Workload) -> Start:

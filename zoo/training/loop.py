@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import jax
 import numpy as np
@@ -18,11 +19,12 @@ from zoo.training import config as configs
 from zoo.training.averaging import is_stalled
 from zoo.training.counting import count
 from zoo.training.devices import describe_mesh, make_mesh
-from zoo.training.init_from import Start, has_sound_step, load_start, start_from
+from zoo.training.init_from import Start, start_from, start_of
 from zoo.training.length import advise_longer, describe_length, in_steps
 from zoo.training.members import combine, list_members, write_members
 from zoo.training.metrics import MetricsWriter, progress_line
 from zoo.training.optimizers import make_schedule
+from zoo.training.places import run_place
 from zoo.training.reporting import report
 from zoo.training.run import Progress, Run
 from zoo.training.signals import stop_signals
@@ -83,27 +85,27 @@ def train_workload(
     """Trains a workload that is not, or not only, what its config describes; else as `train`."""
     if not hosts.is_first():
         log = _say_nothing
-    start, given = None, config
-    if isinstance(workload, Workload):
-        batches_per_epoch = workload.batches.batches_per_epoch
-        config = in_steps(config, batches_per_epoch)
-        start = hosts.together(lambda: _start_of(config, workload, workdir))
-    run = hosts.together(lambda: Run(workdir, config, allow_config_change=allow_config_change))
-    with run.locked(log):
+    given = config
+    with ExitStack() as opened:
+        place = hosts.together(lambda: opened.enter_context(run_place(workdir, log)))
+        log, start = place.naming(log), None
+        if isinstance(workload, Workload):
+            batches_per_epoch = workload.batches.batches_per_epoch
+            config = in_steps(config, batches_per_epoch)
+            start = hosts.together(lambda: start_of(config, workload, place.directory))
+        run = hosts.together(lambda: Run(place, config, allow_config_change=allow_config_change))
+        opened.enter_context(run.locked(log))
         if isinstance(workload, Workload):
             length = describe_length(config.training.num_steps, batches_per_epoch)
             for line in (*workload.summary, *workload.notes, length):
                 log(line)
             advice = advise_longer(given, config.training.num_steps, batches_per_epoch)
-            return _train(config, run, workload, start, advice, log)
-        seed, report = config.training.seed, config.evaluation.report
-        return count(run, workload, seed=seed, log=log, report=report)
-
-
-def _start_of(config: ConfigDict, workload: Workload, workdir: str) -> Start | None:
-    """What `training.init_from` gives; None if there is none, or the run has begun."""
-    init_from = config.training.init_from
-    return load_start(init_from, workload) if init_from and not has_sound_step(workdir) else None
+            progress = _train(config, run, workload, start, advice, log)
+        else:
+            seed, report = config.training.seed, config.evaluation.report
+            progress = count(run, workload, seed=seed, log=log, report=report)
+        hosts.together(run.push)
+        return progress
 
 
 def _train(

@@ -29,6 +29,7 @@ from zoo.tasks.task import Objective
 from zoo.tasks.workload import Scores, Workload
 from zoo.training import hosts
 from zoo.training.config import section
+from zoo.training.places import RunPlace
 from zoo.training.run import Progress, Run
 from zoo.training.state import Array, Metrics, TrainState
 from zoo.types import Json, Params, PyTree
@@ -294,7 +295,7 @@ def _write_member(
     average = state.average
     if average is not None:
         average = average.replace(params=take(average.params, number))
-    target = Run(str(run.directory / member.name), own, allow_config_change=True)
+    target = Run(RunPlace(str(run.directory / member.name)), own, allow_config_change=True)
     target.write_config(log)
     target.save(
         state.replace(

@@ -25,6 +25,7 @@ from zoo.report.page import write_report
 from zoo.report.records import METRICS, SAMPLES, SUMMARY, read_lines, write_sealed, write_text
 from zoo.training import checkpoints, hosts, lock
 from zoo.training.checksums import DamagedCheckpoint
+from zoo.training.places import RunPlace
 from zoo.training.run_config import plain_config, refuse_other_config, write_config
 from zoo.training.state import TrainState
 from zoo.types import Json, Params, PyTree
@@ -61,7 +62,7 @@ class Run:
     """The directory of one run; of several processes that train together the first one writes it.
 
     Args:
-        workdir: made where it is absent.
+        place: of its directory, which is made where it is absent.
         config: the resolved config.
         allow_config_change: go on although the run was started with another config.
 
@@ -69,16 +70,12 @@ class Run:
         UserError: the directory can't be written, or holds a run with another config.
     """
 
-    def __init__(self, workdir: str, config: ConfigDict, *, allow_config_change: bool = False):
-        if not workdir:
+    def __init__(self, place: RunPlace, config: ConfigDict, *, allow_config_change: bool = False):
+        if not place.directory:
             raise UserError("workdir is empty; name a directory with --workdir=DIR")
-        if "://" in workdir:
-            raise UserError(
-                f"workdir {workdir} is no directory; use one that all processes see, such as a "
-                "mounted bucket: --workdir=DIR"
-            )
         self._allow_config_change = allow_config_change
-        self.directory = Path(workdir).expanduser().absolute()
+        self.place = place
+        self.directory = Path(place.directory).expanduser().absolute()
         self.config = plain_config(config)
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
@@ -135,6 +132,7 @@ class Run:
         """Puts the run's files in order, to go on from a step."""
         self.write_config(log)
         self._truncate(step, log)
+        self.push()
 
     def _latest_sound(self, log: Callable[[str], None]) -> epath.Path | None:
         """The newest sound checkpoint, when the first process has set the others aside."""
@@ -204,7 +202,8 @@ class Run:
         """What to type for the score on the test split."""
         place = self.config["data"]["directory"]
         where = f" --data_directory={shlex.quote(place)}" if place else ""
-        return f"python -m zoo evaluate {shlex.quote(str(self.directory))} --split=test{where}"
+        run = shlex.quote(self.place.name(str(self.directory)))
+        return f"python -m zoo evaluate {run} --split=test{where}"
 
     def write_config(self, log: Callable[[str], None]) -> None:
         """Writes config.json, and tells if what was there is damaged."""
@@ -214,6 +213,8 @@ class Run:
     def restore_arrays(self, step: int, template: TrainState) -> TrainState:
         """The state saved at one step."""
         directory = checkpoints.step_directory(self.directory, step)
+        if not hosts.is_first():
+            self.place.pull()
         try:
             checkpoints.verify(directory)
         except DamagedCheckpoint as error:
@@ -249,8 +250,14 @@ class Run:
                     progress=dataclasses.asdict(progress),
                 )
                 checkpoints.keep(self.directory, best=progress.best_step)
+                self.place.push()
 
         hosts.together(write)
+
+    def push(self) -> None:
+        """Copies what has changed to the run's bucket, if it has one."""
+        if hosts.is_first():
+            self.place.push()
 
     def append(self, name: str) -> TextIO:
         """One of the run's files of JSON lines, METRICS or SAMPLES, to append to."""

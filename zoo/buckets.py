@@ -1,0 +1,307 @@
+"""Directories in a bucket, such as gs://BUCKET/RUN, read and written by fsspec.
+
+A bucket has objects with names, and no directories: one object is written as a whole or not at all,
+but nothing is renamed, and several objects never appear together. So what is to appear together is
+written first, and the object that says that all of it is there, last; see `Mirror`.
+"""
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import UserError
+
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://")
+_KINDS = ("gs", "s3", "az", "abfs", "hf")  # what etils.epath has, and Azure's other name
+_MARKER = "checksums.json"  # the last file of one step of a run
+_UNFINISHED = re.compile(r"\.incomplete\.|\.[0-9]+\.(incomplete|replaced)")
+_STEP = re.compile(r"(.*/)?checkpoints/[^/]+(?=/)")
+_MOST_LETTERS = 300
+_MOST_TRIES = 3
+
+
+def is_address(name: os.PathLike[str] | str) -> bool:
+    """Whether a name is an address of a bucket, and no path of this machine.
+
+    Example:
+        >>> is_address("gs://BUCKET/RUN"), is_address("/runs/demo"), is_address("C:/runs")
+        (True, False, False)
+    """
+    return _ADDRESS.match(os.fspath(name)) is not None
+
+
+class Bucket:
+    """The objects below an address.
+
+    Args:
+        address: such as gs://BUCKET/RUN.
+
+    Raises:
+        UserError: the kind of address is unknown, or its package is missing.
+    """
+
+    def __init__(self, address: str):
+        import fsspec
+
+        self.address = address.rstrip("/")
+        if self.address.partition("://")[0] not in _KINDS:
+            raise UserError(
+                f"{address} is an address that is not supported; give a path, or an address such "
+                "as gs://BUCKET/RUN"
+            )
+        with self._told("opened"):
+            self._files, root = fsspec.core.url_to_fs(self.address)
+        self._root = str(root).rstrip("/")
+
+    def list_files(self) -> dict[str, str]:
+        """The names of all objects, relative to the address, each with a text that tells versions
+        of it apart; the object at the address itself has the name "".
+
+        Raises:
+            UserError: the bucket can't be read, or a name leads out of it.
+        """
+        with self._told("read"):
+            self._files.invalidate_cache()
+            found = self._files.find(self._root, detail=True)
+        named = {
+            path[len(self._root) :].strip("/"): _version(about)
+            for path, about in found.items()
+            if path == self._root or path.startswith(f"{self._root}/")
+        }
+        for name in named:
+            if {".", ".."} & set(name.split("/")) or "\0" in name:
+                raise UserError(f"{self.address} holds {name!r}, which leads out of it; remove it")
+        return named
+
+    def fetch(self, name: str, target: Path) -> None:
+        """Copies an object into a file."""
+        with self._told("read"):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._files.get_file(self._path(name), str(target))
+
+    def store(self, source: Path, name: str) -> None:
+        """Copies a file into an object."""
+        with self._told("written"):
+            self._files.put_file(str(source), self._path(name))
+
+    def remove(self, name: str) -> None:
+        """Removes an object, if it is there."""
+        with self._told("written"), contextlib.suppress(FileNotFoundError):
+            self._files.rm_file(self._path(name))
+
+    def _path(self, name: str) -> str:
+        return f"{self._root}/{name}" if name else self._root
+
+    @contextlib.contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        """Turns what fsspec's packages raise into one line; each has errors of its own."""
+        try:
+            yield
+        except UserError:
+            raise
+        except ImportError as error:
+            raise UserError(f"{self.address} can't be {what}: {_first_line(error)}") from error
+        except Exception as error:
+            raise self._refusal(what, error) from error
+
+    def _refusal(self, what: str, error: Exception) -> UserError:
+        kind = type(error).__name__
+        return UserError(
+            f"{self.address} can't be {what} ({kind}: {_first_line(error)}); see that the bucket "
+            f"is there and that this machine has credentials for it{_login(self.address)}"
+        )
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:_MOST_LETTERS] if lines else type(error).__name__
+
+
+def _login(address: str) -> str:
+    """How credentials are usually given."""
+    kinds = {
+        "gs": "gcloud auth application-default login",
+        "s3": "aws configure",
+    }
+    command = kinds.get(address.partition("://")[0])
+    return f", such as from: {command}" if command else ""
+
+
+def _version(about: dict[str, Any]) -> str:
+    """What changes when an object is written again, as far as its bucket tells."""
+    names = ("size", "etag", "ETag", "md5Hash", "crc32c", "mtime", "LastModified", "created")
+    return " ".join(str(about[name]) for name in names if name in about)
+
+
+class Mirror:
+    """A directory of this machine that is kept like one in a bucket, for one writer.
+
+    `push` writes what has changed here. The files of one step of a run appear together: its marker,
+    checksums.json, is written after all others and removed before all others, and a step without it
+    is not there for `pull`. A process that is killed between two calls leaves a bucket in which
+    every step with a marker is whole.
+
+    Args:
+        bucket: the directory in the bucket.
+        directory: an empty directory of this machine.
+    """
+
+    def __init__(self, bucket: Bucket, directory: Path):
+        self.bucket, self.directory = bucket, directory
+        self._stored: dict[str, tuple[int, int] | None] = {}  # None: there, but not like here
+
+    def pull(self, wanted: Callable[[str], bool] = lambda name: True) -> None:
+        """Copies what is in the bucket to this machine, steps without a marker left out.
+
+        A run that saves a step deletes an older one, maybe while it is copied. If the objects have
+        changed since the start, it begins anew.
+
+        Args:
+            wanted: says of a name whether to copy it.
+
+        Raises:
+            UserError: the bucket can't be read.
+        """
+        for _ in range(_MOST_TRIES - 1):
+            names = self.bucket.list_files()
+            try:
+                return self._fetch(names, wanted)
+            except UserError:
+                if self.bucket.list_files() == names:
+                    raise
+        return self._fetch(self.bucket.list_files(), wanted)
+
+    def _fetch(self, names: Collection[str], wanted: Callable[[str], bool]) -> None:
+        if self.directory.is_dir():
+            shutil.rmtree(self.directory)
+            self.directory.mkdir()
+        self._stored = dict.fromkeys(names)
+        for name in names:
+            step = _step_of(name)
+            if wanted(name) and (not step or f"{step}/{_MARKER}" in names):
+                self.bucket.fetch(name, self.directory / name)
+                self._stored[name] = self._state(name)
+
+    def push(self) -> None:
+        """Copies what has changed on this machine to the bucket.
+
+        Raises:
+            UserError: the bucket can't be written. What was in it before still counts.
+        """
+        here = {name: self._state(name) for name in self._list()}
+        changed = [name for name, state in here.items() if self._stored.get(name) != state]
+        gone = [name for name in self._stored if name not in here and _step_of(name)]
+        broken = {_step_of(name) for name in changed if _step_of(name)}
+        markers = [f"{step}/{_MARKER}" for step in sorted(broken)]
+        # What a killed process left of a step goes before the step is whole again.
+        left = [name for name in gone if _step_of(name) in broken]
+        self._remove([name for name in markers if name in self._stored])
+        self._remove(left)
+        for name in sorted(changed, key=lambda name: name in markers):
+            self.bucket.store(self.directory / name, name)
+            self._stored[name] = here[name]
+        old = [name for name in gone if name not in left and name in self._stored]
+        self._remove(sorted(old, key=lambda name: not name.endswith(f"/{_MARKER}")))
+
+    def _remove(self, names: list[str]) -> None:
+        for name in names:
+            self.bucket.remove(name)
+            self._stored.pop(name, None)
+
+    def _list(self) -> Iterator[str]:
+        """Yields the names of the files here, but of those that are being written."""
+        for place, folders, files in os.walk(self.directory):
+            folders[:] = [name for name in folders if not _UNFINISHED.match(name)]
+            for name in files:
+                if not _UNFINISHED.match(name) and name != "lock":
+                    yield Path(place, name).relative_to(self.directory).as_posix()
+
+    def _state(self, name: str) -> tuple[int, int]:
+        about = (self.directory / name).stat()
+        return about.st_size, about.st_mtime_ns
+
+
+def _step_of(name: str) -> str:
+    """The directory of the step that a file belongs to; "" if it belongs to none.
+
+    Example:
+        >>> _step_of("seed_1/checkpoints/12/params/d/a"), _step_of("metrics.jsonl")
+        ('seed_1/checkpoints/12', '')
+    """
+    found = _STEP.match(name)
+    return found[0] if found else ""
+
+
+@contextlib.contextmanager
+def local_copy(address: str, wanted: Callable[[str], bool]) -> Iterator[Path]:
+    """A file or a directory of this machine with what is at an address; it goes in the end.
+
+    Errors that are raised inside name the address, not the copy.
+
+    Args:
+        address: of an object, or of a directory.
+        wanted: says of an object's name, relative to the address, whether it is needed.
+
+    Raises:
+        UserError: it can't be read.
+    """
+    bucket = Bucket(address)
+    with tempfile.TemporaryDirectory(prefix="recurrent-zoo-") as room:
+        place = Path(room, bucket.address.rpartition("/")[2])
+        with called(place, bucket.address):
+            Mirror(bucket, place).pull(wanted)
+            yield place
+
+
+@contextlib.contextmanager
+def called(place: Path, address: str) -> Iterator[None]:
+    """Errors that are raised inside name an address instead of its copy on this machine."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(str(error).replace(str(place), address)) from error
+
+
+def cached_copy(address: str, cache: Path) -> Path:
+    """A file or a directory of this machine with what is at an address.
+
+    It is fetched again when the bucket lists other versions of the objects.
+
+    Args:
+        address: of one object, or of a directory.
+        cache: where copies are kept.
+
+    Raises:
+        UserError: there is nothing, or it can't be read.
+    """
+    bucket = Bucket(address)
+    found = bucket.list_files()
+    if not found:
+        raise UserError(f"there is nothing at {address}; give an address such as gs://BUCKET/TEXTS")
+    digest = hashlib.sha256(repr((bucket.address, sorted(found.items()))).encode()).hexdigest()[:16]
+    place, last = cache / digest, bucket.address.rpartition("/")[2]
+    if not place.exists():
+        with tempfile.TemporaryDirectory(prefix="fetching-", dir=_made(cache)) as room:
+            for name in found:
+                bucket.fetch(name, Path(room, "whole", last, name))
+            with contextlib.suppress(OSError):  # another process was first
+                Path(room, "whole").rename(place)
+    return place / last
+
+
+def _made(directory: Path) -> Path:
+    """A directory, made where it is absent."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{directory} can't be made ({error.strerror}); use data.cache_directory=DIR or the "
+            "environment variable ZOO_CACHE"
+        ) from error
+    return directory

@@ -1,0 +1,102 @@
+"""The flags of `python -m zoo serve --api`."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import UserError
+from zoo.serve.service.settings import ServiceSettings
+
+TOKEN_VARIABLE = "ZOO_SERVE_TOKEN"
+_MOST_TOKEN_BYTES = 4096
+# Flags of numbers: what is counted, and what each one does.
+_WHOLE = {
+    "max_characters": "characters of a text at most",
+    "max_texts": "texts of a request at most",
+    "max_tokens": "tokens that a request may have drawn for a text",
+    "max_waiting": "texts that may wait for each model",
+    "max_connections": "connections at a time, for each worker",
+    "slots": "texts that a language model writes side by side",
+    "burst": "requests of a client at once, before --rate holds",
+}
+_REAL = {
+    "rate": "requests a second of each client, for each worker; 0: no limit",
+    "patience_ms": "milliseconds that a text waits for others of its batch",
+    "timeout": "seconds that an answer may take",
+    "grace": "seconds that running requests have to end after a signal",
+}
+
+
+def add_service_flags(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags, which have no value unless they are given."""
+    group = parser.add_argument_group("a service for programs")
+    add = group.add_argument
+    add("--api", action="store_true", help="run the service instead of the page")
+    add("--workers", type=int, default=1, metavar="N", help="processes (default: %(default)s)")
+    for name, told in _WHOLE.items():
+        add(f"--{name}", type=int, metavar="N", help=_help(name, told))
+    for name, told in _REAL.items():
+        add(f"--{name}", type=float, metavar="X", help=_help(name, told))
+    add(
+        "--beam_sizes",
+        type=_whole_numbers,
+        metavar="K,K",
+        help="widths of a translator's search, such as 5,1; the first one is the default",
+    )
+    add(
+        "--allow_host",
+        action="append",
+        metavar="HOST",
+        help="a further name by which the service may be addressed; may be repeated",
+    )
+    add(
+        "--token_file",
+        metavar="FILE",
+        help=f"a file with the token that clients must send (default: ${TOKEN_VARIABLE}, or none)",
+    )
+
+
+def _help(name: str, told: str) -> str:
+    return f"{told} (default: {getattr(ServiceSettings, name):g})"
+
+
+def _whole_numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
+
+
+def read_service_flags(arguments: argparse.Namespace) -> ServiceSettings | None:
+    """Returns the settings of the service; None for the page.
+
+    Raises:
+        UserError: a value is out of its bounds, or a flag of the service is given without --api.
+    """
+    names = (*_WHOLE, *_REAL, "beam_sizes")
+    given: dict[str, Any] = {name: getattr(arguments, name) for name in names}
+    given = {name: value for name, value in given.items() if value is not None}
+    if not arguments.api:
+        more = [name for name in ("allow_host", "token_file") if getattr(arguments, name)]
+        more += ["workers"] * (arguments.workers != 1)
+        if unused := [*given, *more]:
+            raise UserError(f"--{unused[0]} is a flag of the service; add --api, or leave it out")
+        return None
+    if not 1 <= arguments.workers <= 256:
+        raise UserError(f"--workers is {arguments.workers}; use 1 to 256")
+    token = _read_token(arguments.token_file)
+    return ServiceSettings(**given, allow_host=tuple(arguments.allow_host or ()), token=token)
+
+
+def _read_token(file: str | None) -> str:
+    """The token; "" where there is none. It is never an argument, which other users can see."""
+    if file is None:
+        return os.environ.get(TOKEN_VARIABLE, "")
+    try:
+        with Path(file).expanduser().open("rb") as stream:
+            content = stream.read(_MOST_TOKEN_BYTES)
+        token = content.decode().strip()
+    except (OSError, ValueError) as error:
+        told = getattr(error, "strerror", None) or "it is no text"
+        raise UserError(f"--token_file {file} can't be read: {told}; give a file") from error
+    if not token:
+        raise UserError(f"--token_file {file} is empty; put a token of 16 letters or more into it")
+    return token

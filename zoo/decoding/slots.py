@@ -1,0 +1,171 @@
+"""Generates many texts side by side in slots, which are filled anew as texts end.
+
+The state of a recurrent network is small and has the same size after any number of tokens. So S
+rows are advanced by one compiled program, and a row whose text ends is given to the next text while
+the others go on. The number of rows never changes. Each row reads its own inputs and draws with its
+own key, so a text depends neither on the texts beside it nor on when it was begun.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from zoo.decoding.generation import (
+    PREFILL_STEPS,
+    DecodingState,
+    draw_block,
+    make_options,
+    read_piece,
+    row_key,
+)
+from zoo.decoding.settings import GenerationSettings
+from zoo.layers.masks import select
+from zoo.models.output import LanguageModel
+from zoo.special_tokens import END_ID, START_ID
+from zoo.types import Params
+
+SLOT_STEPS = 8
+
+
+class Slots:
+    """S rows of one language model. Calls must not overlap.
+
+    Args:
+        model: a language model module.
+        params: its parameters.
+        num_slots: S.
+        block_steps: how many tokens a row draws in a call of `advance`; it changes no token.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
+        >>> model = RecurrentLM(RecurrentLMConfig(embedding_size=4, hidden_sizes=(4,)), 6)
+        >>> params = jax.jit(model.init)(jax.random.key(0), jnp.ones((1, 1), int))["params"]
+        >>> slots = Slots(model, params, num_slots=2)
+        >>> slot = slots.add([START_ID, 3], GenerationSettings(seed=1))
+        >>> slots.num_free, {slot: len(tokens) for slot, tokens in slots.advance().items()}
+        (1, {0: 8})
+        >>> slots.free(slot), slots.num_free
+        (None, 2)
+    """
+
+    def __init__(
+        self, model: LanguageModel, params: Params, num_slots: int, block_steps: int = SLOT_STEPS
+    ) -> None:
+        self._model, self._params, self._block_steps = model, params, block_steps
+        self._num_slots = num_slots
+        self.clear()
+
+    def clear(self) -> None:
+        """Forgets all texts."""
+        num_slots = self._num_slots
+        self._state = DecodingState(
+            self._model.zero_carry(num_slots),
+            jnp.full(num_slots, START_ID, jnp.int32),
+            jnp.ones(num_slots, jnp.bool_),
+        )
+        options = make_options(GenerationSettings(), self._model.vocabulary_size)
+        self._options = {
+            name: np.full(num_slots, value, value.dtype) for name, value in options.items()
+        }
+        self._seeds = np.zeros(num_slots, np.uint32)
+        self._rows, self._indices = np.zeros((2, num_slots), np.int32)
+        self._free = list(range(num_slots))[::-1]
+        self._unread: dict[int, list[int]] = {}  # of a slot whose prompt is being read
+        self._drawing: set[int] = set()
+
+    @property
+    def num_free(self) -> int:
+        """How many texts can be added."""
+        return len(self._free)
+
+    def add(self, inputs: Sequence[int], settings: GenerationSettings, row: int = 0) -> int:
+        """Begins a text in a free slot and returns the slot's number.
+
+        Args:
+            inputs: the tokens of the prompt, the first of them `<s>`.
+            settings: temperature, top_k, top_p, seed and allow_unknown are used.
+            row: the text's number among those of its request. With the seed it makes the key, so
+                the tokens are those of row number `row` of `generate`.
+        """
+        slot = self._free.pop()
+        tokens, fresh = np.array(self._state.tokens), np.array(self._state.fresh)
+        tokens[slot], fresh[slot] = inputs[-1], True
+        self._state = self._state._replace(tokens=jnp.asarray(tokens), fresh=jnp.asarray(fresh))
+        for name, value in make_options(settings, self._model.vocabulary_size).items():
+            self._options[name][slot] = value
+        self._seeds[slot], self._rows[slot], self._indices[slot] = settings.seed, row, 0
+        self._unread[slot] = list(inputs[:-1])
+        return slot
+
+    def free(self, slot: int) -> None:
+        """Ends the text in a slot, which the next one may have."""
+        self._unread.pop(slot, None)
+        self._drawing.discard(slot)
+        self._free.append(slot)
+
+    def advance(self) -> dict[int, list[int]]:
+        """Reads a piece of each new prompt, then draws a block for every text that has been read.
+
+        Returns:
+            The next tokens of each text, by its slot; none of a text whose prompt is not read yet.
+        """
+        self._read()
+        if not self._drawing:
+            return {}
+        drawing = np.zeros(self._num_slots, np.bool_)
+        drawing[list(self._drawing)] = True
+        self._state, drawn = _draw(
+            self._model,
+            self._params,
+            self._state,
+            drawing,
+            self._seeds,
+            self._rows,
+            self._indices,
+            self._options,
+            num_steps=self._block_steps,
+        )
+        tokens = np.asarray(drawn)
+        self._indices[drawing] += self._block_steps
+        return {slot: tokens[slot].tolist() for slot in sorted(self._drawing)}
+
+    def _read(self) -> None:
+        """Reads at most PREFILL_STEPS tokens of each new prompt, all of them in one call."""
+        if any(self._unread.values()):
+            piece = np.full((self._num_slots, PREFILL_STEPS), END_ID, np.int32)
+            lengths = np.zeros(self._num_slots, np.int32)
+            for slot, tokens in self._unread.items():
+                lengths[slot] = len(head := tokens[:PREFILL_STEPS])
+                piece[slot, : len(head)] = head
+                self._unread[slot] = tokens[PREFILL_STEPS:]
+            self._state = read_piece(self._model, self._params, self._state, piece, lengths)
+        self._drawing |= {slot for slot, tokens in self._unread.items() if not tokens}
+        self._unread = {slot: tokens for slot, tokens in self._unread.items() if tokens}
+
+
+@partial(jax.jit, static_argnames=("model", "num_steps"))
+def _draw(
+    model: LanguageModel,
+    params: Params,
+    state: DecodingState,
+    drawing: Array,
+    seeds: Array,
+    rows: Array,
+    indices: Array,
+    options: dict[str, Array],
+    *,
+    num_steps: int,
+) -> tuple[DecodingState, Array]:
+    """Draws a block for the rows that are drawing [S]; the others stay as they are.
+
+    Returns:
+        The state after the block, and int32[S, num_steps], the tokens drawn.
+    """
+    keys = jax.vmap(row_key)(seeds, rows)
+    after, drawn = draw_block(model, params, state, keys, indices, options, num_steps=num_steps)
+    return select(drawing, after, state), drawn

@@ -1,0 +1,124 @@
+"""Texts of several requests in one call of a model: those that arrive together run together."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import Executor
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from zoo.serve.limits import Refused
+
+Result = TypeVar("Result")
+
+BUSY = "the server is busy; try again in a moment"
+
+
+class _Item(NamedTuple):
+    text: str
+    how: Hashable
+    answer: asyncio.Future[Any]
+
+
+class Batches(Generic[Result]):
+    """Collects texts for a moment, and gives them to a function together.
+
+    While a batch runs, the next one is collected. Texts for the same batch are asked in the same
+    way, such as with the same width of a search; others wait for a batch of their own. `run` has
+    to be running in the event loop.
+
+    Args:
+        work: takes texts and how they are asked, and returns a result for each of them.
+        thread: where the work is done.
+        sizes: the sizes of a batch in rising order. A batch is filled up to the next size with
+            empty texts, so that few programs are compiled.
+        patience: seconds that the first text waits for others.
+        most_waiting: texts that may wait; further ones are refused.
+        watch: is told how many texts are in each batch.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[Sequence[str], Any], Sequence[Result]],
+        thread: Executor,
+        *,
+        sizes: Sequence[int],
+        patience: float,
+        most_waiting: int,
+        watch: Callable[[int], None] = lambda count: None,
+    ):
+        self._work, self._thread, self._sizes, self._watch = work, thread, sizes, watch
+        self._patience, self._most_waiting = patience, most_waiting
+        self._items: deque[_Item] = deque()
+        self._changed = asyncio.Event()
+
+    @property
+    def num_waiting(self) -> int:
+        """How many texts wait."""
+        return len(self._items)
+
+    async def ask(self, texts: Sequence[str], how: Hashable = None) -> list[Result]:
+        """The results for some texts. If this is cancelled, those that wait are not computed.
+
+        Raises:
+            Refused: too many wait.
+        """
+        if len(self._items) + len(texts) > self._most_waiting:
+            raise Refused(503, BUSY)
+        loop = asyncio.get_running_loop()
+        items = [_Item(text, how, loop.create_future()) for text in texts]
+        self._items.extend(items)
+        self._changed.set()
+        try:
+            return list(await asyncio.gather(*(item.answer for item in items)))
+        finally:
+            for item in items:
+                item.answer.cancel()
+
+    async def run(self) -> None:
+        """Answers for ever, until it is cancelled."""
+        while True:
+            while not self._items:
+                self._changed.clear()
+                await self._changed.wait()
+            await self._be_patient()
+            if batch := self._next_batch():
+                await self._answer(batch)
+
+    async def _be_patient(self) -> None:
+        """Waits until the largest batch is full, or for the patience of the first text."""
+        try:
+            async with asyncio.timeout(self._patience):
+                while len(self._items) < self._sizes[-1]:
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            pass
+
+    def _next_batch(self) -> list[_Item]:
+        """Takes the first text that is still wanted, and those that are asked in the same way."""
+        batch: list[_Item] = []
+        left: deque[_Item] = deque()
+        for item in self._items:
+            if item.answer.done():
+                continue
+            fits = not batch or item.how == batch[0].how
+            (batch if fits and len(batch) < self._sizes[-1] else left).append(item)
+        self._items = left
+        return batch
+
+    async def _answer(self, batch: list[_Item]) -> None:
+        self._watch(len(batch))
+        size = next(size for size in self._sizes if size >= len(batch))
+        texts = [item.text for item in batch] + [""] * (size - len(batch))
+        loop = asyncio.get_running_loop()
+        work = loop.run_in_executor(self._thread, self._work, texts, batch[0].how)
+        try:
+            results = await work
+        except Exception as fault:  # it is every asker's, and the next batch may be better
+            for item in batch:
+                if not item.answer.done():
+                    item.answer.set_exception(fault)
+            return
+        for item, result in zip(batch, results, strict=False):
+            if not item.answer.done():
+                item.answer.set_result(result)

@@ -1,0 +1,209 @@
+"""The models of a service: loaded, compiled for all of their batch sizes, and run in one thread."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from zoo.decoding import translation
+from zoo.decoding.settings import GenerationSettings
+from zoo.decoding.translation import SearchSettings, TrainedTranslator, translate
+from zoo.errors import UserError
+from zoo.evaluation import classifying
+from zoo.evaluation.classifying import TrainedClassifier, classify
+from zoo.models.trained import TrainedModel, require
+from zoo.serve.models import ServedModels
+from zoo.serve.service.batches import Batches
+from zoo.serve.service.metrics import Metrics
+from zoo.serve.service.settings import ServiceSettings
+from zoo.serve.service.writing import Piece, Writer
+from zoo.special_tokens import END_ID
+from zoo.types import Json
+
+CLASSIFY_SIZES = (1, 16)
+TRANSLATE_SIZES = (1, 8)
+USES = ("generate", "classify", "translate")
+
+
+class Engine:
+    """Everything that computes. Its methods are called in the event loop; the thread is its own.
+
+    Args:
+        models: what is served, each loaded.
+        settings: of the service.
+        metrics: are told what is computed.
+
+    Attributes:
+        is_ready: whether all programs are compiled.
+
+    Raises:
+        UserError: a model is for a use that the service does not offer.
+    """
+
+    def __init__(self, models: ServedModels, settings: ServiceSettings, metrics: Metrics):
+        self.is_ready = False
+        self._models, self._settings, self._metrics = models, settings, metrics
+        self._thread = ThreadPoolExecutor(1, "zoo-service")
+        self._writers: dict[str, Writer] = {}
+        self._batches: dict[str, Batches[Json]] = {}
+        self._compilations: list[Callable[[], Any]] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        for model in models.listing():
+            name, use = str(model["name"]), str(model["use"])
+            if use not in USES:
+                raise UserError(
+                    f"{name} is a model to {use} with, which the service does not offer; leave it "
+                    "out, and use the page or the command for it"
+                )
+            add = {
+                "generate": self._add_writer,
+                "classify": self._add_classifier,
+                "translate": self._add_translator,
+            }[use]
+            add(name, models.load(name))
+
+    def _add_writer(self, name: str, checkpoint: TrainedModel) -> None:
+        def watch(num_texts: int, num_tokens: int) -> None:
+            self._metrics.batches.labels(model=name).observe(num_texts)
+            self._metrics.tokens.labels(model=name).inc(num_tokens)
+
+        writer = Writer(
+            checkpoint,
+            self._thread,
+            num_slots=self._settings.slots,
+            most_waiting=self._settings.max_waiting,
+            watch=watch,
+        )
+        self._writers[name] = writer
+        self._compilations.append(writer.compile)
+
+    def _add_classifier(self, name: str, checkpoint: TrainedModel) -> None:
+        trained = require(checkpoint, TrainedClassifier)
+        self._batches[name] = self._make_batches(name, partial(_label, trained), CLASSIFY_SIZES)
+        longest = self._settings.max_characters + 1
+        if trained.max_tokens:
+            longest = min(longest, trained.max_tokens + 1)
+        for length in lengths_to(longest, classifying.BUCKET_LENGTHS):
+            for size in CLASSIFY_SIZES:
+                rows = [np.full(length, END_ID, np.int32)] * size
+                self._compilations.append(
+                    partial(
+                        classifying.predict,
+                        trained.model,
+                        trained.params,
+                        rows,
+                        multiple=trained.labels.multiple,
+                    )
+                )
+
+    def _add_translator(self, name: str, checkpoint: TrainedModel) -> None:
+        trained = require(checkpoint, TrainedTranslator)
+        self._batches[name] = self._make_batches(
+            name, partial(_translate, trained), TRANSLATE_SIZES
+        )
+        longest = min(self._settings.max_characters, translation.MAX_SOURCE_TOKENS) + 1
+        for length in lengths_to(longest, translation.BUCKET_LENGTHS):
+            for beam_size in self._settings.beam_sizes:
+                for size in TRANSLATE_SIZES:
+                    rows = [np.full(length, END_ID, np.int32)] * size
+                    settings = SearchSettings(beam_size=beam_size)
+                    self._compilations.append(
+                        partial(translation.search, trained, rows, range(size), settings)
+                    )
+
+    def _make_batches(
+        self, name: str, work: Callable[..., list[Json]], sizes: Sequence[int]
+    ) -> Batches[Json]:
+        return Batches(
+            work,
+            self._thread,
+            sizes=sizes,
+            patience=self._settings.patience_ms / 1000,
+            most_waiting=self._settings.max_waiting,
+            watch=self._metrics.batches.labels(model=name).observe,
+        )
+
+    async def compile(self) -> None:
+        """Compiles every program, one after the other; then the engine is ready."""
+        loop = asyncio.get_running_loop()
+        for compilation in self._compilations:
+            await loop.run_in_executor(self._thread, compilation)
+        self.is_ready = True
+        self._metrics.tell_ready(True)
+
+    def start(self) -> None:
+        """From now on, questions are answered."""
+        runs = [writer.run() for writer in self._writers.values()]
+        runs += [batches.run() for batches in self._batches.values()]
+        self._tasks = [asyncio.create_task(run) for run in runs]
+
+    async def close(self) -> None:
+        """Ends the work; what is not answered yet is dropped."""
+        self.is_ready = False
+        self._metrics.tell_ready(False)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def tell_waiting(self) -> None:
+        """Tells the metrics how many texts wait for each model."""
+        for name, writer in self._writers.items():
+            self._metrics.tell_waiting(name, writer.num_waiting)
+        for name, batches in self._batches.items():
+            self._metrics.tell_waiting(name, batches.num_waiting)
+
+    def write(
+        self, name: str, prompts: Sequence[str], settings: GenerationSettings
+    ) -> AsyncGenerator[Piece, None]:
+        """See `Writer.write`."""
+        self._metrics.texts.labels(model=name).inc(len(prompts))
+        return self._writers[name].write(prompts, settings)
+
+    async def ask(self, name: str, texts: Sequence[str], how: Any = None) -> list[Json]:
+        """Labels or translates texts; see `Batches.ask`.
+
+        Args:
+            name: of a classifier or a translator.
+            texts: the texts.
+            how: of a translator its SearchSettings.
+        """
+        self._metrics.texts.labels(model=name).inc(len(texts))
+        return await self._batches[name].ask(texts, how)
+
+
+def lengths_to(longest: int, buckets: Sequence[int]) -> Iterator[int]:
+    """Yields every length to which a batch may be padded whose longest text has `longest` tokens.
+
+    Example:
+        >>> list(lengths_to(5, (8, 16))), list(lengths_to(40, (8, 16)))
+        ([8], [8, 16, 32, 48])
+    """
+    for length in buckets:
+        yield length
+        if length >= longest:
+            return
+    while length < longest:
+        length += buckets[-1]
+        yield length
+
+
+def _label(checkpoint: TrainedClassifier, texts: Sequence[str], how: None) -> list[Json]:
+    return [found.to_json() for found in classify(checkpoint, texts)]
+
+
+def _translate(
+    checkpoint: TrainedTranslator, texts: Sequence[str], how: SearchSettings
+) -> list[Json]:
+    """Translates texts. Empty ones would make the batch smaller, so others stand in for them."""
+    filler = next((text for text in texts if text.strip()), "")
+    given = [text if text.strip() else filler for text in texts]
+    found = [one.to_json() for one in translate(checkpoint, given, **vars(how))]
+    empty = translate(checkpoint, [""], **vars(how))[0].to_json()
+    return [
+        record if text.strip() else empty | {"source": text}
+        for text, record in zip(texts, found, strict=True)
+    ]

@@ -1,0 +1,182 @@
+"""The service in OpenAPI 3.1, and a page that shows it without fetching anything else.
+
+Starlette's own generator reads YAML from docstrings, beside which the checks of the fields would
+be written once more; frameworks that do both replace Starlette. So the description is made of the
+forms that check the requests.
+"""
+
+import json
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+from zoo import report
+from zoo.serve.service.forms import request_forms
+from zoo.serve.service.settings import ServiceSettings
+from zoo.types import Json
+
+_SUMMARIES = {
+    "generate": "Continues each prompt with text drawn from a language model.",
+    "classify": "Labels each text.",
+    "translate": "Translates each text by beam search.",
+}
+_PATHS = {
+    "/v1/models": ("The models, and what each is used for.", "application/json"),
+    "/health": ("Answers while the process lives.", "application/json"),
+    "/ready": ("Answers 200 once every program is compiled, 503 before.", "application/json"),
+    "/metrics": ("Counts and times in Prometheus' text format.", "text/plain"),
+    "/openapi.json": ("This description.", "application/json"),
+}
+_ERRORS = {
+    "400": "A field is wrong; the line says what to send.",
+    "401": "The token is missing or wrong.",
+    "404": "No model of that name is served.",
+    "413": "A text, a list or the body is too long.",
+    "415": "The body is not JSON.",
+    "429": "Too many requests of one client; the header Retry-After has the seconds to wait.",
+    "503": "The service is not ready, or too many texts wait.",
+    "504": "The answer took too long.",
+}
+_TEXT, _NUMBER = {"type": "string"}, {"type": "number"}
+_TEXTS = {"type": "array", "items": _TEXT}
+_RESULTS = {
+    "generate": {
+        "text": {"type": "string", "description": "The prompt and its continuation."},
+        "num_tokens": {"type": "integer"},
+        "unknown": {**_TEXTS, "description": "What the vocabulary lacks of the prompt."},
+    },
+    "classify": {
+        "text": _TEXT,
+        "labels": _TEXTS,
+        "probabilities": {"type": "object", "additionalProperties": _NUMBER},
+    },
+    "translate": {
+        "source": _TEXT,
+        "text": _TEXT,
+        "score": _NUMBER,
+        "source_tokens": _TEXTS,
+        "tokens": _TEXTS,
+        "is_cut": {"type": "boolean"},
+    },
+}
+
+
+def openapi(settings: ServiceSettings, models: Sequence[Json], version: str) -> Json:
+    """Returns the description of a service.
+
+    Args:
+        settings: its limits.
+        models: its models, as `ServedModels.listing` gives them.
+        version: of the package.
+
+    Example:
+        >>> sorted(openapi(ServiceSettings(), [], "1.0")["paths"])[:3]
+        ['/health', '/metrics', '/openapi.json']
+    """
+    paths: Json = {path: {"get": _get(*about)} for path, about in _PATHS.items()}
+    for use, form in request_forms(settings).items():
+        names = [one["name"] for one in models if one["use"] == use]
+        if names:
+            form["model"] = {**form["model"], "enum": [*names, ""]}
+            paths[f"/v1/{use}"] = {"post": _post(use, form, bool(settings.token))}
+    error = {"type": "object", "properties": {"error": _TEXT}, "required": ["error"]}
+    schemes = {"token": {"type": "http", "scheme": "bearer"}} if settings.token else {}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Recurrent Zoo",
+            "version": version,
+            "description": "Recurrent networks that write, label and translate.",
+        },
+        "paths": paths,
+        "components": {"schemas": {"Error": error}, "securitySchemes": schemes},
+    }
+
+
+def _get(summary: str, media_type: str) -> Json:
+    schema = {"type": "object"} if media_type.endswith("json") else _TEXT
+    content = {media_type: {"schema": schema}}
+    return {"summary": summary, "responses": {"200": {"description": "OK", "content": content}}}
+
+
+def _post(use: str, form: Json, needs_token: bool) -> Json:
+    required = [name for name, schema in form.items() if "default" not in schema]
+    body = {
+        "type": "object",
+        "properties": form,
+        "required": required,
+        "additionalProperties": False,
+    }
+    result = {"type": "object", "properties": _RESULTS[use]}
+    answer = {
+        "type": "object",
+        "properties": {"model": _TEXT, "results": {"type": "array", "items": result}},
+    }
+    content: Json = {"application/json": {"schema": answer}}
+    if use == "generate":
+        content["text/event-stream"] = {"schema": _TEXT}
+    failed = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    responses: Json = {"200": {"description": "OK", "content": content}}
+    responses |= {
+        status: {"description": told, "content": failed} for status, told in _ERRORS.items()
+    }
+    operation: Json = {
+        "operationId": use,
+        "summary": _SUMMARIES[use],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+        "responses": responses,
+    }
+    return operation | ({"security": [{"token": []}]} if needs_token else {})
+
+
+def docs_page(description: Json) -> str:
+    """Returns a page in HTML that shows a description in OpenAPI."""
+    info = description["info"]
+    parts = [
+        "<!doctype html>",
+        '<html lang="en"><head><meta charset="utf-8">',
+        f"<title>{escape(info['title'])}</title>",
+        '<link rel="stylesheet" href="/docs.css"></head><body><main>',
+        f"<h1>{escape(info['title'])} {escape(info['version'])}</h1>",
+        f"<p>{escape(info['description'])} For programs: <a href='/openapi.json'>openapi.json</a>",
+    ]
+    for path, methods in sorted(description["paths"].items(), reverse=True):
+        for method, operation in methods.items():
+            parts += _operation(path, method, operation)
+    return "\n".join([*parts, "</main></body></html>"])
+
+
+def _operation(path: str, method: str, operation: Json) -> list[str]:
+    parts = [
+        f"<h2>{method.upper()} {escape(path)}</h2>",
+        f"<p>{escape(operation['summary'])}</p>",
+    ]
+    if "requestBody" in operation:
+        body = operation["requestBody"]["content"]["application/json"]["schema"]
+        parts += ["<h3>Request</h3>", *_table(body["properties"])]
+        answer = operation["responses"]["200"]["content"]["application/json"]["schema"]
+        results = answer["properties"]["results"]["items"]["properties"]
+        parts += ["<h3>Each of the results</h3>", *_table(results)]
+        parts += ["<h3>Errors</h3><table><tbody>"]
+        for status, told in operation["responses"].items():
+            parts.append(f"<tr><td>{status}</td><td>{escape(told['description'])}</td></tr>")
+        parts.append("</tbody></table>")
+    return parts
+
+
+def _table(properties: Json) -> list[str]:
+    """A row for each field: name, type, default, and what its schema says beside these."""
+    rows = ["<table><thead><tr><th>field</th><th>type</th><th>default</th><th></th></tr></thead>"]
+    shown = ("type", "default", "description")
+    for name, schema in properties.items():
+        rest = {key: value for key, value in schema.items() if key not in shown}
+        told = " ".join(f"{key}: {json.dumps(value)}" for key, value in rest.items())
+        default = json.dumps(schema["default"]) if "default" in schema else ""
+        cells = [name, schema["type"], default, f"{schema.get('description', '')} {told}".strip()]
+        rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
+    return [*rows, "</table>"]
+
+
+def docs_style() -> str:
+    """Returns the style of that page, which is that of a run's report."""
+    return (Path(report.__file__).parent / "style.css").read_text("utf-8")

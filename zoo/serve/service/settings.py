@@ -1,0 +1,111 @@
+"""What a service allows and how it works: the settings, their defaults and their bounds."""
+
+import dataclasses
+import math
+import re
+from typing import TYPE_CHECKING
+
+from zoo.errors import UserError
+
+if TYPE_CHECKING:
+    from zoo.serve.limits import RateLimit
+
+_NAME = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
+MIN_TOKEN_CHARACTERS = 16
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ServiceSettings:
+    """The limits of a service. A flag of `python -m zoo serve` bears the name of each field.
+
+    Attributes:
+        max_characters: of one text.
+        max_texts: texts of one request.
+        max_tokens: tokens that a request may have drawn for each text.
+        max_waiting: texts that may wait for each model; further ones are refused.
+        max_connections: connections at a time, for each worker.
+        slots: texts that a language model writes side by side.
+        beam_sizes: the widths of a translator's search that are compiled; the first one is the
+            default.
+        patience_ms: how long a text to label or to translate waits for others that would share its
+            batch, in milliseconds.
+        timeout: seconds that an answer may take.
+        grace: seconds that running requests have to end when the service is stopped.
+        rate: requests a second of each client address, for each worker; 0 is no limit.
+        burst: requests that a client may make at once before `rate` holds.
+        allow_host: further names by which the service may be addressed.
+        token: what a client must send in its Authorization header; "" for no token.
+
+    Raises:
+        UserError: a value is out of its bounds.
+
+    Example:
+        >>> ServiceSettings(slots=0)
+        Traceback (most recent call last):
+            ...
+        zoo.errors.UserError: slots is 0; use 1 to 1,024
+    """
+
+    max_characters: int = 2000
+    max_texts: int = 32
+    max_tokens: int = 500
+    max_waiting: int = 512
+    max_connections: int = 512
+    slots: int = 32
+    beam_sizes: tuple[int, ...] = (5,)
+    patience_ms: float = 3.0
+    timeout: float = 60.0
+    grace: float = 30.0
+    rate: float = 0.0
+    burst: int = 20
+    allow_host: tuple[str, ...] = ()
+    token: str = dataclasses.field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        for name, most in _LARGEST.items():
+            if not 1 <= getattr(self, name) <= most:
+                raise UserError(f"{name} is {getattr(self, name)}; use 1 to {most:,}")
+        for name in ("patience_ms", "timeout", "grace", "rate"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise UserError(f"{name} is {getattr(self, name)}; use a number of at least 0")
+        if not self.beam_sizes or not all(1 <= size <= 32 for size in self.beam_sizes):
+            raise UserError(f"beam_sizes is {self.beam_sizes}; use widths from 1 to 32, such as 5")
+        for name in self.allow_host:
+            if not _NAME.fullmatch(name):
+                raise UserError(
+                    f"allow_host is {name!r}; use the name of a host, such as models.example.org"
+                )
+        self._check_token()
+
+    def _check_token(self) -> None:
+        """The message does not show the token."""
+        if not self.token:
+            return
+        if len(self.token) < MIN_TOKEN_CHARACTERS or not re.fullmatch(r"[!-~]+", self.token):
+            raise UserError(
+                f"the token is too short, or has a character that a header can't have; use "
+                f"{MIN_TOKEN_CHARACTERS} letters and digits or more, such as those that "
+                "openssl rand -hex 32 prints"
+            )
+
+    @property
+    def max_body_bytes(self) -> int:
+        """The longest body: every character as \\ud83d\\ude00, and the rest."""
+        return 12 * self.max_texts * self.max_characters + 8192
+
+    def make_rate_limit(self) -> "RateLimit | None":
+        """The limit of each client's requests; None if there is none."""
+        from zoo.serve.limits import RateLimit  # needs starlette
+
+        return RateLimit(burst=self.burst, per_second=self.rate) if self.rate else None
+
+
+_LARGEST = {
+    "max_characters": 100_000,
+    "max_texts": 1024,
+    "max_tokens": 100_000,
+    "max_waiting": 100_000,
+    "max_connections": 65_536,
+    "slots": 1024,
+    "burst": 1_000_000,
+}
