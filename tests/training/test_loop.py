@@ -291,7 +291,7 @@ CHANGES = {
     "evaluation.patience": (1, lambda train, workdir, log: train.calls[-1]),
 }
 # See tests/tasks, test_averaged_runs.py, test_devices.py, test_init_from.py, test_length.py,
-# test_word_vectors.py.
+# test_word_vectors.py, test_metrics_services.py.
 ELSEWHERE = {
     "num_epochs",
     "checkpoint_every_epochs",
@@ -304,6 +304,7 @@ ELSEWHERE = {
     "learning_rate_factors",
     "reset_at_sentences",
     "freeze_word_vectors",
+    "wandb",
     "mode",
     "num_streams",
     "sample_tokens",
