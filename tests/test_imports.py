@@ -87,7 +87,7 @@ DOWN["serve"] = DOWN["diagnostics"] | {
     "terminal",
 }
 DOWN["commands"] = set(DOWN)
-DOWN["__main__"] = {"commands", "errors", "kept", "terminal"}
+DOWN["__main__"] = {"__init__", "commands", "errors", "kept", "terminal"}
 
 # Above zoo, and so never imported by it.
 TOP = {"train", "configs", "experiments", "benchmarks", "tests"}

@@ -59,3 +59,12 @@ def test_a_wrong_name_is_an_attribute_error():
 
 def test_submodules_are_importable_beside_the_lazy_names():
     assert run_python("from zoo import hub; print(hub.__name__)") == "zoo.hub\n"
+
+
+def test_the_command_line_prints_the_version(capsys):
+    from zoo.__main__ import main
+
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"recurrent-zoo {zoo.__version__}\n"

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+import zoo
 from zoo.commands import (
     classify,
     compare,
@@ -111,6 +112,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m zoo",
         description="Recurrent networks: list what there is, measure it, let it write.",
         allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"recurrent-zoo {zoo.__version__}", help="print it"
     )
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():

@@ -1,0 +1,237 @@
+"""Parts of pages that are made from the code: `<!-- made: NAME ARGUMENTS -->` in a page.
+
+Each function here returns Markdown. Sphinx puts it in place of the comment when it reads the page,
+so that a page never differs from the code.
+"""
+
+import argparse
+import ast
+import dataclasses
+import importlib
+import inspect
+import pkgutil
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from docstrings import LISTS
+
+import zoo
+
+ROOT = Path(__file__).parents[2]
+_MADE = re.compile(r"^<!-- made: (\w+)(.*?) -->$", re.MULTILINE)
+
+
+def expand(text: str) -> str:
+    """Returns a page with its comments replaced."""
+    return _MADE.sub(lambda match: PARTS[match[1]](*match[2].split()), text)
+
+
+def names(*wanted: str) -> str:
+    """Returns the reference of public names of `zoo`."""
+    made = []
+    for name in wanted:
+        kind = "class" if inspect.isclass(getattr(zoo, name)) else "function"
+        kind = "exception" if name == "UserError" else kind
+        made += [f".. auto{kind}:: zoo.{name}", *(["   :members:"] if kind == "class" else []), ""]
+    return _rst(made)
+
+
+def modules(room: str) -> str:
+    """Returns the reference of all modules of a room, such as `layers`, or of `zoo` itself."""
+    made = []
+    for name in module_names(room):
+        made += [f"## {name}\n", _rst([f".. automodule:: {name}", "   :members:"])]
+    return "\n".join(made)
+
+
+def module_names(room: str) -> list[str]:
+    """Returns the modules of a package in zoo/; "zoo" stands for the modules beside them."""
+    paths = zoo.__path__
+    if room == "zoo":
+        found = [f"zoo.{one.name}" for one in pkgutil.iter_modules(paths) if not one.ispkg]
+        return [name for name in found if not name.endswith("__main__")]
+    walked = pkgutil.walk_packages([str(Path(paths[0]) / room)], f"zoo.{room}.")
+    return [f"zoo.{room}", *(one.name for one in walked)]
+
+
+def _rst(lines: Iterable[str]) -> str:
+    return "\n".join(["```{eval-rst}", *lines, "```", ""])
+
+
+def commands() -> str:
+    """Returns all commands of `python -m zoo` with their arguments."""
+    from zoo.__main__ import COMMANDS
+
+    made = []
+    for name, command in COMMANDS.items():
+        parser = argparse.ArgumentParser(prog=f"python -m zoo {name}", add_help=False)
+        command.add_arguments(parser)
+        made += [f"## {name}\n", f"{_sentence(command.SUMMARY)}\n"]
+        made += [f"```text\n{parser.format_usage().removeprefix('usage: ').rstrip()}\n```\n"]
+        made += [_argument(parser, action) for action in parser._actions]
+        made += [f"```text\n{command.EXAMPLES.rstrip()}\n```\n"]
+    return "\n".join(made)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
+def _argument(parser: argparse.ArgumentParser, action: argparse.Action) -> str:
+    title = ", ".join(action.option_strings) or str(action.metavar or action.dest)
+    takes = "" if action.nargs == 0 or not action.option_strings else _value(action)
+    told = parser._get_formatter()._expand_help(action) if action.help else ""
+    return f"`{title}{takes}`\n: {plain(_sentence(told))}\n"
+
+
+def _value(action: argparse.Action) -> str:
+    if action.choices:
+        return f"={{{','.join(map(str, action.choices))}}}"
+    return f"={action.metavar or action.dest.upper()}"
+
+
+def flags() -> str:
+    """Returns the flags of train.py."""
+    made = []
+    for node in ast.walk(ast.parse((ROOT / "train.py").read_text("utf-8"))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith(
+            ("flags.DEFINE", "config_flags.DEFINE")
+        ):
+            name, *_, told = (str(one.value) for one in node.args if isinstance(one, ast.Constant))
+            made.append(f"`--{name}`\n: {plain(_sentence(told))}\n")
+    return "\n".join(made)
+
+
+def fields() -> str:
+    """Returns the fields of all configs with their defaults, a table for each record."""
+    made = []
+    for (section, record), architectures in records().items():
+        used = ", ".join(f"`{one}`" for one in architectures)
+        made += [f"## {section} of {' and '.join(architectures)}\n" if section else ""]
+        made += [f"A config of {used} has these fields in its section `{section}`.\n"]
+        made += ["| field | default | what it does |", "|---|---|---|"]
+        for name, default, told in described_fields(record):
+            made.append(f"| `{section}.{name}` | `{default!r}` | {plain(told)} |")
+        made.append("")
+    return "\n".join(made)
+
+
+def records() -> dict[tuple[str, type], list[str]]:
+    """Returns the records of all sections, each with the architectures that have it."""
+    from zoo.models import registry
+    from zoo.training import config
+
+    found: dict[tuple[str, type], list[str]] = {}
+    for architecture in zoo.list_models():
+        entry = registry.ARCHITECTURES[architecture]
+        model = getattr(importlib.import_module(entry.module), entry.config)
+        for section, record in {"model": model, **config._records(architecture)}.items():
+            found.setdefault((section, record), []).append(architecture)
+    order = ["data", "model", "optimizer", "training", "evaluation", "mesh"]
+    return dict(sorted(found.items(), key=lambda item: order.index(item[0][0])))
+
+
+def described_fields(record: type) -> Iterator[tuple[str, Any, str]]:
+    """Yields the fields of a record: name, default, and the text of the docstring."""
+    told: dict[str, str] = {}
+    for base in reversed(record.__mro__):
+        if "__doc__" in vars(base) and base is not object:
+            told |= attributes(inspect.getdoc(base) or "")
+    defaults = record()
+    for field in dataclasses.fields(record):
+        yield field.name, getattr(defaults, field.name), told.get(field.name, "")
+
+
+def attributes(docstring: str) -> dict[str, str]:
+    """Returns the texts of the section Attributes.
+
+    Example:
+        >>> attributes("A size.\\n\\nAttributes:\\n    size: the number\\n        of units.")
+        {'size': 'the number of units.'}
+    """
+    _, _, section = docstring.partition("\nAttributes:\n")
+    section = re.split(rf"^(?:{'|'.join((*LISTS, 'Example', 'Returns'))}):", section, flags=re.M)[0]
+    pieces = re.split(r"^ {2,4}(\w+): ", section, flags=re.M)[1:]
+    texts = (" ".join(piece.split()) for piece in pieces[1::2])
+    return dict(zip(pieces[::2], texts, strict=True))
+
+
+def plain(text: str) -> str:
+    """Returns a text in which nothing but names in backticks is Markdown."""
+    pieces = re.split(r"(`[^`]+`)", text)
+    pieces[::2] = [re.sub(r"([\\*_<>\[\]$|])", r"\\\1", piece) for piece in pieces[::2]]
+    return "".join(pieces)
+
+
+def models() -> str:
+    """Returns the cards of the released checkpoints."""
+    from zoo.cards import MARKDOWN
+    from zoo.hub import list_checkpoints
+
+    made = ["| name | what it is |", "|---|---|"]
+    released = list_checkpoints()
+    made += [f"| [`{one.name}`](#{one.name}) | {one.summary} |" for one in released]
+    for one in released:
+        title, _, rest = (one.directory / MARKDOWN).read_text().partition("\n")
+        rest = rest.replace(" NAME", f" {one.name}").replace("<unk>", "&lt;unk&gt;")
+        made += [f"\n## {one.name}\n", f"{title.removeprefix('# ')}. {rest.strip()}\n"]
+    return "\n".join(made)
+
+
+def corpora() -> str:
+    """Returns the corpora by name."""
+    from zoo.data.corpora import find_corpus, list_corpora
+    from zoo.data.examples import KINDS
+
+    made = []
+    for gives, title in KINDS.items():
+        made += [f"## {_sentence(title)[:-1]}\n", "| name | files in `data.directory` | origin |"]
+        made += ["|---|---|---|"]
+        for name in list_corpora(gives):
+            corpus = find_corpus(name, gives)
+            files = ", ".join(_file(key, file) for key, file in corpus.files.items())
+            made.append(f"| `{name}` | {files or 'none'} | {plain(corpus.origin)} |")
+        made.append("")
+    return "\n".join(made)
+
+
+def _file(split: str, file: str | tuple[str, ...]) -> str:
+    return f"{split}: `{file if isinstance(file, str) else '` or `'.join(file)}`"
+
+
+def configs() -> str:
+    """Returns what each file in configs/ trains, in its own words."""
+    made = []
+    for path in sorted((ROOT / "configs").glob("*.py")):
+        tree = ast.parse(path.read_text("utf-8"))
+        functions = [one for one in tree.body if isinstance(one, ast.FunctionDef)]
+        (function,) = (one for one in functions if one.name == "get_config")
+        head, _, rest = (ast.get_docstring(tree) or "").partition("\n")
+        made += [f"## {path.stem}\n", f"{plain(head)} {plain(ast.get_docstring(function) or '')}\n"]
+        rest = re.sub(r"(?<=\S) {4,}", " \\\\\n        ", rest.strip("\n"))
+        made += [f"```text\n{rest}\n```\n"]
+    return "\n".join(made)
+
+
+def file(name: str) -> str:
+    """Returns a page at the top of the repository, with its links as they are from docs/."""
+    text = (ROOT / name).read_text("utf-8")
+    return re.sub(r"\]\((?!https?:|#)(docs/)?", lambda link: "](" if link[1] else "](../", text)
+
+
+PARTS: dict[str, Callable[..., str]] = {
+    made.__name__: made
+    for made in (names, modules, commands, flags, fields, models, corpora, configs, file)
+}
+
+
+def setup(app: Any) -> dict[str, bool]:
+    """Connects the extension to Sphinx."""
+
+    def read(app: Any, page: str, source: list[str]) -> None:
+        source[0] = expand(source[0])
+
+    app.connect("source-read", read)
+    return {"parallel_read_safe": True}
