@@ -30,7 +30,7 @@ extensions = [
 
 myst_enable_extensions = ["deflist", "dollarmath", "colon_fence"]
 myst_heading_anchors = 4
-suppress_warnings = ["misc.highlighting_failure"]
+smartquotes = False  # a flag begins with two hyphens
 
 autodoc_preserve_defaults = True
 autodoc_typehints_format = "short"

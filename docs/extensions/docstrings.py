@@ -78,8 +78,8 @@ def _body(lines: list[str]) -> Iterator[str]:
     for block in filter(str.strip, blocks):
         rows = block.split("\n")
         if rows[0].startswith((" ", ">>>")):
-            kind = ".. code-block:: pycon" if rows[0].lstrip().startswith(">>>") else "::"
-            yield from (kind, "", *(f"    {row}" for row in _dedent(rows)), "")
+            kind = "pycon" if rows[0].lstrip().startswith(">>>") else "text"
+            yield from (f".. code-block:: {kind}", "", *(f"    {row}" for row in _dedent(rows)), "")
         else:
             yield from _paragraphs(rows)
 
@@ -103,7 +103,7 @@ def _paragraphs(rows: list[str]) -> Iterator[str]:
     for number, (kind, text) in enumerate(zip(kinds, texts, strict=True)):
         if kind == "equation":
             if number == 0 or kinds[number - 1] != kind:
-                yield from ("::", "")
+                yield from (".. code-block:: text", "")
             yield text
         else:
             yield inline(text) if kind == "text" else f"* {inline(text)}"

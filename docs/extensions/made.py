@@ -69,7 +69,8 @@ def commands() -> str:
         parser = argparse.ArgumentParser(prog=f"python -m zoo {name}", add_help=False)
         command.add_arguments(parser)
         made += [f"## {name}\n", f"{_sentence(command.SUMMARY)}\n"]
-        made += [f"```text\n{parser.format_usage().removeprefix('usage: ').rstrip()}\n```\n"]
+        usage = " ".join(parser.format_usage().removeprefix("usage: ").split())
+        made += [f"```bash\n{usage}\n```\n"]
         made += [_argument(parser, action) for action in parser._actions]
         made += [f"```text\n{command.EXAMPLES.rstrip()}\n```\n"]
     return "\n".join(made)
@@ -94,14 +95,14 @@ def _value(action: argparse.Action) -> str:
 
 def flags() -> str:
     """Returns the flags of train.py."""
-    made = []
-    for node in ast.walk(ast.parse((ROOT / "train.py").read_text("utf-8"))):
-        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith(
-            ("flags.DEFINE", "config_flags.DEFINE")
-        ):
-            name, *_, told = (str(one.value) for one in node.args if isinstance(one, ast.Constant))
-            made.append(f"`--{name}`\n: {plain(_sentence(told))}\n")
-    return "\n".join(made)
+    made = {}
+    for file in (ROOT / "train.py", ROOT / "zoo" / "commands" / "train.py"):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))) if file.exists() else ():
+            if isinstance(node, ast.Call) and "flags.DEFINE" in ast.unparse(node.func):
+                texts = [str(one.value) for one in node.args if isinstance(one, ast.Constant)]
+                if len(texts) > 1:
+                    made[texts[0]] = f"`--{texts[0]}`\n: {plain(_sentence(texts[-1]))}\n"
+    return "\n".join(made[name] for name in sorted(made))
 
 
 def fields() -> str:
@@ -113,7 +114,7 @@ def fields() -> str:
         made += [f"A config of {used} has these fields in its section `{section}`.\n"]
         made += ["| field | default | what it does |", "|---|---|---|"]
         for name, default, told in described_fields(record):
-            made.append(f"| `{section}.{name}` | `{default!r}` | {plain(told)} |")
+            made.append(f"| `{section}.{name}` | `{default!r}` | {plain(_sentence(told))} |")
         made.append("")
     return "\n".join(made)
 
