@@ -413,6 +413,7 @@ def test_diagnose_prints_norms_before_and_after_training(command, run_directory,
         "before training",
         "after training",
     ]
+    assert out.splitlines()[-1] == f"{run_directory} starts orthogonal"
     assert "<svg" in picture.read_text()
     record = json.loads(command("diagnose", run_directory, *flags, "--json")[1])
     after = record["after training"][str(run_directory)]

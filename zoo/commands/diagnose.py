@@ -20,8 +20,11 @@ examples:
 
 The norm of dL_T/dh_t, the gradient of the last token's loss with respect to the state that step t
 hands on, mean over stretches of the text. A state of several arrays counts as one vector, but an
-LSTM's memory is shown apart. --fresh shows each model before training beside it.
+LSTM's memory is shown apart. --fresh shows each model before training beside it, and says how its
+recurrent weights start: an orthogonal matrix keeps the length of a gradient, a uniform one in
++-1/sqrt(H) shrinks it at every step.
 """
+BEFORE = "before training"
 SHOWN = (0, 1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 500, 1000)
 
 
@@ -52,18 +55,43 @@ def run(arguments: argparse.Namespace) -> None:
 
     text = None if arguments.text is None else text_lines(read_plain(arguments.text))
     panels: dict[str, dict[str, GradientFlow]] = {}
+    starts: dict[str, str] = {}
     for name in arguments.checkpoints:
         checkpoint = zoo.load(name)
         for title, flow in _flows(checkpoint, arguments, text).items():
             panels.setdefault(title, {})[name] = flow
+        starts[name] = _start(checkpoint)
     if arguments.picture is not None:
         from zoo.diagnostics.gradient_picture import draw_flows
 
-        draw_flows(arguments.picture, panels)
+        named = {
+            title: {_named(title, name, starts): flow for name, flow in flows.items()}
+            for title, flows in panels.items()
+        }
+        draw_flows(arguments.picture, named)
     if arguments.json:
         print(json.dumps({title: _plain(flows) for title, flows in panels.items()}))
     else:
         print("\n\n".join(_table(title, flows) for title, flows in panels.items()))
+        if arguments.fresh:
+            print("\n" + "\n".join(f"{name} starts {start}" for name, start in starts.items()))
+
+
+def _start(checkpoint: "Checkpoint") -> str:
+    """Returns how the recurrent weights of a model start."""
+    from zoo.layers.cells import make_cell
+    from zoo.layers.cells.gated import GatedCell
+
+    config = checkpoint.model.config
+    if config.init_scale:
+        return f"uniform in +-{config.init_scale:g}"
+    is_gated = isinstance(make_cell(config.cell, 1), GatedCell)
+    return "orthogonal" if is_gated else "as its cell says"
+
+
+def _named(title: str, name: str, starts: dict[str, str]) -> str:
+    """Returns the name of a curve: before training it says how the model starts."""
+    return f"{name}, {starts[name]}" if title == BEFORE else name
 
 
 def _flows(
@@ -88,7 +116,7 @@ def _flows(
         seed = checkpoint.config.get("training", {}).get("seed", 0)
         key, _ = jax.random.split(jax.random.key(seed))  # as training starts
         fresh = jax.jit(partial(LANGUAGE_MODELING.init, model))(key)
-        flows["before training"] = gradient_flow(model, fresh, rows)
+        flows[BEFORE] = gradient_flow(model, fresh, rows)
     flows["after training"] = gradient_flow(model, checkpoint.params, rows)
     return flows
 
