@@ -14,6 +14,7 @@ from zoo.__main__ import main
 from zoo.diagnostics.figures import alignment_figure, confusion_figure, gradient_figure
 from zoo.diagnostics.gradient_flow import GradientFlow
 from zoo.evaluation.classification import ClassificationScore, LabelScore
+from zoo.report.charts import Series, line_chart
 from zoo.report.page import write_report
 
 # Says in the page's title which texts of it reach beyond their picture or the window.
@@ -203,3 +204,11 @@ def test_a_browser_shows_all_of_it(tmp_path, width):
         assert "CONSOLE" not in done.stderr
         (told,) = re.findall(r"<title>cut:(.*?)</title>", done.stdout)
         assert json.loads(html.unescape(told)) == []
+
+
+def test_the_last_number_of_an_axis_is_not_cut():
+    chart = line_chart([Series("loss", [0, 1_200_000], [1.0, 2.0])], "step", "nats")
+    width = float(re.search(r'viewBox="0 0 (\d+)', chart)[1])
+    ticks = re.findall(r'<text x="([\d.]+)" y="\d+" class="middle">([\d.,M]+)</text>', chart)
+    assert ticks[-1][1] == "1.2M"
+    assert all(float(x) + 6.7 * len(text) / 2 <= width for x, text in ticks)

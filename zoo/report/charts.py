@@ -54,10 +54,9 @@ def line_chart(
         parts.append(f'<path class="grid" d="M{_LEFT} {y:.1f}H{WIDTH - _RIGHT}"/>')
         parts.append(f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" class="end">{_number(tick)}</text>')
     for tick in x_ticks:
-        x = across.place(tick)
-        parts.append(
-            f'<text x="{x:.1f}" y="{HEIGHT - _BOTTOM + 16}" class="middle">{_number(tick)}</text>'
-        )
+        x, text = across.place(tick), _number(tick)
+        x = min(x, WIDTH - _LETTER * len(text) / 2)  # the last one would be cut
+        parts.append(f'<text x="{x:.1f}" y="{HEIGHT - _BOTTOM + 16}" class="middle">{text}</text>')
     middle = (_LEFT + WIDTH - _RIGHT) / 2
     parts.append(f'<text x="{middle}" y="{HEIGHT - 6}" class="middle">{escape(x_label)}</text>')
     for index, one in enumerate(thinned):
