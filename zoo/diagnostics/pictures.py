@@ -1,12 +1,14 @@
 """How every picture of the zoo is opened and saved; matplotlib is an extra."""
 
 import os
+import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import UserError
+from zoo.errors import Note, UserError
 from zoo.whole_file import whole_file
 
 if TYPE_CHECKING:
@@ -17,6 +19,24 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 SUFFIXES = (".png", ".svg", ".pdf")
+# Fonts that are tried, where they are installed, for what the first one has no glyph for.
+FONTS = (
+    "DejaVu Sans",
+    "Noto Sans",
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "Source Han Sans SC",
+    "WenQuanYi Micro Hei",
+    "Droid Sans Fallback",
+    "Arial Unicode MS",
+    "Hiragino Sans",
+    "PingFang SC",
+    "Microsoft YaHei",
+    "Malgun Gothic",
+    "Noto Sans Arabic",
+    "Noto Sans Devanagari",
+)
+_MISSING = re.compile(r"Glyph (\d+) \(.*\) missing from")
 
 
 @contextmanager
@@ -32,19 +52,47 @@ def picture(
 
     Raises:
         UserError: matplotlib is not installed, or the file can't be written.
+
+    Warns:
+        Note: no installed font has a glyph for some characters, which are named once.
     """
     target = check_path(path)
     try:
+        from matplotlib import font_manager, rc_context
         from matplotlib.figure import Figure
     except ImportError as error:
         raise UserError(
             "pictures need matplotlib, which is not installed; "
             'type: pip install "recurrent-zoo[plots]"'
         ) from error
-    figure = Figure(figsize=size, layout="constrained")
-    yield figure, figure.subplots(**subplots)
-    with whole_file(target) as incomplete:
-        figure.savefig(incomplete, dpi=144)
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    with rc_context({"font.family": [name for name in FONTS if name in installed]}):
+        figure = Figure(figsize=size, layout="constrained")
+        yield figure, figure.subplots(**subplots)
+        with whole_file(target) as incomplete, _missing_glyphs_told_once():
+            figure.savefig(incomplete, dpi=144)
+
+
+@contextmanager
+def _missing_glyphs_told_once() -> Iterator[None]:
+    """Inside, matplotlib's warning for each character without a glyph is kept for one note."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    missing = ""
+    for warning in caught:
+        if match := _MISSING.match(str(warning.message)):
+            missing += chr(int(match[1])) * (chr(int(match[1])) not in missing)
+        else:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, 1)
+    if missing:
+        warnings.warn(
+            f"no installed font has a glyph for {', '.join(missing[:20])}; the picture shows boxes "
+            "there. Install a font that has them, such as Noto Sans CJK for Chinese, Japanese and "
+            "Korean",
+            Note,
+            stacklevel=4,
+        )
 
 
 def check_path(path: os.PathLike[str] | str) -> Path:
