@@ -30,6 +30,8 @@ extensions = [
 
 myst_enable_extensions = ["deflist", "dollarmath", "colon_fence"]
 myst_heading_anchors = 4
+suppress_warnings = ["ref.python"]  # zoo.Checkpoint stands in its module and among the public names
+highlight_language = "none"  # of a block that does not name one
 smartquotes = False  # a flag begins with two hyphens
 
 autodoc_preserve_defaults = True
@@ -42,6 +44,7 @@ html_theme = "furo"
 html_baseurl = os.environ.get("SITE_ADDRESS", "")
 html_math_renderer = "mathml"
 html_show_sphinx = False
+html_show_copyright = False
 html_copy_source = False
 html_static_path = ["static"]
 html_css_files = ["site.css"]

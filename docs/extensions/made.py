@@ -40,9 +40,10 @@ def names(*wanted: str) -> str:
 
 def modules(room: str) -> str:
     """Returns the reference of all modules of a room, such as `layers`, or of `zoo` itself."""
+    options = ("   :members:", "   :ignore-module-all:")  # a name stands in its own module only
     made = []
     for name in module_names(room):
-        made += [f"## {name}\n", _rst([f".. automodule:: {name}", "   :members:"])]
+        made += [f"## {name}\n", _rst([f".. automodule:: {name}", *options])]
     return "\n".join(made)
 
 
