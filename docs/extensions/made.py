@@ -63,18 +63,26 @@ def _rst(lines: Iterable[str]) -> str:
 
 def commands() -> str:
     """Returns all commands of `python -m zoo` with their arguments."""
-    from zoo.__main__ import COMMANDS
-
     made = []
-    for name, command in COMMANDS.items():
-        parser = argparse.ArgumentParser(prog=f"python -m zoo {name}", add_help=False)
-        command.add_arguments(parser)
-        made += [f"## {name}\n", f"{_sentence(command.SUMMARY)}\n"]
+    for name, parser in parsers().items():
         usage = " ".join(parser.format_usage().removeprefix("usage: ").split())
-        made += [f"```bash\n{usage}\n```\n"]
-        made += [_argument(parser, action) for action in parser._actions]
-        made += [f"```text\n{command.EXAMPLES.rstrip()}\n```\n"]
+        made += [
+            f"## {name}\n",
+            f"{_sentence(parser.description or '')}\n",
+            f"```bash\n{usage}\n```\n",
+        ]
+        made += [_argument(parser, one) for one in parser._actions if one.dest != "help"]
+        made += [f"```text\n{(parser.epilog or '').rstrip()}\n```\n"]
     return "\n".join(made)
+
+
+def parsers() -> dict[str, argparse.ArgumentParser]:
+    """Returns the parser of each command."""
+    from zoo.__main__ import _parser
+
+    actions = _parser()._actions
+    (commands,) = (one for one in actions if isinstance(one, argparse._SubParsersAction))
+    return dict(commands.choices)
 
 
 def _sentence(text: str) -> str:

@@ -1,6 +1,5 @@
 """The reference has every public name, every field of every config and every command."""
 
-import argparse
 import dataclasses
 import re
 import subprocess
@@ -37,11 +36,10 @@ def test_every_field_of_a_config_is_described(record: type) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_argument_of_a_command_is_described(name: str) -> None:
-    parser = argparse.ArgumentParser(add_help=False)
-    COMMANDS[name].add_arguments(parser)
+    parser = made.parsers()[name]
     _, _, page = made.commands().partition(f"## {name}\n")
     page = page.partition("\n## ")[0]
-    for action in parser._actions:
+    for action in (one for one in parser._actions if one.dest != "help"):
         assert action.help, action
         assert f"`{action.option_strings[0] if action.option_strings else action.metavar}" in page
 
