@@ -23,7 +23,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-FOR_DEVELOPERS = {"benchmarks", "test"}
+FOR_DEVELOPERS = {"all", "benchmarks", "docs", "test"}  # "all" is the rest
 EXTRAS = ",".join(sorted(PROJECT["optional-dependencies"].keys() - FOR_DEVELOPERS))
 LOWEST_PYTHON = tuple(map(int, PROJECT["requires-python"].removeprefix(">=").split(".")))
 KEPT = ("jax", "jaxlib", "libtpu", "numpy", "protobuf", "tensorflow")  # of a Colab runtime
