@@ -115,6 +115,15 @@ def test_what_needs_a_corpus_scores_what_its_card_says(name, capsys):
     assert {result["verdict"] for result in results} == {"agrees"}
 
 
+def test_the_gradient_of_the_lecture_s_elman_network_vanishes_before_that_of_the_lstm(capsys):
+    names = ("python_docs_elman_uniform", "python_docs_elman", "python_docs_lstm")
+    assert main(["diagnose", *names, "--fresh", "--steps=20", "--json"]) == 0
+    before = json.loads(capsys.readouterr().out)["before training"]
+    uniform, orthogonal, lstm = (before[name]["hidden"][0] for name in names)
+    assert uniform[20] < 1e-3 * lstm[20] < lstm[20] < orthogonal[20]
+    assert uniform[20] < 1e-4 * uniform[1]
+
+
 def changed_card(tmp_path, monkeypatch, **changes):
     """The released character model under another name, with another card."""
     copy = tmp_path / "mine"
