@@ -58,8 +58,17 @@ def inward(app: Any, doctree: nodes.document, page: str) -> None:
         link += literal
 
 
+def without_code(app: Any) -> tuple[()]:
+    """Leaves the modules out of the index of code whose code Python does not have."""
+    shown = getattr(app.env, "_viewcode_modules", {})
+    for module in [name for name, code in shown.items() if not code]:
+        del shown[module]
+    return ()
+
+
 def setup(app: Any) -> dict[str, bool]:
     """Connects the extension to Sphinx."""
     app.connect("source-read", outward)
     app.connect("doctree-resolved", inward)
+    app.connect("html-collect-pages", without_code, priority=100)  # before the index is made
     return {"parallel_read_safe": True}

@@ -115,16 +115,14 @@ def flags() -> str:
 
 
 def fields() -> str:
-    """Returns the fields of all configs with their defaults, a table for each record."""
+    """Returns the fields of all configs with their defaults, a list for each record."""
     made = []
     for (section, record), architectures in records().items():
         used = ", ".join(f"`{one}`" for one in architectures)
         made += [f"## {section} of {' and '.join(architectures)}\n" if section else ""]
         made += [f"A config of {used} has these fields in its section `{section}`.\n"]
-        made += ["| field | default | what it does |", "|---|---|---|"]
         for name, default, told in described_fields(record):
-            made.append(f"| `{section}.{name}` | `{default!r}` | {plain(_sentence(told))} |")
-        made.append("")
+            made.append(f"`{section}.{name}` = `{default!r}`\n: {plain(_sentence(told))}\n")
     return "\n".join(made)
 
 
