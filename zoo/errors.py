@@ -30,10 +30,11 @@ class UserError(ValueError):
     Commands print it as `error: ...` and exit with code 2; in Python it is an ordinary
     ValueError.
 
-    >>> raise UserError("--temperature is -1.0; use a number of at least 0, such as 0.8")
-    Traceback (most recent call last):
-        ...
-    zoo.errors.UserError: --temperature is -1.0; use a number of at least 0, such as 0.8
+    Example:
+        >>> raise UserError("--temperature is -1.0; use a number of at least 0, such as 0.8")
+        Traceback (most recent call last):
+            ...
+        zoo.errors.UserError: --temperature is -1.0; use a number of at least 0, such as 0.8
     """
 
 

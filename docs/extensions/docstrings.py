@@ -13,7 +13,7 @@ LISTS = ("Args", "Raises", "Warns", "Attributes")
 TEXTS = ("Returns", "Yields")
 TITLES = {"Args": "Arguments"}
 _SECTION = re.compile(rf"({'|'.join((*LISTS, *TEXTS, 'Example'))}):")
-_ITEM = re.compile(r"(\**\w[\w.]*):(?: (.*))?")
+_ITEM = re.compile(r"(\**[\w.]+(?:, \**[\w.]+)*):(?: (.*))?")
 _NAME = re.compile(r"[A-Za-z_][\w.]*")
 _QUOTED = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 _BULLET = re.compile(r"[*-] ")
@@ -43,7 +43,7 @@ def _section(title: str, lines: list[str]) -> Iterator[str]:
     elif title in LISTS:
         yield f":{TITLES.get(title, title)}:"
         for name, text in _items(lines):
-            yield f"    * **{escape(name)}** -- {inline(text)}"
+            yield f"    * {f'**{escape(name)}** -- ' if name else ''}{inline(text)}"
         yield ""
     elif title in TEXTS:
         yield f":{title}:"
@@ -62,8 +62,10 @@ def _items(lines: list[str]) -> list[tuple[str, str]]:
     for line in _dedent(lines):
         if match := _ITEM.fullmatch(line):
             items.append((match[1], match[2] or ""))
-        elif items and line.strip():
+        elif items and line.startswith(" "):
             items[-1] = (items[-1][0], f"{items[-1][1]} {line.strip()}")
+        elif line.strip():
+            items.append(("", line))
     return items
 
 

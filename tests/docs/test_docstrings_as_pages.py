@@ -41,12 +41,22 @@ def test_plain_text_stays_as_it_is(docstring: str, expected: str) -> None:
 
 
 def test_sections_become_lists() -> None:
-    docstring = (
-        "Doubles.\n\nArgs:\n    x: a\n        number.\n    *more: others.\n\nReturns:\n    2 x."
-    )
+    docstring = """Doubles.
+
+Args:
+    x: a
+        number.
+    *more: others.
+    y, z: two.
+    Any of the rest: more.
+
+Returns:
+    2 x."""
     made = docstrings.to_rst(docstring.splitlines())
     assert "    * **x** -- a number." in made
     assert r"    * **\*more** -- others." in made
+    assert "    * **y, z** -- two." in made
+    assert "    * Any of the rest: more." in made
     assert made[made.index(":Returns:") + 1] == "    2 x."
 
 

@@ -18,12 +18,12 @@ from zoo.types import PyTree
 class Batch(NamedTuple):
     """What a language model reads and predicts in one step of training or evaluation.
 
-    Args:
-      inputs: int32[B, T] tokens to read.
-      targets: int32[B, T] tokens to predict.
-      lengths: int32[B] number of real tokens of a row, at least 1; the cells behind them are
-        padding and hold `END_ID`.
-      fresh: bool[B]; True: the row starts at the initial state, not at the carried one.
+    Attributes:
+        inputs: int32[B, T] tokens to read.
+        targets: int32[B, T] tokens to predict.
+        lengths: int32[B] number of real tokens of a row, at least 1; the cells behind them are
+            padding and hold `END_ID`.
+        fresh: bool[B]; True: the row starts at the initial state, not at the carried one.
     """
 
     inputs: np.ndarray
@@ -57,13 +57,14 @@ def shift_targets(targets: np.ndarray) -> np.ndarray:
     """Return the inputs that belong to targets: each target's predecessor, or `<s>` after `</s>`.
 
     Args:
-      targets: int32[..., T] tokens to predict; the first has no predecessor and gets `<s>`.
+        targets: int32[..., T] tokens to predict; the first has no predecessor and gets `<s>`.
 
     Returns:
-      int32[..., T] tokens to read.
+        int32[..., T] tokens to read.
 
-    >>> shift_targets(np.array([5, 6, END_ID, 7, END_ID]))
-    array([1, 5, 6, 1, 7])
+    Example:
+        >>> shift_targets(np.array([5, 6, END_ID, 7, END_ID]))
+        array([1, 5, 6, 1, 7])
     """
     inputs = np.full_like(targets, START_ID)
     previous = targets[..., :-1]
@@ -96,20 +97,21 @@ class SentenceBatches(BucketedBatches):
     except up to B - 1, which would make no full batch.
 
     Args:
-      tokens: int32[N] token stream, as `encode_lines` makes it; a sentence ends with `END_ID`. Of a
-        `TokenFile` every batch reads its own sentences and no others.
-      batch_size: B, number of sentences.
-      bucket_lengths: the T that batches may have; if the longest sentence fits into none, a bucket
-        for it is added, a multiple of the longest one given.
-      seed: of the order.
+        tokens: int32[N] token stream, as `encode_lines` makes it; a sentence ends with `END_ID`. Of
+            a `TokenFile` every batch reads its own sentences and no others.
+        batch_size: B, number of sentences.
+        bucket_lengths: the T that batches may have; if the longest sentence fits into none, a
+            bucket for it is added, a multiple of the longest one given.
+        seed: of the order.
 
     Raises:
-      UserError: if there is no full batch.
+        UserError: if there is no full batch.
 
-    >>> tokens = np.array([3, 4, 2, 5, 2])
-    >>> batches = SentenceBatches(tokens, batch_size=2, bucket_lengths=(4,), seed=0)
-    >>> sorted(batches.batch(epoch=0, index=0).targets.tolist())
-    [[3, 4, 2, 2], [5, 2, 2, 2]]
+    Example:
+        >>> tokens = np.array([3, 4, 2, 5, 2])
+        >>> batches = SentenceBatches(tokens, batch_size=2, bucket_lengths=(4,), seed=0)
+        >>> sorted(batches.batch(epoch=0, index=0).targets.tolist())
+        [[3, 4, 2, 2], [5, 2, 2, 2]]
     """
 
     def __init__(
@@ -140,14 +142,14 @@ class BucketPlan:
     after its full batches moves up to the next longer one.
 
     Args:
-      lengths: int[S], steps of each sequence.
-      bucket_lengths: the T that batches may have; see `SentenceBatches`.
-      batch_size: B.
-      seed: of the order.
-      kind: what the sequences are, in the plural, for errors.
+        lengths: int[S], steps of each sequence.
+        bucket_lengths: the T that batches may have; see `SentenceBatches`.
+        batch_size: B.
+        seed: of the order.
+        kind: what the sequences are, in the plural, for errors.
 
     Raises:
-      UserError: there is no full batch.
+        UserError: there is no full batch.
     """
 
     def __init__(

@@ -31,13 +31,13 @@ def csv_rows(
     """Yield the fields of each row by the names in the header, and its place for messages.
 
     Args:
-      path: the table, which may be packed with .gz.
-      wanted: for each column that must be there, the field of the config that names it.
-      has_quotes: the table is a .csv, otherwise a .tsv.
+        path: the table, which may be packed with .gz.
+        wanted: for each column that must be there, the field of the config that names it.
+        has_quotes: the table is a .csv, otherwise a .tsv.
 
     Raises:
-      UserError: if the table cannot be read, lacks a column, has a row with another number of
-        fields than the header, or a quote that is not closed.
+        UserError: if the table cannot be read, lacks a column, has a row with another number of
+            fields than the header, or a quote that is not closed.
     """
     csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_FIELD))
     lines = (part for line in read_lines(path) for part in _LINE.findall(line))
@@ -116,11 +116,11 @@ def _wrong_quote(
     """The error of a row that cannot be read.
 
     Args:
-      path: the table.
-      start: the row's first line.
-      record: the lines of the row, up to the one where it shows.
-      form: the csv module's settings.
-      error: the csv module's error.
+        path: the table.
+        start: the row's first line.
+        record: the lines of the row, up to the one where it shows.
+        form: the csv module's settings.
+        error: the csv module's error.
     """
     opening = _find_open_quote(record, form)
     if opening is not None:

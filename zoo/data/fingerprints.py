@@ -16,13 +16,14 @@ def fingerprint(examples: Iterable[Sequence[str]]) -> str:
     """Return the fingerprint of a split.
 
     Args:
-      examples: the parts of each example, such as a line alone, a text with its labels, or a
-        sentence with its translation.
+        examples: the parts of each example, such as a line alone, a text with its labels, or a
+            sentence with its translation.
 
-    >>> fingerprint([("One",), ("two",)]) == fingerprint([("one",), ("Two",)])
-    True
-    >>> fingerprint([("one", "two")]) == fingerprint([("one",), ("two",)])
-    False
+    Example:
+        >>> fingerprint([("One",), ("two",)]) == fingerprint([("one",), ("Two",)])
+        True
+        >>> fingerprint([("one", "two")]) == fingerprint([("one",), ("two",)])
+        False
     """
     total = hashlib.sha256()
     for parts in examples:
@@ -34,8 +35,9 @@ def fingerprint(examples: Iterable[Sequence[str]]) -> str:
 def of_lines(lines: Iterable[str]) -> str:
     """Return the fingerprint of a split of lines.
 
-    >>> of_lines(["one"]) == fingerprint([("one",)])
-    True
+    Example:
+        >>> of_lines(["one"]) == fingerprint([("one",)])
+        True
     """
     return fingerprint((line,) for line in lines)
 

@@ -17,10 +17,10 @@ from zoo.special_tokens import END_ID
 class LabeledBatch(NamedTuple):
     """What a classifier reads and predicts.
 
-    Args:
-      tokens: int32[B, T]; padding holds `END_ID`.
-      lengths: int32[B], real tokens of a row, its end included, so at least 1.
-      targets: float32[B, C], 1 where a text has the label.
+    Attributes:
+        tokens: int32[B, T]; padding holds `END_ID`.
+        lengths: int32[B], real tokens of a row, its end included, so at least 1.
+        targets: float32[B, C], 1 where a text has the label.
     """
 
     tokens: np.ndarray
@@ -67,9 +67,10 @@ def _cut(row: np.ndarray, max_tokens: int, cut: str) -> np.ndarray:
 def pad(rows: Sequence[np.ndarray], num_steps: int) -> tuple[np.ndarray, np.ndarray]:
     """Rows of tokens as int32[B, T] and their lengths as int32[B].
 
-    >>> tokens, lengths = pad([np.array([5, 2]), np.array([2])], 3)
-    >>> tokens.tolist(), lengths.tolist()
-    ([[5, 2, 2], [2, 2, 2]], [2, 1])
+    Example:
+        >>> tokens, lengths = pad([np.array([5, 2]), np.array([2])], 3)
+        >>> tokens.tolist(), lengths.tolist()
+        ([[5, 2, 2], [2, 2, 2]], [2, 1])
     """
     tokens = np.full((len(rows), num_steps), END_ID, np.int32)
     for number, row in enumerate(rows):
@@ -83,20 +84,20 @@ class LabeledBatches(BucketedBatches):
     An epoch uses every text once, except up to B - 1 that would make no full batch.
 
     Args:
-      rows: int32[T] tokens of each text, as `encode_texts` makes them.
-      targets: float32[N, C], as `Labels.encode` makes them.
-      batch_size: B.
-      bucket_lengths: the T that batches may have.
-      seed: of the order.
+        rows: int32[T] tokens of each text, as `encode_texts` makes them.
+        targets: float32[N, C], as `Labels.encode` makes them.
+        batch_size: B.
+        bucket_lengths: the T that batches may have.
+        seed: of the order.
 
     Raises:
-      UserError: there is no full batch.
+        UserError: there is no full batch.
 
-    >>> batches = LabeledBatches(
-    ...     [np.array([5, 2]), np.array([2])], np.eye(2), batch_size=2, bucket_lengths=(4,), seed=0
-    ... )
-    >>> sorted(batches.batch(epoch=0, index=0).tokens.tolist())
-    [[2, 2, 2, 2], [5, 2, 2, 2]]
+    Example:
+        >>> rows = [np.array([5, 2]), np.array([2])]
+        >>> batches = LabeledBatches(rows, np.eye(2), batch_size=2, bucket_lengths=(4,), seed=0)
+        >>> sorted(batches.batch(epoch=0, index=0).tokens.tolist())
+        [[2, 2, 2, 2], [5, 2, 2, 2]]
     """
 
     def __init__(

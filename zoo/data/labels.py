@@ -17,11 +17,11 @@ _THRESHOLD = "threshold."  # before a label's name, among the scores of a run
 class Labels:
     """The labels that a classifier chooses from.
 
-    Args:
-      names: by number, in alphabetical order.
-      counts: how many training texts have each.
-      multiple: a text may have several labels, or none; otherwise it has exactly one.
-      num_texts: how many training texts there are.
+    Attributes:
+        names: by number, in alphabetical order.
+        counts: how many training texts have each.
+        multiple: a text may have several labels, or none; otherwise it has exactly one.
+        num_texts: how many training texts there are.
     """
 
     names: tuple[str, ...]
@@ -36,10 +36,11 @@ class Labels:
         """The labels of N texts as float32[N, C], 1 where a text has the label.
 
         Raises:
-          UserError: a label that is not among the names.
+            UserError: a label that is not among the names.
 
-        >>> make_labels([["b"], ["a"], ["b"]]).encode([["b"], ["a"]]).tolist()
-        [[0.0, 1.0], [1.0, 0.0]]
+        Example:
+            >>> make_labels([["b"], ["a"], ["b"]]).encode([["b"], ["a"]]).tolist()
+            [[0.0, 1.0], [1.0, 0.0]]
         """
         numbers = {name: number for number, name in enumerate(self.names)}
         targets = np.zeros((len(of_texts), len(self)), np.float32)
@@ -60,11 +61,12 @@ class Labels:
     def thresholds_in(self, scores: Mapping[str, float]) -> np.ndarray:
         """The thresholds that `name_thresholds` put among scores; the default where there are none.
 
-        >>> labels = make_labels([["a"], ["b"]])
-        >>> labels.thresholds_in(labels.name_thresholds(np.array([0.2, 0.3]))).tolist()
-        [0.2, 0.3]
-        >>> labels.thresholds_in({}).tolist()
-        [0.5, 0.5]
+        Example:
+            >>> labels = make_labels([["a"], ["b"]])
+            >>> labels.thresholds_in(labels.name_thresholds(np.array([0.2, 0.3]))).tolist()
+            [0.2, 0.3]
+            >>> labels.thresholds_in({}).tolist()
+            [0.5, 0.5]
         """
         return np.array(
             [float(scores.get(_THRESHOLD + name, DEFAULT_THRESHOLD)) for name in self.names]
@@ -79,10 +81,11 @@ def make_labels(of_texts: Sequence[Sequence[str]], *, multiple: bool = False) ->
     """The labels that occur in the training texts.
 
     Raises:
-      UserError: there are fewer than two, or a text has not exactly one though it must.
+        UserError: there are fewer than two, or a text has not exactly one though it must.
 
-    >>> make_labels([["b"], ["a", "b"], []], multiple=True)
-    Labels(names=('a', 'b'), counts=(1, 2), multiple=True, num_texts=3)
+    Example:
+        >>> make_labels([["b"], ["a", "b"], []], multiple=True)
+        Labels(names=('a', 'b'), counts=(1, 2), multiple=True, num_texts=3)
     """
     counts: collections.Counter[str] = collections.Counter()
     for labels in of_texts:
@@ -105,7 +108,7 @@ def labels_from_json(record: Json) -> Labels:
     """The labels that `Labels.to_json` described.
 
     Raises:
-      UserError: the record is damaged.
+        UserError: the record is damaged.
     """
     try:
         labels = Labels(

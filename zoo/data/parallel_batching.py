@@ -17,12 +17,12 @@ from zoo.errors import UserError
 class ParallelBatch(NamedTuple):
     """What a translator reads and predicts; padding holds `END_ID`.
 
-    Args:
-      sources: int32[B, S], the source tokens and `END_ID`.
-      source_lengths: int32[B], real tokens of a source, its end included, so at least 1.
-      inputs: int32[B, T], `START_ID` and the target tokens.
-      targets: int32[B, T], the target tokens and `END_ID`.
-      lengths: int32[B], real tokens of a target, its end included, so at least 1.
+    Attributes:
+        sources: int32[B, S], the source tokens and `END_ID`.
+        source_lengths: int32[B], real tokens of a source, its end included, so at least 1.
+        inputs: int32[B, T], `START_ID` and the target tokens.
+        targets: int32[B, T], the target tokens and `END_ID`.
+        lengths: int32[B], real tokens of a target, its end included, so at least 1.
     """
 
     sources: np.ndarray
@@ -38,16 +38,17 @@ def make_parallel_batch(
     """Return the batch of some pairs.
 
     Args:
-      source_rows: int32[S] of each source, as `labeled_batching.encode_texts` makes them.
-      target_rows: int32[T] of each target, in the same order.
-      num_steps: what both sides are padded to.
+        source_rows: int32[S] of each source, as `labeled_batching.encode_texts` makes them.
+        target_rows: int32[T] of each target, in the same order.
+        num_steps: what both sides are padded to.
 
     Returns:
-      The batch.
+        The batch.
 
-    >>> batch = make_parallel_batch([np.array([5, 2])], [np.array([6, 7, 2])], 4)
-    >>> batch.sources.tolist(), batch.inputs.tolist(), batch.targets.tolist()
-    ([[5, 2, 2, 2]], [[1, 6, 7, 2]], [[6, 7, 2, 2]])
+    Example:
+        >>> batch = make_parallel_batch([np.array([5, 2])], [np.array([6, 7, 2])], 4)
+        >>> batch.sources.tolist(), batch.inputs.tolist(), batch.targets.tolist()
+        ([[5, 2, 2, 2]], [[1, 6, 7, 2]], [[6, 7, 2, 2]])
     """
     sources, source_lengths = pad(source_rows, num_steps)
     targets, lengths = pad(target_rows, num_steps)
@@ -59,12 +60,12 @@ def keep_short(source_rows: Rows, target_rows: Rows, max_tokens: int) -> tuple[R
     """Return the pairs of which no side is too long, sources and targets.
 
     Args:
-      source_rows: int32[S] of each source, its end included.
-      target_rows: int32[T] of each target, in the same order.
-      max_tokens: how many tokens a side may have, its end not counted; 0: no limit.
+        source_rows: int32[S] of each source, its end included.
+        target_rows: int32[T] of each target, in the same order.
+        max_tokens: how many tokens a side may have, its end not counted; 0: no limit.
 
     Raises:
-      UserError: no pair is left.
+        UserError: no pair is left.
     """
     longer = np.maximum(source_rows.lengths, target_rows.lengths)
     kept = np.flatnonzero(longer <= (max_tokens or np.inf) + 1)
@@ -84,19 +85,20 @@ class ParallelBatches(BucketedBatches):
     batch.
 
     Args:
-      source_rows: int32[S] of each source, as `labeled_batching.encode_texts` makes them.
-      target_rows: int32[T] of each target, in the same order.
-      batch_size: B.
-      bucket_lengths: the steps that batches may have.
-      seed: of the order.
+        source_rows: int32[S] of each source, as `labeled_batching.encode_texts` makes them.
+        target_rows: int32[T] of each target, in the same order.
+        batch_size: B.
+        bucket_lengths: the steps that batches may have.
+        seed: of the order.
 
     Raises:
-      UserError: there is no full batch.
+        UserError: there is no full batch.
 
-    >>> rows = [np.array([5, 2]), np.array([2])]
-    >>> batches = ParallelBatches(rows, rows, batch_size=2, bucket_lengths=(4,), seed=0)
-    >>> sorted(batches.batch(epoch=0, index=0).inputs.tolist())
-    [[1, 2, 2, 2], [1, 5, 2, 2]]
+    Example:
+        >>> rows = [np.array([5, 2]), np.array([2])]
+        >>> batches = ParallelBatches(rows, rows, batch_size=2, bucket_lengths=(4,), seed=0)
+        >>> sorted(batches.batch(epoch=0, index=0).inputs.tolist())
+        [[1, 2, 2, 2], [1, 5, 2, 2]]
     """
 
     def __init__(

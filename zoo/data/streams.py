@@ -30,23 +30,24 @@ class StreamBatches:
     a part of the text or read the first tokens of the next row again, about one percent.
 
     Args:
-      tokens: int32[N] token stream, as `encode_lines` makes it; of a `TokenFile` every batch reads
-        its own tokens and no others.
-      batch_size: B, number of streams.
-      sequence_length: T, steps of a chunk.
-      seed: of the random offset.
-      random_offset: rotate the text by another random number of tokens in every epoch, so that
-        the borders of chunks and streams move.
-      random_length: draw each chunk's length, see above.
+        tokens: int32[N] token stream, as `encode_lines` makes it; of a `TokenFile` every batch
+            reads its own tokens and no others.
+        batch_size: B, number of streams.
+        sequence_length: T, steps of a chunk.
+        seed: of the random offset.
+        random_offset: rotate the text by another random number of tokens in every epoch, so that
+            the borders of chunks and streams move.
+        random_length: draw each chunk's length, see above.
 
     Raises:
-      UserError: if the text is too short for one chunk.
+        UserError: if the text is too short for one chunk.
 
-    >>> tokens = np.array([3, 4, 2, 5, 6, 2])
-    >>> batches = StreamBatches(tokens, batch_size=2, sequence_length=3, seed=0)
-    >>> batches.batch(epoch=0, index=0).inputs
-    array([[1, 3, 4],
-           [1, 5, 6]], dtype=int32)
+    Example:
+        >>> tokens = np.array([3, 4, 2, 5, 6, 2])
+        >>> batches = StreamBatches(tokens, batch_size=2, sequence_length=3, seed=0)
+        >>> batches.batch(epoch=0, index=0).inputs
+        array([[1, 3, 4],
+               [1, 5, 6]], dtype=int32)
     """
 
     def __init__(

@@ -29,7 +29,7 @@ def train_subwords(lines: Iterable[str], max_size: int) -> bytes:
     The same lines give the same model.
 
     Raises:
-      UserError: the lines do not give so many pieces, or are not valid text.
+        UserError: the lines do not give so many pieces, or are not valid text.
     """
     if max_size > _MOST_SUBWORDS:
         raise UserError(

@@ -28,11 +28,11 @@ _SKIP = "skip such rows with data.skip_unlabeled=true"
 class Columns:
     """Where a table holds what.
 
-    Args:
-      text: name of the column, or key, of the text; several, with commas between, are joined.
-      label: name of the column, or key, of the label.
-      separator: what stands between the labels of a text; "" where each has exactly one.
-      skip_unlabeled: read a row without a label as an example without labels.
+    Attributes:
+        text: name of the column, or key, of the text; several, with commas between, are joined.
+        label: name of the column, or key, of the label.
+        separator: what stands between the labels of a text; "" where each has exactly one.
+        skip_unlabeled: read a row without a label as an example without labels.
     """
 
     text: str = "text"
@@ -57,12 +57,12 @@ def read_rows(path: Path, columns: Columns) -> Iterator[Labeled]:
     """Yield the examples of a table: a .csv, .tsv or .jsonl, which may be packed with .gz.
 
     Args:
-      path: the table.
-      columns: where it holds what.
+        path: the table.
+        columns: where it holds what.
 
     Raises:
-      UserError: if the table cannot be read, lacks a column or has no rows or labels; or for the
-        first row of the wrong form, which is named.
+        UserError: if the table cannot be read, lacks a column or has no rows or labels; or for the
+            first row of the wrong form, which is named.
     """
     wanted = dict.fromkeys(columns.texts, "text_column") | {columns.label: "label_column"}
     rows = _rows(path, wanted)
@@ -183,7 +183,7 @@ class _LabelReader:
     """Reads the labels of a table's rows, which must have one type if the table is JSON.
 
     Args:
-      columns: where the label stands, and what separates several labels.
+        columns: where the label stands, and what separates several labels.
     """
 
     def __init__(self, columns: Columns):

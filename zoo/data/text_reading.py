@@ -40,7 +40,7 @@ def user_path(name: str) -> Path:
     """Return the path that a user typed, with ~ and ~USER replaced by the home directory.
 
     Raises:
-      UserError: if there is no such user.
+        UserError: if there is no such user.
     """
     try:
         return Path(name).expanduser()
@@ -53,7 +53,7 @@ def readable(path: Path | str) -> Iterator[None]:
     """Turn the errors of reading a file into a UserError that says why it cannot be read.
 
     Args:
-      path: the file, or what else is read.
+        path: the file, or what else is read.
     """
     try:
         yield
@@ -67,10 +67,10 @@ def open_regular(path: Path) -> Iterator[io.BufferedReader]:
     """Open a file for reading, not unpacked.
 
     Args:
-      path: a regular file, or a link to one.
+        path: a regular file, or a link to one.
 
     Raises:
-      UserError: if it is another kind of file, at once, or cannot be read.
+        UserError: if it is another kind of file, at once, or cannot be read.
     """
     with readable(path):
         mode = path.stat().st_mode
@@ -94,7 +94,7 @@ def read_text(path: Path) -> str:
     """Return a file's text; its lines end with newlines only.
 
     Raises:
-      UserError: as `read_lines`.
+        UserError: as `read_lines`.
     """
     return "".join(read_lines(path))
 
@@ -103,12 +103,12 @@ def read_lines(path: Path, *, blank_is_text: bool = False) -> Iterator[str]:
     """Yield a file's lines with the newlines that end them, a few in memory at a time.
 
     Args:
-      path: a text in UTF-8 or UTF-16, which may be packed.
-      blank_is_text: accept a file whose lines are all blank.
+        path: a text in UTF-8 or UTF-16, which may be packed.
+        blank_is_text: accept a file whose lines are all blank.
 
     Raises:
-      UserError: if the file is not regular, cannot be read, has no text, is in another encoding,
-        or unpacks to too much. It is raised at the line where this shows.
+        UserError: if the file is not regular, cannot be read, has no text, is in another encoding,
+            or unpacks to too much. It is raised at the line where this shows.
     """
     blank = True
     for line in _file_lines(path):
@@ -122,10 +122,10 @@ def numbered_lines(path: Path) -> Iterator[tuple[str, str]]:
     """Yield the lines of a file that are not blank, without newlines, each with its place.
 
     Args:
-      path: as in `read_lines`.
+        path: as in `read_lines`.
 
     Returns:
-      Lines, and "FILE, line NUMBER" for messages.
+        Lines, and "FILE, line NUMBER" for messages.
     """
     for number, line in enumerate(read_lines(path), 1):
         if line.strip():
@@ -227,15 +227,16 @@ def text_lines(file: io.BufferedIOBase, name: str, limit: float = math.inf) -> I
     r"""Yield the lines of bytes with the newlines that end them, as soon as they have come.
 
     Args:
-      file: the bytes: an open file, or a pipe.
-      name: of the file, for messages.
-      limit: the largest number of bytes that a packed file may unpack to.
+        file: the bytes: an open file, or a pipe.
+        name: of the file, for messages.
+        limit: the largest number of bytes that a packed file may unpack to.
 
     Raises:
-      UserError: if the bytes are no text, or are more than the limit.
+        UserError: if the bytes are no text, or are more than the limit.
 
-    >>> list(text_lines(io.BytesIO(b"\xef\xbb\xbfred\r\nblue"), "colours.txt"))
-    ['red\n', 'blue']
+    Example:
+        >>> list(text_lines(io.BytesIO(b"\xef\xbb\xbfred\r\nblue"), "colours.txt"))
+        ['red\n', 'blue']
     """
     for lines in line_groups(file, name, limit):
         yield from lines

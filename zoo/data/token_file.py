@@ -24,14 +24,15 @@ class TokenFile:
     The file lies where Python's `tempfile` puts it, so that TMPDIR moves it.
 
     Args:
-      pieces: int32[...] arrays that make the text, one after the other.
+        pieces: int32[...] arrays that make the text, one after the other.
 
     Raises:
-      UserError: there is no room for it.
+        UserError: there is no room for it.
 
-    >>> tokens = TokenFile([np.array([3, 4, 2]), np.array([5, 2])])
-    >>> len(tokens), tokens[1:4]
-    (5, array([4, 2, 5], dtype=int32))
+    Example:
+        >>> tokens = TokenFile([np.array([3, 4, 2]), np.array([5, 2])])
+        >>> len(tokens), tokens[1:4]
+        (5, array([4, 2, 5], dtype=int32))
     """
 
     dtype = np.dtype(np.int32)

@@ -61,20 +61,21 @@ def generate_pairs(language: str, count: int, seed: int) -> list[Pair]:
     """Return sentence pairs; neither a source nor a target sentence occurs twice among them.
 
     Args:
-      language: a name in `LANGUAGES`.
-      count: number of pairs.
-      seed: of the draw; equal arguments give equal pairs.
+        language: a name in `LANGUAGES`.
+        count: number of pairs.
+        seed: of the draw; equal arguments give equal pairs.
 
     Returns:
-      The pairs; a shorter list of the same seed is the beginning of a longer one.
+        The pairs; a shorter list of the same seed is the beginning of a longer one.
 
-    >>> [pair] = generate_pairs("german", 1, seed=3)
-    >>> pair.source
-    'diese Königinnen glauben , dass sie uns liebt .'
-    >>> pair.target
-    'these queens believe that she loves us .'
-    >>> pair.alignment
-    ((0, 0), (1, 1), (2, 2), (4, 3), (5, 4), (6, 6), (7, 5), (8, 7))
+    Example:
+        >>> [pair] = generate_pairs("german", 1, seed=3)
+        >>> pair.source
+        'diese Königinnen glauben , dass sie uns liebt .'
+        >>> pair.target
+        'these queens believe that she loves us .'
+        >>> pair.alignment
+        ((0, 0), (1, 1), (2, 2), (4, 3), (5, 4), (6, 6), (7, 5), (8, 7))
     """
     say_source, say_target = LANGUAGES[language]
     writer = _Writer(np.random.default_rng(seed))
@@ -123,7 +124,7 @@ class _Writer:
     """Draws what sentences say.
 
     Args:
-      generator: where randomness comes from.
+        generator: where randomness comes from.
     """
 
     def __init__(self, generator: np.random.Generator):

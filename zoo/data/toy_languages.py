@@ -47,11 +47,11 @@ def say_sentence(clauses: Sequence[Clause], say: Say) -> Words:
     """The words of main clauses that are joined by commas and conjunctions, with a full stop.
 
     Args:
-      clauses: the main clauses.
-      say: says a clause in the language: `say_german`, `say_english`, or a `CoinedLanguage`.
+        clauses: the main clauses.
+        say: says a clause in the language: `say_german`, `say_english`, or a `CoinedLanguage`.
 
     Returns:
-      The words, punctuation included.
+        The words, punctuation included.
     """
     words: Words = []
     for number, clause in enumerate(clauses):
@@ -72,12 +72,12 @@ def say_german(clause: Clause, path: str, main: bool = True) -> Words:
     """A German clause: the finite verb is second in a main clause, last in any other.
 
     Args:
-      clause: what it says.
-      path: what the names of its parts begin with.
-      main: whether it is a main clause.
+        clause: what it says.
+        path: what the names of its parts begin with.
+        main: whether it is a main clause.
 
     Returns:
-      Its words, those of the clauses inside it too.
+        Its words, those of the clauses inside it too.
     """
     object_ = _german_phrase(clause.object, "accusative", f"{path}/object")
     light = isinstance(clause.object, Pronoun)  # it stands before all but the subject
@@ -210,14 +210,14 @@ class CoinedLanguage:
     It has no indefinite article, and verbs do not agree with their subjects. An object has a mark
     that English has no word for.
 
-    Args:
-      order: of the roles in a clause.
-      ending: of every stem.
-      plural: ending of nouns in the plural.
-      past: ending of verbs in the past.
-      object_mark: stands beside an object.
-      head_first: True: prepositions, adjectives after the noun; False: postpositions, adjectives
-        before it.
+    Attributes:
+        order: of the roles in a clause.
+        ending: of every stem.
+        plural: ending of nouns in the plural.
+        past: ending of verbs in the past.
+        object_mark: stands beside an object.
+        head_first: True: prepositions, adjectives after the noun; False: postpositions, adjectives
+            before it.
     """
 
     order: tuple[str, ...]

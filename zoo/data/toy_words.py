@@ -22,16 +22,16 @@ class Noun(NamedTuple):
 class Verb(NamedTuple):
     """A verb and what it takes.
 
-    Args:
-      takes: "nothing", an object that is a "being", a "thing" or "either", a recipient and a
-        thing ("give"), or a clause with that ("clause").
-      first: German present of ich, without the particle.
-      third: the same of er, sie, es.
-      plural: the same of wir and sie.
-      participle: of the perfect tense.
-      auxiliary: "haben" or "sein", of the perfect tense.
-      particle: the separable part, "-" for none.
-      base, english_third, past: English forms.
+    Attributes:
+        takes: "nothing", an object that is a "being", a "thing" or "either", a recipient and a
+            thing ("give"), or a clause with that ("clause").
+        first: German present of ich, without the particle.
+        third: the same of er, sie, es.
+        plural: the same of wir and sie.
+        participle: of the perfect tense.
+        auxiliary: "haben" or "sein", of the perfect tense.
+        particle: the separable part, "-" for none.
+        base, english_third, past: English forms.
     """
 
     takes: str
@@ -67,12 +67,12 @@ class Time(NamedTuple):
 class NounPhrase(NamedTuple):
     """A noun with what stands before it, and perhaps another phrase joined by and.
 
-    Args:
-      determiner: "the", "a" (in the plural: none), "my" or "this".
-      adjective: English; "" for none.
-      noun: the noun.
-      plural: whether it is in the plural.
-      other: the second part of "X and Y".
+    Attributes:
+        determiner: "the", "a" (in the plural: none), "my" or "this".
+        adjective: English; "" for none.
+        noun: the noun.
+        plural: whether it is in the plural.
+        other: the second part of "X and Y".
     """
 
     determiner: str
@@ -92,19 +92,19 @@ class Place(NamedTuple):
 class Clause(NamedTuple):
     """What one clause says, in no language; a role that it lacks is None.
 
-    Args:
-      conjunction: English; "" before a first main clause.
-      verb: the verb.
-      past: told in the past, which is the perfect tense in German.
-      subject: who does it.
-      object: to whom or what.
-      recipient: to whom something is given.
-      companion: with whom.
-      place: where.
-      time: when.
-      front: "time", "place" or "adjunct" stands before everything else; "": nothing does.
-      complement: the clause with that.
-      adjunct: the clause with because, although, before or when.
+    Attributes:
+        conjunction: English; "" before a first main clause.
+        verb: the verb.
+        past: told in the past, which is the perfect tense in German.
+        subject: who does it.
+        object: to whom or what.
+        recipient: to whom something is given.
+        companion: with whom.
+        place: where.
+        time: when.
+        front: "time", "place" or "adjunct" stands before everything else; "": nothing does.
+        complement: the clause with that.
+        adjunct: the clause with because, although, before or when.
     """
 
     conjunction: str

@@ -40,10 +40,10 @@ class Vocabulary(abc.ABC):
         """Return the ids of one line's tokens, without `<s>` and `</s>`.
 
         Args:
-          line: text without a newline.
+            line: text without a newline.
 
         Returns:
-          One id a token; what the vocabulary lacks is `UNKNOWN_ID`.
+            One id a token; what the vocabulary lacks is `UNKNOWN_ID`.
         """
 
     @abc.abstractmethod
@@ -54,10 +54,10 @@ class Vocabulary(abc.ABC):
         """Return the text of token ids: `</s>` becomes a newline, `<s>` nothing.
 
         Args:
-          ids: int[N] ids, as a list or an array.
+            ids: int[N] ids, as a list or an array.
 
         Returns:
-          Text; a word vocabulary joins the words of a line with single spaces.
+            Text; a word vocabulary joins the words of a line with single spaces.
         """
         lines: list[list[str]] = [[]]
         for token_id in np.asarray(ids, dtype=np.int64).tolist():
@@ -105,11 +105,12 @@ class _TableVocabulary(Vocabulary):
 class CharacterVocabulary(_TableVocabulary):
     """One token a character (Unicode code point).
 
-    >>> vocabulary = CharacterVocabulary([*SPECIAL_TOKENS, "a", "b"])
-    >>> vocabulary.encode("abc")
-    [3, 4, 0]
-    >>> vocabulary.decode([3, END_ID, 4])
-    'a\\nb'
+    Example:
+        >>> vocabulary = CharacterVocabulary([*SPECIAL_TOKENS, "a", "b"])
+        >>> vocabulary.encode("abc")
+        [3, 4, 0]
+        >>> vocabulary.decode([3, END_ID, 4])
+        'a\\nb'
     """
 
     kind = "character"
@@ -142,11 +143,12 @@ class WordVocabulary(_TableVocabulary):
     A word `<unk>` in the text, as Penn Treebank has it, is `UNKNOWN_ID`; so are words that look
     like the other special tokens.
 
-    >>> vocabulary = WordVocabulary([*SPECIAL_TOKENS, "the", "cat"])
-    >>> vocabulary.encode("the  big cat")
-    [3, 0, 4]
-    >>> vocabulary.decode([START_ID, 3, 0, 4, END_ID])
-    'the <unk> cat\\n'
+    Example:
+        >>> vocabulary = WordVocabulary([*SPECIAL_TOKENS, "the", "cat"])
+        >>> vocabulary.encode("the  big cat")
+        [3, 0, 4]
+        >>> vocabulary.decode([START_ID, 3, 0, 4, END_ID])
+        'the <unk> cat\\n'
     """
 
     kind = "word"
@@ -165,10 +167,11 @@ class WordVocabulary(_TableVocabulary):
 class LowercaseWordVocabulary(WordVocabulary):
     """One token a lower-cased word or punctuation mark, for text as people write it.
 
-    >>> split_lowercase_words("Don't panic: it's 42!")
-    ['do', "n't", 'panic', ':', 'it', "'s", '42', '!']
-    >>> LowercaseWordVocabulary([*SPECIAL_TOKENS, "panic", "!"]).encode("Panic!")
-    [3, 4]
+    Example:
+        >>> split_lowercase_words("Don't panic: it's 42!")
+        ['do', "n't", 'panic', ':', 'it', "'s", '42', '!']
+        >>> LowercaseWordVocabulary([*SPECIAL_TOKENS, "panic", "!"]).encode("Panic!")
+        [3, 4]
     """
 
     kind = "lowercase_word"
@@ -194,7 +197,7 @@ class SubwordVocabulary(Vocabulary):
     Subword Units"; sentencepiece: Kudo and Richardson 2018.
 
     Args:
-      model: a serialized sentencepiece model with our special tokens.
+        model: a serialized sentencepiece model with our special tokens.
     """
 
     kind = "subword"
@@ -246,22 +249,23 @@ def build_vocabulary(
     Tokens are numbered from the most to the least frequent; equally frequent ones alphabetically.
 
     Args:
-      kind: "character", "word", "lowercase_word" or "subword".
-      lines: the training text.
-      max_size: number of tokens to keep, the three special ones included; 0: no limit. A subword
-        vocabulary needs it.
-      min_count: leave out tokens that occur less often; not for subwords.
-      more: tokens to add behind those of the text, whatever max_size says; not for subwords. Those
-        that no text would be split into are left out.
+        kind: "character", "word", "lowercase_word" or "subword".
+        lines: the training text.
+        max_size: number of tokens to keep, the three special ones included; 0: no limit. A subword
+            vocabulary needs it.
+        min_count: leave out tokens that occur less often; not for subwords.
+        more: tokens to add behind those of the text, whatever max_size says; not for subwords.
+            Those that no text would be split into are left out.
 
     Returns:
-      The vocabulary.
+        The vocabulary.
 
     Raises:
-      UserError: if the kind is unknown or no such vocabulary can be made.
+        UserError: if the kind is unknown or no such vocabulary can be made.
 
-    >>> build_vocabulary("word", ["b a b", "c b a"], max_size=5).tokens
-    ['<unk>', '<s>', '</s>', 'b', 'a']
+    Example:
+        >>> build_vocabulary("word", ["b a b", "c b a"], max_size=5).tokens
+        ['<unk>', '<s>', '</s>', 'b', 'a']
     """
     _check_kind(kind)
     num_special = len(SPECIAL_TOKENS)
@@ -296,10 +300,10 @@ def vocabulary_from_json(record: Json) -> Vocabulary:
     """Return the vocabulary that `Vocabulary.to_json` described.
 
     Args:
-      record: the dictionary, as read from a checkpoint's JSON; it is checked, not trusted.
+        record: the dictionary, as read from a checkpoint's JSON; it is checked, not trusted.
 
     Raises:
-      UserError: if the record is damaged.
+        UserError: if the record is damaged.
     """
     kind = record.get("kind") if isinstance(record, dict) else None
     if not isinstance(kind, str):
@@ -321,14 +325,15 @@ def encode_lines(vocabulary: Vocabulary, lines: Iterable[str]) -> np.ndarray:
     """Return the token stream of a text: every line's tokens, each line followed by `END_ID`.
 
     Args:
-      vocabulary: of the ids.
-      lines: the text, without newlines.
+        vocabulary: of the ids.
+        lines: the text, without newlines.
 
     Returns:
-      int32[N].
+        int32[N].
 
-    >>> encode_lines(CharacterVocabulary([*SPECIAL_TOKENS, "a", "b"]), ["ab", "", "b"])
-    array([3, 4, 2, 2, 4, 2], dtype=int32)
+    Example:
+        >>> encode_lines(CharacterVocabulary([*SPECIAL_TOKENS, "a", "b"]), ["ab", "", "b"])
+        array([3, 4, 2, 2, 4, 2], dtype=int32)
     """
     return vocabulary._encode_stream(lines)
 
