@@ -96,3 +96,14 @@ def test_the_workflows_run_what_is_there() -> None:
     assert "run: .ci/run" in workflows["ci.yml"]
     assert "run: sphinx-build -W -E docs build/site" in workflows["site.yml"]
     assert "sphinx-build -W -E docs build/site" in (ROOT / "README.md").read_text("utf-8")
+
+
+def test_every_page_stands_in_a_list_of_pages() -> None:
+    docs = ROOT / "docs"
+    listed = {"index"}
+    for path in docs.rglob("*.md"):
+        for tree in re.findall(r"```\{toctree\}\n(.*?)```", path.read_text("utf-8"), re.DOTALL):
+            names = [line for line in tree.splitlines() if line and not line.startswith(":")]
+            listed |= {(path.parent / name).relative_to(docs).as_posix() for name in names}
+    pages = {path.relative_to(docs).with_suffix("").as_posix() for path in docs.rglob("*.md")}
+    assert pages == listed, "add the page to a toctree of docs/index.md"
