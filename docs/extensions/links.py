@@ -58,11 +58,21 @@ def inward(app: Any, doctree: nodes.document, page: str) -> None:
         link += literal
 
 
-def without_code(app: Any) -> tuple[()]:
-    """Leaves the modules out of the index of code whose code Python does not have."""
+def back_to_modules(app: Any) -> tuple[()]:
+    """Lets the code of a module lead back to the page of its package.
+
+    A public name stands on two pages, and Sphinx would mix the address of one with the anchor of
+    the other. A module whose code Python does not have is left out of the index.
+    """
     shown = getattr(app.env, "_viewcode_modules", {})
-    for module in [name for name, code in shown.items() if not code]:
-        del shown[module]
+    for module, entry in list(shown.items()):
+        if not entry:
+            del shown[module]
+            continue
+        code, tags, used, _ = entry
+        room = module.split(".")[1] if "." in module else "zoo"
+        page = room if (ROOT / "zoo" / room).is_dir() else "zoo"
+        shown[module] = code, tags, dict.fromkeys(used, f"reference/modules/{page}"), module
     return ()
 
 
@@ -70,5 +80,5 @@ def setup(app: Any) -> dict[str, bool]:
     """Connects the extension to Sphinx."""
     app.connect("source-read", outward)
     app.connect("doctree-resolved", inward)
-    app.connect("html-collect-pages", without_code, priority=100)  # before the index is made
+    app.connect("html-collect-pages", back_to_modules, priority=100)  # before code is shown
     return {"parallel_read_safe": True}
