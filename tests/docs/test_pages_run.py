@@ -8,7 +8,7 @@ import pytest
 from pages import blocks_of, clone_into, commands_in, run_command
 from tiny_run import ROOT
 
-HOW_TO = ("quick_start", "own_text", "own_table", "own_pairs", "fine_tune", "models")
+HOW_TO = ("quick_start", "own_text", "own_table", "own_pairs", "own_tags", "fine_tune", "models")
 ELSEWHERE = ("pip ", "python3 -m venv", "source ")
 NOT_HERE = ("glove.txt",)  # files that a user has and the clone has not
 

@@ -155,7 +155,7 @@ def json_rows(path: Path) -> Iterator[tuple[Json, str]]:
     """Yield the objects of a .jsonl file, each with its place for messages.
 
     Raises:
-      UserError: a line is no JSON object.
+        UserError: a line is no JSON object.
     """
     for line, place in numbered_lines(path):
         try:

@@ -28,12 +28,13 @@ class TaggedBatch(NamedTuple):
     """What a tagger reads and predicts.
 
     Args:
-      words: int32[B, T]; padding holds `END_ID`.
-      characters: int32[B, T, C], behind those of a word and at padding `END_ID`; None if the model
-        does not read them.
-      lengths: int32[B], real words of a row, at least 1.
-      tags: int32[B, T], the tags' numbers; 0 at padding.
-      features: float32[B, T, G], what language models say of each word, 0 at padding; None without.
+        words: int32[B, T]; padding holds `END_ID`.
+        characters: int32[B, T, C], behind those of a word and at padding `END_ID`; None if the
+            model does not read them.
+        lengths: int32[B], real words of a row, at least 1.
+        tags: int32[B, T], the tags' numbers; 0 at padding.
+        features: float32[B, T, G], what language models say of each word, 0 at padding; None
+            without.
     """
 
     words: np.ndarray
@@ -144,22 +145,23 @@ class TaggedBatches(BucketedBatches):
     An epoch uses every sentence once, except up to B - 1 that would make no full batch.
 
     Args:
-      sentences: as `encode_sentences` makes them.
-      tags: int32[T] numbers of the tags of each sentence.
-      features: float32[T, G] of each sentence; None without language models.
-      batch_size: B.
-      bucket_lengths: the T that batches may have.
-      seed: of the order.
+        sentences: as `encode_sentences` makes them.
+        tags: int32[T] numbers of the tags of each sentence.
+        features: float32[T, G] of each sentence; None without language models.
+        batch_size: B.
+        bucket_lengths: the T that batches may have.
+        seed: of the order.
 
     Raises:
-      UserError: there is no full batch.
+        UserError: there is no full batch.
 
-    >>> sentences = EncodedSentences([np.array([5, 3]), np.array([4])], [], None)
-    >>> tags = [np.array([1, 0]), np.array([1])]
-    >>> batches = TaggedBatches(sentences, tags, batch_size=2, bucket_lengths=(3,), seed=0)
-    >>> batch = batches.batch(epoch=0, index=0)
-    >>> sorted(batch.words.tolist()), sorted(batch.tags.tolist())
-    ([[4, 2, 2], [5, 3, 2]], [[1, 0, 0], [1, 0, 0]])
+    Example:
+        >>> sentences = EncodedSentences([np.array([5, 3]), np.array([4])], [], None)
+        >>> tags = [np.array([1, 0]), np.array([1])]
+        >>> batches = TaggedBatches(sentences, tags, batch_size=2, bucket_lengths=(3,), seed=0)
+        >>> batch = batches.batch(epoch=0, index=0)
+        >>> sorted(batch.words.tolist()), sorted(batch.tags.tolist())
+        ([[4, 2, 2], [5, 3, 2]], [[1, 0, 0], [1, 0, 0]])
     """
 
     def __init__(
