@@ -102,18 +102,6 @@ def _value(action: argparse.Action) -> str:
     return f"={action.metavar or action.dest.upper()}"
 
 
-def flags() -> str:
-    """Returns the flags of train.py."""
-    made = {}
-    for file in (ROOT / "train.py", ROOT / "zoo" / "commands" / "train.py"):
-        for node in ast.walk(ast.parse(file.read_text("utf-8"))) if file.exists() else ():
-            if isinstance(node, ast.Call) and "flags.DEFINE" in ast.unparse(node.func):
-                texts = [str(one.value) for one in node.args if isinstance(one, ast.Constant)]
-                if len(texts) > 1:
-                    made[texts[0]] = f"`--{texts[0]}`\n: {plain(_sentence(texts[-1]))}\n"
-    return "\n".join(made[name] for name in sorted(made))
-
-
 def fields() -> str:
     """Returns the fields of all configs with their defaults, a list for each record."""
     made = []
@@ -231,7 +219,7 @@ def file(name: str) -> str:
 
 PARTS: dict[str, Callable[..., str]] = {
     made.__name__: made
-    for made in (names, modules, commands, flags, fields, models, corpora, configs, file)
+    for made in (names, modules, commands, fields, models, corpora, configs, file)
 }
 
 

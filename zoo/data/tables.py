@@ -140,8 +140,8 @@ def _rows(path: Path, wanted: Mapping[str, str]) -> Iterator[tuple[Json, str]]:
     """The rows of a table by the names of its columns, and their places.
 
     Args:
-      path: the table.
-      wanted: for each column that must be there, the field of the config that names it.
+        path: the table.
+        wanted: for each column that must be there, the field of the config that names it.
     """
     kind = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
     if kind not in TABLE_SUFFIXES:

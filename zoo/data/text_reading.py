@@ -246,9 +246,9 @@ def line_groups(file: io.BufferedIOBase, name: str, limit: float = math.inf) -> 
     """Yield the lines of bytes as `text_lines` does, those that came together as one list.
 
     Args:
-      file: the bytes: an open file, or a pipe.
-      name: of the file, for messages.
-      limit: the largest number of bytes that a packed file may unpack to.
+        file: the bytes: an open file, or a pipe.
+        name: of the file, for messages.
+        limit: the largest number of bytes that a packed file may unpack to.
     """
     pending: list[str] = []  # what has come of a line
     for text in _decoded(file, name, limit):

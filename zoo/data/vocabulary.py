@@ -257,9 +257,6 @@ def build_vocabulary(
         more: tokens to add behind those of the text, whatever max_size says; not for subwords.
             Those that no text would be split into are left out.
 
-    Returns:
-        The vocabulary.
-
     Raises:
         UserError: if the kind is unknown or no such vocabulary can be made.
 
@@ -322,14 +319,11 @@ def vocabulary_from_json(record: Json) -> Vocabulary:
 
 
 def encode_lines(vocabulary: Vocabulary, lines: Iterable[str]) -> np.ndarray:
-    """Return the token stream of a text: every line's tokens, each line followed by `END_ID`.
+    """Return the tokens of a text, int32[N]: each line's tokens, followed by `END_ID`.
 
     Args:
         vocabulary: of the ids.
         lines: the text, without newlines.
-
-    Returns:
-        int32[N].
 
     Example:
         >>> encode_lines(CharacterVocabulary([*SPECIAL_TOKENS, "a", "b"]), ["ab", "", "b"])
