@@ -140,6 +140,14 @@ def test_what_could_not_be_loaded_is_not_saved(trained, tmp_path):
     assert not (tmp_path / "mine").exists()
 
 
+def test_what_is_left_to_the_size_of_a_corpus_has_its_default(tmp_path):
+    config = zoo.config("csv_classifier")
+    assert config.model.cell is None
+    built = zoo.build(config, build_vocabulary("word", LINES), labels=["bad", "good"])
+    assert built.config["model"]["cell"] == base_config("classifier").model.cell
+    assert None not in zoo.load(zoo.save(built, tmp_path / "mine")).config["data"].values()
+
+
 def test_what_can_not_be_built_is_told():
     words = build_vocabulary("word", LINES)
     with pytest.raises(UserError, match=r"a classifier can't be built .* give a classifier labels"):

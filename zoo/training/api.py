@@ -7,8 +7,8 @@ from ml_collections import ConfigDict
 
 from zoo.errors import UserError
 from zoo.models.trained import Checkpoint
+from zoo.tasks.settings import TrainingConfig
 from zoo.training import config_files, loop
-from zoo.training.config import section
 from zoo.training.members import list_members
 
 
@@ -53,8 +53,9 @@ def _load(config: ConfigDict, workdir: str) -> Checkpoint:
     """The model that a run came to; of several members the best one."""
     from zoo import hub  # imports what training itself does not need
 
-    training = section(config, "training")
-    members = list_members(training) if "num_seeds" in config.training else []
+    shared = ("seed", "num_seeds", "learning_rate_factors")
+    asked = {name: config.training[name] for name in shared if name in config.training}
+    members = list_members(TrainingConfig(**asked))
     if len(members) < 2:
         return hub.load(workdir)
     places = [os.path.join(workdir, member.name) for member in members]

@@ -16,9 +16,12 @@ from zoo.data.vocabulary import Vocabulary
 from zoo.errors import WRONG_FORM, UserError
 from zoo.models.registry import ARCHITECTURES
 from zoo.models.trained import Checkpoint, ModelOrName, require
+from zoo.report.records import flatten
+from zoo.tasks.by_size import fill
 from zoo.tasks.registry import find_task
 from zoo.training import checkpoints
 from zoo.training.arrays import first_difference, named_leaves
+from zoo.training.config import base_config
 from zoo.training.config_files import config as find_config
 from zoo.training.places import absolute_place
 from zoo.training.release import refuse_existing, write_params, write_records, write_whole
@@ -42,7 +45,8 @@ def build(
     `zoo.save(checkpoint.with_params(params), directory)`.
 
     Args:
-        config: as `zoo.config` gives it; or what `zoo.config` takes.
+        config: as `zoo.config` gives it; or what `zoo.config` takes. Fields that are left to follow
+            from the size of a corpus have the defaults of their records.
         vocabulary: of the tokens, such as `zoo.build_vocabulary` makes it; of a translator, of its
             targets.
         labels: of a classifier, the names of its labels, where a text has one of them; or what
@@ -65,7 +69,7 @@ def build(
     """
     if not isinstance(config, ConfigDict):
         config = find_config(config)
-    plain = plain_config(config)
+    plain = plain_config(fill(config, flatten(base_config(config.model.architecture).to_dict())))
     task = find_task(plain["model"]["architecture"])
     if not task.takes_steps:
         raise UserError("an n-gram model is counted and has no parameters to start from; zoo.train")
