@@ -7,7 +7,7 @@ from typing import Any
 
 from zoo.errors import UserError
 
-_KINDS: dict[type, tuple[Any, str]] = {
+_KINDS: dict[type, tuple[type | tuple[type, ...], str]] = {
     bool: (bool, "True or False"),
     int: (numbers.Integral, "a whole number"),
     float: (numbers.Real, "a number"),
@@ -82,11 +82,11 @@ def check_kinds(settings: Any) -> None:
             )
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:60]}..."
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     name = type(value).__name__
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"

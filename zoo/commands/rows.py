@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import NamedTuple, TextIO
 
 from zoo.commands.lines import LINES_A_CALL, given_lines
 from zoo.data.text_reading import user_path
@@ -154,16 +154,16 @@ def _writing(file: TextIO, chosen: str) -> Callable[[Json], None]:
     return write
 
 
-def _quotes(chosen: str) -> dict[str, Any]:
+def _quotes(chosen: str) -> Json:
     return {"quoting": csv.QUOTE_NONE, "quotechar": None} if chosen == "tsv" else {}
 
 
-def _cell(value: Any, chosen: str) -> str:
+def _cell(value: object, chosen: str) -> str:
     """A value as a field of a table."""
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
     return text.translate(_ROW_ENDS) if chosen == "tsv" else text
 
 
-def _finite(value: Any) -> Any:
+def _finite(value: object) -> object:
     """A value that JSON has: what is not finite is null."""
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+from ml_collections import ConfigDict
+
 from zoo.errors import UserError, with_flags
 from zoo.kept import keep_compiled_programs
 from zoo.terminal import plain
+from zoo.types import Json
 
 SUMMARY = "train what a config describes, on a corpus or on your own files"
 EXAMPLES = """\
@@ -99,7 +102,7 @@ def _train(words: Sequence[str], example: str) -> None:
         raise UserError(with_flags(str(error), _field_flags(config))) from error
 
 
-def _parse(words: list[str], example: str) -> dict[str, Any]:
+def _parse(words: list[str], example: str) -> Json:
     """The flags' values by name, the config among them with its fields as the flags set them."""
     from ml_collections import config_flags
 
@@ -131,7 +134,7 @@ def _define_flags() -> Any:
     from absl import flags
 
     values = flags.FlagValues()
-    texts: dict[str, Any] = {"flag_values": values}
+    texts: Json = {"flag_values": values}
     values.append_flag_values(flags.FLAGS)
     flags.DEFINE_string("flagfile", "", "A file with flags, one a line.", **texts)
     flags.DEFINE_string("workdir", None, "The run's directory: checkpoints and metrics.", **texts)
@@ -165,7 +168,7 @@ def _told(error: Exception) -> str:
     return str(error)
 
 
-def _field_flags(config: Any) -> dict[str, str]:
+def _field_flags(config: ConfigDict) -> dict[str, str]:
     """The flag of each field of a config."""
     names = [f"{section}.{name}" for section, fields in config.items() for name in fields]
     return {name: f"--config.{name}" for name in names}

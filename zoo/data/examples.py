@@ -1,8 +1,9 @@
 """The examples that corpora give: one class for each kind of corpus."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 Text = str  # a line of a text, without its newline
+Example = Any  # a Text, Labeled, Pair or Tagged, or one field of it
 Alignment = tuple[tuple[int, int], ...]
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from zoo.errors import UserError
 from zoo.kept import cache_root
+from zoo.types import Json
 
 _SUMS = "sums.json"  # SHA-256 of the files of a dataset that we prepared
 _IN_USE = "in_use"  # a file that is locked while the dataset beside it is being prepared
@@ -24,7 +25,7 @@ _LEFTOVER_SECONDS = 24 * 3600  # no preparation takes longer
 
 def open_cached(
     name: str, cache_directory: str, make_splits: Callable[[Path], Mapping[str, Iterable[str]]]
-) -> dict[str, Sequence[Any]]:
+) -> dict[str, Sequence[Json]]:
     """Returns the data sources of a prepared corpus, and prepares it first if it is not there.
 
     Args:

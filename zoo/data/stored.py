@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from zoo.data.examples import Text
+from zoo.data.examples import Example, Text
 from zoo.errors import UserError
 from zoo.types import Json
 
@@ -22,7 +22,7 @@ _ROWS_AT_A_TIME = 512
 _RECORDS_AT_A_TIME = 128
 
 
-class Stored(Sequence[Any]):
+class Stored(Sequence[Example]):
     """A sequence of examples, of which a few at a time are in memory.
 
     A loop reads all examples anew. A slice is a list.
@@ -35,12 +35,12 @@ class Stored(Sequence[Any]):
 
     def __init__(
         self,
-        records: Sequence[Any],
-        unpack: Callable[[Json], Sequence[Any]],
+        records: Sequence[Json],
+        unpack: Callable[[Json], Sequence[Example]],
         block_size: int = 1,
     ):
         self._records, self._unpack, self._block_size = records, unpack, block_size
-        self._map: Callable[[Any], Any] | None = None
+        self._map: Callable[[Example], Example] | None = None
         length = len(records)
         if length and block_size > 1:
             [last] = read_records(records, [length - 1])
@@ -50,7 +50,7 @@ class Stored(Sequence[Any]):
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Example]:
         if isinstance(self._rows, range):  # all in order: no need to look for each
             for record in read_records(self._records, range(len(self._records))):
                 examples = self._unpack(record)
@@ -59,7 +59,7 @@ class Stored(Sequence[Any]):
         for start in range(0, len(self), _ROWS_AT_A_TIME):
             yield from self[start : start + _ROWS_AT_A_TIME]
 
-    def __getitem__(self, key: Any) -> Any:
+    def __getitem__(self, key: Any) -> Example:
         if not isinstance(key, slice):
             return self[slice(key, key + 1 or None)][0]
         rows = np.asarray(self._rows[key], np.int64)
@@ -75,13 +75,13 @@ class Stored(Sequence[Any]):
         other._rows = np.asarray(self._rows)[rows]
         return other
 
-    def map(self, change: Callable[[Any], Any]) -> Self:
+    def map(self, change: Callable[[Example], Example]) -> Self:
         """Returns what a function makes of each example, as this sequence gives it."""
         other, before = copy.copy(self), self._map
         other._map = change if before is None else lambda example: change(before(example))
         return other
 
-    def column(self, field: str, change: Callable[[Any], Any] | None = None) -> Self:
+    def column(self, field: str, change: Callable[[Example], Example] | None = None) -> Self:
         """Returns one field of each example as a sequence.
 
         Args:
@@ -92,14 +92,14 @@ class Stored(Sequence[Any]):
         return self.map((lambda example: change(get(example))) if change else get)
 
 
-def blocks_of(examples: Iterable[Any]) -> Iterator[list[Any]]:
+def blocks_of(examples: Iterable[Example]) -> Iterator[list[Example]]:
     """Yields the examples in lists, each of which is to become a record of our cache."""
     remaining = iter(examples)
     while block := list(itertools.islice(remaining, BLOCK_SIZE)):
         yield block
 
 
-def unpack_block(record: dict[str, str], gives: type) -> list[Any]:
+def unpack_block(record: dict[str, str], gives: type) -> list[Example]:
     """Returns the examples of a record of our cache.
 
     Args:
@@ -114,7 +114,7 @@ def _as_tuple(value: Any) -> Any:
     return tuple(map(_as_tuple, value)) if isinstance(value, list) else value
 
 
-def read_records(source: Sequence[Any], numbers: Iterable[int]) -> Iterator[Json]:
+def read_records(source: Sequence[Json], numbers: Iterable[int]) -> Iterator[Json]:
     """Yields records of a data source, with texts as `str`; a few at a time are in memory.
 
     Args:

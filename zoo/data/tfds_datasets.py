@@ -37,7 +37,7 @@ class TextLines:
         records: a data source of TFDS.
     """
 
-    records: Sequence[Any]
+    records: Sequence[Json]
 
     def __iter__(self) -> Iterator[str]:
         for record in read_records(self.records, range(len(self.records))):
@@ -73,7 +73,7 @@ def read_labeled(config: LabeledDataConfig) -> tuple[dict[str, Stored], bool]:
         text = " ".join(str(record[column]) for column in columns)
         return [Labeled(text, tuple(names[number] for number in numbers))]
 
-    def is_secret(records: Sequence[Any]) -> bool:
+    def is_secret(records: Sequence[Json]) -> bool:
         found = read_records(records, range(len(records)))
         return any(np.min(record[label], initial=0) < 0 for record in found)
 
@@ -144,7 +144,7 @@ def _plain(text: Any) -> str:
 
 def _open(
     config: SharedDataConfig, *, splits: Sequence[str], features: Sequence[str]
-) -> tuple[dict[str, Sequence[Any]], Any]:
+) -> tuple[dict[str, Sequence[Json]], Any]:
     """Returns the data sources of a dataset that someone prepared with TFDS, and its features.
 
     Args:

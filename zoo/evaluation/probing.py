@@ -27,7 +27,7 @@ from zoo.evaluation.perplexity import text_lines
 from zoo.given import given_texts
 from zoo.models.trained import LANGUAGE_MODEL, Checkpoint, Kind, ModelOrName, require
 from zoo.special_tokens import END_ID, START_ID
-from zoo.types import Params
+from zoo.types import Json, Params, PyTree
 
 Array = jax.Array
 
@@ -130,7 +130,7 @@ def _forward(
         name = module.name or ""
         return method == "__call__" and bool(_LAYER.fullmatch(name) or name in _WHOLE)
 
-    options: dict[str, Any] = {"capture_intermediates": is_wanted, "mutable": ["intermediates"]}
+    options: Json = {"capture_intermediates": is_wanted, "mutable": ["intermediates"]}
     inputs: tuple[Array, ...] = (tokens,)
     if kind == TRANSLATOR:
         inputs, options["method"] = (tokens, lengths), "encode"
@@ -144,7 +144,7 @@ def _forward(
     return found | ({"output": wholes[0]} if wholes else {})
 
 
-def _captured(kept: Mapping[str, Any], name: str = "") -> Any:
+def _captured(kept: PyTree, name: str = "") -> PyTree:
     """Yields the names of modules and the first array that each one gave."""
     for key, value in kept.items():
         if key == "__call__":

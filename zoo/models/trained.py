@@ -125,7 +125,7 @@ def _count(params: Params) -> int:
     return int(params.size)
 
 
-def _numbers(scores: Mapping[str, Any]) -> dict[str, float]:
+def _numbers(scores: Json) -> dict[str, float]:
     """The first scores, without thresholds of labels."""
     numbers = {n: v for n, v in scores.items() if isinstance(v, int | float) and "." not in n}
     return dict(list(numbers.items())[:_MOST_SHOWN])

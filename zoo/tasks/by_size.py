@@ -22,17 +22,15 @@ A run takes about 1,000 steps (classifier of few labels), 2,400 (of many), 3,000
 2,500 (translator), but at most 10, 16, 30 or 20 epochs, and at least one.
 """
 
-from typing import Any
-
 from ml_collections import ConfigDict
 
-Values = dict[str, Any]
+from zoo.types import Json
 
 _LEAST_BATCHES = 4  # of an epoch
 MANY_LABELS, FEW_TEXTS, MANY_TEXTS, MANY_PAIRS = 10, 3000, 20_000, 100_000
 
 
-def settings_of_texts(num_texts: int, num_labels: int) -> Values:
+def settings_of_texts(num_texts: int, num_labels: int) -> Json:
     """Returns the settings of a classifier, see the rule above.
 
     Args:
@@ -67,7 +65,7 @@ def _batch_size(num_rows: int, most: int) -> int:
     return max(1, min(most, num_rows // _LEAST_BATCHES))
 
 
-def settings_of_pairs(num_pairs: int) -> Values:
+def settings_of_pairs(num_pairs: int) -> Json:
     """Returns the settings of a translator for a number of training pairs, see the rule above."""
     many = num_pairs >= MANY_PAIRS
     return {
@@ -85,7 +83,7 @@ _EVALUATIONS, _CHECKPOINTS = 20, 4  # of a run
 _LEAST_STEPS = 25  # between two evaluations, or patience would end a run that has hardly begun
 
 
-def lengths(config: ConfigDict, steps_per_epoch: float, *, aim: int, most: float) -> Values:
+def lengths(config: ConfigDict, steps_per_epoch: float, *, aim: int, most: float) -> Json:
     """Returns the length of a run in epochs, and its evaluations and checkpoints.
 
     What the user gives in steps is kept, and the others follow it.
@@ -136,7 +134,7 @@ def open_in(config: ConfigDict) -> list[str]:
     ]
 
 
-def fill(config: ConfigDict, values: Values) -> ConfigDict:
+def fill(config: ConfigDict, values: Json) -> ConfigDict:
     """Returns a config with values for its fields that are None.
 
     Example:

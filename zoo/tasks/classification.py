@@ -47,7 +47,7 @@ from zoo.evaluation.comparing import Measure, TextStatistics, all_f1, mean_f1, r
 from zoo.models.classifier import ClassifierOutput
 from zoo.models.output import Model
 from zoo.models.registry import build
-from zoo.tasks.by_size import LENGTHS, MANY_LABELS, Values, lengths, settings_of_texts
+from zoo.tasks.by_size import LENGTHS, MANY_LABELS, lengths, settings_of_texts
 from zoo.tasks.encoded_labeled import Split, encode_labeled_corpus
 from zoo.tasks.own_corpus import note_other_text, own_data_config
 from zoo.tasks.settings import EvaluationConfig, TrainingConfig
@@ -170,7 +170,7 @@ class Classification(Task):
     flags = frozenset({"text", "picture"})
     open_fields = LENGTHS | frozenset(settings_of_texts(1000, 2))
 
-    def settle(self, config: ConfigDict) -> Values:
+    def settle(self, config: ConfigDict) -> Json:
         """Returns values for open fields by the number of training texts; see `Task.settle`."""
         given: Json = {name: value for name, value in config.data.items() if value is not None}
         train = load_labeled_corpus(LabeledDataConfig(**given)).splits["train"]

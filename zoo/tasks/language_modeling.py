@@ -35,7 +35,7 @@ from zoo.models.recurrent_lm import RecurrentLM
 from zoo.models.registry import build
 from zoo.models.trained import LANGUAGE_MODEL, TrainedLanguageModel, TrainedModel
 from zoo.special_tokens import START_ID
-from zoo.tasks.by_size import LENGTHS, Values, lengths
+from zoo.tasks.by_size import LENGTHS, lengths
 from zoo.tasks.encoded_text import EncodedText, describe, encode_corpus, sample
 from zoo.tasks.losses import output_losses
 from zoo.tasks.own_corpus import corpus_lines
@@ -209,7 +209,7 @@ class LanguageModeling(Task):
     flags = frozenset({"text", "mode", "dynamic", "cache"})
     open_fields = LENGTHS
 
-    def settle(self, config: ConfigDict) -> Values:
+    def settle(self, config: ConfigDict) -> Json:
         """Returns values for open fields by the length of the training text; see `Task.settle`.
 
         The text is measured in the training split's characters, or words, cut at spaces.

@@ -104,7 +104,7 @@ class Task(ABC):
     has_infinite_params: ClassVar[bool] = False
     open_fields: ClassVar[frozenset[str]] = frozenset()
 
-    def settle(self, config: "ConfigDict") -> dict[str, Any]:
+    def settle(self, config: "ConfigDict") -> Json:
         """Returns values for those of the open fields that are None, by the size of the corpus.
 
         Raises:

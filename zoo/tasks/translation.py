@@ -38,7 +38,7 @@ from zoo.layers.masks import real_steps
 from zoo.models.encoder_decoder import scale_bilinear_kernel
 from zoo.models.output import Model
 from zoo.models.registry import build
-from zoo.tasks.by_size import LENGTHS, Values, lengths, settings_of_pairs
+from zoo.tasks.by_size import LENGTHS, lengths, settings_of_pairs
 from zoo.tasks.encoded_pairs import (
     encode_parallel_corpus,
     fingerprints_of,
@@ -199,7 +199,7 @@ class Translating(Task):
     flags = frozenset({"source", "target", "beam_size"})
     open_fields = LENGTHS | frozenset(settings_of_pairs(1000))
 
-    def settle(self, config: ConfigDict) -> Values:
+    def settle(self, config: ConfigDict) -> Json:
         """Returns values for open fields by the number of training pairs; see `Task.settle`."""
         given: Json = {name: value for name, value in config.data.items() if value is not None}
         num_pairs = len(load_parallel_corpus(ParallelDataConfig(**given))["train"].sources)

@@ -6,7 +6,7 @@ model a classifier takes the embeddings and the recurrent layers (Howard and Rud
 layers that read backwards, and the network that chooses, start at random.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ from zoo.tasks.workload import Workload
 from zoo.training import checkpoints
 from zoo.training.arrays import first_difference
 from zoo.training.state import TrainState
-from zoo.types import Params
+from zoo.types import Params, PyTree
 
 _WORDS = ("word", "lowercase_word")
 _ENCODER = ("embedding", "stack/")  # of a language model and a classifier alike
@@ -115,14 +115,14 @@ def _move_rows(trained: Checkpoint, new: Checkpoint) -> tuple[Params, tuple[str,
     return unflatten_dict(params, sep="/"), tuple(notes)
 
 
-def _take(array: Any, rows: np.ndarray, axis: int) -> jax.Array:
+def _take(array: np.ndarray, rows: np.ndarray, axis: int) -> jax.Array:
     """An array's rows by number along an axis, the mean of all where the number is -1."""
     array = np.asarray(array)
     with_mean = np.concatenate([array, array.mean(axis=axis, keepdims=True)], axis=axis)
     return jnp.asarray(with_mean.take(rows, axis=axis))  # -1 is the last
 
 
-def _encoder_of(found: Params, wanted: Any) -> tuple[Params, Any]:
+def _encoder_of(found: Params, wanted: PyTree) -> tuple[Params, PyTree]:
     """What a classifier takes of a language model, and the shapes that it should have."""
     flat, shapes = flatten_dict(found, sep="/"), flatten_dict(wanted, sep="/")
     names = {name for name in shapes if name.startswith(_ENCODER) and "/reverse_" not in name}

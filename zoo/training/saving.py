@@ -4,7 +4,6 @@ import dataclasses
 import json
 import os
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import numpy as np
@@ -26,7 +25,7 @@ from zoo.training.config_files import config as find_config
 from zoo.training.places import absolute_place
 from zoo.training.release import refuse_existing, write_params, write_records, write_whole
 from zoo.training.run_config import plain_config
-from zoo.types import Json, Params
+from zoo.types import Json, Params, PyTree
 
 _SHARED = {field.name for field in dataclasses.fields(Checkpoint)}
 
@@ -131,7 +130,7 @@ def save(
     return place
 
 
-def _plain(record: Any) -> Json:
+def _plain(record: ConfigDict | Json) -> Json:
     """A record as it reads from JSON."""
     if isinstance(record, ConfigDict):
         return plain_config(record)
@@ -181,7 +180,7 @@ def _checked_params(trained: Checkpoint, config: Json) -> Params:
     return params
 
 
-def _as_stored(leaf: Any) -> np.ndarray:
+def _as_stored(leaf: PyTree) -> np.ndarray:
     """An array whose numbers are float32 or int32."""
     array = np.asarray(leaf)
     return array if array.dtype.kind in "iu" else array.astype(np.float32)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, partial
 from typing import Any
 
-from zoo.data.examples import KINDS, Labeled, Pair, Tagged, Text, check_example
+from zoo.data.examples import KINDS, Example, Labeled, Pair, Tagged, Text, check_example
 from zoo.data.splits import SPLITS, WHOLE
 from zoo.data.text_reading import Lines, readable
 from zoo.errors import UserError
@@ -93,7 +93,7 @@ class Corpus:
         except (OSError, TypeError):
             return ""
 
-    def examples(self, lines: Lines, options: Json) -> Iterator[Any]:
+    def examples(self, lines: Lines, options: Json) -> Iterator[Example]:
         """Yields the examples of lines.
 
         Raises:
@@ -102,7 +102,7 @@ class Corpus:
         """
         return self._checked(partial(self.read, lines, **options), lines.place)
 
-    def generated(self, options: Json) -> dict[str, Iterator[Any]]:
+    def generated(self, options: Json) -> dict[str, Iterator[Example]]:
         """Returns the examples of each split of a corpus without files."""
         made = self.read(**options)
         if not isinstance(made, Mapping) or not made.keys() >= set(self.needed):
@@ -116,8 +116,8 @@ class Corpus:
         }
 
     def _checked(
-        self, read: Callable[[], Iterable[Any]], place: Callable[[], str]
-    ) -> Iterator[Any]:
+        self, read: Callable[[], Iterable[Example]], place: Callable[[], str]
+    ) -> Iterator[Example]:
         try:
             with readable(place()):
                 for example in read():

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from zoo.decoding.text import unknown_parts
 from zoo.serve.limits import Refused
@@ -37,7 +37,7 @@ class Answers:
         self._models, self._engine, self._settings = models, engine, settings
         self._forms = request_forms(settings)
 
-    def read(self, use: str, body: bytes) -> dict[str, Any]:
+    def read(self, use: str, body: bytes) -> Json:
         """The values of a request, with the name of a model that is for this use.
 
         Raises:
@@ -56,7 +56,7 @@ class Answers:
             raise Refused(400, f"the field model is missing; use one of {', '.join(fitting)}")
         return fitting[0]
 
-    async def generate(self, values: dict[str, Any]) -> Json:
+    async def generate(self, values: Json) -> Json:
         """All texts of a request at once: each a prompt and its continuation."""
         pieces, _ = self._write(values)
         texts, counts = list(values["prompts"]), [0] * len(values["prompts"])
@@ -72,7 +72,7 @@ class Answers:
             ],
         }
 
-    async def stream(self, values: dict[str, Any]) -> "TextStream":
+    async def stream(self, values: Json) -> "TextStream":
         """The texts of a request as they are written, once the first piece is made.
 
         Until then, what goes wrong still has a status of its own.
@@ -81,23 +81,23 @@ class Answers:
         head = {"model": model, "unknown": self._unknown(values)}
         return TextStream(head, await anext(pieces), pieces)
 
-    def _write(self, values: dict[str, Any]) -> tuple[AsyncGenerator[Piece, None], str]:
+    def _write(self, values: Json) -> tuple[AsyncGenerator[Piece, None], str]:
         settings = generation_settings(values, self._forms["generate"])
         name = values["model"]
         return self._engine.write(name, values["prompts"], settings), name
 
-    def _unknown(self, values: dict[str, Any]) -> list[list[str]]:
+    def _unknown(self, values: Json) -> list[list[str]]:
         vocabulary = self._models.load(values["model"]).vocabulary
         return [unknown_parts(vocabulary, prompt) for prompt in values["prompts"]]
 
-    async def classify(self, values: dict[str, Any]) -> Json:
+    async def classify(self, values: Json) -> Json:
         """The labels of each text, as the command prints them."""
         check_bounds(values, self._forms["classify"])
         results = await self._engine.ask(values["model"], values["texts"])
         dropped = () if values["tokens"] else ("tokens", "weights")
         return {"model": values["model"], "results": [_without(one, dropped) for one in results]}
 
-    async def translate(self, values: dict[str, Any]) -> Json:
+    async def translate(self, values: Json) -> Json:
         """The translation of each text, as the command prints it."""
         settings = search_settings(values, self._forms["translate"])
         results = await self._engine.ask(values["model"], values["texts"], settings)

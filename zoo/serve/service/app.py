@@ -36,6 +36,7 @@ from zoo.serve.service.metrics import Metrics
 from zoo.serve.service.observing import LOGGER, Observer, tell
 from zoo.serve.service.openapi import docs_page, docs_style, openapi
 from zoo.serve.service.settings import ServiceSettings
+from zoo.types import Json
 
 Result = TypeVar("Result")
 
@@ -196,7 +197,7 @@ class _Service:
 
         return answer
 
-    async def _read(self, request: Request, use: str) -> dict[str, Any]:
+    async def _read(self, request: Request, use: str) -> Json:
         if not self._engine.is_ready:
             raise Refused(503, _NOT_READY)
         return self._answers.read(use, await read_body(request, self._settings.max_body_bytes))

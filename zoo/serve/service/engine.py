@@ -49,7 +49,7 @@ class Engine:
         self._thread = ThreadPoolExecutor(1, "zoo-service")
         self._writers: dict[str, Writer] = {}
         self._batches: dict[str, Batches[Json]] = {}
-        self._compilations: list[Callable[[], Any]] = []
+        self._compilations: list[Callable[[], object]] = []
         self._tasks: list[asyncio.Task[None]] = []
         for model in models.listing():
             name, use = str(model["name"]), str(model["use"])

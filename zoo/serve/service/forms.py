@@ -125,7 +125,7 @@ def _flag(description: str) -> Json:
     return {"type": "boolean", "default": False, "description": description}
 
 
-def read_form(body: bytes, form: Json, settings: ServiceSettings) -> dict[str, Any]:
+def read_form(body: bytes, form: Json, settings: ServiceSettings) -> Json:
     """Returns the values of all fields of a request; the bounds of numbers are not checked yet.
 
     Args:
@@ -162,7 +162,7 @@ def _take(fields: Fields, name: str, schema: Json) -> Any:
             return fields.text(name, default)
 
 
-def check_bounds(values: dict[str, Any], form: Json) -> None:
+def check_bounds(values: Json, form: Json) -> None:
     """Refuses a value that no record has refused, but that the service does not allow.
 
     Raises:
@@ -178,7 +178,7 @@ def check_bounds(values: dict[str, Any], form: Json) -> None:
             raise Refused(400, f"{name} is {value}; use {low} to {high}")
 
 
-def generation_settings(values: dict[str, Any], form: Json) -> GenerationSettings:
+def generation_settings(values: Json, form: Json) -> GenerationSettings:
     """The settings of a request to generate.
 
     Raises:
@@ -192,7 +192,7 @@ def generation_settings(values: dict[str, Any], form: Json) -> GenerationSetting
     return settings
 
 
-def search_settings(values: dict[str, Any], form: Json) -> SearchSettings:
+def search_settings(values: Json, form: Json) -> SearchSettings:
     """The settings of a request to translate; errors as in `generation_settings`."""
     names = ("beam_size", "length_penalty")
     settings = SearchSettings(**{name: values[name] for name in names})

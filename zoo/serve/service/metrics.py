@@ -5,7 +5,6 @@ that the environment variable PROMETHEUS_MULTIPROC_DIR names, so that each worke
 """
 
 import os
-from typing import Any
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -17,6 +16,8 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.multiprocess import MultiProcessCollector
+
+from zoo.types import Json
 
 SHARED_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60)
@@ -44,7 +45,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
-        of_model: dict[str, Any] = {"labelnames": ["model"], "registry": registry}
+        of_model: Json = {"labelnames": ["model"], "registry": registry}
         self.requests = Counter(
             "zoo_requests", "Requests.", labelnames=["path", "status"], registry=registry
         )
