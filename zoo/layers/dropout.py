@@ -4,6 +4,18 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from zoo.errors import UserError
+
+
+def check_rate(field: str, rate: float) -> None:
+    """Raises a UserError unless the value of a config's field is a rate of dropping.
+
+    Example:
+        >>> check_rate("model.layer_dropout_rate", 0.5)
+    """
+    if not 0 <= rate < 1:
+        raise UserError(f"{field} is {rate}; use a fraction from 0 to below 1")
+
 
 def dropout(
     key: jax.Array, x: jax.Array, rate: float, *, shared_axes: tuple[int, ...] = ()

@@ -22,7 +22,7 @@ import jax.numpy as jnp
 
 from zoo.errors import UserError
 from zoo.layers.cells import check_cell
-from zoo.layers.dropout import dropout
+from zoo.layers.dropout import check_rate, dropout
 from zoo.layers.initializers import uniform
 from zoo.layers.linear import affine
 from zoo.layers.pooling import (
@@ -96,11 +96,8 @@ class ClassifierConfig:
                 f"and head_size {self.head_size}; use sizes of at least 1"
             )
         for name in ("word", "embedding", "layer", "pooled", "head"):
-            rate = getattr(self, f"{name}_dropout_rate")
-            if not 0 <= rate < 1:
-                raise UserError(
-                    f"model.{name}_dropout_rate is {rate}; use a fraction from 0 to below 1"
-                )
+            field = f"{name}_dropout_rate"
+            check_rate(f"model.{field}", getattr(self, field))
 
 
 class ClassifierOutput(NamedTuple):

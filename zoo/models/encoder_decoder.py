@@ -23,7 +23,7 @@ import numpy as np
 from zoo.errors import UserError
 from zoo.layers.attention import SCORES
 from zoo.layers.cells import check_cell
-from zoo.layers.dropout import drop
+from zoo.layers.dropout import check_rate, drop
 from zoo.layers.fast.softmax_loss import SoftmaxInputs
 from zoo.layers.initializers import uniform
 from zoo.models.decoders import FeedForwardDecoder, RecurrentDecoder
@@ -106,11 +106,8 @@ def _check_sizes(config: EncoderDecoderConfig) -> None:
     if config.encoder_window < 0:
         raise UserError(f"model.encoder_window is {config.encoder_window}; use 0 or more")
     for name in ("embedding", "layer", "output"):
-        rate = getattr(config, f"{name}_dropout_rate")
-        if not 0 <= rate < 1:
-            raise UserError(
-                f"model.{name}_dropout_rate is {rate}; use a fraction from 0 to below 1"
-            )
+        field = f"{name}_dropout_rate"
+        check_rate(f"model.{field}", getattr(config, field))
 
 
 def _check_fit(config: EncoderDecoderConfig) -> None:

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from zoo.errors import UserError
-from zoo.layers.dropout import dropout
+from zoo.layers.dropout import check_rate, dropout
 from zoo.layers.initializers import uniform
 from zoo.layers.linear import product
 from zoo.models.feedforward import FeedForward, check_activation
@@ -57,10 +57,7 @@ class FeedForwardLMConfig:
             if getattr(self, name) < 1:
                 raise UserError(f"model.{name} is {getattr(self, name)}; use at least 1")
         for name in ("embedding_dropout_rate", "hidden_dropout_rate"):
-            if not 0 <= getattr(self, name) < 1:
-                raise UserError(
-                    f"model.{name} is {getattr(self, name)}; use a fraction from 0 to below 1"
-                )
+            check_rate(f"model.{name}", getattr(self, name))
 
 
 class FeedForwardLM(nn.Module):

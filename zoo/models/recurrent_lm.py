@@ -19,7 +19,7 @@ from zoo.errors import UserError
 from zoo.layers.block import BLOCKS, ResidualStack, initial_carries
 from zoo.layers.cells import check_cell, make_cell
 from zoo.layers.cells.base import State
-from zoo.layers.dropout import dropout
+from zoo.layers.dropout import check_rate, dropout
 from zoo.layers.fast.lookup import Lookup, embed
 from zoo.layers.fast.softmax_loss import SoftmaxInputs
 from zoo.layers.initializers import uniform
@@ -117,11 +117,8 @@ def _check(config: RecurrentLMConfig) -> None:
         if not 0 <= getattr(config, name) < math.inf:
             raise UserError(f"model.{name} is {getattr(config, name)}; use 0 or more")
     for name in ("embedding", "layer", "output", "word", "weight"):
-        rate = getattr(config, f"{name}_dropout_rate")
-        if not 0 <= rate < 1:
-            raise UserError(
-                f"model.{name}_dropout_rate is {rate}; use a fraction from 0 to below 1"
-            )
+        field = f"{name}_dropout_rate"
+        check_rate(f"model.{field}", getattr(config, field))
 
 
 def _check_block(config: RecurrentLMConfig) -> None:

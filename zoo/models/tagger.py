@@ -29,7 +29,7 @@ import jax.numpy as jnp
 from zoo.errors import UserError
 from zoo.layers.cells import check_cell
 from zoo.layers.crf import Transitions, constrain, marginals, viterbi
-from zoo.layers.dropout import drop
+from zoo.layers.dropout import check_rate, drop
 from zoo.layers.initializers import uniform
 from zoo.layers.linear import affine
 from zoo.layers.recurrent import RecurrentStack
@@ -112,11 +112,8 @@ class TaggerConfig:
             if not least <= getattr(self, name) <= most:
                 raise UserError(f"model.{name} is {getattr(self, name)}; use {least} to {most}")
         for name in ("word", "embedding", "layer", "output"):
-            rate = getattr(self, f"{name}_dropout_rate")
-            if not 0 <= rate < 1:
-                raise UserError(
-                    f"model.{name}_dropout_rate is {rate}; use a fraction from 0 to below 1"
-                )
+            field = f"{name}_dropout_rate"
+            check_rate(f"model.{field}", getattr(self, field))
 
 
 class TaggerOutput(NamedTuple):

@@ -34,6 +34,7 @@ from zoo.errors import UserError
 from zoo.evaluation.bleu import bleu_of_sums, count_ngrams, import_sacrebleu
 from zoo.evaluation.comparing import Measure, TextStatistics
 from zoo.evaluation.translating import TranslationScore, evaluate_translator
+from zoo.layers.dropout import check_rate
 from zoo.layers.masks import real_steps
 from zoo.models.encoder_decoder import scale_bilinear_kernel
 from zoo.models.output import Model
@@ -72,10 +73,7 @@ class TranslatorTraining(TrainingConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("label_smoothing", "scheduled_sampling_rate"):
-            if not 0 <= getattr(self, name) < 1:
-                raise UserError(
-                    f"training.{name} is {getattr(self, name)}; use a fraction from 0 to below 1"
-                )
+            check_rate(f"training.{name}", getattr(self, name))
 
 
 @dataclass(frozen=True)
