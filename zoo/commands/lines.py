@@ -1,5 +1,6 @@
 """The texts that a command is given: its arguments, the lines of a file, or standard input."""
 
+import argparse
 import io
 import itertools
 import sys
@@ -12,6 +13,12 @@ from zoo.errors import UserError
 from zoo.special_tokens import UNKNOWN
 
 LINES_A_CALL = 1024  # so that a long file is worked on, and shown, piece by piece
+
+
+def check_one_source(arguments: argparse.Namespace) -> None:
+    """Raises UserError where a command is given both texts and a file."""
+    if arguments.texts and arguments.file:
+        raise UserError("there are texts and --file; give one of them")
 
 
 def given_lines(texts: Sequence[str], file: str | None) -> Iterator[list[str]]:

@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
     check_row_arguments(arguments)
     if arguments.tokens and chosen_format(arguments, "jsonl", TABLES) != "jsonl":
         raise UserError("--tokens are lists, which a table does not hold; use --format=jsonl")
-    from zoo.evaluation.line_scores import line_scores, line_surprisals
+    from zoo.evaluation.line_scores import line_details
     from zoo.models.trained import require_language_model
 
     unknown = UnknownTokens()
@@ -56,8 +56,7 @@ def run(arguments: argparse.Namespace) -> None:
         model = require_language_model(arguments.checkpoint)
         for rows in given_rows(arguments):
             texts = [row.text for row in rows]
-            details = line_surprisals(model, texts) if arguments.tokens else [None] * len(texts)
-            for row, score, detail in zip(rows, line_scores(model, texts), details, strict=True):
+            for row, (score, detail) in zip(rows, line_details(model, texts), strict=True):
                 unknown.count(score.num_unknown)
                 record: Json = dict(row.key) or {"text": row.text}
                 record |= {
@@ -66,5 +65,5 @@ def run(arguments: argparse.Namespace) -> None:
                     "num_tokens": score.num_tokens,
                     "num_unknown": score.num_unknown,
                 }
-                write(record | (detail.to_json() if detail else {}))
+                write(record | (detail.to_json() if arguments.tokens else {}))
     unknown.tell()

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from zoo.commands.lines import LINES_A_CALL, given_lines
+from zoo.commands.lines import LINES_A_CALL, check_one_source, given_lines
 from zoo.data.text_reading import user_path
 from zoo.errors import UserError
 from zoo.types import Json
@@ -58,8 +58,7 @@ def add_row_arguments(
 
 def check_row_arguments(arguments: argparse.Namespace) -> None:
     """Raises UserError, one line, for flags that need another one."""
-    if arguments.texts and arguments.file:
-        raise UserError("there are texts and --file; give one of them")
+    check_one_source(arguments)
     if arguments.column is not None and not arguments.file:
         raise UserError("--column is a column of a table; give the table with --file")
     if arguments.id is not None and arguments.column is None:

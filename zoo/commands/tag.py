@@ -4,8 +4,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from zoo.commands.lines import given_lines
-from zoo.errors import UserError
+from zoo.commands.lines import check_one_source, given_lines
 
 if TYPE_CHECKING:
     from zoo.evaluation.tagger import Tagging
@@ -48,8 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         UserError: there is no text, or the checkpoint is no tagger.
     """
-    if arguments.texts and arguments.file:
-        raise UserError("there are texts and --file; give one of them")
+    check_one_source(arguments)
     import zoo
 
     checkpoint = zoo.load(arguments.checkpoint)

@@ -243,6 +243,29 @@ def _check_any(tokens: Tokens) -> None:
         raise UserError("the text has no tokens; use a text of at least one character")
 
 
+def pad_rows(rows: Sequence[np.ndarray], num_steps: int, fill: int = END_ID) -> np.ndarray:
+    """Rows of numbers as int32[B, T], with what stands behind a shorter row.
+
+    Example:
+        >>> pad_rows([np.array([5, 3]), np.array([4])], 3).tolist()
+        [[5, 3, 2], [4, 2, 2]]
+    """
+    padded = np.full((len(rows), num_steps), fill, np.int32)
+    for number, row in enumerate(rows):
+        padded[number, : len(row)] = row
+    return padded
+
+
+def power_of_two(size: int) -> int:
+    """The smallest power of two that is no less than a size: few shapes, few programs.
+
+    Example:
+        >>> [power_of_two(size) for size in (1, 2, 3, 5)]
+        [1, 2, 4, 8]
+    """
+    return 1 << (size - 1).bit_length()
+
+
 def check_positive(**sizes: int) -> None:
     """Raises UserError, one line, for the first size below 1."""
     for name, size in sizes.items():

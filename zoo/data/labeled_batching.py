@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoo.data.batching import BucketedBatches, BucketPlan
+from zoo.data.batching import BucketedBatches, BucketPlan, pad_rows
 from zoo.data.token_file import Rows, make_rows, row_lengths
 from zoo.data.vocabulary import Vocabulary
 from zoo.special_tokens import END_ID
@@ -72,10 +72,7 @@ def pad(rows: Sequence[np.ndarray], num_steps: int) -> tuple[np.ndarray, np.ndar
         >>> tokens.tolist(), lengths.tolist()
         ([[5, 2, 2], [2, 2, 2]], [2, 1])
     """
-    tokens = np.full((len(rows), num_steps), END_ID, np.int32)
-    for number, row in enumerate(rows):
-        tokens[number, : len(row)] = row
-    return tokens, np.array([len(row) for row in rows], np.int32)
+    return pad_rows(rows, num_steps), np.array([len(row) for row in rows], np.int32)
 
 
 class LabeledBatches(BucketedBatches):

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoo.data.batching import BucketedBatches, BucketPlan
+from zoo.data.batching import BucketedBatches, BucketPlan, pad_rows
 from zoo.data.token_file import Rows, make_rows, row_lengths
 from zoo.data.vocabulary import Vocabulary
 from zoo.special_tokens import END_ID, START_ID
@@ -126,19 +126,6 @@ def _ends(token: str, most: int) -> str:
     return token[: most - last] + token[len(token) - last :]
 
 
-def pad_sentences(rows: Sequence[np.ndarray], num_steps: int, fill: int) -> np.ndarray:
-    """Rows of numbers as int32[B, T].
-
-    Example:
-        >>> pad_sentences([np.array([5, 3]), np.array([4])], 3, fill=2).tolist()
-        [[5, 3, 2], [4, 2, 2]]
-    """
-    padded = np.full((len(rows), num_steps), fill, np.int32)
-    for number, row in enumerate(rows):
-        padded[number, : len(row)] = row
-    return padded
-
-
 class TaggedBatches(BucketedBatches):
     """Sentences with their tags, in buckets of similar length, see `BucketPlan`.
 
@@ -187,10 +174,10 @@ class TaggedBatches(BucketedBatches):
             spelled = [self._sentences.table[self._sentences.spellings[row]] for row in chosen]
             characters = pad_vectors(spelled, num_steps, END_ID)
         return TaggedBatch(
-            words=pad_sentences(words, num_steps, END_ID),
+            words=pad_rows(words, num_steps, END_ID),
             characters=characters,
             lengths=np.array([len(row) for row in words], np.int32),
-            tags=pad_sentences([self._tags[row] for row in chosen], num_steps, 0),
+            tags=pad_rows([self._tags[row] for row in chosen], num_steps, 0),
             features=None
             if self._features is None
             else pad_vectors([self._features[row] for row in chosen], num_steps, 0),

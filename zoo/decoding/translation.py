@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from jax import Array
 
-from zoo.data.batching import shift_targets
+from zoo.data.batching import power_of_two, shift_targets
 from zoo.data.labeled_batching import cut_rows, encode_texts, pad
 from zoo.data.vocabulary import Vocabulary
 from zoo.decoding.beam_search import Hypotheses, beam_search, draw_sequences
@@ -220,7 +220,7 @@ def search(
     """
     longest = max(map(len, rows))
     num_steps = BUCKET_LENGTHS[int(np.searchsorted(BUCKET_LENGTHS, longest))]
-    missing = (1 << (len(rows) - 1).bit_length()) - len(rows)  # few shapes, few programs
+    missing = power_of_two(len(rows)) - len(rows)
     sources, lengths = pad([*rows, *[rows[0]] * missing], num_steps)
     inputs = (checkpoint.model, checkpoint.params, sources, lengths)
     max_steps = 2 * num_steps + 8

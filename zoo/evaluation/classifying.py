@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from jax import Array
 
-from zoo.data.batching import make_buckets
+from zoo.data.batching import make_buckets, power_of_two
 from zoo.data.labeled_batching import encode_texts, pad
 from zoo.data.labels import DEFAULT_THRESHOLD, Labels
 from zoo.errors import UserError
@@ -212,7 +212,7 @@ def predict(
         longest = int(lengths[chosen].max())
         num_steps = buckets[int(np.searchsorted(buckets, longest))]
         tokens, real = pad([rows[row] for row in chosen], num_steps)
-        missing = (1 << (len(chosen) - 1).bit_length()) - len(chosen)  # few shapes, few programs
+        missing = power_of_two(len(chosen)) - len(chosen)
         tokens = np.pad(tokens, ((0, missing), (0, 0)))
         padded = np.pad(real, (0, missing), constant_values=1)
         output = jax.device_get(_forward(model, multiple, params, tokens, padded))

@@ -27,29 +27,27 @@ def line_scores(
         A score for each text, whose `nats` are infinite where the model gives a token probability
         0. The scores add up to what `zoo.evaluate` gives for all texts.
     """
-    rows = _score(require_language_model(checkpoint), texts, mode)
-    return [
-        Score(
+    return [score for score, _ in line_details(checkpoint, texts, mode=mode)]
+
+
+def line_details(
+    checkpoint: ModelOrName, texts: Sequence[str], *, mode: Mode = "sentence"
+) -> list[tuple[Score, Surprisal]]:
+    """Returns the score of each text and the surprisal of its tokens; see `line_scores`."""
+    model = require_language_model(checkpoint)
+    names = model.vocabulary.tokens
+    found = []
+    for text, (tokens, nats) in zip(texts, _score(model, texts, mode), strict=True):
+        score = Score(
             num_tokens=len(tokens),
             num_characters=len(text) + 1,
             num_unknown=count_unknown(tokens),
             nats=0.0 + float(nats.sum(dtype=np.float64)),
             mode=mode,
         )
-        for text, (tokens, nats) in zip(texts, rows, strict=True)
-    ]
-
-
-def line_surprisals(
-    checkpoint: ModelOrName, texts: Sequence[str], *, mode: Mode = "sentence"
-) -> list[Surprisal]:
-    """Returns the surprisal of each token of each text; arguments as those of `line_scores`."""
-    model = require_language_model(checkpoint)
-    names = model.vocabulary.tokens
-    return [
-        Surprisal(tuple(names[token] for token in tokens.tolist()), nats / math.log(2))
-        for tokens, nats in _score(model, texts, mode)
-    ]
+        said = tuple(names[token] for token in tokens.tolist())
+        found.append((score, Surprisal(said, nats / math.log(2))))
+    return found
 
 
 def _score(

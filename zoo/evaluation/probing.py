@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from zoo.data.batching import shift_targets
+from zoo.data.batching import pad_rows, power_of_two, shift_targets
 from zoo.data.labeled_batching import encode_texts
 from zoo.data.vocabulary import Vocabulary, encode_lines
 from zoo.decoding.translation import MAX_SOURCE_TOKENS, TRANSLATOR, TrainedTranslator
@@ -26,7 +26,7 @@ from zoo.evaluation.modes import MODES, Mode
 from zoo.evaluation.perplexity import text_lines
 from zoo.given import given_texts
 from zoo.models.trained import LANGUAGE_MODEL, Checkpoint, Kind, ModelOrName, require
-from zoo.special_tokens import END_ID, START_ID
+from zoo.special_tokens import START_ID
 from zoo.types import Json, Params, PyTree
 
 Array = jax.Array
@@ -85,9 +85,7 @@ def states(checkpoint: ModelOrName, text: str, *, mode: Mode = "stream") -> Stat
     if not isinstance(text, str):
         raise TypeError(f"text is a {type(text).__name__}; give a string")
     names, tokens = _READERS[trained.kind](trained, text)
-    num_steps = 1 << (len(tokens) - 1).bit_length()  # few shapes, few programs
-    padded = np.full((1, num_steps), END_ID, np.int32)
-    padded[0, : len(tokens)] = tokens
+    padded = pad_rows([np.array(tokens)], power_of_two(len(tokens)))
     length = np.array([len(tokens)], np.int32)
     found = _forward(trained.model, trained.kind, mode, trained.params, padded, length)
     layers = {name: np.asarray(array[0, : len(tokens)]) for name, array in found.items()}

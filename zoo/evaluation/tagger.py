@@ -12,14 +12,13 @@ import jax
 import numpy as np
 from jax import Array
 
-from zoo.data.batching import make_buckets
+from zoo.data.batching import make_buckets, pad_rows, power_of_two
 from zoo.data.found_words import FoundWord, word_finder
 from zoo.data.tag_schemes import spans
 from zoo.data.tagged_batching import (
     EncodedSentences,
     encode_as_text,
     encode_sentences,
-    pad_sentences,
     pad_vectors,
 )
 from zoo.data.token_file import row_lengths
@@ -127,10 +126,10 @@ class TrainedTagger(Checkpoint):
         ]
         lengths = np.array([len(text) for text, _ in encoded[0]])
         for num_steps, chosen in _batches(lengths, _TEXT_LENGTHS, _TEXTS_A_CALL):
-            missing = (1 << (len(chosen) - 1).bit_length()) - len(chosen)
+            missing = power_of_two(len(chosen)) - len(chosen)
             columns = [[one[row][0] for row in chosen] for one in encoded]
             columns.append([encoded[0][row][1] for row in chosen])
-            padded = (pad_sentences(column, num_steps, 0) for column in columns)
+            padded = (pad_rows(column, num_steps, 0) for column in columns)
             *texts, ends = (np.pad(array, ((0, missing), (0, 0))) for array in padded)
             models = self.model.language_models
             states = np.asarray(_read(models, self.params, tuple(texts), ends))
@@ -277,15 +276,15 @@ def predict(trained: TrainedTagger, sentences: Sequence[Sequence[str]]) -> list[
     features = trained.features(sentences)
     for num_steps, chosen in _batches(row_lengths(encoded.words), BUCKET_LENGTHS, BATCH_SIZE):
         rows = [encoded.words[row] for row in chosen]
-        words = pad_sentences(rows, num_steps, END_ID)
+        words = pad_rows(rows, num_steps, END_ID)
         lengths = np.array([len(row) for row in rows], np.int32)
-        missing = (1 << (len(chosen) - 1).bit_length()) - len(chosen)  # few shapes, few programs
+        missing = power_of_two(len(chosen)) - len(chosen)
         inputs = {
             "words": np.pad(words, ((0, missing), (0, 0))),
             "lengths": np.pad(lengths, (0, missing), constant_values=1),
         }
         if spelled is not None:
-            numbers = pad_sentences([encoded.spellings[row] for row in chosen], num_steps, 0)
+            numbers = pad_rows([encoded.spellings[row] for row in chosen], num_steps, 0)
             inputs["spelled"] = spelled[np.pad(numbers, ((0, missing), (0, 0)))]
         if features is not None:
             own = pad_vectors([features[row] for row in chosen], num_steps, 0)
@@ -314,7 +313,7 @@ def _spell_table(trained: TrainedTagger, table: np.ndarray) -> np.ndarray:
     parts = []
     for start in range(0, len(table), _WORDS_A_CALL):
         part = table[start : start + _WORDS_A_CALL]
-        missing = (1 << (len(part) - 1).bit_length()) - len(part)
+        missing = power_of_two(len(part)) - len(part)
         padded = np.pad(part, ((0, missing), (0, 0)), constant_values=END_ID)
         parts.append(np.asarray(_spell(trained.model, trained.params, padded))[: len(part)])
     return np.concatenate(parts)
