@@ -104,10 +104,10 @@ class TrainedTagger(Checkpoint):
 
     def known_words(self, sentences: Sequence[Sequence[str]]) -> set[str]:
         """Returns which tokens of sentences occur in training."""
-        encoded = self.encode(sentences)
+        tokens = sorted({token for sentence in sentences for token in sentence})
+        (row,) = encode_sentences([tokens], self.vocabulary, lowercase=self.lowercase).words
         return {
             token
-            for tokens, row in zip(sentences, encoded.words, strict=True)
             for token, number in zip(tokens, row.tolist(), strict=True)
             if len(SPECIAL_IDS) <= number < self.num_trained_words
         }
