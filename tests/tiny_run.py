@@ -34,11 +34,8 @@ def write_corpus(directory: Path, num_lines: int = 80, name: str = "corpus.txt")
 
 def environment_with(devices: int) -> dict[str, str]:
     """The environment of a Python process that finds our modules and so many CPU devices."""
-    return os.environ | {
-        "PYTHONPATH": str(ROOT),
-        "JAX_PLATFORMS": "cpu",
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
-    }
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={devices}"
+    return os.environ | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
 
 
 def read_config(path: Path) -> ConfigDict:

@@ -27,12 +27,21 @@ def make(cell, sizes=(5,), **settings):
     return model, jax.tree.map(lambda leaf: jnp.float32(0.5 * draw(size=leaf.shape)), shapes)
 
 
+@partial(jax.jit, static_argnums=0)
+def apply(model, params, tokens):
+    return model.apply({"params": params}, tokens)
+
+
+@partial(jax.jit, static_argnums=0)
 def loss_from(model, params, carry, tokens):
     """The loss of the last token, from a state and the tokens that are still to be read."""
     log_probs = jax.nn.log_softmax(
         model.apply({"params": params}, tokens[:, :-1], carry).logits[:, -1]
     )
     return -jnp.take_along_axis(log_probs, tokens[:, -1:], axis=1).sum()
+
+
+gradient_from = jax.jit(jax.grad(loss_from, argnums=2), static_argnums=0)
 
 
 @pytest.mark.parametrize(
@@ -56,8 +65,8 @@ def test_equals_the_gradient_of_every_way_to_cut_the_sequence(cell, sizes, setti
     assert (flow.memory is not None) == (cell == "lstm")
     for distance in range(1, T):
         read = TOKENS[:, : T - distance]
-        carry = model.apply({"params": params}, read).carry
-        grad = jax.grad(partial(loss_from, model, params))(carry, TOKENS[:, T - distance :])
+        carry = apply(model, params, read).carry
+        grad = gradient_from(model, params, carry, TOKENS[:, T - distance :])
         for layer, states in enumerate(grad):
             states = states[0] if settings else states
             if cell != "lstm":
@@ -72,7 +81,7 @@ def test_equals_the_gradient_of_every_way_to_cut_the_sequence(cell, sizes, setti
 def test_at_the_last_step_it_is_the_gradient_of_the_output():
     model, params = make("mlstm", (5, 4))
     flow = gradient_flow(model, params, TOKENS)
-    logits = model.apply({"params": params}, TOKENS[:, :-1]).logits[:, -1]
+    logits = apply(model, params, TOKENS[:, :-1]).logits[:, -1]
     error = jax.nn.softmax(logits) - jax.nn.one_hot(TOKENS[:, -1], V)
     expected = np.linalg.norm(error @ params["output_kernel"].T, axis=-1).mean()
     assert flow.hidden[1, 0] == pytest.approx(expected, rel=1e-4)
@@ -98,7 +107,7 @@ def test_a_relu_network_of_positive_states_is_linear_and_has_the_closed_form():
     params = jax.tree.map(jnp.abs, params)  # every state is positive, so every slope is 1
     kernel = np.asarray(params["stack"]["layer_0"]["recurrent_kernel"], np.float64)
     flow = gradient_flow(model, params, TOKENS[:1])
-    carry = model.apply({"params": params}, TOKENS[:1, :-1]).carry[0][0]
+    carry = apply(model, params, TOKENS[:1, :-1]).carry[0][0]
     scores = carry[0] @ params["output_kernel"] + params["output_bias"]
     error = jax.nn.softmax(scores) - jax.nn.one_hot(TOKENS[0, -1], V)
     expected = linear_flow(kernel, np.asarray(params["output_kernel"] @ error, np.float64), T)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from functools import partial
 from types import SimpleNamespace
 
 import jax
@@ -85,6 +86,7 @@ def record_of(name):
     return own
 
 
+@partial(jax.jit, static_argnums=(0, 1))
 def call(name, model, params):
     """A model's probabilities or logits for the batch of the tests."""
     if name == "classifier":

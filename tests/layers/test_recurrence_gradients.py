@@ -89,7 +89,7 @@ def test_a_truncation_after_one_step_holds_every_previous_state_constant(name: s
         return total
 
     _, got = run(name, problem, grad, LENGTHS, RESETS, truncation=1)
-    assert_close(got, jax.grad(loss)(jax.tree.map(jnp.asarray, problem)))
+    assert_close(got, jax.jit(jax.grad(loss))(jax.tree.map(jnp.asarray, problem)))
     for array in (*got.carry, *got.initial):
         np.testing.assert_array_equal(array, 0)
 
@@ -121,7 +121,7 @@ def truncated_by_brute_force(
         return total
 
     problem, grad = jax.tree.map(jnp.asarray, (problem, grad))
-    each = jax.vmap(jax.grad(loss), in_axes=(None, 0))(problem, jnp.arange(STEPS))
+    each = jax.jit(jax.vmap(jax.grad(loss), in_axes=(None, 0)))(problem, jnp.arange(STEPS))
     return jax.tree.map(lambda array: array.sum(axis=0), each)
 
 

@@ -42,6 +42,7 @@ def plain_loss(activation: str, l2: float) -> float:
     return float(np.mean(losses) + l2 / 2 * squares)
 
 
+@partial(jax.jit, static_argnums=1)
 def loss(params: Any, activation: str, l2: float) -> jax.Array:
     network = FeedForward(hidden_size=H, num_outputs=C, activation=activation)
     logits = network.apply({"params": params}, jnp.asarray(INPUTS))

@@ -18,7 +18,7 @@ def shapes(model: RecurrentLM) -> Any:
 
 
 def initial_values(model: RecurrentLM) -> Any:
-    return model.init(jax.random.key(0), jnp.asarray(TOKENS))["params"]
+    return jax.jit(model.init)(jax.random.key(0), jnp.asarray(TOKENS))["params"]
 
 
 def outputs(model: RecurrentLM) -> Any:
@@ -37,7 +37,7 @@ def gradients(model: RecurrentLM) -> Any:
     def loss(params: Any) -> jax.Array:
         return (model.apply({"params": params}, TOKENS).logits ** 2).sum()
 
-    return jax.grad(loss)(random_params(model))
+    return jax.jit(jax.grad(loss))(random_params(model))
 
 
 def same(first: Any, second: Any) -> bool:

@@ -61,6 +61,18 @@ def apply(model, params, words, characters, lengths):
     return model.apply({"params": params}, words, characters, lengths=lengths)
 
 
+@partial(jax.jit, static_argnums=0)
+def apply_in_training(model, params, key, words, characters, lengths):
+    return model.apply(
+        {"params": params},
+        words,
+        characters,
+        lengths=lengths,
+        deterministic=False,
+        rngs={"dropout": key},
+    )
+
+
 # V D + 2 * 4 (D H + H H + H) + 2 H K + K, and of a CRF K + K K + K
 WORDS_ALONE = 44 + 8 * 50 + 30 + 3
 
@@ -206,7 +218,7 @@ def test_gradients_are_finite_and_reach_every_parameter(output):
         found = apply(model, params, WORDS, SPELLED, LENGTHS)
         return jnp.square(decode(found, LENGTHS)[1]).sum() + jnp.square(found.scores).sum()
 
-    for leaf in jax.tree.leaves(jax.grad(loss)(params)):
+    for leaf in jax.tree.leaves(jax.jit(jax.grad(loss))(params)):
         assert np.isfinite(leaf).all()
         assert (leaf != 0).any()
 
@@ -219,13 +231,8 @@ def test_every_rate_drops_in_training_alone(rate):
     model = small(characters="convolution", hidden_sizes=(H, H), **{rate: 0.5})
     params = random_params(model)
     inputs = {"words": WORDS, "characters": SPELLED, "lengths": LENGTHS}
-    still = model.apply({"params": params}, **inputs)
-    drawn = [
-        model.apply(
-            {"params": params}, **inputs, deterministic=False, rngs={"dropout": jax.random.key(n)}
-        )
-        for n in (0, 0, 1)
-    ]
+    still = apply(model, params, **inputs)
+    drawn = [apply_in_training(model, params, jax.random.key(n), **inputs) for n in (0, 0, 1)]
     np.testing.assert_array_equal(drawn[0].scores, drawn[1].scores)
     assert (drawn[0].scores != drawn[2].scores).any()
     assert (drawn[0].scores != still.scores).any()
@@ -234,14 +241,7 @@ def test_every_rate_drops_in_training_alone(rate):
 def test_word_dropout_makes_words_unknown_and_keeps_their_characters():
     model = small(characters="convolution", word_dropout_rate=0.999)
     params = random_params(model)
-    dropped = model.apply(
-        {"params": params},
-        WORDS,
-        SPELLED,
-        lengths=LENGTHS,
-        deterministic=False,
-        rngs={"dropout": jax.random.key(3)},
-    )
+    dropped = apply_in_training(model, params, jax.random.key(3), WORDS, SPELLED, LENGTHS)
     unknown = np.full_like(WORDS, UNKNOWN_ID)
     wanted = apply(model, params, unknown, SPELLED, LENGTHS)
     np.testing.assert_allclose(dropped.scores[0], wanted.scores[0], rtol=1e-5, atol=1e-6)
