@@ -15,6 +15,7 @@ from zoo.decoding.settings import GenerationSettings
 from zoo.evaluation.interpolation import Mixture
 from zoo.serve import answers, app, bodies
 from zoo.serve.app import make_app
+from zoo.serve.failing import ClosingStream
 from zoo.serve.fields import MAX_BODY_BYTES
 from zoo.serve.limits import MOST_WAITING, RateLimit
 
@@ -495,7 +496,8 @@ def test_a_text_whose_reader_left_at_once_is_closed():
 
     async def everything():
         stream = rest()
-        lines = app._Lines(await anext(stream), stream)
+        first = await anext(stream)
+        lines = ClosingStream(app._json_lines(first, stream), stream, "application/x-ndjson")
 
         async def leave():
             return {"type": "http.disconnect"}

@@ -29,31 +29,28 @@ beam search.
 
 import contextlib
 import json
-import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from zoo import report
 from zoo.decoding.settings import GenerationSettings
 from zoo.decoding.translation import SearchSettings
-from zoo.errors import UserError
 from zoo.serve import answers
 from zoo.serve.bodies import read_body
+from zoo.serve.failing import LOGGER, ClosingStream, exception_handlers
 from zoo.serve.fields import MAX_BODY_BYTES, MAX_CHARACTERS, Fields
 from zoo.serve.guard import Guard
 from zoo.serve.limits import RateLimit, Refused, Turns, while_awaited
 from zoo.serve.models import ServedModels
 from zoo.types import Json
 
-_log = logging.getLogger(__name__)
+_FAULT = "the server failed; its terminal says why"
 
 MAX_TOKENS = 500
 MAX_TEMPERATURE = 5.0
@@ -91,12 +88,7 @@ def make_app(
             Route("/api/tag", handlers.tag, methods=["POST"]),
             Route("/api/gradients", handlers.gradients, methods=["POST"]),
         ],
-        exception_handlers={
-            Refused: _tell_refused,
-            UserError: _tell_mistake,
-            HTTPException: _tell_http,
-            Exception: _tell_fault,
-        },
+        exception_handlers=exception_handlers(_FAULT),
     )
     return Guard(app, host=host, rate_limit=rate_limit or RateLimit())
 
@@ -109,7 +101,7 @@ _FILES = {  # of each path the files that it is made of, and their kind
 }
 
 
-def _file(parts: list[Path], media_type: str) -> Any:
+def _file(parts: list[Path], media_type: str) -> Callable[[Request], Awaitable[Response]]:
     """A handler that answers with these files."""
     content = "\n".join(part.read_text("utf-8") for part in parts)
 
@@ -168,15 +160,11 @@ class _Handlers:
         stream = self._turns.stream(lines)
         # What goes wrong until the first line still has a status of its own.
         first = await while_awaited(request, anext(stream))
-        return _Lines(first, stream)
+        return ClosingStream(_json_lines(first, stream), stream, "application/x-ndjson")
 
     async def classify(self, request: Request) -> Response:
         """POST /api/classify."""
-        fields = await _read_fields(request)
-        name, text = fields.text("model"), fields.text("text")
-        fields.finish()
-        self._models.check(name, "classify")
-        return await self._answer(request, answers.classified, name, text)
+        return await self._answer_text(request, "classify", answers.classified)
 
     async def translate(self, request: Request) -> Response:
         """POST /api/translate."""
@@ -196,11 +184,7 @@ class _Handlers:
 
     async def tag(self, request: Request) -> Response:
         """POST /api/tag."""
-        fields = await _read_fields(request)
-        name, text = fields.text("model"), fields.text("text")
-        fields.finish()
-        self._models.check(name, "tag")
-        return await self._answer(request, answers.tagged, name, text)
+        return await self._answer_text(request, "tag", answers.tagged)
 
     async def gradients(self, request: Request) -> Response:
         """POST /api/gradients."""
@@ -211,67 +195,35 @@ class _Handlers:
         self._models.check(name, "generate")
         return await self._answer(request, answers.gradients, name, text, steps=steps)
 
+    async def _answer_text(
+        self, request: Request, use: str, function: Callable[[ServedModels, str, str], Json]
+    ) -> Response:
+        """Answers a request that has a model and a text, and nothing else."""
+        fields = await _read_fields(request)
+        name, text = fields.text("model"), fields.text("text")
+        fields.finish()
+        self._models.check(name, use)
+        return await self._answer(request, function, name, text)
+
     async def _answer(
-        self, request: Request, function: Callable[..., Json], *args: Any, **options: Any
+        self, request: Request, function: Callable[..., Json], *args: str, **options: float
     ) -> Response:
         """What a function of `answers` gives, once it had its turn."""
         work = self._turns.run(function, self._models, *args, **options)
         return JSONResponse(await while_awaited(request, work))
 
 
-class _Lines(StreamingResponse):
-    """Records as lines of JSON; when their reader goes away, no more are made.
-
-    Args:
-        first: the first record.
-        rest: the others, which are closed in the end.
-    """
-
-    def __init__(self, first: Any, rest: AsyncGenerator[Any, None]) -> None:
-        super().__init__(_json_lines(first, rest), media_type="application/x-ndjson")
-        self._rest = rest
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Sends them."""
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            await self._rest.aclose()
-
-
-async def _json_lines(first: Any, rest: AsyncIterator[Any]) -> AsyncIterator[str]:
+async def _json_lines(first: object, rest: AsyncIterator[object]) -> AsyncIterator[str]:
     """Records, a line each. Too late for a status, a fault is a line with an error."""
     yield json.dumps(first) + "\n"
     try:
         async for record in rest:
             yield json.dumps(record) + "\n"
     except Exception as fault:
-        _log.error("a text was not finished", exc_info=fault)
-        yield json.dumps({"error": "the server failed; its terminal says why"}) + "\n"
+        LOGGER.error("a text was not finished", exc_info=fault)
+        yield json.dumps({"error": _FAULT}) + "\n"
 
 
 async def _read_fields(request: Request) -> Fields:
     """The fields of a body that is JSON."""
     return Fields(await read_body(request, MAX_BODY_BYTES))
-
-
-def _error(status: int, reason: str) -> Response:
-    return JSONResponse({"error": reason}, status)
-
-
-async def _tell_refused(request: Request, refused: Any) -> Response:
-    return _error(refused.status, refused.reason)
-
-
-async def _tell_mistake(request: Request, mistake: Any) -> Response:
-    return _error(400, str(mistake))
-
-
-async def _tell_http(request: Request, error: Any) -> Response:
-    """A path or a method that there is not."""
-    return _error(error.status_code, f"{request.method} of this path: {error.detail.lower()}")
-
-
-async def _tell_fault(request: Request, fault: Exception) -> Response:
-    _log.error("a request failed", exc_info=fault)
-    return _error(500, "the server failed; its terminal says why")

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from typing import NamedTuple
 
 from zoo.decoding.text import unknown_parts
+from zoo.serve.failing import LOGGER
 from zoo.serve.limits import Refused
 from zoo.serve.models import ServedModels
 from zoo.serve.service.engine import Engine
@@ -16,7 +17,6 @@ from zoo.serve.service.forms import (
     request_forms,
     search_settings,
 )
-from zoo.serve.service.observing import LOGGER
 from zoo.serve.service.settings import ServiceSettings
 from zoo.serve.service.writing import Piece
 from zoo.types import Json

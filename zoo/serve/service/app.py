@@ -16,24 +16,23 @@ import contextlib
 import hmac
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from zoo.errors import UserError
 from zoo.serve.bodies import read_body
+from zoo.serve.failing import LOGGER, ClosingStream, error, exception_handlers
 from zoo.serve.guard import Guard
 from zoo.serve.limits import Refused, while_awaited
 from zoo.serve.models import ServedModels
-from zoo.serve.service.answering import FAULT, Answers, TextStream, server_sent_events
+from zoo.serve.service.answering import FAULT, Answers, server_sent_events
 from zoo.serve.service.engine import Engine
 from zoo.serve.service.metrics import Metrics
-from zoo.serve.service.observing import LOGGER, Observer, tell
+from zoo.serve.service.observing import Observer, tell
 from zoo.serve.service.openapi import docs_page, docs_style, openapi
 from zoo.serve.service.settings import ServiceSettings
 from zoo.types import Json
@@ -64,12 +63,7 @@ def make_service(
     app = Starlette(
         lifespan=service.lifespan,
         routes=routes,
-        exception_handlers={
-            Refused: _tell_refused,
-            UserError: _tell_mistake,
-            HTTPException: _tell_http,
-            Exception: _tell_fault,
-        },
+        exception_handlers=exception_handlers(FAULT),
     )
     guarded = Guard(
         _TokenGate(app, settings.token),
@@ -158,7 +152,7 @@ class _Service:
     async def _ready(self, request: Request) -> Response:
         if self._engine.is_ready:
             return JSONResponse({"status": "ready"})
-        return _error(503, _NOT_READY)
+        return error(503, _NOT_READY)
 
     async def _tell_metrics(self, request: Request) -> Response:
         self._engine.tell_waiting()
@@ -184,7 +178,8 @@ class _Service:
             return JSONResponse(await self._finish(request, self._answers.generate(values)))
         deadline = asyncio.get_running_loop().time() + self._settings.timeout
         stream = await self._finish(request, self._answers.stream(values))
-        return _EventStream(stream, deadline)
+        events = server_sent_events(stream, deadline)
+        return ClosingStream(events, stream.rest, "text/event-stream")
 
     def _answer_with(self, use: str) -> Callable[[Request], Awaitable[Response]]:
         """The handler of a use whose answer comes at once."""
@@ -211,41 +206,3 @@ class _Service:
         except TimeoutError:
             reason = f"the answer took longer than {seconds:g} s; ask for fewer texts or tokens"
             raise Refused(504, reason) from None
-
-
-class _EventStream(StreamingResponse):
-    """Texts as server-sent events; when their reader goes away, no more are made."""
-
-    def __init__(self, stream: TextStream, deadline: float) -> None:
-        super().__init__(server_sent_events(stream, deadline), media_type="text/event-stream")
-        self._rest = stream.rest
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Sends them."""
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            await self._rest.aclose()
-
-
-def _error(status: int, reason: str) -> Response:
-    """An answer in one line; of a service that is busy or not ready, with the time to wait."""
-    return JSONResponse({"error": reason}, status, {"Retry-After": "1"} if status == 503 else None)
-
-
-async def _tell_refused(request: Request, refused: Any) -> Response:
-    return _error(refused.status, refused.reason)
-
-
-async def _tell_mistake(request: Request, mistake: Any) -> Response:
-    return _error(400, str(mistake))
-
-
-async def _tell_http(request: Request, error: Any) -> Response:
-    """A path or a method that there is not."""
-    return _error(error.status_code, f"{request.method} of this path: {error.detail.lower()}")
-
-
-async def _tell_fault(request: Request, fault: Exception) -> Response:
-    LOGGER.error("a request failed", exc_info=fault)
-    return _error(500, FAULT)

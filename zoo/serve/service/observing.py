@@ -13,9 +13,9 @@ from collections.abc import Iterable
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from zoo.serve.failing import LOGGER
 from zoo.serve.service.metrics import Metrics
 
-LOGGER = logging.getLogger("zoo.serve")
 _OTHER = "other"
 _FIELDS = "zoo_fields"
 
