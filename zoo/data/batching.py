@@ -5,7 +5,7 @@ Axes: B batch rows, T time steps, N tokens of a stream.
 
 import copy
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol, Self
+from typing import NamedTuple, Protocol, Self, TypedDict, Unpack
 
 import numpy as np
 
@@ -72,10 +72,31 @@ def shift_targets(targets: np.ndarray) -> np.ndarray:
     return inputs
 
 
-class BucketedBatches:
-    """What all batches have that a `BucketPlan`, their `_plan`, makes."""
+class Buckets(TypedDict):
+    """How sequences become batches of similar length, see `BucketPlan`.
 
-    _plan: "BucketPlan"
+    Attributes:
+        batch_size: B.
+        bucket_lengths: the numbers of steps T that batches may have.
+        seed: of the order.
+    """
+
+    batch_size: int
+    bucket_lengths: Sequence[int]
+    seed: int
+
+
+class BucketedBatches:
+    """What all batches have that a `BucketPlan`, their `_plan`, makes.
+
+    Args:
+        lengths: int[S], steps of each sequence.
+        kind: what the sequences are, in the plural, for errors.
+        **buckets: how they become batches.
+    """
+
+    def __init__(self, lengths: np.ndarray, kind: str, **buckets: Unpack[Buckets]):
+        self._plan = BucketPlan(lengths, kind, **buckets)
 
     @property
     def batches_per_epoch(self) -> int:
@@ -114,19 +135,12 @@ class SentenceBatches(BucketedBatches):
         [[3, 4, 2, 2], [5, 2, 2, 2]]
     """
 
-    def __init__(
-        self,
-        tokens: Tokens,
-        *,
-        batch_size: int,
-        bucket_lengths: Sequence[int],
-        seed: int,
-    ):
+    def __init__(self, tokens: Tokens, **buckets: Unpack[Buckets]):
         _check_any(tokens)
-        self.batch_size = batch_size
+        self.batch_size = buckets["batch_size"]
         self._tokens = tokens
         self._starts, self._lengths = _find_sentences(tokens)
-        self._plan = BucketPlan(self._lengths, bucket_lengths, batch_size, seed, "sentences")
+        super().__init__(self._lengths, "sentences", **buckets)
         self.bucket_lengths = self._plan.bucket_lengths
 
     def batch(self, epoch: int, index: int) -> Batch:
@@ -143,10 +157,10 @@ class BucketPlan:
 
     Args:
         lengths: int[S], steps of each sequence.
-        bucket_lengths: the T that batches may have; see `SentenceBatches`.
-        batch_size: B.
-        seed: of the order.
         kind: what the sequences are, in the plural, for errors.
+        batch_size: B.
+        bucket_lengths: the T that batches may have; see `SentenceBatches`.
+        seed: of the order.
 
     Raises:
         UserError: there is no full batch.
@@ -155,10 +169,11 @@ class BucketPlan:
     def __init__(
         self,
         lengths: np.ndarray,
-        bucket_lengths: Sequence[int],
-        batch_size: int,
-        seed: int,
         kind: str,
+        *,
+        batch_size: int,
+        bucket_lengths: Sequence[int],
+        seed: int,
     ):
         check_positive(batch_size=batch_size, bucket_lengths=min(bucket_lengths, default=0))
         self.batches_per_epoch = len(lengths) // batch_size
@@ -236,6 +251,27 @@ def make_buckets(bucket_lengths: Sequence[int], longest: int) -> tuple[int, ...]
     if longest > buckets[-1]:
         buckets.append(-(-longest // buckets[-1]) * buckets[-1])
     return tuple(buckets)
+
+
+def similar_lengths(
+    lengths: np.ndarray, bucket_lengths: Sequence[int], batch_size: int
+) -> list[tuple[int, np.ndarray]]:
+    """Returns batches of S sequences, the shortest first: the T to pad to, and their numbers.
+
+    Args:
+        lengths: int[S], steps of each sequence.
+        bucket_lengths: the T that batches may have; see `make_buckets`.
+        batch_size: the most sequences of a batch.
+
+    Example:
+        >>> batches = similar_lengths(np.array([9, 2, 3]), (4, 8), batch_size=2)
+        >>> [(num_steps, numbers.tolist()) for num_steps, numbers in batches]
+        [(4, [1, 2]), (16, [0])]
+    """
+    buckets = make_buckets(bucket_lengths, int(lengths.max()))
+    order = np.argsort(lengths, kind="stable")
+    parts = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+    return [(buckets[np.searchsorted(buckets, lengths[part[-1]])], part) for part in parts]
 
 
 def _check_any(tokens: Tokens) -> None:

@@ -4,11 +4,11 @@ Axes: B batch rows, T time steps, C labels.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Unpack
 
 import numpy as np
 
-from zoo.data.batching import BucketedBatches, BucketPlan, pad_rows
+from zoo.data.batching import BucketedBatches, Buckets, pad_rows
 from zoo.data.token_file import Rows, make_rows, row_lengths
 from zoo.data.vocabulary import Vocabulary
 from zoo.special_tokens import END_ID
@@ -83,9 +83,7 @@ class LabeledBatches(BucketedBatches):
     Args:
         rows: int32[T] tokens of each text, as `encode_texts` makes them.
         targets: float32[N, C], as `Labels.encode` makes them.
-        batch_size: B.
-        bucket_lengths: the T that batches may have.
-        seed: of the order.
+        **buckets: see `Buckets`.
 
     Raises:
         UserError: there is no full batch.
@@ -97,17 +95,9 @@ class LabeledBatches(BucketedBatches):
         [[2, 2, 2, 2], [5, 2, 2, 2]]
     """
 
-    def __init__(
-        self,
-        rows: Sequence[np.ndarray],
-        targets: np.ndarray,
-        *,
-        batch_size: int,
-        bucket_lengths: Sequence[int],
-        seed: int,
-    ):
+    def __init__(self, rows: Sequence[np.ndarray], targets: np.ndarray, **buckets: Unpack[Buckets]):
+        super().__init__(row_lengths(rows), "texts", **buckets)
         self._rows, self._targets = rows, targets
-        self._plan = BucketPlan(row_lengths(rows), bucket_lengths, batch_size, seed, "texts")
 
     def batch(self, epoch: int, index: int) -> LabeledBatch:
         """Return batch number `index` of an epoch."""

@@ -4,11 +4,11 @@ Axes: B batch rows, S source steps, T target steps.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Unpack
 
 import numpy as np
 
-from zoo.data.batching import BucketedBatches, BucketPlan, shift_targets
+from zoo.data.batching import BucketedBatches, Buckets, shift_targets
 from zoo.data.labeled_batching import pad
 from zoo.data.token_file import Rows, row_lengths
 from zoo.errors import UserError
@@ -87,9 +87,7 @@ class ParallelBatches(BucketedBatches):
     Args:
         source_rows: int32[S] of each source, as `labeled_batching.encode_texts` makes them.
         target_rows: int32[T] of each target, in the same order.
-        batch_size: B.
-        bucket_lengths: the steps that batches may have.
-        seed: of the order.
+        **buckets: see `Buckets`.
 
     Raises:
         UserError: there is no full batch.
@@ -105,14 +103,11 @@ class ParallelBatches(BucketedBatches):
         self,
         source_rows: Sequence[np.ndarray],
         target_rows: Sequence[np.ndarray],
-        *,
-        batch_size: int,
-        bucket_lengths: Sequence[int],
-        seed: int,
+        **buckets: Unpack[Buckets],
     ):
-        self._source_rows, self._target_rows = source_rows, target_rows
         lengths = np.maximum(row_lengths(source_rows), row_lengths(target_rows))
-        self._plan = BucketPlan(lengths, bucket_lengths, batch_size, seed, "pairs")
+        super().__init__(lengths, "pairs", **buckets)
+        self._source_rows, self._target_rows = source_rows, target_rows
 
     def batch(self, epoch: int, index: int) -> ParallelBatch:
         """Return batch number `index` of an epoch."""

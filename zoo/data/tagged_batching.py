@@ -14,11 +14,11 @@ Axes: B batch rows, T time steps, W different words, C characters of a word.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Unpack
 
 import numpy as np
 
-from zoo.data.batching import BucketedBatches, BucketPlan, pad_rows
+from zoo.data.batching import BucketedBatches, Buckets, pad_rows
 from zoo.data.token_file import Rows, make_rows, row_lengths
 from zoo.data.vocabulary import Vocabulary
 from zoo.special_tokens import END_ID, START_ID
@@ -135,9 +135,7 @@ class TaggedBatches(BucketedBatches):
         sentences: as `encode_sentences` makes them.
         tags: int32[T] numbers of the tags of each sentence.
         features: float32[T, G] of each sentence; None without language models.
-        batch_size: B.
-        bucket_lengths: the T that batches may have.
-        seed: of the order.
+        **buckets: see `Buckets`.
 
     Raises:
         UserError: there is no full batch.
@@ -156,14 +154,10 @@ class TaggedBatches(BucketedBatches):
         sentences: EncodedSentences,
         tags: Sequence[np.ndarray],
         features: Sequence[np.ndarray] | None = None,
-        *,
-        batch_size: int,
-        bucket_lengths: Sequence[int],
-        seed: int,
+        **buckets: Unpack[Buckets],
     ):
+        super().__init__(row_lengths(sentences.words), "sentences", **buckets)
         self._sentences, self._tags, self._features = sentences, tags, features
-        lengths = row_lengths(sentences.words)
-        self._plan = BucketPlan(lengths, bucket_lengths, batch_size, seed, "sentences")
 
     def batch(self, epoch: int, index: int) -> TaggedBatch:
         """Return batch number `index` of an epoch."""

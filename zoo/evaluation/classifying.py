@@ -12,9 +12,10 @@ import jax
 import numpy as np
 from jax import Array
 
-from zoo.data.batching import make_buckets, power_of_two
+from zoo.data.batching import power_of_two, similar_lengths
 from zoo.data.labeled_batching import encode_texts, pad
 from zoo.data.labels import DEFAULT_THRESHOLD, Labels
+from zoo.data.token_file import row_lengths
 from zoo.errors import UserError
 from zoo.evaluation.classification import ClassificationScore, choose, score_probabilities
 from zoo.given import given_list, given_texts
@@ -202,15 +203,10 @@ def predict(
         rows: int32[T] tokens of each text, as `encode_texts` makes them.
         multiple: a text may have several labels.
     """
-    lengths = np.array([len(row) for row in rows])
-    buckets = make_buckets(BUCKET_LENGTHS, int(lengths.max()))
-    order = np.argsort(lengths, kind="stable")
     probabilities: list[np.ndarray] = [np.empty(0)] * len(rows)
     weights: list[np.ndarray] = [np.empty(0)] * len(rows)
-    for start in track(range(0, len(rows), BATCH_SIZE), "classifying"):
-        chosen = order[start : start + BATCH_SIZE]
-        longest = int(lengths[chosen].max())
-        num_steps = buckets[int(np.searchsorted(buckets, longest))]
+    batches = similar_lengths(row_lengths(rows), BUCKET_LENGTHS, BATCH_SIZE)
+    for num_steps, chosen in track(batches, "classifying"):
         tokens, real = pad([rows[row] for row in chosen], num_steps)
         missing = power_of_two(len(chosen)) - len(chosen)
         tokens = np.pad(tokens, ((0, missing), (0, 0)))

@@ -4,7 +4,7 @@ Axes: B rows of a call, T time, N sentences, W different words, C characters of 
 """
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from jax import Array
 
-from zoo.data.batching import make_buckets, pad_rows, power_of_two
+from zoo.data.batching import pad_rows, power_of_two, similar_lengths
 from zoo.data.found_words import FoundWord, word_finder
 from zoo.data.tag_schemes import spans
 from zoo.data.tagged_batching import (
@@ -125,7 +125,8 @@ class TrainedTagger(Checkpoint):
             for reader in self.readers
         ]
         lengths = np.array([len(text) for text, _ in encoded[0]])
-        for num_steps, chosen in _batches(lengths, _TEXT_LENGTHS, _TEXTS_A_CALL):
+        batches = similar_lengths(lengths, _TEXT_LENGTHS, _TEXTS_A_CALL)
+        for num_steps, chosen in track(batches, "tagging"):
             missing = power_of_two(len(chosen)) - len(chosen)
             columns = [[one[row][0] for row in chosen] for one in encoded]
             columns.append([encoded[0][row][1] for row in chosen])
@@ -274,7 +275,8 @@ def predict(trained: TrainedTagger, sentences: Sequence[Sequence[str]]) -> list[
     spelled = None if encoded.table is None else _spell_table(trained, encoded.table)
     found: list[Predicted] = [Predicted(np.empty(0), np.empty(0))] * len(sentences)
     features = trained.features(sentences)
-    for num_steps, chosen in _batches(row_lengths(encoded.words), BUCKET_LENGTHS, BATCH_SIZE):
+    batches = similar_lengths(row_lengths(encoded.words), BUCKET_LENGTHS, BATCH_SIZE)
+    for num_steps, chosen in track(batches, "tagging"):
         rows = [encoded.words[row] for row in chosen]
         words = pad_rows(rows, num_steps, END_ID)
         lengths = np.array([len(row) for row in rows], np.int32)
@@ -294,18 +296,6 @@ def predict(trained: TrainedTagger, sentences: Sequence[Sequence[str]]) -> list[
             real = lengths[position]
             found[row] = Predicted(tags[position, :real], probabilities[position, :real])
     return found
-
-
-def _batches(
-    lengths: np.ndarray, bucket_lengths: Sequence[int], batch_size: int
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Numbers of sentences of similar length, and the steps that they are padded to."""
-    buckets = np.array(make_buckets(bucket_lengths, int(lengths.max())))
-    order = np.argsort(lengths, kind="stable")
-    for start in track(range(0, len(order), batch_size), "tagging"):
-        chosen = order[start : start + batch_size]
-        longest = int(lengths[chosen].max())
-        yield int(buckets[np.searchsorted(buckets, longest)]), chosen
 
 
 def _spell_table(trained: TrainedTagger, table: np.ndarray) -> np.ndarray:
