@@ -13,13 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from zoo.decoding.generation import (
-    DecodingState,
-    draw_step,
-    make_options,
-    make_row_keys,
-    read_prompts,
-)
+from zoo.decoding.generation import DecodingState, Draw, draw_step, first_draw, read_prompts
 from zoo.decoding.settings import GenerationSettings
 from zoo.decoding.text import TextStream, default_stop, encode_prompt
 from zoo.models.mixture import MixtureLM
@@ -66,18 +60,6 @@ def stream_tokens(
 
     Raises:
         UserError: the checkpoint is no language model.
-
-    Example:
-        >>> from zoo.data.vocabulary import build_vocabulary
-        >>> from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
-        >>> from zoo.models.trained import TrainedLanguageModel
-        >>> vocabulary = build_vocabulary("character", ["ab"])
-        >>> model = RecurrentLM(RecurrentLMConfig(hidden_sizes=(8,)), len(vocabulary))
-        >>> params = jax.jit(model.init)(jax.random.key(0), np.ones((1, 1), int))["params"]
-        >>> checkpoint = TrainedLanguageModel(model=model, params=params, vocabulary=vocabulary)
-        >>> first = next(stream_tokens(checkpoint, "ab"))
-        >>> round(first.probability + sum(p for _, p in first.runners_up), 5)  # of V = 5 tokens
-        1.0
     """
     require_language_model(checkpoint)
     settings = settings or GenerationSettings()
@@ -85,11 +67,9 @@ def stream_tokens(
     stop = settings.stop or default_stop(vocabulary)
     stream = TextStream(vocabulary, prompt, stop=stop, max_tokens=settings.max_tokens)
     state = read_prompts(model, params, [encode_prompt(vocabulary, prompt)])
-    row_keys = make_row_keys(settings, 1)
-    options = make_options(settings, model.vocabulary_size)
-    index = 0
+    draw = first_draw(settings, 1, model.vocabulary_size)
     while not stream.finished:
-        state, found = _draw(model, params, state, row_keys, np.int32(index), options)
+        state, found = _draw(model, params, state, draw)
         token, probability, best, ids, parts = (one.tolist() for one in jax.device_get(found))
         others = [
             (vocabulary.tokens[other], value)
@@ -103,7 +83,7 @@ def stream_tokens(
             runners_up=tuple(others[:NUM_RUNNERS_UP]),
             parts=tuple(parts),
         )
-        index += 1
+        draw = draw._replace(first=draw.first + np.int32(1))
 
 
 class _Found(NamedTuple):
@@ -118,15 +98,10 @@ class _Found(NamedTuple):
 
 @partial(jax.jit, static_argnames="model")
 def _draw(
-    model: LanguageModel,
-    params: Params,
-    state: DecodingState,
-    row_keys: Array,
-    index: Array,
-    options: dict[str, Array],
+    model: LanguageModel, params: Params, state: DecodingState, draw: Draw
 ) -> tuple[DecodingState, _Found]:
     """One token of one row, and what the model says of it."""
-    state, drawn, output = draw_step(model, params, state, row_keys, index, options)
+    state, drawn, output = draw_step(model, params, state, draw)
     token = drawn[0]
     probabilities = jax.nn.softmax(output.logits[0, 0])
     num_best = min(NUM_RUNNERS_UP + 1, model.vocabulary_size)

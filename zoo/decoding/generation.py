@@ -7,7 +7,7 @@ length of a prompt nor max_tokens compiles anything again. Legend of axes: B bat
 hidden.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple, overload
 
@@ -43,6 +43,20 @@ class DecodingState(NamedTuple):
     carry: PyTree
     tokens: Array
     fresh: Array
+
+
+class Draw(NamedTuple):
+    """How the next tokens of every row are drawn.
+
+    Attributes:
+        row_keys: keys [B]; token i of row b is drawn with fold_in(row_keys[b], i).
+        first: i of the first token, or int32[B], one for each row.
+        options: keyword arguments of `sample`; each may be an array [B].
+    """
+
+    row_keys: Array
+    first: Array | np.int32
+    options: Mapping[str, Array | np.ndarray | np.generic]
 
 
 @overload
@@ -194,21 +208,18 @@ def generate_tokens(
     Yields:
         int32[B, block_steps], the next tokens of every row; never `<s>`.
     """
-    row_keys = make_row_keys(settings, len(inputs))
-    options = make_options(settings, model.vocabulary_size)
+    draw = first_draw(settings, len(inputs), model.vocabulary_size)
     state = read_prompts(model, params, inputs)
-    first_index = 0
     while True:
-        state, drawn = draw_block(
-            model, params, state, row_keys, np.int32(first_index), options, num_steps=block_steps
-        )
+        state, drawn = draw_block(model, params, state, draw, num_steps=block_steps)
         yield np.asarray(drawn)
-        first_index += block_steps
+        draw = draw._replace(first=draw.first + np.int32(block_steps))
 
 
-def make_row_keys(settings: GenerationSettings, num_rows: int) -> Array:
-    """Keys [B], made of the seed and the row's number."""
-    return jax.vmap(partial(row_key, np.uint32(settings.seed)))(jnp.arange(num_rows))
+def first_draw(settings: GenerationSettings, num_rows: int, vocabulary_size: int) -> Draw:
+    """How the first token of each row is drawn, with keys made of the seed and the row's number."""
+    keys = jax.vmap(partial(row_key, np.uint32(settings.seed)))(jnp.arange(num_rows))
+    return Draw(keys, np.int32(0), make_options(settings, vocabulary_size))
 
 
 def row_key(seed: Array | np.uint32, row: Array) -> Array:
@@ -280,14 +291,7 @@ def read_piece(
 
 @partial(jax.jit, static_argnames=("model", "num_steps"))
 def draw_block(
-    model: LanguageModel,
-    params: Params,
-    state: DecodingState,
-    row_keys: Array,
-    first_index: Array,
-    options: dict[str, Array],
-    *,
-    num_steps: int,
+    model: LanguageModel, params: Params, state: DecodingState, draw: Draw, *, num_steps: int
 ) -> tuple[DecodingState, Array]:
     """Draws num_steps tokens for every row, each the input of the step after it.
 
@@ -295,9 +299,7 @@ def draw_block(
         model: a language model module.
         params: its parameters.
         state: where the rows stand.
-        row_keys: keys [B]; token i of row b is drawn with fold_in(row_keys[b], i).
-        first_index: i of the first token of this block, or int32[B], one for each row.
-        options: keyword arguments of `sample`.
+        draw: how the first of the tokens is drawn.
         num_steps: how many tokens.
 
     Returns:
@@ -305,8 +307,8 @@ def draw_block(
     """
 
     def step(state: DecodingState, offset: Array) -> tuple[DecodingState, Array]:
-        index = first_index + offset
-        state, drawn, _ = draw_step(model, params, state, row_keys, index, options)
+        now = draw._replace(first=draw.first + offset)
+        state, drawn, _ = draw_step(model, params, state, now)
         return state, drawn
 
     state, drawn = jax.lax.scan(step, state, jnp.arange(num_steps))
@@ -314,18 +316,9 @@ def draw_block(
 
 
 def draw_step(
-    model: LanguageModel,
-    params: Params,
-    state: DecodingState,
-    row_keys: Array,
-    index: Array,
-    options: dict[str, Array],
+    model: LanguageModel, params: Params, state: DecodingState, draw: Draw
 ) -> tuple[DecodingState, Array, PyTree]:
     """Draws one token for every row; arguments as those of `draw_block`.
-
-    Args:
-        index: of the token in each row, or int32[B], one for each row. The options, too, may be
-            arrays [B].
 
     Returns:
         The state after the token, int32[B], the token, and the model's output that it was drawn
@@ -334,7 +327,8 @@ def draw_step(
     output = model.apply(
         {"params": params}, state.tokens[:, None], state.carry, resets=state.fresh[:, None]
     )
-    keys = jax.vmap(jax.random.fold_in)(row_keys, jnp.broadcast_to(index, row_keys.shape))
-    drawn = sample(keys, output.logits[:, 0], **options)
+    keys = draw.row_keys
+    keys = jax.vmap(jax.random.fold_in)(keys, jnp.broadcast_to(draw.first, keys.shape))
+    drawn = sample(keys, output.logits[:, 0], **draw.options)
     next_inputs = jnp.where(drawn == END_ID, START_ID, drawn)
     return DecodingState(output.carry, next_inputs, jnp.zeros_like(state.fresh)), drawn, output

@@ -17,6 +17,7 @@ from jax import Array
 from zoo.decoding.generation import (
     PREFILL_STEPS,
     DecodingState,
+    Draw,
     draw_block,
     make_options,
     read_piece,
@@ -166,6 +167,6 @@ def _draw(
     Returns:
         The state after the block, and int32[S, num_steps], the tokens drawn.
     """
-    keys = jax.vmap(row_key)(seeds, rows)
-    after, drawn = draw_block(model, params, state, keys, indices, options, num_steps=num_steps)
+    draw = Draw(jax.vmap(row_key)(seeds, rows), indices, options)
+    after, drawn = draw_block(model, params, state, draw, num_steps=num_steps)
     return select(drawing, after, state), drawn

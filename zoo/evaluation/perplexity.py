@@ -113,15 +113,16 @@ def perplexity(
 
     Example:
         >>> from zoo.data.vocabulary import build_vocabulary
-        >>> from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
+        >>> from zoo.models.ngram_lm import NGramConfig, NGramLM
         >>> from zoo.models.trained import TrainedLanguageModel
         >>> vocabulary = build_vocabulary("character", ["ab"])
-        >>> model = RecurrentLM(RecurrentLMConfig(hidden_sizes=(8,)), len(vocabulary))
-        >>> params = jax.jit(model.init)(jax.random.key(0), np.array([[START_ID]]))["params"]
-        >>> uniform = jax.tree.map(np.zeros_like, params)
-        >>> checkpoint = TrainedLanguageModel(model=model, params=uniform, vocabulary=vocabulary)
-        >>> round(perplexity(checkpoint, "abba"), 3), len(vocabulary)
-        (5.0, 5)
+        >>> vocabulary.tokens
+        ['<unk>', '<s>', '</s>', 'a', 'b']
+        >>> unigrams = {"order_1": {"log_prob": np.log([0.1, 0.1, 0.2, 0.4, 0.2])}}
+        >>> model = NGramLM(NGramConfig(order=1), len(vocabulary))
+        >>> checkpoint = TrainedLanguageModel(model=model, params=unigrams, vocabulary=vocabulary)
+        >>> round(perplexity(checkpoint, "aab"), 4)  # (0.4 * 0.4 * 0.2 * 0.2) ** (-1 / 4)
+        3.5355
     """
     score = evaluate(checkpoint, text, mode=mode)
     warn_of_unknown(score)
