@@ -4,15 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from zoo.commands.lines import UnknownTokens
-from zoo.commands.rows import (
-    TABLES,
-    Row,
-    add_row_arguments,
-    check_row_arguments,
-    chosen_format,
-    given_rows,
-    row_writer,
-)
+from zoo.commands.rows import Row, add_row_arguments, check_row_arguments, given_rows, row_writer
 from zoo.errors import UserError
 from zoo.special_tokens import UNKNOWN
 from zoo.types import Json
@@ -41,8 +33,6 @@ directory, whose best step it then is, one step's directory, or a file that `exp
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of this command."""
     add = parser.add_argument
-    add("checkpoint", metavar="CHECKPOINT", help="a released name, a directory or a file")
-    add("texts", metavar="TEXT", nargs="*", help="a text to label")
     add_row_arguments(parser, "label")
     add("--top", type=int, metavar="K", help="give the K most probable labels of each text")
     add("--tokens", action="store_true", help="add the tokens and their weights")
@@ -55,19 +45,19 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         UserError: there is no text, or the checkpoint is no classifier.
     """
-    check_row_arguments(arguments)
+    chosen = check_row_arguments(arguments)
     if arguments.picture and not arguments.texts:
         raise UserError("--picture draws the texts of the command line; give one or more")
     if arguments.top is not None and arguments.top < 1:
         raise UserError(f"--top is {arguments.top}; use at least 1, such as 5")
-    is_table = chosen_format(arguments, "jsonl", TABLES) != "jsonl"
+    is_table = chosen != "jsonl"
     if is_table and arguments.tokens:
         raise UserError("--tokens are lists, which a table does not hold; use --format=jsonl")
     from zoo.evaluation.classifying import TrainedClassifier, classify
     from zoo.models.trained import require
 
     unknown = UnknownTokens()
-    with row_writer(arguments) as write:
+    with row_writer(arguments.output, chosen) as write:
         checkpoint = require(arguments.checkpoint, TrainedClassifier)
         for rows in given_rows(arguments):
             results = classify(checkpoint, [row.text for row in rows])

@@ -4,8 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from zoo.commands.lines import read_plain
-from zoo.data.splits import SPLITS
+from zoo.commands.lines import add_measured_text, read_plain
 from zoo.errors import UserError
 from zoo.evaluation.modes import MODES
 from zoo.types import Json
@@ -30,18 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("first", metavar="CHECKPOINT", help="a released name, a directory or a file")
     add("second", metavar="CHECKPOINT", help="the other one, of the same task")
-    source = parser.add_mutually_exclusive_group()
-    source.add_argument(
-        "--split",
-        choices=SPLITS,
-        default="validation",
-        help="the part of the checkpoints' own corpus (default: %(default)s)",
-    )
-    source.add_argument(
-        "--text", metavar="FILE", help="a text, or a table of labelled texts, instead"
-    )
-    source.add_argument("--source", metavar="FILE", help="of translators: source lines instead")
-    add("--target", metavar="FILE", help="their reference translations")
+    add_measured_text(parser, "a text, or a table of labelled texts, instead")
     add("--beam_size", type=int, default=5, help="of translators (default: %(default)s)")
     add("--mode", choices=MODES, default=MODES[0], help="of language models (default: %(default)s)")
     add("--data_directory", metavar="DIR", help="where the corpus of a --split lies")

@@ -13,8 +13,7 @@ from zoo.commands.adapting import (
     is_asked,
     reads_corpus,
 )
-from zoo.commands.lines import read_plain
-from zoo.data.splits import SPLITS
+from zoo.commands.lines import add_measured_text, read_plain
 from zoo.errors import UserError
 from zoo.evaluation.modes import MODES
 from zoo.report.seeds import Spread, expand, spreads
@@ -52,21 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CHECKPOINT",
         help="a released name, a directory or a file; one or several",
     )
-    source = parser.add_mutually_exclusive_group()
-    source.add_argument(
-        "--split",
-        choices=SPLITS,
-        default="validation",
-        help="the part of the checkpoint's own corpus to score (default: %(default)s)",
+    add_measured_text(
+        parser,
+        "a UTF-8 text file to score instead; for a classifier a .csv, .tsv or .jsonl with the "
+        "columns it was trained with",
     )
-    source.add_argument(
-        "--text",
-        metavar="FILE",
-        help="a UTF-8 text file to score instead; for a "
-        "classifier a .csv, .tsv or .jsonl with the columns it was trained with",
-    )
-    source.add_argument("--source", metavar="FILE", help="of a translator: source lines to score")
-    parser.add_argument("--target", metavar="FILE", help="their reference translations")
     parser.add_argument(
         "--beam_size", type=int, help="of a translator: width of the search (default: 5)"
     )

@@ -8,11 +8,31 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
+from zoo.data.splits import SPLITS
 from zoo.data.text_reading import line_groups, read_lines, read_text, readable
 from zoo.errors import UserError
 from zoo.special_tokens import UNKNOWN
 
 LINES_A_CALL = 1024  # so that a long file is worked on, and shown, piece by piece
+
+
+def add_measured_text(parser: argparse.ArgumentParser, text_help: str) -> None:
+    """Adds the flags for the text that models are measured on: a split, or the user's own files.
+
+    Args:
+        parser: of the command.
+        text_help: what --text is.
+    """
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
+        "--split",
+        choices=SPLITS,
+        default="validation",
+        help="the part of a checkpoint's own corpus (default: %(default)s)",
+    )
+    source.add_argument("--text", metavar="FILE", help=text_help)
+    source.add_argument("--source", metavar="FILE", help="of a translator: source lines instead")
+    parser.add_argument("--target", metavar="FILE", help="their reference translations")
 
 
 def check_one_source(arguments: argparse.Namespace) -> None:

@@ -3,14 +3,7 @@
 import argparse
 
 from zoo.commands.lines import UnknownTokens
-from zoo.commands.rows import (
-    TABLES,
-    add_row_arguments,
-    check_row_arguments,
-    chosen_format,
-    given_rows,
-    row_writer,
-)
+from zoo.commands.rows import add_row_arguments, check_row_arguments, given_rows, row_writer
 from zoo.errors import UserError
 from zoo.types import Json
 
@@ -32,11 +25,8 @@ directory, or a file that `export` wrote.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of this command."""
-    add = parser.add_argument
-    add("checkpoint", metavar="CHECKPOINT", help="a released name, a directory or a file")
-    add("texts", metavar="TEXT", nargs="*", help="a text to score")
     add_row_arguments(parser, "score")
-    add("--tokens", action="store_true", help="add the tokens and their bits")
+    parser.add_argument("--tokens", action="store_true", help="add the tokens and their bits")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -45,14 +35,14 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         UserError: there is no text, or the checkpoint is no language model.
     """
-    check_row_arguments(arguments)
-    if arguments.tokens and chosen_format(arguments, "jsonl", TABLES) != "jsonl":
+    chosen = check_row_arguments(arguments)
+    if arguments.tokens and chosen != "jsonl":
         raise UserError("--tokens are lists, which a table does not hold; use --format=jsonl")
     from zoo.evaluation.line_scores import line_details
     from zoo.models.trained import require_language_model
 
     unknown = UnknownTokens()
-    with row_writer(arguments) as write:
+    with row_writer(arguments.output, chosen) as write:
         model = require_language_model(arguments.checkpoint)
         for rows in given_rows(arguments):
             texts = [row.text for row in rows]

@@ -31,7 +31,7 @@ class Row(NamedTuple):
 def add_row_arguments(
     parser: argparse.ArgumentParser, what: str, formats: Sequence[str] = TABLES
 ) -> None:
-    """Adds the flags for a file of texts, and for where the results go.
+    """Adds the checkpoint, the texts, the flags for a file of texts, and for where results go.
 
     Args:
         parser: of the command.
@@ -39,6 +39,8 @@ def add_row_arguments(
         formats: in which it writes results, the usual one last.
     """
     add = parser.add_argument
+    add("checkpoint", metavar="CHECKPOINT", help="a released name, a directory or a file")
+    add("texts", metavar="TEXT", nargs="*", help=f"a text to {what}")
     add("--file", metavar="FILE", help=f"{what} the lines of a UTF-8 file, or the rows of a table")
     add(
         "--column",
@@ -56,13 +58,25 @@ def add_row_arguments(
     )
 
 
-def check_row_arguments(arguments: argparse.Namespace) -> None:
-    """Raises UserError, one line, for flags that need another one."""
+def check_row_arguments(
+    arguments: argparse.Namespace, usual: str = "jsonl", formats: Sequence[str] = TABLES
+) -> str:
+    """Returns the format of the results.
+
+    Args:
+        arguments: with the flags of `add_row_arguments`.
+        usual: the format where no flag and no file says one.
+        formats: those that there are.
+
+    Raises:
+        UserError: a flag needs another one.
+    """
     check_one_source(arguments)
     if arguments.column is not None and not arguments.file:
         raise UserError("--column is a column of a table; give the table with --file")
     if arguments.id is not None and arguments.column is None:
         raise UserError("--id is a column of a table; give the column of the text with --column")
+    return _chosen_format(arguments, usual, formats)
 
 
 def given_rows(arguments: argparse.Namespace) -> Iterator[list[Row]]:
@@ -91,8 +105,7 @@ def given_rows(arguments: argparse.Namespace) -> Iterator[list[Row]]:
         yield some
 
 
-def chosen_format(arguments: argparse.Namespace, usual: str, formats: Sequence[str]) -> str:
-    """Returns the format of the results."""
+def _chosen_format(arguments: argparse.Namespace, usual: str, formats: Sequence[str]) -> str:
     if arguments.format is not None:
         return arguments.format
     places = [arguments.output, arguments.file if arguments.column is not None else None]
@@ -105,25 +118,21 @@ def chosen_format(arguments: argparse.Namespace, usual: str, formats: Sequence[s
 
 
 @contextmanager
-def row_writer(
-    arguments: argparse.Namespace, usual: str = "jsonl", formats: Sequence[str] = TABLES
-) -> Iterator[Callable[[Json], None]]:
+def row_writer(output: str | None, chosen: str) -> Iterator[Callable[[Json], None]]:
     """Gives a function that writes one row; the file is whole at the end, or not there.
 
     Args:
-        arguments: with the flags of `add_row_arguments`.
-        usual: the format where no flag and no file says one.
-        formats: those that there are.
+        output: the file; None for standard output.
+        chosen: the format.
 
     Raises:
         UserError: the file can't be written.
     """
-    chosen = chosen_format(arguments, usual, formats)
-    if arguments.output is None:
+    if output is None:
         yield _writing(sys.stdout, chosen)
         return
     with (
-        whole_file(arguments.output) as incomplete,
+        whole_file(output) as incomplete,
         incomplete.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
     ):
         yield _writing(file, chosen)

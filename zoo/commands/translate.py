@@ -10,7 +10,6 @@ from zoo.commands.rows import (
     Row,
     add_row_arguments,
     check_row_arguments,
-    chosen_format,
     given_rows,
     row_writer,
 )
@@ -44,8 +43,6 @@ file that `export` wrote.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of this command."""
     add = parser.add_argument
-    add("checkpoint", metavar="CHECKPOINT", help="a released name, a directory or a file")
-    add("texts", metavar="TEXT", nargs="*", help="a text to translate")
     add_row_arguments(parser, "translate", FORMATS)
     add("--beam_size", type=int, help="width of the search; 1 is greedy (default: 5)")
     add(
@@ -73,12 +70,11 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         UserError: there is no text, or the checkpoint is no translator.
     """
-    check_row_arguments(arguments)
+    chosen = check_row_arguments(arguments, "text", FORMATS)
     if arguments.json and arguments.format not in (None, "jsonl"):
         raise UserError(f"--json and --format={arguments.format} are two formats; give one of them")
-    usual = "jsonl" if arguments.json else "text"
-    chosen = "jsonl" if arguments.json else chosen_format(arguments, usual, FORMATS)
-    arguments.format = chosen
+    if arguments.json:
+        chosen = "jsonl"
     if arguments.n_best > 1 and chosen == "text":
         raise UserError("--n_best needs --json or a table, since a text has one line otherwise")
     import zoo
@@ -91,7 +87,7 @@ def run(arguments: argparse.Namespace) -> None:
         else (1 if arguments.temperature else 5)
     )
     picture, unknown = arguments.picture, UnknownTokens()
-    with row_writer(arguments, usual, FORMATS) as write:
+    with row_writer(arguments.output, chosen) as write:
         checkpoint = zoo.load(arguments.checkpoint)
         for rows in given_rows(arguments):
             texts = [row.text for row in rows]
