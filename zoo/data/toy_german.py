@@ -16,6 +16,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from zoo.data import toy_words
 from zoo.data.examples import Pair
 from zoo.data.splits import SPLITS
 from zoo.data.toy_languages import (
@@ -27,20 +28,7 @@ from zoo.data.toy_languages import (
     say_german,
     say_sentence,
 )
-from zoo.data.toy_words import (
-    ADJECTIVES,
-    DETERMINERS,
-    NOUNS,
-    PREPOSITIONS,
-    PRONOUNS,
-    TIMES,
-    VERBS,
-    Clause,
-    NounPhrase,
-    Place,
-    Pronoun,
-    Verb,
-)
+from zoo.data.toy_words import Clause, NounPhrase, Place, Pronoun, Verb
 
 Choice = TypeVar("Choice")
 
@@ -159,7 +147,7 @@ class _Writer:
             adjunct = self._adjunct(past, budget - 1)
         full = complement is not None  # the clause with that must stand near its verb
         verb = self._choose(_CLAUSE_VERBS if full else _PLAIN_VERBS)
-        subject = self._choose(PRONOUNS) if self._chance(0.25) else self._phrase("being")
+        subject = self._choose(toy_words.PRONOUNS) if self._chance(0.25) else self._phrase("being")
         clause = Clause(
             conjunction=conjunction,
             verb=verb,
@@ -198,12 +186,12 @@ class _Writer:
         if verb.takes in ("thing", "give"):
             return self._phrase("thing")
         if self._chance(0.3):  # of the first person only one, or the object would be reflexive
-            first = subject in PRONOUNS[:2]
+            first = subject in toy_words.PRONOUNS[:2]
             return self._choose(_OBJECT_PRONOUNS[2:] if first else _OBJECT_PRONOUNS)
         return self._phrase(self._choose(("being", "thing")) if verb.takes == "either" else "being")
 
     def _place(self) -> Place:
-        return Place(self._choose(tuple(PREPOSITIONS)), self._phrase("place"))
+        return Place(self._choose(tuple(toy_words.PREPOSITIONS)), self._phrase("place"))
 
     def _phrase(self, kind: str) -> NounPhrase:
         joined = kind != "place" and self._rich(0.2)
@@ -211,21 +199,26 @@ class _Writer:
         return self._plain_phrase(kind)._replace(other=other)
 
     def _plain_phrase(self, kind: str) -> NounPhrase:
-        adjective = self._choose(tuple(ADJECTIVES)) if self._rich(0.7) else ""
+        adjective = self._choose(tuple(toy_words.ADJECTIVES)) if self._rich(0.7) else ""
         noun = self._choose(_NOUNS[kind])
-        return NounPhrase(self._choose(tuple(DETERMINERS)), adjective, noun, self._chance(0.25))
+        return NounPhrase(
+            self._choose(tuple(toy_words.DETERMINERS)), adjective, noun, self._chance(0.25)
+        )
 
     def _rich(self, probability: float) -> bool:
         return self._chance(probability * self._richness)
 
 
 _NOUNS = {
-    kind: [noun for noun in NOUNS if noun.kind == kind] for kind in ("being", "thing", "place")
+    kind: [noun for noun in toy_words.NOUNS if noun.kind == kind]
+    for kind in ("being", "thing", "place")
 }
-_CLAUSE_VERBS = [verb for verb in VERBS if verb.takes == "clause"]
-_PLAIN_VERBS = [verb for verb in VERBS if verb.takes != "clause"]
+_CLAUSE_VERBS = [verb for verb in toy_words.VERBS if verb.takes == "clause"]
+_PLAIN_VERBS = [verb for verb in toy_words.VERBS if verb.takes != "clause"]
 _TIMES = {
-    past: [time for time in TIMES if ("past" if past else "present") in time.tenses.split()]
+    past: [
+        time for time in toy_words.TIMES if ("past" if past else "present") in time.tenses.split()
+    ]
     for past in (False, True)
 }
-_OBJECT_PRONOUNS = PRONOUNS[:4]  # without them, which in German is the same word as her
+_OBJECT_PRONOUNS = toy_words.PRONOUNS[:4]  # without them, which in German is the same word as her

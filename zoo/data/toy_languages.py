@@ -290,21 +290,13 @@ _GLOSSES = [
 ]
 _NUMBER_OF_GLOSS = {gloss: number for number, gloss in enumerate(_GLOSSES)}
 
+_VERB_FIRST = ("verb", "subject", "object", "recipient", "companion", "place", "time")
+_VERB_LAST = ("subject", "time", "place", "companion", "recipient", "object", "verb")
 VERB_INITIAL = CoinedLanguage(
-    order=("verb", "subject", "object", "recipient", "companion", "place", "time"),
-    ending="r",
-    plural="im",
-    past="at",
-    object_mark="ol",
-    head_first=True,
+    _VERB_FIRST, ending="r", plural="im", past="at", object_mark="ol", head_first=True
 )
 VERB_FINAL = CoinedLanguage(
-    order=("subject", "time", "place", "companion", "recipient", "object", "verb"),
-    ending="sh",
-    plural="on",
-    past="ek",
-    object_mark="ku",
-    head_first=False,
+    _VERB_LAST, ending="sh", plural="on", past="ek", object_mark="ku", head_first=False
 )
 
 

@@ -24,8 +24,8 @@ from zoo.errors import UserError
 from zoo.types import Json
 
 __all__ = [
-    "Corpus", "Labeled", "Lines", "Pair", "Tagged", "Text", "find_corpus", "list_corpora",
-    "register_corpus"
+    "Corpus", "Labeled", "Lines", "Pair", "Tagged", "Text", "files_of_splits", "find_corpus",
+    "list_corpora", "register_corpus"
 ]  # fmt: skip
 
 TFDS_PREFIX = "tfds:"
@@ -164,6 +164,27 @@ def register_corpus(name: str, **settings: Any) -> Callable[[Callable[..., Any]]
         return read
 
     return register
+
+
+def files_of_splits(suffixes: Iterable[str], **more: str) -> dict[str, tuple[str, ...]]:
+    """Returns the names that the files of a corpus of the user may have, for `Corpus.files`.
+
+    Args:
+        suffixes: the ends of names.
+        **more: one more name for a split.
+
+    Example:
+        >>> files_of_splits([".txt"], test="exam.txt")["test"]
+        ('test.txt', 'exam.txt')
+    """
+    stems = {"train": ("train",), "validation": ("validation", "valid", "dev"), "test": ("test",)}
+    return {
+        split: (
+            *(stem + suffix for stem in own for suffix in suffixes),
+            *([more[split]] if split in more else []),
+        )
+        for split, own in stems.items()
+    }
 
 
 def _is_own(read: Callable[..., object]) -> bool:

@@ -8,25 +8,17 @@ learns the parts of speech, 3 the chunks, and 4, the last, the names.
 import re
 from collections.abc import Callable, Iterator
 
-from zoo.data.corpora import Lines, Tagged, register_corpus
+from zoo.data.corpora import Lines, Tagged, files_of_splits, register_corpus
 from zoo.data.token_lines import read_sentences
 from zoo.errors import UserError
 
 _SUFFIXES = (".conll", ".txt", ".tsv", ".bio", ".iob", ".iob2", ".bioes")
 
 
-def _names(*stems: str) -> tuple[str, ...]:
-    return tuple(stem + suffix for stem in stems for suffix in _SUFFIXES)
-
-
 @register_corpus(
     "conll_file",
     gives=Tagged,
-    files={
-        "train": (*_names("train"), "eng.train"),
-        "validation": (*_names("valid", "validation", "dev"), "eng.testa"),
-        "test": (*_names("test"), "eng.testb"),
-    },
+    files=files_of_splits(_SUFFIXES, train="eng.train", validation="eng.testa", test="eng.testb"),
     optional=("validation", "test"),
     one_file=_SUFFIXES,
     keep_blank=True,

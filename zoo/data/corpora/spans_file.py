@@ -10,9 +10,9 @@ them; if a span begins or ends inside a word, the word is parted there, and a no
 import itertools
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from zoo.data.corpora import Lines, Tagged, register_corpus
+from zoo.data.corpora import Lines, Tagged, files_of_splits, register_corpus
 from zoo.data.found_words import FoundWord, find_words
 from zoo.data.tables import json_rows
 from zoo.data.tag_schemes import IOB2, Span, write_spans
@@ -23,10 +23,6 @@ from zoo.whole_characters import require_whole_characters
 
 _FORM = '{"text": ..., "spans": [{"start": 0, "end": 3, "label": "place"}]}'
 _SUFFIXES = (".jsonl", ".jsonl.gz")
-
-
-def _names(*stems: str) -> tuple[str, ...]:
-    return tuple(stem + suffix for stem in stems for suffix in _SUFFIXES)
 
 
 class SplitText(NamedTuple):
@@ -44,11 +40,7 @@ class SplitText(NamedTuple):
 @register_corpus(
     "spans_file",
     gives=Tagged,
-    files={
-        "train": _names("train"),
-        "validation": _names("validation", "valid", "dev"),
-        "test": _names("test"),
-    },
+    files=files_of_splits(_SUFFIXES),
     optional=("validation", "test"),
     one_file=_SUFFIXES,
     origin="any .jsonl of texts with spans in characters; also one file, data.directory=FILE",
@@ -150,7 +142,7 @@ def _read(row: Json) -> tuple[str, list[Span]]:
     return require_whole_characters(text, "the text"), [_read_span(span) for span in spans]
 
 
-def _read_span(span: Any) -> Span:
+def _read_span(span: object) -> Span:
     if isinstance(span, dict):
         start, end, label = (span.get(name) for name in Span._fields)
         name = label.strip() if isinstance(label, str) else ""

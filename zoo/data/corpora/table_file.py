@@ -2,26 +2,18 @@
 
 from collections.abc import Iterator
 
-from zoo.data.corpora import Labeled, Lines, register_corpus
+from zoo.data.corpora import Labeled, Lines, files_of_splits, register_corpus
 from zoo.data.tables import TABLE_SUFFIXES, Columns, read_rows
 
-_SUFFIXES = [suffix + packed for suffix in TABLE_SUFFIXES for packed in ("", ".gz")]
-
-
-def _names(*stems: str) -> tuple[str, ...]:
-    return tuple(stem + suffix for stem in stems for suffix in _SUFFIXES)
+_SUFFIXES = tuple(suffix + packed for suffix in TABLE_SUFFIXES for packed in ("", ".gz"))
 
 
 @register_corpus(
     "table_file",
     gives=Labeled,
-    files={
-        "train": _names("train"),
-        "validation": _names("validation", "valid", "dev"),
-        "test": _names("test"),
-    },
+    files=files_of_splits(_SUFFIXES),
     optional=("validation",),
-    one_file=tuple(_SUFFIXES),
+    one_file=_SUFFIXES,
     origin="any .csv, .tsv or .jsonl with named columns; also one table, data.directory=FILE",
 )
 def table_file(
