@@ -215,11 +215,24 @@ def label_table(rows: Sequence[LabelScore]) -> str:
         no        0.5000  1.0000  0.6667      1
         yes       0.0000  0.0000  0.0000      1
     """
-    width = max(5, *(len(row.label) for row in rows))
-    lines = [f"{'label':{width}}  precision  recall      F1  texts"]
+    scores = [(row.label, row.precision, row.recall, row.f1, row.support) for row in rows]
+    return score_table("label", scores, "texts")
+
+
+def score_table(
+    what: str, rows: Sequence[tuple[str, float, float, float, int]], counted: str
+) -> str:
+    """A table of names with their precision, recall and F1, and how often each occurs.
+
+    Args:
+        what: the head of the names.
+        rows: a name, its precision, recall and F1, and its number.
+        counted: the head of the numbers.
+    """
+    width = max([len(what), *(len(row[0]) for row in rows)])
+    lines = [f"{what:{width}}  precision  recall      F1  {counted}"]
     lines += [
-        f"{row.label:{width}}  {row.precision:9.4f}  {row.recall:.4f}  {row.f1:.4f}  "
-        f"{row.support:5}"
-        for row in rows
+        f"{name:{width}}  {precision:9.4f}  {recall:.4f}  {f1:.4f}  {number:{len(counted)}}"
+        for name, precision, recall, f1, number in rows
     ]
     return "\n".join(lines)

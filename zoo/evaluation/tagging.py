@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import TypeVar
 
 from zoo.data.tag_schemes import PLAIN, spans
+from zoo.evaluation.classification import score_table
 from zoo.types import Json
 
 MOST_CONFUSIONS = 20
@@ -330,11 +331,5 @@ def type_table(rows: Sequence[TypeScore]) -> str:
         loc        0.5000  0.2500  0.3333       4
         person     1.0000  1.0000  1.0000       3
     """
-    width = max([4, *(len(row.label) for row in rows)])
-    lines = [f"{'type':{width}}  precision  recall      F1  number"]
-    lines += [
-        f"{row.label:{width}}  {row.precision:9.4f}  {row.recall:.4f}  {row.f1:.4f}  "
-        f"{row.num_gold:6}"
-        for row in rows
-    ]
-    return "\n".join(lines)
+    scores = [(row.label, row.precision, row.recall, row.f1, row.num_gold) for row in rows]
+    return score_table("type", scores, "number")
