@@ -270,8 +270,8 @@ def test_word_dropout_makes_whole_tokens_unknown_and_only_in_training():
         ({"cell": "lstn"}, "model.cell is 'lstn'; choose one of"),
         ({"pooling": "first"}, "model.pooling is 'first'; choose one of last, mean, max"),
         ({"activation": "sigmoid"}, "model.activation is 'sigmoid'"),
-        ({"hidden_sizes": ()}, "hidden_sizes ()"),
-        ({"head_size": 0}, "head_size 0; use sizes of at least 1"),
+        ({"hidden_sizes": ()}, "hidden_sizes is ()"),
+        ({"head_size": 0}, "head_size is 0; use at least 1"),
         ({"word_dropout_rate": 1.0}, "model.word_dropout_rate is 1.0; use a fraction"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from zoo.checks import check_least
 from zoo.data.splits import STANDARD_FRACTIONS
 from zoo.data.tag_schemes import SCHEMES
 from zoo.errors import UserError
@@ -37,7 +38,7 @@ class SharedDataConfig:
 
     def __post_init__(self) -> None:
         self._check_limits("vocabulary_size")
-        self._check_counts("min_count")
+        check_least(1, "data", self, "min_count")
 
     def _check_limits(self, *names: str) -> None:
         for name in names:
@@ -45,11 +46,6 @@ class SharedDataConfig:
                 raise UserError(
                     f"data.{name} is {getattr(self, name)}; use 0 for no limit, or more"
                 )
-
-    def _check_counts(self, *names: str) -> None:
-        for name in names:
-            if getattr(self, name) < 1:
-                raise UserError(f"data.{name} is {getattr(self, name)}; use at least 1")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +87,7 @@ class DataConfig(TextConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check_counts("batch_size")
+        check_least(1, "data", self, "batch_size")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,7 +114,7 @@ class DrawnDataConfig(SharedDataConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_limits("max_tokens")
-        self._check_counts("batch_size")
+        check_least(1, "data", self, "batch_size")
         for name in ("validation_fraction", "test_fraction"):
             if not 0 < getattr(self, name) < 0.5:
                 raise UserError(f"data.{name} is {getattr(self, name)}; use between 0 and 0.5")

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 from jax import Array
 
+from zoo.checks import check_least
 from zoo.data.batching import power_of_two, shift_targets
 from zoo.data.labeled_batching import cut_rows, encode_texts, pad
 from zoo.data.vocabulary import Vocabulary
@@ -132,9 +133,7 @@ class SearchSettings:
                 f"n_best is {self.n_best} and beam_size {self.beam_size}; use at least 1, and at "
                 "most as many translations as the beam is wide"
             )
-        for name in ("length_penalty", "temperature"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise UserError(f"{name} is {getattr(self, name)}; use 0 or more")
+        check_least(0, "", self, "length_penalty", "temperature")
         for name in ("seed", "first_text"):
             if not 0 <= getattr(self, name) < 2**32:
                 raise UserError(f"{name} is {getattr(self, name)}; use 0 to {2**32 - 1}")

@@ -16,8 +16,6 @@ call is the cell's state and, where there is a convolution, the last k-1 of its 
 Axes: B rows, T time, D width, k width of the convolution.
 """
 
-from typing import Any
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -27,7 +25,7 @@ from zoo.layers.fast.lookup import Lookup, take
 from zoo.layers.initializers import Initializer, uniform
 from zoo.layers.linear import product
 from zoo.layers.masks import widen_resets
-from zoo.layers.recurrent import RecurrentStack, initial_states
+from zoo.layers.recurrent import Options, Recurrence, RecurrentStack, initial_states
 
 Array = jax.Array
 
@@ -36,12 +34,7 @@ _EPSILON = 1e-6
 
 
 def causal_convolution(
-    inputs: Array,
-    past: Array,
-    kernel: Array,
-    *,
-    lengths: Array | None = None,
-    resets: Array | None = None,
+    inputs: Array, past: Array, kernel: Array, options: Options
 ) -> tuple[Array, Array]:
     """Returns sum_j K_j * n_{t-j} for every step t, and the inputs that the next call needs.
 
@@ -49,23 +42,24 @@ def causal_convolution(
         inputs: [B, T, D], n.
         past: [B, k-1, D], the last inputs of the call before, the latest last; zeros at the start.
         kernel: [k, D], with K_0, which multiplies the step itself, last.
-        lengths: int32[B], the number of real steps of each row; None if all T are real.
-        resets: bool[B, R], R <= T; True at [b, t] makes everything before step t count as zero.
+        options: with lengths int32[B], the number of real steps of each row; None if all T are
+            real; and resets bool[B, R], R <= T; True at [b, t] makes everything before step t count
+            as zero.
 
     Returns:
         [B, T, D]; and [B, k-1, D].
 
     Example:
         >>> x, kernel = jnp.array([[[1.0], [2.0], [3.0]]]), jnp.array([[10.0], [1.0]])
-        >>> outputs, past = causal_convolution(x, jnp.zeros((1, 1, 1)), kernel)
+        >>> outputs, past = causal_convolution(x, jnp.zeros((1, 1, 1)), kernel, Options())
         >>> outputs.ravel().tolist(), past.ravel().tolist()
         ([1.0, 12.0, 23.0], [3.0])
     """
     steps, before = inputs.shape[1], past.shape[1]
     every = jnp.concatenate([past, inputs], axis=1)
-    segments = None
-    if resets is not None:  # which stretch between two resets a step belongs to
-        numbers = jnp.cumsum(widen_resets(resets, steps).astype(jnp.int32), axis=1)
+    segments, lengths = None, options.lengths
+    if options.resets is not None:  # which stretch between two resets a step belongs to
+        numbers = jnp.cumsum(widen_resets(options.resets, steps).astype(jnp.int32), axis=1)
         segments = jnp.pad(numbers, ((0, 0), (before, 0)))
     outputs = jnp.zeros_like(inputs)
     for shift in range(before + 1):
@@ -132,12 +126,12 @@ class ResidualParts(nn.Module):
         self.up_kernel = self.param("up_kernel", init, (width, 2 * width))
         self.down_kernel = self.param("down_kernel", init, (2 * width, width))
 
-    def prepare(self, x: Array, past: Array | None, **options: Any) -> tuple[Array, Array | None]:
+    def prepare(self, x: Array, past: Array | None, options: Options) -> tuple[Array, Array | None]:
         """Returns u [B, T, D], and the inputs that the convolution of the next call needs."""
         normed = root_mean_square_norm(x, self.mix_norm)
         if past is None:
             return normed, None
-        mixed, past = causal_convolution(normed, past, self.convolution_kernel, **options)
+        mixed, past = causal_convolution(normed, past, self.convolution_kernel, options)
         return jax.nn.silu(mixed + self.convolution_bias[None, None]), past
 
     def mix(self, hidden: Array) -> Array:
@@ -185,27 +179,21 @@ class ResidualStack(RecurrentStack):
         ]
         self.norm = self.param("norm", nn.initializers.ones, (self.sizes[-1],))
 
-    def __call__(
-        self,
-        inputs: Array | Lookup,
-        carry: tuple[State, ...] | None = None,
-        *,
-        lengths: Array | None = None,
-        resets: Array | None = None,
-        deterministic: bool = True,
-    ) -> tuple[Array, tuple[State, ...]]:
-        """Outputs of the last norm [B, T, D], and each layer's final carry."""
+    def _run(
+        self, index: int, inputs: Array | Lookup, start: State | None, options: Options
+    ) -> Recurrence:
+        """What block number `index` gives."""
+        block = self.block[index]
         x = take(inputs) if isinstance(inputs, Lookup) else inputs
-        finals: list[State] = []
-        for index, (layer, block) in enumerate(zip(self.layer, self.block, strict=True)):
-            start, past = self._split(None if carry is None else carry[index], x)
-            options = {"lengths": lengths, "resets": resets}
-            hidden, past = block.prepare(x, past, **options)
-            found = layer(hidden, start, **options, deterministic=deterministic)
-            x = x + self._dropout(block.mix(found.outputs), deterministic)
-            x = x + self._dropout(block.transform(x), deterministic)
-            finals.append(found.carry if past is None else (found.carry, past))
-        return root_mean_square_norm(x, self.norm), tuple(finals)
+        start, past = self._split(start, x)
+        hidden, past = block.prepare(x, past, options)
+        found = self.layer[index](hidden, start, **options._asdict())
+        x = x + self._drop(block.mix(found.outputs), options.deterministic)
+        x = x + self._drop(block.transform(x), options.deterministic)
+        return Recurrence(x, found.carry if past is None else (found.carry, past))
+
+    def _finish(self, hidden: Array) -> Array:
+        return root_mean_square_norm(hidden, self.norm)
 
     def _split(self, carry: State | None, x: Array) -> tuple[State | None, Array | None]:
         """The cell's state, None for its initial state, and the convolution's past inputs."""

@@ -4,18 +4,6 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from zoo.errors import UserError
-
-
-def check_rate(field: str, rate: float) -> None:
-    """Raises a UserError unless the value of a config's field is a rate of dropping.
-
-    Example:
-        >>> check_rate("model.layer_dropout_rate", 0.5)
-    """
-    if not 0 <= rate < 1:
-        raise UserError(f"{field} is {rate}; use a fraction from 0 to below 1")
-
 
 def dropout(
     key: jax.Array, x: jax.Array, rate: float, *, shared_axes: tuple[int, ...] = ()
@@ -44,7 +32,13 @@ def dropout(
     return jnp.where(keep, x / (1 - rate), 0)
 
 
-def drop(module: nn.Module, x: jax.Array, rate: float, deterministic: bool) -> jax.Array:
+def drop(
+    module: nn.Module,
+    x: jax.Array,
+    rate: float,
+    deterministic: bool,
+    shared_axes: tuple[int, ...] = (),
+) -> jax.Array:
     """Dropout inside a module: with its random key "dropout", and none where deterministic.
 
     Args:
@@ -52,6 +46,7 @@ def drop(module: nn.Module, x: jax.Array, rate: float, deterministic: bool) -> j
         x: any shape.
         rate: the fraction dropped.
         deterministic: whether x is left as it is.
+        shared_axes: as in `dropout`.
 
     Example:
         >>> drop(nn.Module(), jnp.ones(2), 0.5, deterministic=True).tolist()
@@ -59,4 +54,4 @@ def drop(module: nn.Module, x: jax.Array, rate: float, deterministic: bool) -> j
     """
     if deterministic or not rate:
         return x
-    return dropout(module.make_rng("dropout"), x, rate)
+    return dropout(module.make_rng("dropout"), x, rate, shared_axes=shared_axes)

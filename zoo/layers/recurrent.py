@@ -18,7 +18,7 @@ from jax import lax
 
 from zoo.layers.cells import make_cell
 from zoo.layers.cells.base import Cell, Params, State
-from zoo.layers.dropout import dropout
+from zoo.layers.dropout import drop, dropout
 from zoo.layers.fast.lookup import Lookup, take
 from zoo.layers.fast.ways import fast_way
 from zoo.layers.masks import reverse_sequences, select, widen_resets
@@ -238,6 +238,14 @@ def initial_states(cell: str, sizes: tuple[int, ...], batch_size: int) -> tuple[
     return tuple(make_cell(cell, size).initial_state(batch_size) for size in sizes)
 
 
+class Options(NamedTuple):
+    """How the layers of a stack run a batch; see `recurrence`."""
+
+    lengths: Array | None = None
+    resets: Array | None = None
+    deterministic: bool = True
+
+
 class RecurrentStack(nn.Module):
     """Layers on top of each other, with dropout between them.
 
@@ -301,29 +309,32 @@ class RecurrentStack(nn.Module):
         deterministic: bool = True,
     ) -> tuple[Array, tuple[State, ...]]:
         """Outputs of the top layer [B, T, H] (or [B, T, 2H]) and each layer's final carry."""
-        options: dict[str, Any] = {
-            "lengths": lengths,
-            "resets": resets,
-            "deterministic": deterministic,
-        }
+        options = Options(lengths, resets, deterministic)
         finals: list[State] = []
         hidden: Any = inputs
-        for index, layer in enumerate(self.layer):
-            if index:
-                hidden = self._dropout(hidden, deterministic)
-            start: Any = None if carry is None else carry[index]
-            if self.bidirectional:
-                start, back = (None, None) if start is None else start
-                reversed_, last = self.reverse_layer[index](hidden, back, **options)
-            hidden, final = layer(hidden, start, **options)
-            if self.bidirectional:
-                hidden = jnp.concatenate([hidden, reversed_], axis=-1)
-                final = (final, last)
+        for index in range(len(self.sizes)):
+            start = None if carry is None else carry[index]
+            hidden, final = self._run(index, hidden, start, options)
             finals.append(final)
-        return hidden, tuple(finals)
+        return self._finish(hidden), tuple(finals)
 
-    def _dropout(self, hidden: Array, deterministic: bool) -> Array:
-        if deterministic or not self.dropout_rate:
-            return hidden
+    def _run(
+        self, index: int, inputs: Array | Lookup, start: State | None, options: Options
+    ) -> Recurrence:
+        """What layer number `index` gives, dropped for the next one."""
+        how = options._asdict()
+        ahead, back = start if self.bidirectional and start is not None else (start, None)
+        outputs, carry = self.layer[index](inputs, ahead, **how)
+        if self.bidirectional:
+            reversed_, last = self.reverse_layer[index](inputs, back, **how)
+            outputs, carry = jnp.concatenate([outputs, reversed_], axis=-1), (carry, last)
+        if index < len(self.sizes) - 1:
+            outputs = self._drop(outputs, options.deterministic)
+        return Recurrence(outputs, carry)
+
+    def _finish(self, hidden: Array) -> Array:
+        return hidden
+
+    def _drop(self, hidden: Array, deterministic: bool) -> Array:
         shared = (1,) if self.dropout_shares_steps else ()
-        return dropout(self.make_rng("dropout"), hidden, self.dropout_rate, shared_axes=shared)
+        return drop(self, hidden, self.dropout_rate, deterministic, shared)

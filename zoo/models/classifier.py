@@ -14,15 +14,14 @@ Axes: B rows, T time, D width of an embedding, H width of a state, C labels.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from zoo.errors import UserError
-from zoo.layers.cells import check_cell
-from zoo.layers.dropout import check_rate, dropout
+from zoo.checks import check_choice, check_least, check_rates
+from zoo.layers.dropout import drop
 from zoo.layers.initializers import uniform
 from zoo.layers.linear import affine
 from zoo.layers.pooling import (
@@ -33,9 +32,8 @@ from zoo.layers.pooling import (
     pool_max,
     pool_mean,
 )
-from zoo.layers.recurrent import RecurrentStack
 from zoo.models.feedforward import FeedForward, check_activation
-from zoo.special_tokens import UNKNOWN_ID
+from zoo.models.text_network import TextNetworkConfig, drop_words, embedding_parameter
 
 Array = jax.Array
 
@@ -43,61 +41,35 @@ NO_CELL = "none"
 
 
 @dataclass(frozen=True)
-class ClassifierConfig:
+class ClassifierConfig(TextNetworkConfig):
     """The settings of a classifier.
 
     Attributes:
         cell: elman (tanh), elman_relu, elman_logistic, gru or lstm; min_gru, min_lstm or rg_lru,
             which have no loop over time; none to pool the embeddings.
-        embedding_size: D.
         hidden_sizes: H of each recurrent layer, from the bottom; without effect where cell is none.
-        bidirectional: read in both directions.
         pooling: last, mean, max or attention.
         head_size: hidden units of the feed-forward network that chooses.
         activation: its g, tanh or relu.
-        word_dropout_rate: fraction of the tokens that are `<unk>` in training.
         embedding_dropout_rate: fraction of the elements of c_t dropped in training.
-        layer_dropout_rate: the same of what goes from one recurrent layer to the next.
         pooled_dropout_rate: the same of z.
         head_dropout_rate: the same of the hidden layer of the network that chooses.
-        init_scale: embeddings start uniform in +-init_scale, other weights as in their layers.
-        forget_bias: start of the forget gates' bias of an LSTM.
     """
 
-    cell: str = "lstm"
-    embedding_size: int = 100
-    hidden_sizes: tuple[int, ...] = (100,)
-    bidirectional: bool = True
+    no_cells: ClassVar[tuple[str, ...]] = (NO_CELL,)
+
     pooling: str = "max"
     head_size: int = 100
     activation: str = "relu"
-    word_dropout_rate: float = 0.0
-    embedding_dropout_rate: float = 0.0
-    layer_dropout_rate: float = 0.0
     pooled_dropout_rate: float = 0.0
     head_dropout_rate: float = 0.0
-    init_scale: float = 0.1
-    forget_bias: float = 1.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "hidden_sizes", tuple(self.hidden_sizes))
-        check_cell("model.cell", self.cell, (NO_CELL,))
-        if self.pooling not in POOLINGS:
-            raise UserError(
-                f"model.pooling is {self.pooling!r}; choose one of {', '.join(POOLINGS)}"
-            )
+        super().__post_init__()
+        check_choice("model.pooling", self.pooling, POOLINGS)
         check_activation(self.activation)
-        if (
-            not self.hidden_sizes
-            or min(self.embedding_size, self.head_size, *self.hidden_sizes) < 1
-        ):
-            raise UserError(
-                f"model.embedding_size is {self.embedding_size}, hidden_sizes {self.hidden_sizes} "
-                f"and head_size {self.head_size}; use sizes of at least 1"
-            )
-        for name in ("word", "embedding", "layer", "pooled", "head"):
-            field = f"{name}_dropout_rate"
-            check_rate(f"model.{field}", getattr(self, field))
+        check_least(1, "model", self, "head_size")
+        check_rates("model", self, "pooled_dropout_rate", "head_dropout_rate")
 
 
 class ClassifierOutput(NamedTuple):
@@ -135,19 +107,11 @@ class Classifier(nn.Module):
     def setup(self) -> None:
         """The embedding, the recurrent layers and the network that chooses."""
         config = self.config
-        shape = (self.vocabulary_size, config.embedding_size)
-        self.embedding = self.param("embedding", uniform(config.init_scale), shape)
+        size = self.vocabulary_size
+        self.embedding = embedding_parameter(self, size, config.embedding_size, config.init_scale)
         if config.cell != NO_CELL:
-            self.stack = RecurrentStack(
-                cell=config.cell,
-                sizes=config.hidden_sizes,
-                bidirectional=config.bidirectional,
-                dropout_rate=config.layer_dropout_rate,
-                forget_bias=config.forget_bias,
-            )
-        width = config.embedding_size
-        if config.cell != NO_CELL:
-            width = config.hidden_sizes[-1] * (2 if config.bidirectional else 1)
+            self.stack = config.make_stack()
+        width = config.embedding_size if config.cell == NO_CELL else config.states_size
         if config.pooling == "attention":
             init = uniform(width**-0.5)
             self.score_kernel = self.param("score_kernel", init, (width, width))
@@ -171,15 +135,13 @@ class Classifier(nn.Module):
             deterministic: False to drop units, which needs a random key named "dropout".
         """
         config = self.config
-        if config.word_dropout_rate and not deterministic:
-            key = self.make_rng("dropout")
-            keep = jax.random.bernoulli(key, 1 - config.word_dropout_rate, tokens.shape)
-            tokens = jnp.where(keep, tokens, UNKNOWN_ID)
-        states = self._dropout(self.embedding[tokens], config.embedding_dropout_rate, deterministic)
+        tokens = drop_words(self, tokens, config.word_dropout_rate, deterministic)
+        embedded = self.embedding[tokens]
+        states = drop(self, embedded, config.embedding_dropout_rate, deterministic)
         if config.cell != NO_CELL:
             states, _ = self.stack(states, lengths=lengths, deterministic=deterministic)
         pooled = self._pool(states, lengths)
-        vector = self._dropout(pooled.vector, config.pooled_dropout_rate, deterministic)
+        vector = drop(self, pooled.vector, config.pooled_dropout_rate, deterministic)
         return ClassifierOutput(self.head(vector, deterministic=deterministic), pooled.weights)
 
     def _pool(self, states: Array, lengths: Array) -> Pooled:
@@ -194,8 +156,3 @@ class Classifier(nn.Module):
         hidden = jnp.tanh(affine(states, self.score_kernel, self.score_bias))
         scores = (hidden @ self.score_vector)[..., 0]
         return pool_attention(states, lengths, scores)
-
-    def _dropout(self, x: Array, rate: float, deterministic: bool) -> Array:
-        if deterministic or not rate:
-            return x
-        return dropout(self.make_rng("dropout"), x, rate)

@@ -20,10 +20,11 @@ import flax.linen as nn
 import jax
 import numpy as np
 
+from zoo.checks import check_choice, check_least, check_rates
 from zoo.errors import UserError
 from zoo.layers.attention import SCORES
 from zoo.layers.cells import check_cell
-from zoo.layers.dropout import check_rate, drop
+from zoo.layers.dropout import drop
 from zoo.layers.fast.softmax_loss import SoftmaxInputs
 from zoo.layers.initializers import uniform
 from zoo.models.decoders import FeedForwardDecoder, RecurrentDecoder
@@ -88,11 +89,8 @@ class EncoderDecoderConfig:
     def __post_init__(self) -> None:
         for name in ("encoder", "decoder"):
             check_cell(f"model.{name}", getattr(self, name), NOT_RECURRENT)
-        for name, choices in (("context", CONTEXTS), ("score", SCORES)):
-            if getattr(self, name) not in choices:
-                raise UserError(
-                    f"model.{name} is {getattr(self, name)!r}; choose one of {', '.join(choices)}"
-                )
+        check_choice("model.context", self.context, CONTEXTS)
+        check_choice("model.score", self.score, SCORES)
         _check_sizes(self)
         _check_fit(self)
 
@@ -100,14 +98,10 @@ class EncoderDecoderConfig:
 def _check_sizes(config: EncoderDecoderConfig) -> None:
     """Raises UserError, one line, for the first number that can't be."""
     sizes = ("embedding_size", "hidden_size", "num_layers", "decoder_window", "num_heads")
-    for name in (*sizes, "inner_size"):
-        if getattr(config, name) < 1:
-            raise UserError(f"model.{name} is {getattr(config, name)}; use at least 1")
-    if config.encoder_window < 0:
-        raise UserError(f"model.encoder_window is {config.encoder_window}; use 0 or more")
-    for name in ("embedding", "layer", "output"):
-        field = f"{name}_dropout_rate"
-        check_rate(f"model.{field}", getattr(config, field))
+    check_least(1, "model", config, *sizes, "inner_size")
+    check_least(0, "model", config, "encoder_window")
+    rates = ("embedding_dropout_rate", "layer_dropout_rate", "output_dropout_rate")
+    check_rates("model", config, *rates)
 
 
 def _check_fit(config: EncoderDecoderConfig) -> None:

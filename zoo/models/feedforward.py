@@ -25,9 +25,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from zoo.errors import UserError
+from zoo.checks import check_choice
 from zoo.layers.cross_entropy import token_losses
-from zoo.layers.dropout import dropout
+from zoo.layers.dropout import drop
 from zoo.layers.initializers import uniform
 from zoo.layers.linear import affine
 from zoo.types import Params
@@ -39,8 +39,7 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"tanh": jnp.tanh, "relu": ja
 
 def check_activation(name: str) -> None:
     """Raises UserError, one line, unless there is such a g."""
-    if name not in ACTIVATIONS:
-        raise UserError(f"model.activation is {name!r}; choose one of {', '.join(ACTIVATIONS)}")
+    check_choice("model.activation", name, ACTIVATIONS)
 
 
 class FeedForward(nn.Module):
@@ -74,8 +73,7 @@ class FeedForward(nn.Module):
     def __call__(self, inputs: Array, *, deterministic: bool = True) -> Array:
         """Logits [..., C] of inputs [..., D]; dropout needs a random key named "dropout"."""
         hidden = ACTIVATIONS[self.activation](self._layer("hidden", inputs, self.hidden_size))
-        if self.dropout_rate and not deterministic:
-            hidden = dropout(self.make_rng("dropout"), hidden, self.dropout_rate)
+        hidden = drop(self, hidden, self.dropout_rate, deterministic)
         return self._layer("output", hidden, self.num_outputs)
 
     def _layer(self, name: str, inputs: Array, width: int) -> Array:

@@ -16,12 +16,12 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from zoo.errors import UserError
-from zoo.layers.dropout import check_rate, dropout
-from zoo.layers.initializers import uniform
+from zoo.checks import check_least, check_rates
+from zoo.layers.dropout import drop
 from zoo.layers.linear import product
 from zoo.models.feedforward import FeedForward, check_activation
 from zoo.models.output import LMOutput
+from zoo.models.text_network import embedding_parameter
 from zoo.special_tokens import START_ID
 
 Array = jax.Array
@@ -53,11 +53,8 @@ class FeedForwardLMConfig:
 
     def __post_init__(self) -> None:
         check_activation(self.activation)
-        for name in ("window", "embedding_size", "hidden_size"):
-            if getattr(self, name) < 1:
-                raise UserError(f"model.{name} is {getattr(self, name)}; use at least 1")
-        for name in ("embedding_dropout_rate", "hidden_dropout_rate"):
-            check_rate(f"model.{name}", getattr(self, name))
+        check_least(1, "model", self, "window", "embedding_size", "hidden_size")
+        check_rates("model", self, "embedding_dropout_rate", "hidden_dropout_rate")
 
 
 class FeedForwardLM(nn.Module):
@@ -81,8 +78,7 @@ class FeedForwardLM(nn.Module):
     def setup(self) -> None:
         """The embedding and the two layers."""
         config, size = self.config, self.vocabulary_size
-        scale = config.init_scale or config.embedding_size**-0.5
-        self.embedding = self.param("embedding", uniform(scale), (size, config.embedding_size))
+        self.embedding = embedding_parameter(self, size, config.embedding_size, config.init_scale)
         self.network = FeedForward(
             hidden_size=config.hidden_size,
             num_outputs=size,
@@ -118,9 +114,7 @@ class FeedForwardLM(nn.Module):
         batch, steps = tokens.shape
         windows = self._windows(tokens, carry, resets)
         features = self.embedding[windows].reshape((batch, steps, -1))
-        if self.config.embedding_dropout_rate and not deterministic:
-            key = self.make_rng("dropout")
-            features = dropout(key, features, self.config.embedding_dropout_rate)
+        features = drop(self, features, self.config.embedding_dropout_rate, deterministic)
         logits = self.network(features, deterministic=deterministic)
         if self.config.direct_connections:
             flat = features.reshape((batch * steps, -1))

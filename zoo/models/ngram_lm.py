@@ -19,13 +19,14 @@ Axes: B rows, T time, N tokens or n-grams, V vocabulary.
 
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from zoo.checks import check_choice
 from zoo.errors import UserError
 from zoo.models.output import LMOutput
 
@@ -60,10 +61,7 @@ class NGramConfig:
         object.__setattr__(self, "min_counts", tuple(self.min_counts))
         if not 1 <= self.order <= MAX_ORDER:
             raise UserError(f"model.order is {self.order}; use 1 to {MAX_ORDER}, such as 5")
-        if self.estimator not in ESTIMATORS:
-            raise UserError(
-                f"model.estimator is {self.estimator!r}; choose one of {', '.join(ESTIMATORS)}"
-            )
+        check_choice("model.estimator", self.estimator, ESTIMATORS)
         if not self.min_counts or min(self.min_counts) < 1:
             raise UserError(
                 f"model.min_counts is {self.min_counts}; use one count or more, each at least 1"
@@ -176,7 +174,12 @@ def _levels(params: Params, order: int) -> tuple[Level, Level]:
     return params[f"order_{order}"], params[f"order_{order + 1}"]
 
 
-def find_child(xp: ModuleType, level: Level, longer: Level, parents: Any, words: Any) -> Any:
+Entries = TypeVar("Entries", np.ndarray, Array)
+
+
+def find_child(
+    xp: ModuleType, level: Level, longer: Level, parents: Entries, words: Entries
+) -> Entries:
     """The entry of each parent's child that ends with a word.
 
     Args:

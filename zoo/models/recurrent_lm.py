@@ -8,23 +8,24 @@ line (see zoo/layers/cells), and several layers may stand on top of each other. 
 are tied, U is the embedding matrix itself (Press and Wolf 2017; Inan et al. 2017).
 """
 
-import math
 from dataclasses import dataclass
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from zoo.checks import check_choice, check_least, check_rates, check_sizes
 from zoo.errors import UserError
 from zoo.layers.block import BLOCKS, ResidualStack, initial_carries
 from zoo.layers.cells import check_cell, make_cell
 from zoo.layers.cells.base import State
-from zoo.layers.dropout import check_rate, dropout
+from zoo.layers.dropout import drop, dropout
 from zoo.layers.fast.lookup import Lookup, embed
 from zoo.layers.fast.softmax_loss import SoftmaxInputs
 from zoo.layers.initializers import uniform
 from zoo.layers.recurrent import RecurrentStack
 from zoo.models.output import LMOutput
+from zoo.models.text_network import embedding_parameter
 from zoo.types import Json
 
 Array = jax.Array
@@ -91,12 +92,8 @@ class RecurrentLMConfig:
 
 def _check(config: RecurrentLMConfig) -> None:
     """Raises UserError, one line, for the first setting that can't be."""
-    sizes = (config.embedding_size, *config.hidden_sizes)
-    if not config.hidden_sizes or min(sizes) < 1:
-        raise UserError(
-            f"model.embedding_size is {config.embedding_size} and model.hidden_sizes "
-            f"{config.hidden_sizes}; use sizes of at least 1, such as 128 and (256,)"
-        )
+    check_least(1, "model", config, "embedding_size")
+    check_sizes("model.hidden_sizes", config.hidden_sizes)
     check_cell("model.cell", config.cell)
     _check_block(config)
     if config.weight_dropout_rate and not make_cell(config.cell, 1).recurrent_weights:
@@ -113,18 +110,14 @@ def _check(config: RecurrentLMConfig) -> None:
         raise UserError(f"model.matmul_dtype is {config.matmul_dtype!r}; use float32 or bfloat16")
     if config.truncation < 0:
         raise UserError(f"model.truncation is {config.truncation}; use 0 for none, or steps")
-    for name in ("activation_penalty", "temporal_penalty"):
-        if not 0 <= getattr(config, name) < math.inf:
-            raise UserError(f"model.{name} is {getattr(config, name)}; use 0 or more")
-    for name in ("embedding", "layer", "output", "word", "weight"):
-        field = f"{name}_dropout_rate"
-        check_rate(f"model.{field}", getattr(config, field))
+    check_least(0, "model", config, "activation_penalty", "temporal_penalty")
+    kinds = ("embedding", "layer", "output", "word", "weight")
+    check_rates("model", config, *(f"{kind}_dropout_rate" for kind in kinds))
 
 
 def _check_block(config: RecurrentLMConfig) -> None:
     """Raises a UserError if there is no such block, or none of these sizes."""
-    if config.block not in BLOCKS:
-        raise UserError(f"model.block is {config.block!r}; choose one of {', '.join(BLOCKS)}")
+    check_choice("model.block", config.block, BLOCKS)
     widest = 64 if config.block == "residual" else 0
     if not 0 <= config.convolution_width <= widest:
         raise UserError(
@@ -179,8 +172,7 @@ class RecurrentLM(nn.Module):
     def setup(self) -> None:
         """The embedding, the recurrent layers and the output layer."""
         config, size = self.config, self.vocabulary_size
-        scale = config.init_scale or config.embedding_size**-0.5
-        self.embedding = self.param("embedding", uniform(scale), (size, config.embedding_size))
+        self.embedding = embedding_parameter(self, size, config.embedding_size, config.init_scale)
         self.stack = self._stack()
         if not config.tie_embeddings:
             width = config.hidden_sizes[-1]
@@ -237,7 +229,7 @@ class RecurrentLM(nn.Module):
         hidden, carry = self.stack(
             hidden, carry, lengths=lengths, resets=resets, deterministic=deterministic
         )
-        dropped = self._dropout(hidden, config.output_dropout_rate, deterministic)
+        dropped = self._drop(hidden, config.output_dropout_rate, deterministic)
         penalty = None
         if not deterministic and (config.activation_penalty or config.temporal_penalty):
             penalty = config.activation_penalty * mean_square(dropped, lengths)
@@ -254,7 +246,7 @@ class RecurrentLM(nn.Module):
             every_word = jnp.ones(self.vocabulary_size, embedded.dtype)
             kept = dropout(self.make_rng("dropout"), every_word, config.word_dropout_rate)
             embedded = embedded * kept[tokens][..., None]
-        return self._dropout(embedded, config.embedding_dropout_rate, deterministic)
+        return self._drop(embedded, config.embedding_dropout_rate, deterministic)
 
     def _softmax(self, hidden: Array) -> SoftmaxInputs:
         kernel = self.embedding.T if self.config.tie_embeddings else self.output_kernel
@@ -274,8 +266,6 @@ class RecurrentLM(nn.Module):
             config.cell, config.hidden_sizes, batch_size, config.convolution_width
         )
 
-    def _dropout(self, x: Array, rate: float, deterministic: bool) -> Array:
-        if deterministic or not rate:
-            return x
+    def _drop(self, x: Array, rate: float, deterministic: bool) -> Array:
         shared = (1,) if self.config.dropout_shares_steps else ()
-        return dropout(self.make_rng("dropout"), x, rate, shared_axes=shared)
+        return drop(self, x, rate, deterministic, shared)

@@ -20,22 +20,21 @@ K tags.
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from zoo.checks import check_choice, check_least, check_rates
 from zoo.errors import UserError
-from zoo.layers.cells import check_cell
 from zoo.layers.crf import Transitions, constrain, marginals, viterbi
-from zoo.layers.dropout import check_rate, drop
-from zoo.layers.initializers import uniform
+from zoo.layers.dropout import drop
 from zoo.layers.linear import affine
-from zoo.layers.recurrent import RecurrentStack
 from zoo.models.character_encoder import KINDS, CharacterEncoder
+from zoo.models.output import LMOutput
 from zoo.models.recurrent_lm import RecurrentLM
-from zoo.special_tokens import UNKNOWN_ID
+from zoo.models.text_network import TextNetworkConfig, drop_words, embedding_parameter
 from zoo.types import Params
 
 Array = jax.Array
@@ -50,15 +49,13 @@ Allowed = tuple[tuple[bool, ...], tuple[tuple[bool, ...], ...], tuple[bool, ...]
 
 
 @dataclass(frozen=True)
-class TaggerConfig:
+class TaggerConfig(TextNetworkConfig):
     """The settings of a tagger.
 
     Attributes:
         cell: the cell of the network over words, and of a recurrent one over characters; see
             `zoo.layers.cells`.
         embedding_size: D of words.
-        hidden_sizes: H of each recurrent layer and direction, from the bottom.
-        bidirectional: read the sentence in both directions.
         characters: how the characters of a word are read: none, recurrent or convolution.
         character_embedding_size: D of characters.
         character_size: width of u: units of each direction, or filters of the convolution.
@@ -67,18 +64,10 @@ class TaggerConfig:
         language_models: recurrent language models over characters, whose states are read beside
             each word: released names or runs.
         output: softmax or crf.
-        word_dropout_rate: fraction of the words that are `<unk>` in training.
         embedding_dropout_rate: fraction of the elements of [v_t; u_t] dropped in training.
-        layer_dropout_rate: the same of what goes from one recurrent layer to the next.
         output_dropout_rate: the same of h_t.
-        init_scale: embeddings start uniform in +-init_scale, other weights as in their layers.
-        forget_bias: start of the forget gates' bias of an LSTM.
     """
 
-    cell: str = "lstm"
-    embedding_size: int = 100
-    hidden_sizes: tuple[int, ...] = (100,)
-    bidirectional: bool = True
     characters: str = "recurrent"
     character_embedding_size: int = 25
     character_size: int = 25
@@ -86,34 +75,18 @@ class TaggerConfig:
     max_characters: int = 20
     language_models: tuple[str, ...] = ()
     output: str = "crf"
-    word_dropout_rate: float = 0.0
-    embedding_dropout_rate: float = 0.0
-    layer_dropout_rate: float = 0.0
     output_dropout_rate: float = 0.0
-    init_scale: float = 0.1
-    forget_bias: float = 1.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "hidden_sizes", tuple(self.hidden_sizes))
+        super().__post_init__()
         object.__setattr__(self, "language_models", tuple(self.language_models))
-        check_cell("model.cell", self.cell)
-        for name, value, choices in (
-            ("characters", self.characters, CHARACTERS),
-            ("output", self.output, OUTPUTS),
-        ):
-            if value not in choices:
-                raise UserError(f"model.{name} is {value!r}; choose one of {', '.join(choices)}")
-        if not self.hidden_sizes or min(self.hidden_sizes) < 1:
-            raise UserError(f"model.hidden_sizes is {self.hidden_sizes}; use sizes of at least 1")
-        for name in ("embedding_size", "character_embedding_size", "character_size"):
-            if getattr(self, name) < 1:
-                raise UserError(f"model.{name} is {getattr(self, name)}; use at least 1")
+        check_choice("model.characters", self.characters, CHARACTERS)
+        check_choice("model.output", self.output, OUTPUTS)
+        check_least(1, "model", self, "character_embedding_size", "character_size")
         for name, (least, most) in _LIMITS.items():
             if not least <= getattr(self, name) <= most:
                 raise UserError(f"model.{name} is {getattr(self, name)}; use {least} to {most}")
-        for name in ("word", "embedding", "layer", "output"):
-            field = f"{name}_dropout_rate"
-            check_rate(f"model.{field}", getattr(self, field))
+        check_rates("model", self, "output_dropout_rate")
 
 
 class TaggerOutput(NamedTuple):
@@ -155,8 +128,9 @@ def decode(output: TaggerOutput, lengths: Array) -> tuple[Array, Array]:
     return tags, jnp.take_along_axis(probabilities, tags[:, :, None], axis=2)[:, :, 0]
 
 
-def _states(output: Any) -> Array:
-    """The states of the top layer of a language model, [B, T, H], from its `LMOutput`."""
+def _states(output: object) -> Array:
+    """The states of the top layer of a language model, [B, T, H]."""
+    assert isinstance(output, LMOutput)
     assert output.softmax is not None
     return output.softmax.hidden
 
@@ -217,8 +191,8 @@ class Tagger(nn.Module):
     def setup(self) -> None:
         """The embeddings, the recurrent layers, and the scores of the tags."""
         config = self.config
-        shape = (self.vocabulary_size, config.embedding_size)
-        self.embedding = self.param("embedding", uniform(config.init_scale), shape)
+        size = self.vocabulary_size
+        self.embedding = embedding_parameter(self, size, config.embedding_size, config.init_scale)
         if config.characters != "none":
             self.spelling = CharacterEncoder(
                 kind=config.characters,
@@ -230,16 +204,9 @@ class Tagger(nn.Module):
                 init_scale=config.init_scale,
                 forget_bias=config.forget_bias,
             )
-        self.stack = RecurrentStack(
-            cell=config.cell,
-            sizes=config.hidden_sizes,
-            bidirectional=config.bidirectional,
-            dropout_rate=config.layer_dropout_rate,
-            forget_bias=config.forget_bias,
-        )
-        width = config.hidden_sizes[-1] * (2 if config.bidirectional else 1)
+        self.stack = config.make_stack()
         zeros, init = nn.initializers.zeros, nn.initializers.glorot_uniform()
-        self.output_kernel = self.param("output_kernel", init, (width, self.num_tags))
+        self.output_kernel = self.param("output_kernel", init, (config.states_size, self.num_tags))
         self.output_bias = self.param("output_bias", zeros, (self.num_tags,))
         if config.output == "crf":
             self.start = self.param("start", zeros, (self.num_tags,))
@@ -268,10 +235,7 @@ class Tagger(nn.Module):
             deterministic: False to drop units, which needs a random key named "dropout".
         """
         config = self.config
-        if config.word_dropout_rate and not deterministic:
-            key = self.make_rng("dropout")
-            keep = jax.random.bernoulli(key, 1 - config.word_dropout_rate, words.shape)
-            words = jnp.where(keep, words, UNKNOWN_ID)
+        words = drop_words(self, words, config.word_dropout_rate, deterministic)
         inputs = self.embedding[words]
         if config.characters != "none":
             if spelled is None:

@@ -59,7 +59,7 @@ class Checkpoint:
         token_axes: of each parameter that has a row or a column a token, by its path with slashes,
             the vocabulary (one of `tokens`) and the axis.
         model: `model.apply({"params": params}, tokens)` gives logits and carry.
-        params: nested dict of arrays, on the default device.
+        params: nested dict of arrays, on the default device; empty before training.
         vocabulary: from text to token ids and back; of a translator that of its targets.
         name: as it was asked for: a released name or a path.
         directory: the step's directory, or the file; "" of a model that was not loaded.
@@ -72,7 +72,7 @@ class Checkpoint:
     token_axes: ClassVar[Mapping[str, tuple[str, int]]] = {}
 
     model: Any
-    params: Params
+    params: Params = dataclasses.field(default_factory=dict)
     vocabulary: Any
     name: str = "the model"
     directory: os.PathLike[str] | str = ""

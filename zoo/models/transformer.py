@@ -25,8 +25,8 @@ from zoo.types import PyTree
 Array = jax.Array
 
 
-class TransformerEncoder(nn.Module):
-    """Layers of self-attention over embeddings with positions.
+class _Layers(nn.Module):
+    """What encoder and decoder have in common.
 
     Attributes:
         size: H, the width of the embeddings too.
@@ -42,12 +42,20 @@ class TransformerEncoder(nn.Module):
     inner_size: int
     dropout_rate: float
 
-    def setup(self) -> None:
-        """The layers and the last normalisation."""
-        self.layer = [
-            TransformerLayer(self.size, self.num_heads, self.inner_size, self.dropout_rate)
+    def _layers(self, *, looks_at_source: bool) -> list[TransformerLayer]:
+        sizes = (self.size, self.num_heads, self.inner_size, self.dropout_rate)
+        return [
+            TransformerLayer(*sizes, looks_at_source=looks_at_source)
             for _ in range(self.num_layers)
         ]
+
+
+class TransformerEncoder(_Layers):
+    """Layers of self-attention over embeddings with positions."""
+
+    def setup(self) -> None:
+        """The layers and the last normalisation."""
+        self.layer = self._layers(looks_at_source=False)
         self.norm = nn.LayerNorm()
 
     def __call__(self, embedded: Array, lengths: Array, deterministic: bool = True) -> Encoded:
@@ -81,40 +89,21 @@ class CacheState(NamedTuple):
     num_read: Array
 
 
-class TransformerDecoder(nn.Module):
+class TransformerDecoder(_Layers):
     """Layers of attention to the target so far and to the source.
 
     Parameters: `layer_0`, ... (see `TransformerLayer`), `norm`, and where only z is looked at
     `vector_kernel` [H, H], whose product with z is added to every step.
 
     Attributes:
-        size: H, the width of the embeddings too.
-        num_layers: how many.
-        num_heads: heads of each attention.
-        inner_size: hidden units between two layers.
-        dropout_rate: see `TransformerLayer`.
         looks_at_states: False to look at z alone.
     """
 
-    size: int
-    num_layers: int
-    num_heads: int
-    inner_size: int
-    dropout_rate: float
     looks_at_states: bool
 
     def setup(self) -> None:
         """The layers and the last normalisation."""
-        self.layer = [
-            TransformerLayer(
-                self.size,
-                self.num_heads,
-                self.inner_size,
-                self.dropout_rate,
-                looks_at_source=self.looks_at_states,
-            )
-            for _ in range(self.num_layers)
-        ]
+        self.layer = self._layers(looks_at_source=self.looks_at_states)
         self.norm = nn.LayerNorm()
         if not self.looks_at_states:
             init = nn.initializers.glorot_uniform()

@@ -11,9 +11,7 @@ w_c = min(N / (2 n_c), 10).
 Axes: B rows, C labels, N training texts.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import flax.linen as nn
 import jax
@@ -28,7 +26,6 @@ from zoo.data.labels import Labels, labels_from_json
 from zoo.data.loading import LabeledTexts, load_labeled_corpus
 from zoo.data.tables import Columns, read_table
 from zoo.data.vocabulary import vocabulary_from_json
-from zoo.data.word_vectors import WordVectors
 from zoo.diagnostics.figures import confusion_figure
 from zoo.errors import UserError
 from zoo.evaluation.classification import (
@@ -49,9 +46,10 @@ from zoo.models.output import Model
 from zoo.models.registry import build
 from zoo.tasks.by_size import LENGTHS, MANY_LABELS, lengths, settings_of_texts
 from zoo.tasks.encoded_labeled import Split, encode_labeled_corpus
+from zoo.tasks.losses import mean_and_sums
 from zoo.tasks.own_corpus import note_other_text, own_data_config
 from zoo.tasks.settings import EvaluationConfig, TrainingConfig
-from zoo.tasks.task import Metrics, Objective, Request, Task
+from zoo.tasks.task import Loss, Objective, Request, Task, sections
 from zoo.tasks.word_vectors import frozen_vectors, start_from, starting_vectors
 from zoo.tasks.workload import Scores, Workload
 from zoo.types import Json, Params, PyTree
@@ -100,9 +98,7 @@ class ClassifierLoss(Objective):
     multiple: bool
     weights: tuple[float, ...]
 
-    def loss(
-        self, params: Params, carry: PyTree, batch: LabeledBatch, key: Array
-    ) -> tuple[Array, tuple[PyTree, Metrics]]:
+    def loss(self, params: Params, carry: PyTree, batch: LabeledBatch, key: Array) -> Loss:
         """Mean loss in nats per text; see `Objective.loss`."""
         output: ClassifierOutput = self.model.apply(
             {"params": params},
@@ -119,10 +115,7 @@ class ClassifierLoss(Objective):
             total = -(present + absent).sum()
         else:
             total = -(weights * targets * jax.nn.log_softmax(output.logits)).sum()
-        count = jnp.float32(len(batch.tokens))
-        num_tokens = batch.lengths.sum().astype(total.dtype)
-        metrics = {"loss_nats": total, "num_targets": count, "num_tokens": num_tokens}
-        return total / count, (carry, metrics)
+        return mean_and_sums(total, jnp.float32(len(batch.tokens)), batch.lengths.sum(), carry)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -132,14 +125,10 @@ class ClassifierWorkload(Workload):
     Attributes:
         trained: the classifier without parameters.
         validation: the validation split.
-        vectors: what the embeddings start from; None for nothing.
     """
-
-    criterion: ClassVar[str] = "error"
 
     trained: TrainedClassifier
     validation: Split
-    vectors: WordVectors | None
 
     def init_params(self, key: Array) -> PyTree:
         """Returns the parameters before training."""
@@ -162,11 +151,7 @@ class Classification(Task):
     """Classifiers of texts, with one label or several."""
 
     kind = CLASSIFIER
-    records: ClassVar[Mapping[str, type]] = {
-        "data": LabeledDataConfig,
-        "training": ClassifierTraining,
-        "evaluation": EvaluationConfig,
-    }
+    records = sections(LabeledDataConfig, ClassifierTraining, EvaluationConfig)
     flags = frozenset({"text", "picture"})
     open_fields = LENGTHS | frozenset(settings_of_texts(1000, 2))
 
@@ -187,7 +172,6 @@ class Classification(Task):
         data = config.get("data", {})
         return TrainedClassifier(
             model=build(config["model"], len(tokens), num_labels=len(labels)),
-            params={},
             vocabulary=tokens,
             config=config,
             progress=progress,
@@ -210,7 +194,7 @@ class Classification(Task):
         model = build(config.model.to_dict(), len(vocabulary), num_labels=len(labels))
         vectors = starting_vectors(config, vocabulary, np.concatenate(train.rows))
         return ClassifierWorkload(
-            trained=TrainedClassifier(model=model, params={}, vocabulary=vocabulary, labels=labels),
+            trained=TrainedClassifier(model=model, vocabulary=vocabulary, labels=labels),
             fingerprints=texts.fingerprints,
             objective=ClassifierLoss(
                 model, labels.multiple, _class_weights(labels, config.training.class_weights)

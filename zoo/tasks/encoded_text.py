@@ -1,6 +1,6 @@
 """A corpus as a language model takes it: its vocabulary, and its splits as streams of tokens."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from zoo.data.loading import open_corpus
 from zoo.data.token_file import TokenFile, encode_to_file, pieces_of
 from zoo.data.vocabulary import Vocabulary, build_vocabulary, encode_lines
 from zoo.decoding.generation import generate
+from zoo.evaluation.modes import Mode
 from zoo.evaluation.perplexity import score_tokens
 from zoo.models.trained import TrainedModel
 from zoo.tasks.summary import describe_tokens
@@ -32,14 +33,17 @@ class EncodedText(NamedTuple):
     num_characters: int
     fingerprints: dict[str, str]
 
-    def score(self, trained: TrainedModel, **options: Any) -> dict[str, float]:
-        """What a model scores on the validation split; options as in `score_tokens`."""
+    def score(
+        self, trained: TrainedModel, *, mode: Mode = "stream", num_streams: int = 1
+    ) -> dict[str, float]:
+        """What a model scores on the validation split; arguments as in `score_tokens`."""
         score = score_tokens(
             trained.model,
             trained.params,
             self.validation,
             num_characters=self.num_characters,
-            **options,
+            mode=mode,
+            num_streams=num_streams,
         )
         return {
             "nats_per_token": score.nats_per_token,

@@ -3,7 +3,6 @@
 loss = -(1/N) sum_n log p(target_n | tokens before it)     nats per token, over N real tokens
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
+from zoo.checks import check_least
 from zoo.data.batching import Batch, SeededBatches, SentenceBatches
 from zoo.data.config import DataConfig
 from zoo.data.loading import open_corpus
@@ -20,14 +20,13 @@ from zoo.data.streams import StreamBatches
 from zoo.data.text_reading import read_text
 from zoo.data.token_file import TokenFile
 from zoo.data.vocabulary import vocabulary_from_json
-from zoo.data.word_vectors import WordVectors
 from zoo.diagnostics.figures import gradient_figure
 from zoo.diagnostics.gradient_flow import cut_rows, gradient_flow
 from zoo.errors import UserError
 from zoo.evaluation.comparing import Measure, TextStatistics, bits_ratio, exp_ratio
 from zoo.evaluation.interpolation import Mixture
 from zoo.evaluation.line_scores import line_scores
-from zoo.evaluation.modes import MODES
+from zoo.evaluation.modes import MODES, Mode
 from zoo.evaluation.perplexity import Score, evaluate, text_lines, warn_of_unknown
 from zoo.layers.masks import real_steps
 from zoo.models.output import LMOutput, Model
@@ -40,7 +39,7 @@ from zoo.tasks.encoded_text import EncodedText, describe, encode_corpus, sample
 from zoo.tasks.losses import output_losses
 from zoo.tasks.own_corpus import corpus_lines
 from zoo.tasks.settings import EvaluationConfig, TrainingConfig
-from zoo.tasks.task import Metrics, Objective, Request, Task
+from zoo.tasks.task import Loss, Objective, Request, Task, sections
 from zoo.tasks.word_vectors import frozen_vectors, start_from, starting_vectors
 from zoo.tasks.workload import CountingWorkload, Scores, Workload
 from zoo.types import Json, Params, PyTree
@@ -76,16 +75,14 @@ class LanguageModelEvaluation(EvaluationConfig):
         sample_tokens: length of the sample that is shown at the end, in tokens; 0 for none.
     """
 
-    mode: str = "stream"
+    mode: Mode = "stream"
     num_streams: int = 1
     sample_tokens: int = 200
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.num_streams < 1:
-            raise UserError(f"evaluation.num_streams is {self.num_streams}; use at least 1")
-        if self.sample_tokens < 0:
-            raise UserError(f"evaluation.sample_tokens is {self.sample_tokens}; use 0 or more")
+        check_least(1, "evaluation", self, "num_streams")
+        check_least(0, "evaluation", self, "sample_tokens")
         if self.mode not in MODES:
             raise UserError(f"evaluation.mode is {self.mode!r}; use {' or '.join(MODES)}")
 
@@ -110,9 +107,7 @@ class LanguageModelLoss(Objective):
     has_padding: bool = False
     usual_length: int = 0
 
-    def loss(
-        self, params: Params, carry: PyTree, batch: Batch, key: Array
-    ) -> tuple[Array, tuple[PyTree, Metrics]]:
+    def loss(self, params: Params, carry: PyTree, batch: Batch, key: Array) -> Loss:
         """Mean loss in nats per real token; see `Objective.loss`.
 
         The model's own penalty, see `LMOutput`, is in the mean, and not in the sums. The rows that
@@ -153,14 +148,12 @@ class LanguageModelWorkload(Workload):
 
     Attributes:
         text: the corpus.
-        vectors: what the embeddings start from; None for nothing.
         evaluation: how it is scored.
     """
 
     criterion: ClassVar[str] = "nats_per_token"
 
     text: EncodedText
-    vectors: WordVectors | None
     evaluation: LanguageModelEvaluation
 
     def init_params(self, key: Array) -> PyTree:
@@ -201,11 +194,7 @@ class LanguageModeling(Task):
     """Neural language models: recurrent and feed-forward ones."""
 
     kind = LANGUAGE_MODEL
-    records: ClassVar[Mapping[str, type]] = {
-        "data": DataConfig,
-        "training": LanguageModelTraining,
-        "evaluation": LanguageModelEvaluation,
-    }
+    records = sections(DataConfig, LanguageModelTraining, LanguageModelEvaluation)
     flags = frozenset({"text", "mode", "dynamic", "cache"})
     open_fields = LENGTHS
 
@@ -226,7 +215,6 @@ class LanguageModeling(Task):
         tokens = vocabulary_from_json(vocabulary)
         return TrainedLanguageModel(
             model=build(config["model"], len(tokens)),
-            params={},
             vocabulary=tokens,
             config=config,
             progress=progress,
@@ -243,7 +231,7 @@ class LanguageModeling(Task):
         model = build(config.model.to_dict(), len(text.vocabulary))
         vectors = starting_vectors(config, text.vocabulary, text.train)
         return LanguageModelWorkload(
-            trained=TrainedLanguageModel(model=model, params={}, vocabulary=text.vocabulary),
+            trained=TrainedLanguageModel(model=model, vocabulary=text.vocabulary),
             fingerprints=text.fingerprints,
             objective=LanguageModelLoss(
                 model,

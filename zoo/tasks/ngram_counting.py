@@ -1,12 +1,11 @@
 """Counting n-grams: the one pass over the training text that makes an n-gram model."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from ml_collections import ConfigDict
 
+from zoo.checks import check_least
 from zoo.data.config import TextConfig
 from zoo.errors import WRONG_FORM, UserError
 from zoo.models import kneser_ney, maximum_likelihood
@@ -16,6 +15,7 @@ from zoo.models.registry import build
 from zoo.models.trained import TrainedLanguageModel
 from zoo.tasks.encoded_text import EncodedText, describe, encode_corpus, sample
 from zoo.tasks.language_modeling import LanguageModeling
+from zoo.tasks.task import sections
 from zoo.tasks.workload import CountingWorkload, Scores
 from zoo.types import PyTree
 
@@ -53,8 +53,7 @@ class CountingEvaluation:
     report: bool = True
 
     def __post_init__(self) -> None:
-        if self.sample_tokens < 0:
-            raise UserError(f"evaluation.sample_tokens is {self.sample_tokens}; use 0 or more")
+        check_least(0, "evaluation", self, "sample_tokens")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -94,11 +93,7 @@ class NGramWorkload(CountingWorkload):
 class NGramCounting(LanguageModeling):
     """Language models of n-grams, which are used and measured as any language model is."""
 
-    records: ClassVar[Mapping[str, type]] = {
-        "data": TextConfig,
-        "training": CountingConfig,
-        "evaluation": CountingEvaluation,
-    }
+    records = sections(TextConfig, CountingConfig, CountingEvaluation)
     takes_steps = False
     open_fields = frozenset()
     has_infinite_params = True
@@ -121,7 +116,7 @@ class NGramCounting(LanguageModeling):
         text = encode_corpus(TextConfig(**config.data))
         model = build(config.model.to_dict(), len(text.vocabulary))
         return NGramWorkload(
-            trained=TrainedLanguageModel(model=model, params={}, vocabulary=text.vocabulary),
+            trained=TrainedLanguageModel(model=model, vocabulary=text.vocabulary),
             fingerprints=text.fingerprints,
             text=text,
             sample_tokens=config.evaluation.sample_tokens,

@@ -7,16 +7,19 @@ are cut) is used; where files lie is told by the user alone, with --data_directo
 import dataclasses
 import shlex
 import warnings
-from typing import Any
+from typing import TypeVar
 
+from zoo.data.config import SharedDataConfig
 from zoo.errors import UserError
 from zoo.models.trained import Checkpoint
+
+Record = TypeVar("Record", bound=SharedDataConfig)
 
 # Fields of a data section that name a place on the machine, or say what to do with one.
 _PLACES = ("directory", "cache_directory", "word_vectors", "keep_word_vectors")
 
 
-def own_data_config(checkpoint: Checkpoint, record: type, directory: str | None) -> Any:
+def own_data_config(checkpoint: Checkpoint, record: type[Record], directory: str | None) -> Record:
     """Returns the data section of a checkpoint, with the user's directory instead of its own.
 
     Args:
@@ -50,7 +53,7 @@ def own_data_config(checkpoint: Checkpoint, record: type, directory: str | None)
     return config
 
 
-def _check_kinds(name: str, config: Any, defaults: object) -> None:
+def _check_kinds(name: str, config: SharedDataConfig, defaults: SharedDataConfig) -> None:
     """Raises UserError for a field whose value is of another kind than its default."""
     for field in dataclasses.fields(config):
         value, default = getattr(config, field.name), getattr(defaults, field.name)

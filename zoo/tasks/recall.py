@@ -14,7 +14,7 @@ import numpy as np
 
 from zoo.layers.cross_entropy import token_losses
 from zoo.models.output import LMOutput, Model
-from zoo.tasks.task import Metrics, Objective
+from zoo.tasks.task import Loss, Objective
 from zoo.types import Params, PyTree
 
 Array = jax.Array
@@ -73,9 +73,7 @@ class Recall(Objective):
 
     model: Model
 
-    def loss(
-        self, params: Params, carry: PyTree, batch: RecallBatch, key: Array
-    ) -> tuple[Array, tuple[PyTree, Metrics]]:
+    def loss(self, params: Params, carry: PyTree, batch: RecallBatch, key: Array) -> Loss:
         """Mean loss in nats, the carry as it was, and sums: loss, right answers and sequences."""
         del key
         output: LMOutput = self.model.apply({"params": params}, batch.inputs)

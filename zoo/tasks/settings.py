@@ -2,16 +2,10 @@
 
 from dataclasses import dataclass
 
+from zoo.checks import check_choice, check_least
 from zoo.errors import UserError
 
 AVERAGING_STARTS = ("never", "first_step", "stall")
-_AT_LEAST_ONE = (
-    "num_seeds",
-    "num_microbatches",
-    "steps_per_call",
-    "log_every_steps",
-    "averaging_patience",
-)
 
 
 def _check_length(section: str, steps: tuple[str, int], epochs: tuple[str, float]) -> None:
@@ -81,9 +75,8 @@ class TrainingConfig:
     wandb: bool = False
 
     def __post_init__(self) -> None:
-        for name in _AT_LEAST_ONE:
-            if getattr(self, name) < 1:
-                raise UserError(f"training.{name} is {getattr(self, name)}; use at least 1")
+        counts = ("num_seeds", "num_microbatches", "steps_per_call", "log_every_steps")
+        check_least(1, "training", self, *counts, "averaging_patience")
         _check_length("training", ("num_steps", self.num_steps), ("num_epochs", self.num_epochs))
         _check_length(
             "training",
@@ -93,11 +86,7 @@ class TrainingConfig:
         if not 0 <= self.seed <= 2**32 - self.num_seeds:
             raise UserError(f"training.seed is {self.seed}; use 0 to {2**32 - self.num_seeds}")
         self._check_members()
-        if self.averaging not in AVERAGING_STARTS:
-            raise UserError(
-                f"training.averaging is {self.averaging!r}; "
-                f"choose one of {', '.join(AVERAGING_STARTS)}"
-            )
+        check_choice("training.averaging", self.averaging, AVERAGING_STARTS)
         if not 0 <= self.averaging_decay <= 1:
             raise UserError(
                 f"training.averaging_decay is {self.averaging_decay}; use 0 to 1, such as 0.999"
@@ -142,5 +131,4 @@ class EvaluationConfig:
         _check_length(
             "evaluation", ("every_steps", self.every_steps), ("every_epochs", self.every_epochs)
         )
-        if self.patience < 0:
-            raise UserError(f"evaluation.patience is {self.patience}; use 0 or more")
+        check_least(0, "evaluation", self, "patience")

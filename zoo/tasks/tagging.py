@@ -8,11 +8,9 @@ Both are exact negative log-likelihoods of whole sentences, in nats per word.
 Axes: B rows, T time; N words of a batch.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -24,8 +22,7 @@ from zoo.data.fingerprints import of_tagged
 from zoo.data.loading import load_tagged_corpus
 from zoo.data.tag_schemes import OUTSIDE, check_scheme
 from zoo.data.tagged_batching import TaggedBatch, TaggedBatches, encode_tags
-from zoo.data.vocabulary import Vocabulary, vocabulary_from_json
-from zoo.data.word_vectors import WordVectors
+from zoo.data.vocabulary import vocabulary_from_json
 from zoo.diagnostics.tagging_figures import tagging_figures
 from zoo.errors import UserError
 from zoo.evaluation.tagger import TAGGER, Reader, TrainedTagger, predict
@@ -49,9 +46,10 @@ from zoo.tasks.frozen_language_models import (
     load_frozen,
     readers_from_json,
 )
+from zoo.tasks.losses import mean_and_sums
 from zoo.tasks.own_corpus import note_other_text, own_data_config
 from zoo.tasks.settings import EvaluationConfig, TrainingConfig
-from zoo.tasks.task import Metrics, Objective, Request, Task
+from zoo.tasks.task import Loss, Objective, Request, Task, sections
 from zoo.tasks.word_vectors import frozen_vectors, start_from, starting_vectors
 from zoo.tasks.workload import Scores, Workload
 from zoo.types import Json, Params, PyTree
@@ -81,9 +79,7 @@ class TaggerLoss(Objective):
 
     model: Model
 
-    def loss(
-        self, params: Params, carry: PyTree, batch: TaggedBatch, key: Array
-    ) -> tuple[Array, tuple[PyTree, Metrics]]:
+    def loss(self, params: Params, carry: PyTree, batch: TaggedBatch, key: Array) -> Loss:
         """Mean loss in nats per word; see `Objective.loss`."""
         output: TaggerOutput = self.model.apply(
             {"params": params},
@@ -101,9 +97,7 @@ class TaggerLoss(Objective):
             total = jnp.where(real, token_losses(output.scores, tags), 0).sum()
         else:
             total = -log_likelihood(output.scores, output.transitions, tags, lengths).sum()
-        count = lengths.sum().astype(total.dtype)
-        metrics = {"loss_nats": total, "num_targets": count, "num_tokens": count}
-        return total / count, (carry, metrics)
+        return mean_and_sums(total, lengths.sum(), lengths.sum(), carry)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -113,15 +107,11 @@ class TaggerWorkload(Workload):
     Attributes:
         trained: the tagger without parameters.
         validation: the validation split.
-        vectors: what the embeddings start from; None for nothing.
         language_models: the frozen ones that it reads with.
     """
 
-    criterion: ClassVar[str] = "error"
-
     trained: TrainedTagger
     validation: Sequence[Tagged]
-    vectors: WordVectors | None
     language_models: FrozenModels
 
     def init_params(self, key: Array) -> PyTree:
@@ -152,11 +142,7 @@ class Tagging(Task):
     """Taggers of the words of sentences."""
 
     kind = TAGGER
-    records: ClassVar[Mapping[str, type]] = {
-        "data": TaggedDataConfig,
-        "training": TaggerTraining,
-        "evaluation": EvaluationConfig,
-    }
+    records = sections(TaggedDataConfig, TaggerTraining, EvaluationConfig)
     flags = frozenset({"text"})
 
     def open(self, config: Json, vocabulary: Json, progress: Json) -> TrainedTagger:
@@ -170,9 +156,8 @@ class Tagging(Task):
         characters = None if spelled is None else vocabulary_from_json(spelled)
         readers = readers_from_json(vocabulary.get("language_models", []))
         data = config.get("data", {})
-        return TrainedTagger(
-            model=_build(config["model"], words, characters, tags, scheme, readers),
-            params={},
+        trained = TrainedTagger(
+            model=None,
             vocabulary=words,
             config=config,
             progress=progress,
@@ -184,6 +169,7 @@ class Tagging(Task):
             corpus=str(data.get("corpus", "")),
             readers=readers,
         )
+        return _with_model(trained, config["model"])
 
     def init(self, model: Tagger, key: Array) -> PyTree:
         """Returns a model's parameters before training."""
@@ -244,19 +230,10 @@ def _untrained(
     config: ConfigDict, data: TaggedDataConfig, texts: TaggedTexts, readers: tuple[Reader, ...]
 ) -> TrainedTagger:
     """The tagger of a corpus before training."""
-    characters = None if config.model.characters == "none" else texts.characters
-    return TrainedTagger(
-        model=_build(
-            config.model.to_dict(),
-            texts.vocabulary,
-            characters,
-            texts.tags,
-            texts.scheme,
-            readers,
-        ),
-        params={},
+    trained = TrainedTagger(
+        model=None,
         vocabulary=texts.vocabulary,
-        characters=characters,
+        characters=None if config.model.characters == "none" else texts.characters,
         tags=texts.tags,
         scheme=texts.scheme,
         num_trained_words=texts.num_trained_words,
@@ -264,25 +241,21 @@ def _untrained(
         corpus=data.corpus,
         readers=readers,
     )
+    return _with_model(trained, config.model.to_dict())
 
 
-def _build(
-    settings: Json,
-    words: Vocabulary,
-    characters: Vocabulary | None,
-    tags: tuple[str, ...],
-    scheme: str,
-    readers: tuple[Reader, ...],
-) -> nn.Module:
-    """The model of a section `model` over these vocabularies and tags."""
-    return build(
+def _with_model(trained: TrainedTagger, settings: Json) -> TrainedTagger:
+    """A tagger with the model of a section `model` over its vocabularies and tags."""
+    characters = trained.characters
+    model = build(
         settings,
-        len(words),
-        num_tags=len(tags),
+        len(trained.vocabulary),
+        num_tags=len(trained.tags),
         num_characters=0 if characters is None else len(characters),
-        allowed=allowed_transitions(tags, scheme),
-        language_models=build_readers(readers),
+        allowed=allowed_transitions(trained.tags, trained.scheme),
+        language_models=build_readers(trained.readers),
     )
+    return replace(trained, model=model)
 
 
 def score(trained: TrainedTagger, sentences: Sequence[Tagged]) -> TaggingScores:

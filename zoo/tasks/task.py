@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Array = jax.Array
 
 Metrics = dict[str, "jax.Array"]
+Loss = tuple["jax.Array", tuple[PyTree, Metrics]]  # see `Objective.loss`
 
 
 class Objective(Protocol):
@@ -33,9 +34,7 @@ class Objective(Protocol):
     It is hashable, since it is part of the compiled program.
     """
 
-    def loss(
-        self, params: PyTree, carry: PyTree, batch: PyTree, key: "Array"
-    ) -> "tuple[Array, tuple[PyTree, Metrics]]":
+    def loss(self, params: PyTree, carry: PyTree, batch: PyTree, key: "Array") -> Loss:
         """Returns the scalar to minimise, the carry for the next batch, and metrics that are sums.
 
         The scalar is a mean over metrics["num_targets"] targets.
@@ -80,6 +79,11 @@ class Measured(Protocol):
 
     def to_json(self) -> Json:
         """The scores by name, as plain JSON."""
+
+
+def sections(data: type, training: type, evaluation: type) -> Mapping[str, type]:
+    """Returns the records of a task's sections, for `Task.records`."""
+    return {"data": data, "training": training, "evaluation": evaluation}
 
 
 class Task(ABC):

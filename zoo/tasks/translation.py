@@ -11,15 +11,15 @@ once, so the model's own words follow true ones (Duckworth et al. 2019).
 Axes: B rows, T target steps, V target vocabulary.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
+from zoo.checks import check_least, check_rates
 from zoo.data.config import ParallelDataConfig
 from zoo.data.corpora.parallel_text import side_by_side
 from zoo.data.fingerprints import of_pairs
@@ -34,7 +34,6 @@ from zoo.errors import UserError
 from zoo.evaluation.bleu import bleu_of_sums, count_ngrams, import_sacrebleu
 from zoo.evaluation.comparing import Measure, TextStatistics
 from zoo.evaluation.translating import TranslationScore, evaluate_translator
-from zoo.layers.dropout import check_rate
 from zoo.layers.masks import real_steps
 from zoo.models.encoder_decoder import scale_bilinear_kernel
 from zoo.models.output import Model
@@ -49,7 +48,7 @@ from zoo.tasks.losses import output_losses
 from zoo.tasks.own_corpus import note_other_text, own_data_config
 from zoo.tasks.settings import EvaluationConfig, TrainingConfig
 from zoo.tasks.summary import describe_rows, describe_tokens
-from zoo.tasks.task import Metrics, Objective, Request, Task
+from zoo.tasks.task import Loss, Objective, Request, Task, sections
 from zoo.tasks.workload import Scores, Workload
 from zoo.types import Json, Params, PyTree
 
@@ -72,8 +71,7 @@ class TranslatorTraining(TrainingConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("label_smoothing", "scheduled_sampling_rate"):
-            check_rate(f"training.{name}", getattr(self, name))
+        check_rates("training", self, "label_smoothing", "scheduled_sampling_rate")
 
 
 @dataclass(frozen=True)
@@ -88,8 +86,7 @@ class TranslatorEvaluation(EvaluationConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.beam_size < 1:
-            raise UserError(f"evaluation.beam_size is {self.beam_size}; use at least 1")
+        check_least(1, "evaluation", self, "beam_size")
 
 
 @dataclass(frozen=True)
@@ -106,9 +103,7 @@ class TranslatorLoss(Objective):
     label_smoothing: float = 0.0
     scheduled_sampling_rate: float = 0.0
 
-    def loss(
-        self, params: Params, carry: PyTree, batch: ParallelBatch, key: Array
-    ) -> tuple[Array, tuple[PyTree, Metrics]]:
+    def loss(self, params: Params, carry: PyTree, batch: ParallelBatch, key: Array) -> Loss:
         """Mean loss in nats per real target token; see `Objective.loss`."""
         dropout_key, sampling_key = jax.random.split(key)
         inputs = jnp.asarray(batch.inputs)
@@ -151,8 +146,6 @@ class TranslatorWorkload(Workload):
         beam_size: of the search for translations.
     """
 
-    criterion: ClassVar[str] = "error"
-
     trained: TrainedTranslator
     validation: ParallelTexts
     beam_size: int
@@ -189,11 +182,7 @@ class Translating(Task):
     """Encoder-decoders, from one language to another."""
 
     kind = TRANSLATOR
-    records: ClassVar[Mapping[str, type]] = {
-        "data": ParallelDataConfig,
-        "training": TranslatorTraining,
-        "evaluation": TranslatorEvaluation,
-    }
+    records = sections(ParallelDataConfig, TranslatorTraining, TranslatorEvaluation)
     flags = frozenset({"source", "target", "beam_size"})
     open_fields = LENGTHS | frozenset(settings_of_pairs(1000))
 
@@ -211,7 +200,6 @@ class Translating(Task):
         target = vocabulary_from_json(vocabulary["target"])
         return TrainedTranslator(
             model=build(config["model"], len(target), source_vocabulary_size=len(source)),
-            params={},
             vocabulary=target,
             config=config,
             progress=progress,
@@ -245,7 +233,6 @@ class Translating(Task):
         return TranslatorWorkload(
             trained=TrainedTranslator(
                 model=model,
-                params={},
                 vocabulary=target,
                 source_vocabulary=source,
                 lowercase=data.lowercase,

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from zoo.data.batching import Batches
+from zoo.data.word_vectors import WordVectors
 from zoo.models.trained import Checkpoint
 from zoo.tasks.task import Objective
 from zoo.types import Json, PyTree
@@ -60,9 +61,10 @@ class Workload(_OnACorpus):
             broadcast to it; None for none.
         summary: the corpus in figures, a line each, told before training starts.
         notes: what a user should know beside it, a line each.
+        vectors: what the embeddings start from; None for nothing.
     """
 
-    criterion: ClassVar[str]
+    criterion: ClassVar[str] = "error"
 
     objective: Objective
     batches: Batches
@@ -70,6 +72,7 @@ class Workload(_OnACorpus):
     frozen: Mapping[str, np.ndarray] | None = None
     summary: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    vectors: WordVectors | None = None
 
     @abstractmethod
     def init_params(self, key: jax.Array) -> PyTree:

@@ -18,6 +18,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from zoo.checks import check_least
 from zoo.errors import UserError
 from zoo.types import Params, PyTree
 
@@ -43,8 +44,7 @@ class MeshConfig:
     def __post_init__(self) -> None:
         if self.data < 0:
             raise UserError(f"mesh.data is {self.data}; use at least 1, or 0: as many as there are")
-        if self.model < 1:
-            raise UserError(f"mesh.model is {self.model}; use at least 1")
+        check_least(1, "mesh", self, "model")
 
 
 def make_mesh(config: MeshConfig, num_rows: int) -> Mesh:

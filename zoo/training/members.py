@@ -25,13 +25,13 @@ from ml_collections import ConfigDict
 from zoo.data.batching import Batches, SeededBatches
 from zoo.special_tokens import END_ID
 from zoo.tasks.settings import TrainingConfig
-from zoo.tasks.task import Objective
+from zoo.tasks.task import Loss, Objective
 from zoo.tasks.workload import Scores, Workload
 from zoo.training import hosts
 from zoo.training.config import section
 from zoo.training.places import RunPlace
 from zoo.training.run import Progress, Run
-from zoo.training.state import Array, Metrics, TrainState
+from zoo.training.state import Array, TrainState
 from zoo.types import Json, Params, PyTree
 
 
@@ -76,9 +76,7 @@ class SumOfLosses(Objective):
 
     one: Objective
 
-    def loss(
-        self, params: PyTree, carry: PyTree, batch: PyTree, key: Array
-    ) -> tuple[Array, tuple[PyTree, Metrics]]:
+    def loss(self, params: PyTree, carry: PyTree, batch: PyTree, key: Array) -> Loss:
         """The sum of the losses, the carries, and the sums of the metrics."""
         losses, (carry, metrics) = jax.vmap(self.one.loss)(params, carry, batch, key)
         return losses.sum(), (carry, {name: values.sum() for name, values in metrics.items()})

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from zoo.checks import check_choice, check_least, check_rates
 from zoo.errors import UserError
 from zoo.types import Params, PyTree
 
@@ -56,20 +57,14 @@ class OptimizerConfig:
     decay_patience: int = 1
 
     def __post_init__(self) -> None:
-        if self.name not in NAMES:
-            raise UserError(f"optimizer.name is {self.name!r}; choose one of {', '.join(NAMES)}")
-        if self.schedule not in SCHEDULES:
-            choices = ", ".join(SCHEDULES)
-            raise UserError(f"optimizer.schedule is {self.schedule!r}; choose one of {choices}")
+        check_choice("optimizer.name", self.name, NAMES)
+        check_choice("optimizer.schedule", self.schedule, SCHEDULES)
         for name in ("learning_rate", "decay_factor", "decay_every_steps", "decay_patience"):
             if not 0 < getattr(self, name) < math.inf:
                 raise UserError(f"optimizer.{name} is {getattr(self, name)}; use more than 0")
-        for name in ("clip_norm", "weight_decay", "warmup_steps", "decay_start_steps"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise UserError(f"optimizer.{name} is {getattr(self, name)}; use 0 or more")
-        for name in ("momentum", "second_moment_decay"):
-            if not 0 <= getattr(self, name) < 1:
-                raise UserError(f"optimizer.{name} is {getattr(self, name)}; use 0 to below 1")
+        positive = ("clip_norm", "weight_decay", "warmup_steps", "decay_start_steps")
+        check_least(0, "optimizer", self, *positive)
+        check_rates("optimizer", self, "momentum", "second_moment_decay")
 
 
 def make_schedule(config: OptimizerConfig, num_steps: int) -> optax.Schedule:
