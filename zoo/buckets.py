@@ -11,9 +11,8 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from zoo.errors import UserError
 
@@ -133,7 +132,7 @@ def _login(address: str) -> str:
     return f", such as from: {command}" if command else ""
 
 
-def _version(about: dict[str, Any]) -> str:
+def _version(about: Mapping[str, object]) -> str:
     """What changes when an object is written again, as far as its bucket tells."""
     names = ("size", "etag", "ETag", "md5Hash", "crc32c", "mtime", "LastModified", "created")
     return " ".join(str(about[name]) for name in names if name in about)

@@ -3,10 +3,10 @@
 import argparse
 import os
 from pathlib import Path
-from typing import Any
 
 from zoo.errors import UserError
 from zoo.serve.service.settings import ServiceSettings
+from zoo.types import Json
 
 TOKEN_VARIABLE = "ZOO_SERVE_TOKEN"
 _MOST_TOKEN_BYTES = 4096
@@ -72,7 +72,7 @@ def read_service_flags(arguments: argparse.Namespace) -> ServiceSettings | None:
         UserError: a value is out of its bounds, or a flag of the service is given without --api.
     """
     names = (*_WHOLE, *_REAL, "beam_sizes")
-    given: dict[str, Any] = {name: getattr(arguments, name) for name in names}
+    given: Json = {name: getattr(arguments, name) for name in names}
     given = {name: value for name, value in given.items() if value is not None}
     if not arguments.api:
         more = [name for name in ("allow_host", "token_file") if getattr(arguments, name)]

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from zoo.data.config import (
     TextConfig,
 )
 from zoo.data.corpora import TFDS_PREFIX, Corpus, find_corpus
-from zoo.data.examples import Alignment, Labeled, Pair, Tagged, Text
+from zoo.data.examples import Alignment, Example, Labeled, Pair, Tagged, Text
 from zoo.data.files import Files, download, find_files, fingerprint
 from zoo.data.prepared import open_cached
 from zoo.data.splits import SPLITS, WHOLE, check_fractions, draw_missing, split_lines
@@ -228,7 +228,7 @@ class _FileLines:
         return read_lines(self.path)
 
 
-def _blocks(corpus: str, split: str, examples: Iterable[Any]) -> Iterator[str]:
+def _blocks(corpus: str, split: str, examples: Iterable[Example]) -> Iterator[str]:
     """Yields the blocks of a split in JSON.
 
     Raises:

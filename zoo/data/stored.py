@@ -110,7 +110,7 @@ def unpack_block(record: dict[str, str], gives: type) -> list[Example]:
     return examples if gives is Text else [gives(*map(_as_tuple, row)) for row in examples]
 
 
-def _as_tuple(value: Any) -> Any:
+def _as_tuple(value: object) -> object:
     return tuple(map(_as_tuple, value)) if isinstance(value, list) else value
 
 
@@ -137,5 +137,5 @@ def read_records(source: Sequence[Json], numbers: Iterable[int]) -> Iterator[Jso
             yield {name: _decode(value) for name, value in record.items()}
 
 
-def _decode(value: Any) -> Any:
+def _decode(value: object) -> object:
     return value.decode("utf-8") if isinstance(value, bytes) else value

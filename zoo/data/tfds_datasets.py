@@ -137,7 +137,7 @@ def read_tagged(config: TaggedDataConfig) -> dict[str, Stored]:
     }
 
 
-def _plain(text: Any) -> str:
+def _plain(text: str | bytes) -> str:
     """Returns a text, which may still be bytes if it was nested, on one line."""
     return " ".join((text.decode("utf-8") if isinstance(text, bytes) else text).split("\n")).strip()
 
@@ -202,7 +202,7 @@ def _refuse_foreign_classes(dataset: Path) -> None:
             )
 
 
-def _named_classes(record: Any) -> Iterator[Any]:
+def _named_classes(record: object) -> Iterator[object]:
     """Every class that a features.json names, at any depth."""
     if isinstance(record, list):
         for element in record:

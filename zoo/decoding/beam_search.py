@@ -10,7 +10,7 @@ Axes: B sources, K hypotheses of a source, T target steps, S source steps, V tar
 """
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +20,9 @@ from zoo.decoding.sampling import forbid_special, sample
 from zoo.models.output import Model
 from zoo.special_tokens import END_ID, START_ID
 from zoo.types import Params, PyTree
+
+if TYPE_CHECKING:
+    from zoo.models.encoder_decoder import EncoderDecoder
 
 Array = jax.Array
 
@@ -218,7 +221,7 @@ def _begin(
 ) -> tuple[PyTree, PyTree]:
     """The sources encoded, as the decoder's memory and first state."""
 
-    def both(module: Any) -> tuple[PyTree, PyTree]:
+    def both(module: "EncoderDecoder") -> tuple[PyTree, PyTree]:
         return module.begin(module.encode(sources, source_lengths), room)
 
     return model.apply({"params": params}, method=both)

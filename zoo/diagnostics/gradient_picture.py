@@ -1,8 +1,8 @@
 """The picture of vanishing gradients: norms of dL_T/dh_t against the distance T - t."""
 
 import os
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -65,10 +65,10 @@ def _draw_flow(axis: "Axes", name: str, flow: GradientFlow, index: int) -> None:
         )
 
 
-def _legend(axes: Any) -> None:
+def _legend(axes: Sequence["Axes"]) -> None:
     """One for all panels, beside the last of them, where it covers nothing."""
     lines = [line for axis in axes for line in axis.get_legend_handles_labels()[0]]
-    by_name = {line.get_label(): line for line in lines}
+    by_name = {str(line.get_label()): line for line in lines}
     axes[-1].legend(
         by_name.values(),
         by_name.keys(),

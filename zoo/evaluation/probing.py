@@ -21,7 +21,7 @@ from zoo.data.labeled_batching import encode_texts
 from zoo.data.vocabulary import Vocabulary, encode_lines
 from zoo.decoding.translation import MAX_SOURCE_TOKENS, TRANSLATOR, TrainedTranslator
 from zoo.errors import UserError
-from zoo.evaluation.classifying import CLASSIFIER
+from zoo.evaluation.classifying import CLASSIFIER, TrainedClassifier
 from zoo.evaluation.modes import MODES, Mode
 from zoo.evaluation.perplexity import text_lines
 from zoo.given import given_texts
@@ -94,18 +94,18 @@ def states(checkpoint: ModelOrName, text: str, *, mode: Mode = "stream") -> Stat
     return States(tuple(names.tokens[token] for token in tokens), _in_order(layers))
 
 
-def _read_text(trained: Any, text: str) -> tuple[Vocabulary, list[int]]:
+def _read_text(trained: Checkpoint, text: str) -> tuple[Vocabulary, list[int]]:
     """The inputs of a language model."""
     tokens = encode_lines(trained.vocabulary, text_lines(text))
     return trained.vocabulary, shift_targets(tokens).tolist()
 
 
-def _read_labeled(trained: Any, text: str) -> tuple[Vocabulary, list[int]]:
+def _read_labeled(trained: TrainedClassifier, text: str) -> tuple[Vocabulary, list[int]]:
     (row,) = encode_texts(trained.vocabulary, [text], trained.max_tokens, trained.cut)
     return trained.vocabulary, row.tolist()
 
 
-def _read_source(trained: Any, text: str) -> tuple[Vocabulary, list[int]]:
+def _read_source(trained: TrainedTranslator, text: str) -> tuple[Vocabulary, list[int]]:
     line = " ".join((text.lower() if trained.lowercase else text).split())
     (row,) = encode_texts(trained.source_vocabulary, [line], MAX_SOURCE_TOKENS)
     return trained.source_vocabulary, row.tolist()

@@ -31,7 +31,7 @@ import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import TextIO
 
 import numpy as np
 
@@ -102,7 +102,7 @@ def _lines(params: Params, tokens: list[str]) -> Iterator[str]:
     yield "\n\\end\\\n"
 
 
-def _open(path: Path, *, compressed: bool) -> IO[Any]:
+def _open(path: Path, *, compressed: bool) -> TextIO:
     """A text file to write to."""
     if compressed:
         return gzip.open(path, "wt", compresslevel=6, encoding="utf-8", newline="\n")

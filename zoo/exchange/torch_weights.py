@@ -13,7 +13,6 @@ Axes: D input features, H units, G gates.
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -67,7 +66,7 @@ def stack_from_torch(state: Mapping[str, object], prefix: str = "") -> dict[str,
     return params
 
 
-def _parts_of_name(name: str, prefix: str) -> tuple[str | Any, ...]:
+def _parts_of_name(name: str, prefix: str) -> tuple[str | None, ...]:
     """Returns what a name says: weight or bias, ih or hh, the layer, and whether it is reverse."""
     own = name.removeprefix(prefix)
     if match := _NAME.fullmatch(own):

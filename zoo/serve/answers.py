@@ -1,7 +1,6 @@
 """What the models say to a request that was checked, as plain JSON; for the thread of `Turns`."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -127,6 +126,6 @@ def gradients(models: ServedModels, name: str, text: str, *, steps: int) -> Json
     }
 
 
-def _named(pairs: Any, first: str, second: str) -> list[Json]:
+def _named(pairs: Iterable[tuple[object, object]], first: str, second: str) -> list[Json]:
     """Pairs as records with names for the two."""
     return [{first: one, second: two} for one, two in pairs]

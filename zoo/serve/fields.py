@@ -59,7 +59,7 @@ class Fields:
             raise Refused(413, f"{name} has {len(value):,} texts; send {most:,} at most")
         return [self._text(f"{name}[{index}]", one) for index, one in enumerate(value)]
 
-    def _text(self, name: str, value: Any) -> str:
+    def _text(self, name: str, value: object) -> str:
         if not isinstance(value, str):
             raise Refused(400, f"{name} is {_shown(value)}; it has to be a text")
         if len(value) > self._max_characters:
@@ -128,7 +128,7 @@ class Fields:
                 known = ", ".join(self._taken)
                 raise Refused(400, f"there is no field {_shown(name)} here; use {known}")
 
-    def _take(self, name: str, default: Any = _NO_DEFAULT) -> Any:
+    def _take(self, name: str, default: object = _NO_DEFAULT) -> Any:
         self._taken.append(name)
         value = self._record.get(name, default)
         if value is _NO_DEFAULT:

@@ -6,7 +6,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from etils import epath
@@ -113,7 +113,19 @@ def first_difference(found: PyTree, wanted: PyTree) -> str:
     return ""
 
 
-def list_differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+class HasShape(Protocol):
+    """An array, or what stands for its shape."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The size of each axis."""
+
+    @property
+    def dtype(self) -> object:
+        """The type of its numbers."""
+
+
+def list_differences(found: Mapping[str, HasShape], wanted: Mapping[str, HasShape]) -> list[str]:
     """Returns in words every array whose shape or dtype is not the wanted one.
 
     Args:
@@ -129,7 +141,7 @@ def list_differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> lis
     return [f"{name} is {has} and should be {wants}" for name, has, wants in pairs if has != wants]
 
 
-def _describe(leaf: Any) -> str:
+def _describe(leaf: HasShape | None) -> str:
     if leaf is None:
         return "absent"
     return f"{leaf.dtype}[{','.join(map(str, leaf.shape))}]"

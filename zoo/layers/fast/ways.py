@@ -82,7 +82,7 @@ def _by_chunks(
     Resets inside a sequence, and sequences whose number of steps is not known, go step by step;
     so do short ones, such as the single steps of generation, unless `scan` asks for it.
     """
-    steps: Any = jax.tree.leaves(sequence.projected)[0].shape[1]
+    steps: object = jax.tree.leaves(sequence.projected)[0].shape[1]
     if sequence.resets is not None or not isinstance(steps, int):
         return None
     if scan == "auto" and steps < _FEWEST_CHUNKED:

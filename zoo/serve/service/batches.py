@@ -13,10 +13,10 @@ Result = TypeVar("Result")
 BUSY = "the server is busy; try again in a moment"
 
 
-class _Item(NamedTuple):
+class _Item(NamedTuple, Generic[Result]):
     text: str
     how: Hashable
-    answer: asyncio.Future[Any]
+    answer: asyncio.Future[Result]
 
 
 class Batches(Generic[Result]):
@@ -48,7 +48,7 @@ class Batches(Generic[Result]):
     ):
         self._work, self._thread, self._sizes, self._watch = work, thread, sizes, watch
         self._patience, self._most_waiting = patience, most_waiting
-        self._items: deque[_Item] = deque()
+        self._items: deque[_Item[Result]] = deque()
         self._changed = asyncio.Event()
 
     @property
@@ -94,10 +94,10 @@ class Batches(Generic[Result]):
         except TimeoutError:
             pass
 
-    def _next_batch(self) -> list[_Item]:
+    def _next_batch(self) -> list[_Item[Result]]:
         """Takes the first text that is still wanted, and those that are asked in the same way."""
-        batch: list[_Item] = []
-        left: deque[_Item] = deque()
+        batch: list[_Item[Result]] = []
+        left: deque[_Item[Result]] = deque()
         for item in self._items:
             if item.answer.done():
                 continue
@@ -106,7 +106,7 @@ class Batches(Generic[Result]):
         self._items = left
         return batch
 
-    async def _answer(self, batch: list[_Item]) -> None:
+    async def _answer(self, batch: list[_Item[Result]]) -> None:
         self._watch(len(batch))
         size = next(size for size in self._sizes if size >= len(batch))
         texts = [item.text for item in batch] + [""] * (size - len(batch))

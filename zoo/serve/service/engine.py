@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -163,7 +162,9 @@ class Engine:
         self._metrics.texts.labels(model=name).inc(len(prompts))
         return self._writers[name].write(prompts, settings)
 
-    async def ask(self, name: str, texts: Sequence[str], how: Any = None) -> list[Json]:
+    async def ask(
+        self, name: str, texts: Sequence[str], how: SearchSettings | None = None
+    ) -> list[Json]:
         """Labels or translates texts; see `Batches.ask`.
 
         Args:
