@@ -465,6 +465,7 @@ def test_few_wait_and_the_others_are_told(models, rate_limit, monkeypatch):
     refused, done = asyncio.run(everything())
     for answer in refused:
         assert error(answer) == (503, "the server is busy; try again in a moment")
+        assert answer.headers["Retry-After"] == "1"
     assert [answer.json() for answer in done] == [{"done": True}] * (1 + MOST_WAITING)
 
 
