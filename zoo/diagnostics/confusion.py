@@ -7,22 +7,25 @@ import numpy as np
 from zoo.diagnostics.pictures import picture
 from zoo.errors import UserError
 from zoo.evaluation.classification import ClassificationScore
+from zoo.evaluation.confusion import shown_confusion
 
 
 def draw_confusion(path: os.PathLike[str] | str, score: ClassificationScore) -> None:
-    """Draws the confusion matrix: each row a label, shaded by what part of its texts it became.
+    """Draws the confusion matrix; each row is shaded by the part of the row's texts.
+
+    If there are many labels, only the most confused labels have rows of their own, see
+    `zoo.evaluation.confusion.shown_confusion`.
 
     Args:
         path: the picture's file.
-        score: what `evaluate_classifier` gives.
+        score: the result of `evaluate_classifier`.
 
     Raises:
-        UserError: texts may have several labels, so there is no such matrix.
+        UserError: Texts may have several labels, so there is no confusion matrix.
     """
     if score.confusion is None:
         raise UserError("texts may have several labels, so none is taken for another; no picture")
-    counts = score.confusion
-    names = [row.label for row in score.by_label]
+    names, counts, _ = shown_confusion([row.label for row in score.by_label], score.confusion)
     part = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = max(4.0, 0.42 * len(names)) + 0.085 * max(map(len, names))
     with picture(path, (side + 0.6, side)) as (figure, axes):

@@ -1,14 +1,14 @@
-"""What a run's report draws of its model, as plain JSON; `zoo.report.page` makes pictures of it.
+"""What a run's report shows of its model, as plain JSON; `zoo.report.page` draws it.
 
 {"kind": "lines", "title", "x_label", "y_label", "logarithmic", "series": [{"name", "x", "y"}]}
 {"kind": "heat_map", "title", "rows", "columns", "values", "texts"}     values from 0 to 1
+{"kind": "table", "title", "columns", "rows"}                           rows of texts
 """
 
 import numpy as np
 
 from zoo.decoding.translation import Translation
 from zoo.diagnostics.gradient_flow import GradientFlow
-from zoo.evaluation.classification import ClassificationScore
 from zoo.types import Json
 
 Figure = Json
@@ -31,41 +31,6 @@ def gradient_figure(flow: GradientFlow) -> Figure:
         "y_label": "norm of the gradient",
         "logarithmic": True,
         "series": [one for one in series if one["x"]],
-    }
-
-
-def confusion_figure(score: ClassificationScore) -> Figure:
-    """Which labels are taken for which; of texts with several labels, each label's scores.
-
-    Example:
-        >>> from zoo.evaluation.classification import LabelScore
-        >>> rows = (LabelScore("no", 1.0, 0.5, 2 / 3, 2), LabelScore("yes", 0.5, 1.0, 2 / 3, 1))
-        >>> counts = np.array([[1, 1], [0, 1]])
-        >>> score = ClassificationScore(3, 0.5, 2 / 3, 2 / 3, 2 / 3, 0.1, 2 / 3, rows, counts)
-        >>> figure = confusion_figure(score)
-        >>> figure["values"], figure["texts"]
-        ([[0.5, 0.5], [0.0, 1.0]], [['1', '1'], ['', '1']])
-    """
-    names = [row.label for row in score.by_label]
-    if score.confusion is None:
-        values = [[row.precision, row.recall, row.f1] for row in score.by_label]
-        return {
-            "kind": "heat_map",
-            "title": "Scores of each label, in per cent",
-            "rows": names,
-            "columns": ["precision", "recall", "F1"],
-            "values": values,
-            "texts": [[f"{100 * value:.0f}" for value in row] for row in values],
-        }
-    counts = score.confusion
-    part = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    return {
-        "kind": "heat_map",
-        "title": "Texts of the label at the left for which that above was chosen",
-        "rows": names,
-        "columns": names,
-        "values": part.tolist(),
-        "texts": [[str(count) if count else "" for count in row] for row in counts.tolist()],
     }
 
 

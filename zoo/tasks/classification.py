@@ -11,7 +11,9 @@ w_c = min(N / (2 n_c), 10).
 Axes: B rows, C labels, N training texts.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax
@@ -26,7 +28,7 @@ from zoo.data.labels import Labels, labels_from_json
 from zoo.data.loading import LabeledTexts, load_labeled_corpus
 from zoo.data.tables import Columns, read_table
 from zoo.data.vocabulary import vocabulary_from_json
-from zoo.diagnostics.figures import confusion_figure
+from zoo.diagnostics.classification_figures import classification_figures
 from zoo.errors import UserError
 from zoo.evaluation.classification import (
     ClassificationScore,
@@ -125,10 +127,12 @@ class ClassifierWorkload(Workload):
     Attributes:
         trained: the classifier without parameters.
         validation: the validation split.
+        validation_texts: the texts of the validation split, which the report quotes.
     """
 
     trained: TrainedClassifier
     validation: Split
+    validation_texts: Sequence[str]
 
     def init_params(self, key: Array) -> PyTree:
         """Returns the parameters before training."""
@@ -143,8 +147,16 @@ class ClassifierWorkload(Workload):
         return describe(scores)
 
     def figures(self, params: PyTree) -> list[Json]:
-        """Returns which labels are taken for which."""
-        return [confusion_figure(measure(self.trained.with_params(params), self.validation)[0])]
+        """Returns the scores of each label, the confusions, and the hardest examples."""
+        found = measure(self.trained.with_params(params), self.validation)
+        return classification_figures(
+            found.score,
+            found.probabilities,
+            self.validation.targets,
+            self.trained.labels,
+            found.thresholds,
+            self.validation_texts,
+        )
 
 
 class Classification(Task):
@@ -209,6 +221,7 @@ class Classification(Task):
             summary=texts.summary,
             notes=(*texts.notes, *([vectors.report] if vectors else [])),
             validation=texts.validation,
+            validation_texts=texts.validation_texts,
             vectors=vectors,
         )
 
@@ -257,15 +270,30 @@ def _class_weights(labels: Labels, kind: str) -> tuple[float, ...]:
     return tuple(labels.num_texts / (len(labels) * count) for count in labels.counts)
 
 
-def measure(trained: TrainedClassifier, split: Split) -> tuple[ClassificationScore, np.ndarray]:
-    """The score on a split, and of several labels the thresholds that suit it best, float[C]."""
+class Measured(NamedTuple):
+    """What was measured on a split.
+
+    Attributes:
+        score: the score on the split.
+        thresholds: float[C], the thresholds that suit the split best; zeros if each text has
+            exactly one label.
+        probabilities: float[N, C], the probability of each label.
+    """
+
+    score: ClassificationScore
+    thresholds: np.ndarray
+    probabilities: np.ndarray
+
+
+def measure(trained: TrainedClassifier, split: Split) -> Measured:
+    """Returns how well a classifier labels a split."""
     labels = trained.labels
     found = predict(trained.model, trained.params, split.rows, multiple=labels.multiple)
     thresholds = np.zeros(len(labels))
     if labels.multiple:
         thresholds = choose_thresholds(found.probabilities, split.targets)
     score = score_probabilities(found.probabilities, split.targets, labels, thresholds)
-    return score, thresholds
+    return Measured(score, thresholds, found.probabilities)
 
 
 def score_split(trained: TrainedClassifier, split: Split) -> Scores:
@@ -274,7 +302,7 @@ def score_split(trained: TrainedClassifier, split: Split) -> Scores:
     `error` is what training is to lower: 1 - accuracy, or of several labels 1 - macro F1.
     """
     labels = trained.labels
-    score, thresholds = measure(trained, split)
+    score, thresholds, _ = measure(trained, split)
     record = {
         "error": 1 - (score.macro_f1 if labels.multiple else score.accuracy),
         "accuracy": score.accuracy,

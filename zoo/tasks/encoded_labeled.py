@@ -30,6 +30,7 @@ class EncodedTexts(NamedTuple):
         labels: the same.
         train: the training split.
         validation: the validation split.
+        validation_texts: the texts of the validation split.
         summary: the corpus in figures, see `zoo.tasks.summary`.
         notes: what a user should know of texts that were cut.
         fingerprints: of each split, see `zoo.data.fingerprints`.
@@ -39,6 +40,7 @@ class EncodedTexts(NamedTuple):
     labels: Labels
     train: Split
     validation: Split
+    validation_texts: Sequence[str]
     summary: tuple[str, ...]
     notes: tuple[str, ...]
     fingerprints: dict[str, str]
@@ -68,6 +70,7 @@ def encode_labeled_corpus(data: LabeledDataConfig) -> EncodedTexts:
         labels,
         Split(cut_rows(rows, data.max_tokens, data.cut), labels.encode(train.labels)),
         Split(validation_rows, labels.encode(validation.labels)),
+        validation.texts,
         (
             describe_rows(
                 "texts", {name: len(split.texts) for name, split in corpus.splits.items()}
