@@ -6,6 +6,7 @@ their number, such as \\u001b.
 """
 
 import os
+import shlex
 import signal
 import sys
 import tempfile
@@ -14,6 +15,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, TextIO
 
@@ -54,6 +56,24 @@ def one_line(text: str) -> str:
     if len(line) <= _MOST_LETTERS:
         return line
     return f"{line[: _MOST_LETTERS - 505]} ... {line[-500:]}"
+
+
+def typed_command() -> str:
+    """Returns the command of this project that a person typed, or "" in any other program.
+
+    The commands are `python train.py`, `python -m zoo` and `zoo`, with their arguments.
+    """
+    program, *words = sys.argv
+    parts = Path(program).parts
+    if parts[-2:] == ("zoo", "__main__.py"):
+        named = ["python", "-m", "zoo"]
+    elif parts[-1:] == ("train.py",):
+        named = ["python", program]
+    elif parts[-1:] == ("zoo",):
+        named = ["zoo"]
+    else:
+        return ""
+    return shlex.join([*named, *words])
 
 
 class _Plain:

@@ -22,7 +22,8 @@ from zoo.data.text_reading import Lines, numbered_lines, read_text
 from zoo.data.vector_files import read_vectors
 from zoo.errors import Note
 from zoo.exchange.arpa import write_arpa
-from zoo.report.records import read_lines, read_record
+from zoo.report.records import read_lines
+from zoo.report.runs import read_record
 
 TEXT = "The net reads a line.\nIt guesses: naïve Straße, 日本語 — “quoted”.\n\nThe end\n".encode()
 CSV = b'text,label\n"a ""good"" one, it is",for\nbad,against\n"two\nlines",for\n'

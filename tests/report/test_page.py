@@ -11,11 +11,14 @@ from browser import CHROMIUM, FLAGS
 from run_records import write_run
 
 from zoo.__main__ import main
-from zoo.diagnostics.figures import alignment_figure, confusion_figure, gradient_figure
+from zoo.data.labels import make_labels
+from zoo.diagnostics.classification_figures import classification_figures
+from zoo.diagnostics.figures import alignment_figure, gradient_figure
 from zoo.diagnostics.gradient_flow import GradientFlow
-from zoo.evaluation.classification import ClassificationScore, LabelScore
+from zoo.evaluation.classification import score_probabilities
 from zoo.report.charts import Series, line_chart
 from zoo.report.page import write_report
+from zoo.report.sessions import SESSIONS, add_line, note_evaluation
 
 # Says in the page's title which texts of it reach beyond their picture or the window.
 PROBE = """<script>
@@ -31,6 +34,18 @@ document.title = "cut:" + JSON.stringify(cut);
 </script>"""
 
 
+def label_figures(*, multiple):
+    """The figures of a classifier of four texts, two of which get a wrong label."""
+    names = [[f"label <{number}>"] for number in range(3)]
+    labels = make_labels(names, multiple=multiple)
+    targets = np.eye(3)[[0, 1, 2, 2]]
+    probabilities = np.array([[0.9, 0.1, 0], [0.1, 0.8, 0.1], [0.7, 0.2, 0.1], [0.5, 0.1, 0.4]])
+    thresholds = np.full(3, 0.45)
+    score = score_probabilities(probabilities, targets, labels, thresholds)
+    texts = ["first", "second", "the hardest <text> " + "w " * 200, "fourth"]
+    return classification_figures(score, probabilities, targets, labels, thresholds, texts)
+
+
 def figures():
     """One of every kind that a task gives."""
     flow = GradientFlow(
@@ -38,11 +53,6 @@ def figures():
         memory=np.exp(-np.arange(12.0) / 4)[None] * [[1.0], [0.1]],
         reach=12,
     )
-    labels = tuple(LabelScore(f"label <{n}>", 0.5, 0.25, 1 / 3, 4) for n in range(3))
-    rest = (0.5, 0.5, 0.4, 0.4, 0.1, 0.3)
-    counts = np.array([[3, 1, 0], [0, 4, 0], [1, 1, 2]])
-    single = ClassificationScore(12, *rest, labels, counts)
-    several = ClassificationScore(12, *rest, labels, None)
 
     class Attended:
         source_tokens, tokens = ("der", "unwahrscheinlich lange", "</s>"), ("the", "long", "</s>")
@@ -50,8 +60,8 @@ def figures():
 
     return [
         gradient_figure(flow),
-        confusion_figure(single),
-        confusion_figure(several),
+        *label_figures(multiple=False),
+        *label_figures(multiple=True),
         alignment_figure(Attended()),
     ]
 
@@ -112,7 +122,7 @@ def test_a_page_shows_scores_curves_figures_samples_and_config(tmp_path):
     for text in (
         "recurrent_lm on text_file",
         "validation perplexity",
-        "learning rate",
+        "Constant: learning rate 0.1",
         "tokens per second",
         "Gradient through time",
         "c of layer 2",
@@ -120,6 +130,9 @@ def test_a_page_shows_scores_curves_figures_samples_and_config(tmp_path):
         "unwahrscheinlich lange",
         "<b>not bold</b>",
         "<my> & co",
+        "Scores of each label, the lowest F1 first",
+        "Most confused pairs of labels",
+        "the hardest <text>",
     ):
         assert text in reader.text, text
     assert "threshold" not in reader.text  # of a label each: too many to be of use here
@@ -128,7 +141,7 @@ def test_a_page_shows_scores_curves_figures_samples_and_config(tmp_path):
 
 def test_a_curve_goes_through_its_points(tmp_path):
     page = write_report([make_run(tmp_path / "run")]).read_text("utf-8")
-    (chart,) = re.findall(r"<figcaption>training loss.*?</figure>", page, re.DOTALL)
+    (chart,) = re.findall(r"<figcaption>loss, nats.*?</figure>", page, re.DOTALL)
     (line,) = re.findall(r'points="([^"]*)"', chart)
     points = np.array([point.split(",") for point in line.split()], float)
     steps = np.arange(10, 110, 10)
@@ -145,7 +158,8 @@ def test_runs_are_compared(tmp_path, capsys):
     assert capsys.readouterr().out == f"{output}\n"
     reader = Reader(output.read_text("utf-8"))
     assert re.search(
-        r"Differing settings\s*slow\s*fast\s*optimizer.learning_rate\s*0.1\s*0.5", reader.text
+        r"Differing settings\s*field\s*slow\s*fast\s*optimizer.learning_rate\s*0.1\s*0.5",
+        reader.text,
     )
     assert reader.text.count("slow: 40 at 10") == 1  # the first loss, on hover
     assert "Inside slow" in reader.text
@@ -167,6 +181,96 @@ def test_a_run_that_goes_on_has_a_page(tmp_path):
     (run / "summary.json").unlink()
     reader = Reader(write_report([run]).read_text("utf-8"))
     assert re.search(r"not finished; step\s*100\s*perplexity\s*1,000", reader.text)
+
+
+def test_a_finished_run_without_a_summary_is_not_called_unfinished(tmp_path):
+    metrics = [{"step": 100, "split": "validation", "perplexity": 7.0}]
+    config = {"training": {"num_steps": 100}}
+    run = write_run(tmp_path / "run", config=config, metrics=metrics)
+    text = Reader(write_report([run]).read_text("utf-8")).text
+    assert re.search(r"last step\s*100\s*perplexity\s*7", text)
+    assert "not finished" not in text
+
+
+def test_the_command_the_duration_and_the_test_scores_are_told(tmp_path):
+    run = make_run(tmp_path / "run")
+    text = Reader(write_report([run]).read_text("utf-8")).text
+    assert "The training took" not in text
+    assert "test split" not in text
+    for step, seconds, command in ((50, 61.0, "zoo train <a>"), (100, 64.5, "zoo train <b>")):
+        add_line(run, SESSIONS, {"step": step, "seconds": seconds, "command": command})
+    measured = {"step": 100, "split": "test", "mode": "stream", "perplexity": 9.0, "num_tokens": 5}
+    (run / "checkpoints").mkdir()
+    assert note_evaluation(run, measured)
+    assert note_evaluation(run, measured | {"perplexity": 8.5})  # replaces the first measurement
+    assert note_evaluation(run, measured | {"mode": "sentence", "cache_weight": 0.25})
+    assert not note_evaluation(tmp_path, measured)
+    text = Reader(write_report([run]).read_text("utf-8")).text
+    assert "zoo train <b>" in text
+    assert "The training took 2 min 6 s in 2 sessions." in text
+    assert re.search(r"mode stream\s*score\s*run\s*step\s*100\s*perplexity\s*8.5\s", text)
+    assert re.search(r"mode sentence, cache weight 0.25\s*score\s*run\s*step", text)
+    assert "num tokens" not in text
+
+
+def curves(page, title):
+    """The points of each polyline and polygon of the chart with a title."""
+    (chart,) = re.findall(rf"<figcaption>{title}[^<]*</figcaption>.*?</figure>", page, re.DOTALL)
+    shapes = re.findall(r'<(polyline|polygon) class="([^"]*)" points="([^"]*)"', chart)
+    return [
+        (kind, names.split(), np.array([point.split(",") for point in points.split()], float))
+        for kind, names, points in shapes
+    ]
+
+
+def test_training_and_validation_share_a_chart_and_constants_are_told(tmp_path):
+    metrics = []
+    for step in (10, 20, 30):
+        metrics.append({"step": step, "split": "train", "loss_nats": 50 / step, "same": 0.25})
+        metrics.append({"step": step, "split": "validation", "nats_per_text": 60 / step})
+    page = write_report([write_run(tmp_path / "run", metrics=metrics)]).read_text("utf-8")
+    (_, training, _), (_, validation, _) = curves(page, "loss, nats per target")
+    assert "dashed" in training
+    assert "dashed" not in validation
+    assert page.count("<figure>") == 1
+    assert "Constant: train, same 0.25." in Reader(page).text
+
+
+def test_runs_of_several_seeds_are_a_mean_in_a_band(tmp_path):
+    values = {0: [5.0, 3.0], 1: [7.0, 3.5]}
+    runs = []
+    for seed, own in values.items():
+        metrics = [
+            {"step": step, "split": "validation", "perplexity": value}
+            for step, value in zip((10, 20), own, strict=True)
+        ]
+        config = {"training": {"seed": seed}}
+        runs.append(write_run(tmp_path / f"run_{seed}", config=config, metrics=metrics))
+    page = write_report(runs, tmp_path / "page.html").read_text("utf-8")
+    (band, _, edge), (line, _, mean) = curves(page, "validation perplexity")
+    assert (band, line) == ("polygon", "polyline")
+    assert "mean of run_0, run_1" in page
+    scale = (mean[1, 1] - mean[0, 1]) / (3.25 - 6.0)
+    spread = np.array([np.std([5, 7], ddof=1), np.std([3, 3.5], ddof=1)])
+    np.testing.assert_allclose(edge[:2, 1], mean[:, 1] - scale * spread, atol=0.11)
+    np.testing.assert_allclose(edge[:1:-1, 1], mean[:, 1] + scale * spread, atol=0.11)
+
+
+@pytest.mark.parametrize("rates", [("",), ("_rate_x1", "_rate_x2")])
+def test_the_seeds_of_one_run_are_a_mean_in_a_band_for_each_rate(tmp_path, rates):
+    metrics = []
+    for step in (10, 20):
+        seeds = {f"seed_0{rate}": 1 / step + at for at, rate in enumerate(rates)}
+        seeds |= {f"seed_1{rate}": 3 / step + at for at, rate in enumerate(rates)}
+        scores = {"error": 2 / step, "accuracy": 1 - 2 / step}
+        metrics.append({"step": step, "split": "validation", **scores, **seeds})
+    page = write_report([write_run(tmp_path / "run", metrics=metrics)]).read_text("utf-8")
+    title = "validation, error" + (", by learning rate" if len(rates) > 1 else "")
+    found = [kind for kind, _, _ in curves(page, title)]
+    assert found == ["polygon", "polyline"] * len(rates)
+    assert "A band reaches from one standard deviation" in page
+    assert ("learning rate x 2" in page) == (len(rates) > 1)
+    assert "validation, seed 0" not in page
 
 
 def test_mistakes_are_one_line(tmp_path, capsys):

@@ -1,5 +1,6 @@
 """Models that are counted: the run's directory, its config, and going on with it."""
 
+import html
 import json
 import math
 
@@ -42,13 +43,19 @@ def test_a_counted_run_is_a_checkpoint_like_any_other(config, tmp_path):
     assert zoo.generate(checkpoint, "the", max_tokens=5).startswith("the")
     (sample,) = [line for line in lines if line.startswith("sample:")]
     assert len(sample.split()) > 5
+    (saved,) = map(json.loads, (tmp_path / "run" / "samples.jsonl").read_text().splitlines())
+    assert saved == {"step": 1, "sample": sample.removeprefix("sample:\n")}
+    assert html.escape(saved["sample"]) in (tmp_path / "run" / "report.html").read_text()
     assert json.loads((tmp_path / "run" / "config.json").read_text())["model"]["order"] == 5
 
 
 def test_the_same_command_again_only_scores(config, tmp_path):
     first, _ = run(config, tmp_path / "run")
+    sessions = (tmp_path / "run" / "sessions.jsonl").read_text()
     again, lines = run(config, tmp_path / "run")
     assert lines[0] == "counted before"
+    assert (tmp_path / "run" / "sessions.jsonl").read_text() == sessions
+    assert len((tmp_path / "run" / "samples.jsonl").read_text().splitlines()) == 1
     assert again.validation == pytest.approx(first.validation, rel=1e-6)
 
 

@@ -1,5 +1,6 @@
 """What happens at which step of a run, on a workload that scores as it is told."""
 
+import json
 import sys
 
 import jax
@@ -18,6 +19,7 @@ from tiny_regression import (
 from tiny_run import array_bits, metrics_of, read_metrics, saved_bits
 
 from zoo.errors import UserError
+from zoo.report.records import read_sealed
 from zoo.training import checkpoints, loop
 from zoo.training.devices import MeshConfig, make_mesh
 from zoo.training.start import initial_state
@@ -163,6 +165,26 @@ def test_a_finished_run_only_reports(train, tmp_path):
     assert log[3].startswith("best step 12, ")
     assert read_metrics(tmp_path) == metrics
     assert saved_bits(tmp_path, 12) == bits
+
+
+def test_every_session_that_took_steps_is_noted(train, tmp_path, monkeypatch):
+    words = ["/x/zoo/__main__.py", "train", "mine", "--workdir=a b"]
+    monkeypatch.setattr(sys, "argv", words)
+    train(tmp_path, log=Log(stop_at="step 4/"))
+    train(tmp_path)
+    train(tmp_path)  # which only reports
+    lines = (tmp_path / "sessions.jsonl").read_text().splitlines()
+    sessions = [json.loads(line) for line in lines]
+    assert [session["step"] for session in sessions] == [4, 12]
+    assert all(0 <= session["seconds"] < 600 for session in sessions)
+    assert sessions[0]["command"] == "python -m zoo train mine '--workdir=a b'"
+
+
+def test_a_finished_run_without_a_report_has_a_summary(train, tmp_path):
+    train(tmp_path)
+    summary = read_sealed(tmp_path / "summary.json")
+    assert (summary["best_step"], summary["figures"]) == (12, [])
+    assert not (tmp_path / "report.html").exists()
 
 
 def test_a_finished_run_goes_on_with_more_steps_if_a_change_is_allowed(train, tmp_path):

@@ -58,6 +58,20 @@ def test_evaluate_gives_each_and_their_mean_and_spread(several, corpus, command)
     assert float(lines[-2].split()[column]) == pytest.approx(np.mean(values), abs=1e-4)
 
 
+def test_a_score_on_the_test_split_is_in_the_report(several, corpus, command):
+    assert command("report", several)[0] == 0
+    place = f"--data_directory={corpus}"
+    code, out, _ = command("evaluate", several, "--split=test", place, "--json")
+    assert code == 0
+    seed, mean = json.loads(out)["runs"][1], json.loads(out)["mean"]
+    page = (several / "report.html").read_text("utf-8")
+    assert command("evaluate", several, place)[0] == 0  # on validation, which is not noted
+    (line,) = (several / "seed_1" / "evaluations.jsonl").read_text().splitlines()
+    assert json.loads(line)["scores"]["perplexity"] == seed["perplexity"]
+    tested = page[page.index("Scores on the test split") :]
+    assert f">{mean['perplexity']:,.5g}</td>" in tested[: tested.index("</section>")]
+
+
 def test_report_shows_them_on_the_page_and_as_json(several, command):
     code, out, err = command("report", several, "--json")
     assert (code, err) == (0, "")
@@ -73,9 +87,9 @@ def test_report_shows_them_on_the_page_and_as_json(several, command):
     assert code == 0
     page = (several / "report.html").read_text("utf-8")
     assert out == f"{several / 'report.html'}\n"
-    heads = re.findall(r"<th>(three/seed_\d|mean|standard deviation)</th>", page)
+    heads = re.findall(r"<th[^>]*>(three/seed_\d|mean|standard deviation)</th>", page)
     assert heads == [*(f"three/seed_{seed}" for seed in SEEDS), "mean", "standard deviation"]
-    assert f"<td>{np.mean(values):,.5g}</td>" in page
+    assert f">{np.mean(values):,.5g}</td>" in page
 
 
 def test_only_runs_of_one_config_are_put_together(corpus, several, command, tmp_path):
@@ -125,12 +139,14 @@ def test_verify_tells_a_score_that_training_did_not_note(several, corpus, capsys
 
 def test_what_is_not_trained_to_its_end_or_has_rates_is_told(several, tmp_path, corpus):
     (tmp_path / "config.json").write_text((several / "config.json").read_text())
-    with pytest.raises(UserError, match="has no models of its seeds yet; let its run go on"):
+    with pytest.raises(UserError, match="has no models of its seeds yet; type its command again"):
         expand([str(tmp_path)])
     assert read_with_members(tmp_path).members == ()
     config = tiny_config(corpus, training__learning_rate_factors=(0.5, 1.0))
     (tmp_path / "config.json").write_text(config.to_json())
-    with pytest.raises(UserError, match="holds runs of several learning rates; give those of one"):
+    with pytest.raises(
+        UserError, match="holds runs of several learning rates; give the runs of one"
+    ):
         members_of(tmp_path)
     with pytest.raises(UserError, match="several learning rates"):
         expand([str(tmp_path)])

@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -16,7 +17,10 @@ from zoo.commands.adapting import (
 from zoo.commands.lines import add_measured_text, read_plain
 from zoo.errors import UserError
 from zoo.evaluation.modes import MODES
+from zoo.report.page import write_report
+from zoo.report.records import REPORT
 from zoo.report.seeds import Spread, expand, spreads
+from zoo.report.sessions import note_evaluation
 from zoo.types import Json
 
 if TYPE_CHECKING:
@@ -88,6 +92,7 @@ def run(arguments: argparse.Namespace) -> None:
         _run_several(names, arguments)
         return
     record = measure(arguments, names[0])
+    _note(arguments.checkpoints, names, [record])
     if arguments.json:
         print(json.dumps(record, ensure_ascii=False))
         return
@@ -114,6 +119,7 @@ def _run_several(names: list[str], arguments: argparse.Namespace) -> None:
     if arguments.picture:
         raise UserError("--picture draws the confusions of one classifier; give one CHECKPOINT")
     records = [measure(arguments, name) for name in names]
+    _note(arguments.checkpoints, names, records)
     found = spreads([score_values(record) for record in records])
     if arguments.json:
         mean = {name: one.mean for name, one in found.items()}
@@ -122,6 +128,19 @@ def _run_several(names: list[str], arguments: argparse.Namespace) -> None:
         print(json.dumps(record, ensure_ascii=False))
         return
     print(spread_table(names, found))
+
+
+def _note(given: Sequence[str], names: Sequence[str], records: Sequence[Json]) -> None:
+    """Notes scores on the test split in the runs' directories, and writes their reports again."""
+    noted = [
+        record.get("split") == "test" and note_evaluation(name, record)
+        for name, record in zip(names, records, strict=True)
+    ]
+    for name in dict.fromkeys([*given, *names]) if any(noted) else ():
+        page = Path(name).expanduser() / REPORT
+        if page.exists():
+            with suppress(UserError):
+                write_report([page.parent])
 
 
 def score_values(record: Json) -> dict[str, float]:

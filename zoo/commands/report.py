@@ -83,11 +83,11 @@ def _is_of_page(name: str) -> bool:
 
 def _scores(names: Sequence[os.PathLike[str] | str]) -> Json:
     """Each run's best step and scores, and the spread of those that differ in their seed alone."""
-    from zoo.report.page import best_scores
+    from zoo.report.score_tables import best_scores, runs_of
     from zoo.report.seeds import groups, read_with_members, spreads
 
     found = [read_with_members(Path(name).expanduser()) for name in names]
-    runs = [one for record in found for one in (record.members or (record,))]
+    runs = runs_of(found)
     best = [best_scores(one) for one in runs]
     told: Json = {
         "runs": [

@@ -1,4 +1,4 @@
-"""Curves and heat maps as SVG that stands in a page; colours are the page's, light and dark."""
+"""Curves and heat maps as SVG elements of a page, which gives them its colours, light or dark."""
 
 import math
 from collections.abc import Sequence
@@ -8,29 +8,43 @@ from typing import NamedTuple
 WIDTH, HEIGHT = 460, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 12, 12, 40
 NUM_COLOURS = 6
-_MOST_MARKS = 40  # points of a curve that still get a mark, and their numbers on hover
-_MOST_POINTS = 800  # of a curve; more of them can't be seen
-_CELL, _LETTER = 24, 6.7  # of a heat map, in units of the picture
+_MOST_MARKS = 40  # a curve with more points than this has no marks that show numbers on hover
+_MOST_POINTS = 800  # a curve with more points than this is thinned
+_CELL, _LETTER = 24, 6.7  # the sides of a heat map's cell and the width of a letter
 
 
 class Series(NamedTuple):
-    """A curve and its name; y must be finite, and positive on a logarithmic axis."""
+    """A curve.
+
+    Attributes:
+        name: the name of the curve.
+        x: the x of each point.
+        y: the y of each point. It must be finite, and positive on a logarithmic axis.
+        low: the lower edge of a band around the curve at each point; empty for no band.
+        high: the upper edge of the band.
+        colour: the number of the curve's colour; -1 for the curve's place in the chart.
+        dashed: whether the line is dashed.
+    """
 
     name: str
     x: Sequence[float]
     y: Sequence[float]
+    low: Sequence[float] = ()
+    high: Sequence[float] = ()
+    colour: int = -1
+    dashed: bool = False
 
 
 def line_chart(
     series: Sequence[Series], x_label: str, y_label: str, *, logarithmic: bool = False
 ) -> str:
-    """Curves over one x axis.
+    """Returns a chart of curves over one x axis.
 
     Args:
-        series: at most `NUM_COLOURS` of them have colours of their own.
-        x_label: what x is.
-        y_label: what y is, for people who can't see the picture.
-        logarithmic: the y axis.
+        series: the curves; the first `NUM_COLOURS` of them have colours of their own.
+        x_label: the title of the x axis.
+        y_label: the title of the y axis, which is also the text for people who see no picture.
+        logarithmic: whether the y axis is logarithmic.
 
     Example:
         >>> chart = line_chart([Series("loss", [1, 2], [3.0, 2.5])], "step", "nats")
@@ -39,7 +53,7 @@ def line_chart(
     """
     thinned = [_thin(one) for one in series]
     xs = [x for one in thinned for x in one.x]
-    ys = [y for one in thinned for y in one.y]
+    ys = [y for one in thinned for y in (*one.y, *one.low, *one.high)]
     x_ticks = _ticks(min(xs), max(xs))
     y_ticks = _log_ticks(min(ys), max(ys)) if logarithmic else _ticks(min(ys), max(ys))
     across = _Axis(min(xs), max(xs), _LEFT, WIDTH - _RIGHT)
@@ -55,17 +69,18 @@ def line_chart(
         parts.append(f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" class="end">{_number(tick)}</text>')
     for tick in x_ticks:
         x, text = across.place(tick), _number(tick)
-        x = min(x, WIDTH - _LETTER * len(text) / 2)  # the last one would be cut
+        x = min(x, WIDTH - _LETTER * len(text) / 2)  # the last number stays inside the picture
         parts.append(f'<text x="{x:.1f}" y="{HEIGHT - _BOTTOM + 16}" class="middle">{text}</text>')
     middle = (_LEFT + WIDTH - _RIGHT) / 2
     parts.append(f'<text x="{middle}" y="{HEIGHT - 6}" class="middle">{escape(x_label)}</text>')
     for index, one in enumerate(thinned):
-        parts += _curve(one, across, up, f"c{index % NUM_COLOURS}")
+        colour = index if one.colour < 0 else one.colour
+        parts += _curve(one, across, up, f"c{colour % NUM_COLOURS}")
     return "".join([*parts, "</svg>"])
 
 
 class _Axis(NamedTuple):
-    """From numbers to places in the picture."""
+    """An axis, which maps numbers to places in the picture."""
 
     low: float
     high: float
@@ -74,6 +89,7 @@ class _Axis(NamedTuple):
     logarithmic: bool = False
 
     def place(self, number: float) -> float:
+        """Returns the place of a number."""
         low, high = self.low, self.high
         if self.logarithmic:
             number, low, high = math.log(number), math.log(low), math.log(high)
@@ -82,34 +98,48 @@ class _Axis(NamedTuple):
 
 
 def _curve(series: Series, across: _Axis, up: _Axis, colour: str) -> list[str]:
-    points = [(across.place(x), up.place(y)) for x, y in zip(series.x, series.y, strict=True)]
-    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    parts = [
-        f'<polyline class="line {colour}" points="{line}"><title>{escape(series.name)}</title>'
-        "</polyline>"
-    ]
-    if len(points) > _MOST_MARKS:
+    """Returns the band, the line and the marks of a curve."""
+    xs = [across.place(x) for x in series.x]
+    name = escape(series.name)
+    parts = []
+    if series.low:
+        edge = _points(xs, series.low, up) + _points(xs, series.high, up)[::-1]
+        parts.append(f'<polygon class="band {colour}" points="{" ".join(edge)}"/>')
+    line, dashed = " ".join(_points(xs, series.y, up)), " dashed" if series.dashed else ""
+    parts.append(
+        f'<polyline class="line {colour}{dashed}" points="{line}"><title>{name}</title></polyline>'
+    )
+    if len(xs) > _MOST_MARKS:
         return parts
-    for (x, y), at, value in zip(points, series.x, series.y, strict=True):
-        told = f"{escape(series.name)}: {_number(value)} at {_number(at)}"
+    for x, at, value in zip(xs, series.x, series.y, strict=True):
+        told = f"{name}: {_number(value)} at {_number(at)}"
         parts.append(
-            f'<circle class="mark {colour}" cx="{x:.1f}" cy="{y:.1f}" r="3"><title>{told}</title>'
-            "</circle>"
+            f'<circle class="mark {colour}" cx="{x:.1f}" cy="{up.place(value):.1f}" r="3">'
+            f"<title>{told}</title></circle>"
         )
     return parts
 
 
+def _points(xs: Sequence[float], values: Sequence[float], up: _Axis) -> list[str]:
+    """Returns the points of a line as SVG writes them."""
+    return [f"{x:.1f},{up.place(value):.1f}" for x, value in zip(xs, values, strict=True)]
+
+
 def _thin(series: Series) -> Series:
-    """Every k-th point of a long curve, and its last."""
+    """Returns every k-th point of a long curve and its last point."""
     step = -(-len(series.x) // _MOST_POINTS)
     if step == 1:
         return series
     kept = [*range(0, len(series.x) - 1, step), len(series.x) - 1]
-    return Series(series.name, [series.x[at] for at in kept], [series.y[at] for at in kept])
+    x, y, low, high = (
+        [values[at] for at in kept] if values else []
+        for values in (series.x, series.y, series.low, series.high)
+    )
+    return series._replace(x=x, y=y, low=low, high=high)
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Four to seven round numbers from low to high.
+    """Returns four to seven round numbers from low to high.
 
     Example:
         >>> _ticks(0, 97), _ticks(2.0, 2.0)
@@ -125,7 +155,7 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
-    """Powers of ten from just below to just above; of a short range, 1, 2 and 5 times them.
+    """Returns powers of ten around a range; in a short range, also 2 and 5 times these powers.
 
     Example:
         >>> _log_ticks(0.02, 30)
@@ -141,7 +171,7 @@ def _log_ticks(low: float, high: float) -> list[float]:
 
 
 def _number(value: float) -> str:
-    """A number as short as can be read.
+    """Returns a number as a short text.
 
     Example:
         >>> [_number(value) for value in (12000, 0.25, 1e-7, 3, 1234.5678, 12345678)]
@@ -160,13 +190,13 @@ def heat_map(
     values: Sequence[Sequence[float]],
     texts: Sequence[Sequence[str]] | None = None,
 ) -> str:
-    """A matrix of numbers from 0 to 1, the larger the stronger its colour.
+    """Returns a picture of a matrix; the larger a number is, the stronger is its cell's colour.
 
     Args:
-        rows: a name each, at the left.
-        columns: a name each, above, upright.
-        values: of each row.
-        texts: what stands in the cells; None for nothing.
+        rows: the name of each row, at the left.
+        columns: the name of each column, written upwards above the matrix.
+        values: the numbers of each row, from 0 to 1.
+        texts: the texts in the cells; None for no texts.
 
     Example:
         >>> heat_map(["a", "b"], ["x"], [[0.5], [1.0]]).count("<rect")
@@ -177,7 +207,7 @@ def heat_map(
     width, height = left + _CELL * len(columns) + 4, top + _CELL * len(rows) + 4
     parts = [
         f'<svg class="map" viewBox="0 0 {width:.0f} {height:.0f}" '
-        f'style="width:{width:.0f}px" role="img">'
+        f'style="width:{width:.0f}px" role="img" aria-label="a heat map of {len(rows)} rows">'
     ]
     for number, name in enumerate(columns):
         x = left + _CELL * (number + 0.5) + 4

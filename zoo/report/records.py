@@ -1,25 +1,24 @@
-"""What a run's directory says about the run; plain files, read without jax.
+"""The records in a run's directory: plain files, which are read without jax.
 
-config.json       the config that the run was started with
-metrics.jsonl     a JSON object a line: step, split ("train" or "validation"), scores
-samples.jsonl     the same: step and sample, a text that shows what the model did then
-summary.json      written at the end: best step, its scores on validation, figures
-report.html       the page made of the others
+config.json          the config that the run was started with
+metrics.jsonl        a JSON object on each line: step, split ("train" or "validation"), scores
+samples.jsonl        a JSON object on each line: step, and a text that the model wrote at that step
+sessions.jsonl       commands and durations, see `zoo.report.sessions`
+evaluations.jsonl    scores on the test split, see `zoo.report.sessions`
+summary.json         written at the end: the best step, its scores on validation, and figures
+report.html          the page that is made of the other files
 
-What is noticed when such a file is damaged: config.json and summary.json hold a sum over
-themselves, so that every change of their content is told. A line of metrics.jsonl or samples.jsonl
-that is no JSON, or has no step, is told and left out; a changed digit or letter in such a line is
-not noticed, and neither is any change of report.html, which `python -m zoo report` writes again.
-Resuming a run and loading its model depend on none of these files: each step of a run has its own
-config, under the sums of `zoo.training.checksums`.
+config.json and summary.json hold a checksum of themselves, so every change of their content is
+noticed. A line of a .jsonl file that is not JSON, or has no step, is reported and left out. A
+changed digit or letter in such a line is not noticed. Neither is a change of report.html, which
+`python -m zoo report` writes again. Resuming a run and loading its model need none of these files:
+each step of a run has its own config, under the checksums of `zoo.training.checksums`.
 """
 
 import hashlib
 import json
-import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 from zoo.errors import UserError
 from zoo.types import Json
@@ -27,70 +26,12 @@ from zoo.whole_file import whole_file
 
 CONFIG, METRICS, SAMPLES = "config.json", "metrics.jsonl", "samples.jsonl"
 SUMMARY, REPORT = "summary.json", "report.html"
-_SEAL = "sha256"  # the field with the sum over all others
+_SEAL = "sha256"  # the name of the field with the checksum of all other fields
 _LAST_STEP = 2**32 - 1
 
 
-class Curve(NamedTuple):
-    """A score along training."""
-
-    steps: list[int]
-    values: list[float]
-
-
-class Record(NamedTuple):
-    """A run.
-
-    Attributes:
-        name: of its directory.
-        config: its config, as nested dicts.
-        curves: by split and name of a score.
-        samples: step and text, in the order of the steps.
-        summary: what summary.json holds; empty while the run is not finished.
-        members: of a run of several seeds the run of each; empty while it is not finished.
-    """
-
-    name: str
-    config: Json
-    curves: dict[tuple[str, str], Curve]
-    samples: list[tuple[int, str]]
-    summary: Json
-    members: tuple["Record", ...] = ()
-
-
-def read_record(workdir: Path) -> Record:
-    """Reads a run's directory.
-
-    Raises:
-        UserError: it is no run, or a file of it is damaged.
-    """
-    if not (workdir / CONFIG).exists():
-        raise UserError(
-            f"{workdir} is no run: it has no {CONFIG}; give the --workdir of a training"
-        )
-    if (workdir / "params").exists():
-        raise UserError(f"{workdir} is a checkpoint, no run; give the --workdir of a training")
-    curves: dict[tuple[str, str], Curve] = {}
-    for line in read_lines(workdir / METRICS, warnings.warn):
-        for name, value in line.items():
-            if name not in ("step", "split") and isinstance(value, int | float):
-                curve = curves.setdefault((str(line.get("split")), name), Curve([], []))
-                curve.steps.append(line["step"])
-                curve.values.append(value)
-    return Record(
-        name=workdir.resolve().name,
-        config=read_sealed(workdir / CONFIG),
-        curves=curves,
-        samples=[
-            (line["step"], str(line.get("sample", "")))
-            for line in read_lines(workdir / SAMPLES, warnings.warn)
-        ],
-        summary=read_sealed(workdir / SUMMARY) if (workdir / SUMMARY).exists() else {},
-    )
-
-
 def write_sealed(path: Path, record: Json) -> None:
-    """Writes a JSON object with the SHA-256 sum of its fields as one more field."""
+    """Writes a JSON object with the SHA-256 checksum of its fields as one more field."""
     plain = json.loads(json.dumps(record))  # as it will be read: keys are texts, tuples are lists
     write_text(path, json.dumps({**plain, _SEAL: _sum_of(plain)}, indent=1) + "\n")
 
@@ -98,10 +39,10 @@ def write_sealed(path: Path, record: Json) -> None:
 def read_sealed(path: Path) -> Json:
     """Reads what `write_sealed` wrote.
 
-    A file without the sum, such as one of an earlier version, is read as it is.
+    A file without a checksum, such as a file of an earlier version, is read as it is.
 
     Raises:
-        UserError: the file is damaged, is missing, or holds something else.
+        UserError: The file is damaged, is missing, or holds something other than an object.
     """
     try:
         record = json.loads(_read_bytes(path))
@@ -115,12 +56,12 @@ def read_sealed(path: Path) -> Json:
 
 
 def _sum_of(record: Json) -> str:
-    """The SHA-256 sum of a JSON object, however it is spaced and ordered."""
+    """Returns the SHA-256 checksum of a JSON object, which spaces and order do not change."""
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a file of a run, whole or not at all."""
+    """Writes a file of a run completely or not at all."""
     with whole_file(path) as incomplete:
         incomplete.write_text(text, encoding="utf-8")
 
@@ -130,21 +71,21 @@ def _damaged(path: Path, fault: str) -> UserError:
 
 
 def _read_bytes(path: Path) -> bytes:
-    """Returns what a regular file holds; anything else might never end."""
+    """Returns the content of a regular file. A file of another kind might never end."""
     if not path.is_file():
-        raise _damaged(path, "it is no regular file")
+        raise _damaged(path, "it is not a regular file")
     return path.read_bytes()
 
 
 def read_lines(path: Path, log: Callable[[str], None]) -> list[Json]:
     """Returns the records of a file of JSON lines.
 
-    A line that is damaged is told and left out; but a last line without its end is what a killed
-    process did not finish, and is left out without a word.
+    A damaged line is reported and left out. A last line without a line end is left out silently,
+    because a killed process did not finish it.
 
     Args:
-        path: the file; there may be none.
-        log: takes a line for each line that is damaged.
+        path: the file, which may be missing.
+        log: is called with a message for each damaged line.
     """
     if not path.exists():
         return []
@@ -166,7 +107,7 @@ def read_lines(path: Path, log: Callable[[str], None]) -> list[Json]:
 
 
 def flatten(config: Json, prefix: str = "") -> Json:
-    """Nested settings by `section.field`.
+    """Returns nested settings by their names `section.field`.
 
     Example:
         >>> flatten({"model": {"cell": "gru"}})
@@ -182,7 +123,7 @@ def flatten(config: Json, prefix: str = "") -> Json:
 
 
 def differing_fields(configs: list[Json]) -> dict[str, list[object]]:
-    """The fields in which plain configs differ, with each one's value; None where it has none.
+    """Returns the fields in which configs differ, with the value in each config or None.
 
     Example:
         >>> differing_fields([{"model": {"cell": "gru"}}, {"model": {"cell": "lstm", "size": 1}}])

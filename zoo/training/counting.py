@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Callable
 
-from zoo.report.records import REPORT
 from zoo.tasks.workload import CountingWorkload
 from zoo.training.metrics import MetricsWriter
 from zoo.training.run import Progress, Run
@@ -47,17 +46,21 @@ def count(
         for line in lines:
             log(line)
         scores, progress = _score(workload, params)
+        sample = workload.sample(params, seed)
         with MetricsWriter(run, tensorboard=False) as writer:
             writer.write(1, "validation", progress.validation)
+            writer.write_sample(1, sample)
         run.save_counted(params, workload.vocabulary, progress)
+        run.end_session(1)
     else:
         log("counted before")
         scores, progress = _score(workload, params)
+        sample = workload.sample(params, seed)
     log(f"validation: {workload.describe(scores)}")
+    run.write_summary(1, progress.validation, [])
     if report:
-        run.write_report(1, progress.validation, [])
-        log(f"report: {run.directory / REPORT}")
-    if sample := workload.sample(params, seed):
+        log(f"report: {run.write_report()}")
+    if sample:
         log(f"sample:\n{sample}")
     log(f"for the test split: {run.test_command()}")
     return progress

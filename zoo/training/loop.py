@@ -137,6 +137,7 @@ def _train(
     with MetricsWriter(run, **asked) as writer:
         loop = _Loop(config, run, workload, writer, log)
         state = loop.run(state, progress)
+    run.end_session(int(state.step))
     if loop.finished(int(state.step), progress):
         if progress.best_step == config.training.num_steps:
             log(advice)

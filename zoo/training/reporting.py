@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from ml_collections import ConfigDict
 
-from zoo.report.records import REPORT
 from zoo.tasks.workload import Workload
 from zoo.training import hosts
 from zoo.training.run import Progress, Run
@@ -26,9 +25,10 @@ def report(
     params = hosts.on_one_host(state.used_params)
     scores = progress.best_scores or workload.evaluate(params)
     log(f"best step {best_step}, validation: {workload.describe(scores)}")
-    if config.evaluation.report:
-        run.write_report(best_step, scores, workload.figures(params))
-        log(f"report: {run.directory / REPORT}")
+    wanted = config.evaluation.report
+    run.write_summary(best_step, scores, workload.figures(params) if wanted else [])
+    if wanted:
+        log(f"report: {run.write_report()}")
     if sample := workload.sample(params, config.training.seed):
         log(f"sample:\n{sample}")
     return state

@@ -1,6 +1,7 @@
 """A run's directory: its config, its metrics, its checkpoints, and how one goes on.
 
-config.json, metrics.jsonl, samples.jsonl, summary.json     see zoo/report/records.py
+config.json, metrics.jsonl, samples.jsonl, sessions.jsonl, summary.json
+                  see zoo/report/records.py
 report.html       the page made of them
 checkpoints/      the latest step and the best or the one before, see zoo/training/checkpoints.py
 """
@@ -9,6 +10,7 @@ import dataclasses
 import json
 import os
 import shlex
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -22,7 +24,17 @@ from ml_collections import ConfigDict
 
 from zoo.errors import UserError
 from zoo.report.page import write_report
-from zoo.report.records import METRICS, SAMPLES, SUMMARY, read_lines, write_sealed, write_text
+from zoo.report.records import (
+    METRICS,
+    REPORT,
+    SAMPLES,
+    SUMMARY,
+    read_lines,
+    write_sealed,
+    write_text,
+)
+from zoo.report.sessions import SESSIONS, add_line
+from zoo.terminal import typed_command
 from zoo.training import checkpoints, hosts, lock
 from zoo.training.checksums import DamagedCheckpoint
 from zoo.training.places import RunPlace
@@ -77,6 +89,7 @@ class Run:
         self.place = place
         self.directory = Path(place.directory).expanduser().absolute()
         self.config = plain_config(config)
+        self._session_start: tuple[int, float] | None = None  # its first step and its time
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             if not os.access(self.directory, os.W_OK):
@@ -130,6 +143,7 @@ class Run:
 
     def _begin(self, step: int, log: Callable[[str], None]) -> None:
         """Puts the run's files in order, to go on from a step."""
+        self._session_start = step, time.monotonic()
         self.write_config(log)
         self._truncate(step, log)
         self.push()
@@ -264,13 +278,25 @@ class Run:
         path = self.directory / name if hosts.is_first() else Path(os.devnull)
         return path.open("a", encoding="utf-8", buffering=1)
 
-    def write_report(self, best_step: int, scores: dict[str, float], figures: list[Json]) -> None:
-        """What the run came to, see `zoo.report.records`, and the page made of it all."""
-        if not hosts.is_first():
-            return
-        summary = {"best_step": best_step, "scores": scores, "figures": figures}
-        write_sealed(self.directory / SUMMARY, summary)
-        write_report([self.directory])
+    def end_session(self, step: int) -> None:
+        """Notes the duration and the command of a session that took steps, see `zoo.report`."""
+        start, self._session_start = self._session_start, None
+        if start is not None and step > start[0] and hosts.is_first():
+            seconds = round(time.monotonic() - start[1], 1)
+            record = {"step": step, "seconds": seconds, "command": typed_command()}
+            add_line(self.directory, SESSIONS, record)
+
+    def write_summary(self, best_step: int, scores: dict[str, float], figures: list[Json]) -> None:
+        """Writes what the run came to, see `zoo.report.records`."""
+        if hosts.is_first():
+            summary = {"best_step": best_step, "scores": scores, "figures": figures}
+            write_sealed(self.directory / SUMMARY, summary)
+
+    def write_report(self) -> Path:
+        """Writes the page that is made of the run's records, and returns its path."""
+        if hosts.is_first():
+            write_report([self.directory])
+        return self.directory / REPORT
 
     def _truncate(self, step: int, log: Callable[[str], None]) -> None:
         """Drops what metrics and samples say of later steps, and lines that are damaged."""

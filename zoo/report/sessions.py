@@ -1,0 +1,103 @@
+"""How a run came about: the commands that trained it, their duration, and its test scores.
+
+sessions.jsonl       one line for each session of training that ended: the step that it reached,
+                     the seconds that it took, and the command that was typed
+evaluations.jsonl    one line for each measurement on the test split: the step, the settings of the
+                     measurement, and the scores
+"""
+
+import json
+import os
+import warnings
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from zoo.report.records import CONFIG, read_lines
+from zoo.types import Json
+
+SESSIONS, EVALUATIONS = "sessions.jsonl", "evaluations.jsonl"
+
+
+class Session(NamedTuple):
+    """One session of training: from the start of a command to its end.
+
+    Attributes:
+        step: the step that the session reached.
+        seconds: the duration of the session.
+        command: the command that was typed; "" if Python code started the training.
+    """
+
+    step: int
+    seconds: float
+    command: str
+
+
+class Evaluation(NamedTuple):
+    """A measurement on the test split.
+
+    Attributes:
+        step: the step whose parameters were measured.
+        settings: the settings of the measurement, such as "mode stream"; "" if there are none.
+        scores: the scores by name.
+    """
+
+    step: int
+    settings: str
+    scores: dict[str, float]
+
+
+def add_line(directory: Path, name: str, record: Json) -> None:
+    """Appends a line to a file of JSON lines in a run's directory."""
+    with (directory / name).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+
+def read_sessions(directory: Path) -> tuple[Session, ...]:
+    """Returns the sessions of a run, the first session first."""
+    lines = read_lines(directory / SESSIONS, warnings.warn)
+    return tuple(
+        Session(line["step"], float(line.get("seconds", 0)), str(line.get("command", "")))
+        for line in lines
+    )
+
+
+def read_evaluations(directory: Path) -> tuple[Evaluation, ...]:
+    """Returns the measurements of a run; of equal settings only the last measurement."""
+    found = {}
+    for line in read_lines(directory / EVALUATIONS, warnings.warn):
+        scores = {name: float(value) for name, value in dict(line.get("scores", {})).items()}
+        one = Evaluation(line["step"], str(line.get("settings", "")), scores)
+        found[one.settings] = one
+    return tuple(found.values())
+
+
+def note_evaluation(place: os.PathLike[str] | str, measured: Json) -> bool:
+    """Notes in a run's directory what was measured on the test split.
+
+    Args:
+        place: the place that was named. If it is no run's directory, or cannot be written,
+            nothing is noted.
+        measured: what `python -m zoo evaluate --json` prints.
+
+    Returns:
+        Whether the measurement was noted.
+    """
+    directory = Path(place).expanduser()
+    if not (directory / CONFIG).is_file() or not (directory / "checkpoints").is_dir():
+        return False
+    is_adapting = {name: name.startswith(("dynamic_", "cache_")) for name in measured}
+    settings = [name for name in measured if name in ("mode", "beam_size") or is_adapting[name]]
+    record = {
+        "step": measured["step"],
+        "settings": ", ".join(f"{name} {measured[name]}".replace("_", " ") for name in settings),
+        "scores": {
+            name: value
+            for name, value in measured.items()
+            if isinstance(value, float) and not is_adapting[name]
+        },
+    }
+    with suppress(OSError):
+        add_line(directory, EVALUATIONS, record)
+        return True
+    return False
