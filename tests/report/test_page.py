@@ -3,11 +3,11 @@
 import html.parser
 import json
 import re
-import subprocess
 
 import numpy as np
 import pytest
-from browser import CHROMIUM, FLAGS
+from accessibility import FAULTS
+from browser import CHROMIUM, Browser
 from run_records import write_run
 
 from zoo.__main__ import main
@@ -20,18 +20,13 @@ from zoo.report.charts import Series, line_chart
 from zoo.report.page import write_report
 from zoo.report.sessions import SESSIONS, add_line, note_evaluation
 
-# Says in the page's title which texts of it reach beyond their picture or the window.
-PROBE = """<script>
-const cut = [];
-for (const text of document.querySelectorAll("svg text")) {
+# The texts of a page's pictures that reach beyond their picture.
+CUT = """[...document.querySelectorAll("svg text")].filter((text) => {
   const inner = text.getBoundingClientRect();
   const outer = text.ownerSVGElement.getBoundingClientRect();
-  if (inner.left < outer.left - 1 || inner.right > outer.right + 1 ||
-      inner.top < outer.top - 1 || inner.bottom > outer.bottom + 1) cut.push(text.textContent);
-}
-if (document.documentElement.scrollWidth > window.innerWidth) cut.push("the page is too wide");
-document.title = "cut:" + JSON.stringify(cut);
-</script>"""
+  return inner.left < outer.left - 1 || inner.right > outer.right + 1 ||
+         inner.top < outer.top - 1 || inner.bottom > outer.bottom + 1;
+}).map((text) => text.textContent)"""
 
 
 def label_figures(*, multiple):
@@ -284,30 +279,53 @@ def test_mistakes_are_one_line(tmp_path, capsys):
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
-@pytest.mark.parametrize("width", [390, 1280])
-def test_a_browser_shows_all_of_it(tmp_path, width):
+def test_a_browser_shows_all_of_it_and_nothing_keeps_people_from_reading_it(tmp_path):
     runs = [make_run(tmp_path / name, rate) for name, rate in (("slow", 0.1), ("fast", 0.5))]
-    for number, chosen in enumerate((runs[:1], runs)):
-        page = write_report(chosen, tmp_path / f"{number}.html").read_text("utf-8")
-        (tmp_path / f"{number}.html").write_text(page.replace("</body>", PROBE + "</body>"))
-        done = subprocess.run(
-            [
-                str(CHROMIUM),
-                *FLAGS,
-                "--enable-logging=stderr",
-                f"--user-data-dir={tmp_path / 'profile'}",
-                f"--window-size={width},900",
-                "--dump-dom",
-                (tmp_path / f"{number}.html").as_uri(),
-            ],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=True,
-        )
-        assert "CONSOLE" not in done.stderr
-        (told,) = re.findall(r"<title>cut:(.*?)</title>", done.stdout)
-        assert json.loads(html.unescape(told)) == []
+    browser = Browser(tmp_path / "profile")
+    try:
+        for chosen, width, dark in ((runs[:1], 390, True), (runs, 1280, False)):
+            page = write_report(chosen, tmp_path / "page.html")
+            browser.open(page.as_uri(), width=width, dark=dark)
+            assert browser.run(CUT) == []
+            assert browser.cut_texts() == []
+            assert browser.run(FAULTS) == []
+            assert browser.run(CONTRASTS) == []
+            assert browser.complaints == []
+    finally:
+        browser.close()
+
+
+# The texts in cells of heat maps whose contrast is below 4.5, see WCAG 2.2, 1.4.3.
+CONTRASTS = """[...document.querySelectorAll("svg .inside")].flatMap((text) => {
+  const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const light = (colour) => colour.map((value) => value / 255)
+    .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, part, at) => sum + part * [0.2126, 0.7152, 0.0722][at], 0.05);
+  const cell = text.previousElementSibling;
+  const part = Number(getComputedStyle(cell).fillOpacity);
+  const below = numbers(getComputedStyle(text.closest("figure")).backgroundColor);
+  const own = numbers(getComputedStyle(cell).fill);
+  const mixed = light(below.map((value, at) => value * (1 - part) + own[at] * part));
+  const above = light(numbers(getComputedStyle(text).fill));
+  const contrast = Math.max(mixed, above) / Math.min(mixed, above);
+  return contrast < 4.4 ? [`${text.textContent}: ${contrast}`] : [];
+})"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
+def test_the_texts_of_a_heat_map_can_be_read_at_every_strength(tmp_path):
+    values = [[number / 40 for number in range(41)]]
+    columns = [str(number) for number in range(41)]
+    figure = {"kind": "heat_map", "title": "map", "rows": ["a"], "columns": columns}
+    run = make_run(tmp_path / "run", figures=[figure | {"values": values, "texts": [columns]}])
+    browser = Browser(tmp_path / "profile")
+    try:
+        for dark in (False, True):
+            browser.open(write_report([run]).as_uri(), width=1280, dark=dark)
+            assert browser.count("svg .inside") == 41
+            assert browser.run(CONTRASTS) == []
+    finally:
+        browser.close()
 
 
 def test_the_last_number_of_an_axis_is_not_cut():

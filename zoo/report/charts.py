@@ -10,6 +10,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 12, 12, 40
 NUM_COLOURS = 6
 _MOST_MARKS = 40  # a curve with more points than this has no marks that show numbers on hover
 _MOST_POINTS = 800  # a curve with more points than this is thinned
+_HALF, _STRONG = 0.61, 0.92  # texts of cells above these numbers change colour, dark or light
 _CELL, _LETTER = 24, 6.7  # the sides of a heat map's cell and the width of a letter
 
 
@@ -227,9 +228,9 @@ def heat_map(
                 f'fill-opacity="{min(max(value, 0), 1):.3f}"><title>{told}</title></rect>'
             )
             if texts is not None and texts[row][column]:
-                strong = " strong" if value > 0.55 else ""
+                ground = "strong" if value > _STRONG else "half" if value > _HALF else ""
                 parts.append(
                     f'<text x="{x + _CELL / 2:.1f}" y="{y + _CELL / 2 + 4:.1f}" '
-                    f'class="middle{strong}">{escape(texts[row][column])}</text>'
+                    f'class="middle inside {ground}">{escape(texts[row][column])}</text>'
                 )
     return "".join([*parts, "</svg>"])
