@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -58,7 +59,8 @@ def test_evaluate_gives_each_and_their_mean_and_spread(several, corpus, command)
     assert float(lines[-2].split()[column]) == pytest.approx(np.mean(values), abs=1e-4)
 
 
-def test_a_score_on_the_test_split_is_in_the_report(several, corpus, command):
+def test_a_score_on_the_test_split_is_in_the_report(several, corpus, command, tmp_path):
+    several = shutil.copytree(several, tmp_path / "three")
     assert command("report", several)[0] == 0
     place = f"--data_directory={corpus}"
     code, out, _ = command("evaluate", several, "--split=test", place, "--json")
