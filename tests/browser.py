@@ -173,9 +173,9 @@ class Browser:
         self.run(f"document.querySelector({json.dumps(selector)}).select()")
         self.call("Input.insertText", text=text)
 
-    def press(self, key: str) -> None:
-        """Presses a key that writes nothing, such as End."""
-        codes = {"End": 35, "ArrowLeft": 37, "ArrowRight": 39}
+    def press(self, key: str, *, control: bool = False) -> None:
+        """Presses a key that writes nothing, such as End, possibly together with Ctrl."""
+        codes = {"Enter": 13, "End": 35, "ArrowLeft": 37, "ArrowRight": 39}
         for kind in ("rawKeyDown", "keyUp"):
             self.call(
                 "Input.dispatchKeyEvent",
@@ -183,6 +183,7 @@ class Browser:
                 key=key,
                 code=key,
                 windowsVirtualKeyCode=codes[key],
+                modifiers=2 if control else 0,
             )
 
     def choose(self, selector: str, title: str) -> None:

@@ -178,7 +178,20 @@ def test_plain_tags_mark_each_token(client, models):
 @pytest.mark.parametrize("text", ["", " \n"])
 def test_a_text_without_words_has_no_tags(client, text):
     answer = client.post("/api/tag", json={"model": "names", "text": text}).json()
-    assert answer == {"tokens": [], "rest": text, "marks": []}
+    assert answer == {"tokens": [], "rest": text, "marks": [], "unknown": []}
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "text"),
+    [
+        ("/api/classify", "topics", "a strange net"),
+        ("/api/tag", "names", "a strange net"),
+        ("/api/translate", "german", "ein strange Netz"),
+    ],
+)
+def test_unknown_words_are_named(client, path, name, text):
+    for given, unknown in ((text, ["strange"]), (text.replace("strange ", ""), [])):
+        assert client.post(path, json={"model": name, "text": given}).json()["unknown"] == unknown
 
 
 @pytest.mark.parametrize("name", ["german", "german_vector"])
@@ -219,35 +232,45 @@ TAG = "/api/tag"
     ("path", "request_", "status", "reason"),
     [
         (GENERATE, {}, 400, "the field model is missing"),
-        (GENERATE, {"model": "none"}, 404, "no model of that name is served here; there are: lstm"),
-        (GENERATE, {"model": "../lstm"}, 404, "no model of that name"),
-        (GENERATE, {"model": ["lstm"]}, 400, 'model is ["lstm"]; it has to be a text'),
+        (GENERATE, {"model": "none"}, 404, "no model has this name; choose one of lstm"),
+        (GENERATE, {"model": "../lstm"}, 404, "no model has this name"),
+        (GENERATE, {"model": ["lstm"]}, 400, 'model is ["lstm"]; it must be a text'),
         (GENERATE, {"model": "topics"}, 400, "topics is a model to classify with, not to generate"),
         (GENERATE, {"model": "names"}, 400, "names is a model to tag with, not to generate"),
         (TAG, {"model": "topics", "text": "a"}, 400, "topics is a model to classify with, not to"),
         (TAG, {"model": "names"}, 400, "the field text is missing"),
-        (TAG, {"model": "names", "text": "x" * 2001}, 413, "send 2,000 at most"),
+        (TAG, {"model": "names", "text": "x" * 2001}, 413, "send at most 2,000"),
         (
             TAG,
             {"model": "names", "text": "a", "seed": 1},
             400,
-            'there is no field "seed" here; use',
+            '"seed" is not a field of this request; the fields are',
         ),
-        (GENERATE, {"model": "lstm", "prompt": "x" * 2001}, 413, "send 2,000 at most"),
+        (GENERATE, {"model": "lstm", "prompt": "x" * 2001}, 413, "send at most 2,000"),
         (GENERATE, {"model": "lstm", "max_tokens": 501}, 400, "max_tokens is 501; use 1 to 500"),
-        (GENERATE, {"model": "lstm", "temperature": "hot"}, 400, "has to be a number"),
+        (GENERATE, {"model": "lstm", "temperature": "hot"}, 400, "must be a number"),
         *(
             (GENERATE, {"model": "lstm", "top_p": top_p}, 400, "use a probability above 0 and at")
             for top_p in (0, -1, 2, 10**400)
         ),
         (GENERATE, {"model": "lstm", "seed": -1}, 400, "seed is -1"),
-        (GENERATE, {"model": "lstm", "top_k": 3}, 400, 'there is no field "top_k" here; use model'),
-        (GENERATE, {"mixture": {"lstm": 1}}, 400, "a mixture has two models or more"),
-        (GENERATE, {"mixture": {"lstm": 1, "none": 1}}, 404, "no model of that name"),
+        (
+            GENERATE,
+            {"model": "lstm", "top_k": 3},
+            400,
+            '"top_k" is not a field of this request; the fields are model',
+        ),
+        (GENERATE, {"mixture": {"lstm": 1}}, 400, "a mixture has at least two models"),
+        (GENERATE, {"mixture": {"lstm": 1, "none": 1}}, 404, "no model has this name"),
         (GENERATE, {"mixture": {"lstm": 1, "characters": 1}}, 400, "different vocabularies"),
         (GENERATE, {"mixture": {"lstm": 1, "topics": 1}}, 400, "to classify with"),
-        (GENERATE, {"mixture": {"lstm": 0, "gru": 0}}, 400, "are all 0"),
-        (GENERATE, {"mixture": {"lstm": 1, "gru": 1}, "model": "lstm"}, 400, 'no field "model"'),
+        (GENERATE, {"mixture": {"lstm": 0, "gru": 0}}, 400, "all weights of mixture are 0"),
+        (
+            GENERATE,
+            {"mixture": {"lstm": 1, "gru": 1}, "model": "lstm"},
+            400,
+            '"model" is not a field',
+        ),
         (CLASSIFY, {"model": "topics"}, 400, "the field text is missing"),
         (CLASSIFY, {"model": "german", "text": "a"}, 400, "to translate with, not to classify"),
         (CLASSIFY, {"model": "topics", "text": None}, 400, "text is null"),

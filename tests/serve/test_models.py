@@ -67,7 +67,7 @@ def test_a_model_that_is_gone_is_refused_and_its_path_is_not_told(places, tmp_pa
     shutil.copytree(places[0], tmp_path / "gone")
     models = ServedModels([str(tmp_path / "gone")])
     shutil.rmtree(tmp_path / "gone")
-    with pytest.raises(Refused, match="gone can't be loaded") as refused:
+    with pytest.raises(Refused, match="gone cannot be loaded") as refused:
         models.load("gone")
     assert str(tmp_path) not in refused.value.reason
     assert str(tmp_path) in caplog.text

@@ -1,10 +1,11 @@
-"""The page as a person uses it, in a real browser, narrow and wide."""
+"""The page as a person uses it, in a real browser, narrow and wide, dark and light."""
 
 import socket
 import threading
 
 import pytest
 import uvicorn
+from accessibility import FAULTS
 from browser import CHROMIUM, Browser
 
 import zoo
@@ -53,7 +54,7 @@ def page(request, browser, address):
 
 
 def submit(page, panel):
-    """Presses a panel's button and waits for the end of what it does."""
+    """Presses a panel's button and waits for the answer."""
     page.click(f"#{panel} form > button")
     page.wait(f"!document.querySelector('#{panel} form > button').disabled")
 
@@ -118,12 +119,12 @@ def test_a_mixture_has_weights_and_winners(page):
     assert page.text("#sliders output") == "0 %"
     page.fill("#prompt", "a strange net")
     submit(page, "generate")
-    assert page.text("#unknown").startswith("The model does not know strange;")
+    assert page.text("#generate .unknown").startswith("The model does not know strange.")
     assert page.text("#winners").split() == ["lstm", "gru", "counts"]
     page.point(TOKEN)
     assert page.count("#details li") == 9
     winner = page.text("#details ol:last-child .chosen .name").removeprefix("\u2713 ")
-    assert page.text("#details h3:nth-of-type(2)") == f"Won by {winner}"
+    assert page.text("#details h3:nth-of-type(2)") == f"Most probable in {winner}"
     number = ["lstm", "gru", "counts"].index(winner)
     assert page.run(f"document.querySelector('.token.shown').classList.contains('c{number}')")
     page.click("#equal")
@@ -203,7 +204,7 @@ def test_a_translation_lights_what_it_looked_at(page, models):
     page.fill("#source", "ein Netz liest")
     submit(page, "translate")
     (expected,) = zoo.translate(models.load("german"), "ein Netz liest", n_best=5)
-    assert page.text("#translation") == (expected.text or "(nothing)")
+    assert page.text("#translation") == (expected.text or "(empty)")
     num_rows, num_columns = expected.attention.shape
     assert page.count("#map tbody tr") == page.count("#target .token") == num_rows
     assert page.count("#map tbody td") == num_rows * num_columns
@@ -211,7 +212,8 @@ def test_a_translation_lights_what_it_looked_at(page, models):
     last = num_rows - 1
     page.point(f"#target .token[data-index='{last}']")
     most = expected.source_tokens[int(expected.attention[last].argmax())]
-    told = f"{expected.tokens[last]} looked most at {most}.".replace("</s>", "\u21b5 end")
+    told = f"\u201c{expected.tokens[last]}\u201d attends most to \u201c{most}\u201d."
+    told = told.replace("</s>", "\u21b5 end")
     assert page.text("#attended") == told
     lit = "x.style.getPropertyValue('--part')"
     parts = page.run(f"[...document.querySelectorAll('#read .token')].map(x => {lit})")
@@ -227,6 +229,134 @@ def test_a_translator_without_attention_says_so(page):
     assert "no attention" in page.text("#attended")
     assert page.run("document.querySelector('#map_part').hidden")
     assert page.count("#beam tbody tr") == 5
+
+
+def test_each_view_opens_with_an_example_a_summary_and_a_name(page):
+    expected = {
+        "lstm": ("#prompt", "A language model.", "Prompt"),
+        "topics": ("#labelled", "A classifier.", "Text to classify"),
+        "german": ("#source", "A translator.", "Text to translate"),
+        "names": ("#untagged", "A tagger.", "Text to tag"),
+    }
+    for title, (box, about, label) in expected.items():
+        page.choose("#model", title)
+        assert len(page.run(f"document.querySelector('{box}').value").split()) > 2
+        assert page.text("#about") == about
+        assert page.text(f"label[for='{box[1:]}']") == label
+    page.choose("#model", "lstm")
+    page.fill("#prompt", "my own text")
+    page.choose("#model", "gru")
+    assert page.run("document.querySelector('#prompt').value") == "my own text"
+    assert len(page.run("document.querySelector('#measured').value").split()) > 50
+
+
+def test_the_state_is_in_the_address(page, address):
+    page.choose("#model", "german")
+    page.fill("#source", "ein Netz & mehr")
+    page.fill("#beam_size", "3")
+    submit(page, "translate")
+    link = page.run("location.href")
+    page.choose("#model", "topics")
+    assert "topics" in page.run("location.hash")
+    page.open("about:blank", width=390)
+    page.open(link, width=390)
+    page.wait("document.querySelectorAll('#model option').length")
+    assert page.run("document.querySelector('#model').selectedOptions[0].text") == "german"
+    assert page.run("document.querySelector('#source').value") == "ein Netz & mehr"
+    assert page.run("document.querySelector('#beam_size').value") == "3"
+    submit(page, "translate")
+    assert page.count("#beam tbody tr") == 3
+    page.run(f"location.href = {address + '/#model=characters&max_tokens=7'!r}")
+    page.wait("!document.querySelector('#generate').hidden")
+    assert page.run("document.querySelector('#max_tokens').value") == "7"
+    assert page.run("document.querySelector('#temperature').value") == "0.8"
+
+
+def test_control_and_enter_submit(page):
+    page.choose("#model", "topics")
+    page.fill("#labelled", "a net")
+    page.press("Enter", control=True)
+    page.wait("document.querySelectorAll('#labels li').length")
+    assert page.run("document.querySelector('#labelled').value") == "a net"
+
+
+def test_the_page_says_that_it_is_busy(page):
+    page.choose("#model", "topics")
+    page.run(
+        "window.plain = window.fetch; window.fetch = (...given) =>"
+        " new Promise((resolve) => { window.go = () => resolve(window.plain(...given)); })"
+    )
+    page.click("#classify form > button")
+    page.wait("!document.querySelector('#classify .busy').hidden")
+    assert "loads the model and compiles its program" in page.text("#classify .busy")
+    assert page.run("document.querySelector('#classify').getAttribute('aria-busy')") == "true"
+    page.run("window.fetch = window.plain; window.go()")
+    page.wait("!document.querySelector('#classify form > button').disabled")
+    assert page.run("document.querySelector('#classify .busy').hidden")
+    assert page.run("document.querySelector('#classify').getAttribute('aria-busy')") is None
+    page.run(
+        "window.fetch = (...given) =>"
+        " new Promise((resolve) => { window.go = () => resolve(window.plain(...given)); })"
+    )
+    page.click("#classify form > button")
+    page.wait("!document.querySelector('#classify .busy').hidden")
+    assert "compiles" not in page.text("#classify .busy")  # only the first request does
+    page.run("window.fetch = window.plain; window.go()")
+    page.wait("!document.querySelector('#classify form > button').disabled")
+
+
+@pytest.mark.parametrize(
+    ("title", "panel", "box", "text"),
+    [
+        ("lstm", "generate", "#prompt", "a strange net"),
+        ("topics", "classify", "#labelled", "a strange net"),
+        ("names", "tag", "#untagged", "a strange net"),
+        ("german", "translate", "#source", "ein strange Netz"),
+    ],
+)
+def test_unknown_words_are_told_for_every_task(page, title, panel, box, text):
+    page.choose("#model", title)
+    page.fill(box, text)
+    submit(page, panel)
+    told = page.text(f"#{panel} .unknown")
+    assert told == "The model does not know strange. It reads <unk> instead."
+    page.fill(box, text.replace("strange ", ""))
+    submit(page, panel)
+    assert page.run(f"document.querySelector('#{panel} .unknown').hidden")
+
+
+def test_on_a_telephone_the_text_stands_before_its_details(browser, address):
+    browser.open(address + "/#model=characters&max_tokens=20", width=375)
+    browser.wait("document.querySelectorAll('#model option').length")
+    submit(browser, "generate")
+    bottom = browser.run("document.querySelector('#written').getBoundingClientRect().bottom")
+    assert bottom <= browser.run("document.querySelector('#details').getBoundingClientRect().top")
+
+
+def test_nothing_keeps_people_from_using_the_page(page):
+    panels = {"characters": "generate", "topics": "classify", "german": "translate", "names": "tag"}
+    for title, panel in panels.items():
+        page.choose("#model", title)
+        assert page.run(FAULTS) == [], title
+        submit(page, panel)
+        assert page.count(f"#{panel} .result:not([hidden])") == 1
+        assert page.run(FAULTS) == [], title
+    page.choose("#model", "mixture of lstm, gru, counts")
+    submit(page, "generate")
+    assert page.run(FAULTS) == []
+
+
+def test_the_check_of_faults_finds_faults(page):
+    page.run(
+        "document.querySelector('main').insertAdjacentHTML('beforeend', `<h4>Too deep</h4>"
+        "<input><p id=pale>pale</p><b tabindex=3>x</b>`);"
+        "Object.assign(document.querySelector('#pale').style,"
+        " {color: 'grey', background: 'darkgrey'});"
+        "document.body.insertAdjacentHTML('beforeend', '<p id=about>outside</p>')"
+    )
+    found = page.run(FAULTS)
+    for fault in ("no name", "order of focus", "no landmark", "levels", "an id", "contrast"):
+        assert any(one.startswith(fault) for one in found), fault
 
 
 def test_a_mistake_is_told_on_the_page(browser, address):

@@ -1,4 +1,4 @@
-"""What the models say to a request that was checked, as plain JSON; for the thread of `Turns`."""
+"""The answers of the models to checked requests, as plain JSON; they run in a thread of `Turns`."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -9,11 +9,11 @@ from zoo.data.vocabulary import encode_lines
 from zoo.decoding.drawn_tokens import stream_tokens
 from zoo.decoding.settings import GenerationSettings
 from zoo.decoding.text import unknown_parts
-from zoo.decoding.translation import translate
+from zoo.decoding.translation import TrainedTranslator, translate
 from zoo.diagnostics.figures import gradient_figure
 from zoo.diagnostics.gradient_flow import cut_rows, gradient_flow, require_recurrent
 from zoo.errors import UserError
-from zoo.evaluation.classifying import classify
+from zoo.evaluation.classifying import TrainedClassifier, classify
 from zoo.evaluation.tagger import TrainedTagger, tag
 from zoo.models.trained import require
 from zoo.report.charts import Series, line_chart
@@ -24,12 +24,15 @@ from zoo.types import Json
 def generated(
     models: ServedModels, weights: Mapping[str, float], prompt: str, settings: GenerationSettings
 ) -> Iterator[Json]:
-    """Lines: the models and what they don't know of the prompt, each token, the end.
+    """Yields a text token by token.
+
+    The first record names the models and the unknown parts of the prompt. Then each token has a
+    record. The last record holds the number of tokens.
 
     Args:
-        models: what is served.
-        weights: of each model by its name; of a single model 1.
-        prompt: how the text begins.
+        models: the served models.
+        weights: the weight of each model by its name; 1 for a single model.
+        prompt: the beginning of the text.
         settings: how tokens are drawn.
     """
     names = list(weights)
@@ -51,18 +54,20 @@ def generated(
 
 
 def classified(models: ServedModels, name: str, text: str) -> Json:
-    """The labels, the most probable first, and the tokens with their weights."""
-    (found,) = classify(models.load(name), text)
+    """Returns the labels, the most probable label first, and the tokens with their weights."""
+    checkpoint = require(models.load(name), TrainedClassifier)
+    (found,) = classify(checkpoint, text)
     ordered = sorted(found.probabilities.items(), key=lambda pair: -pair[1])
     labels = _named(ordered, "label", "probability")
     return {
         "labels": [one | {"chosen": one["label"] in found.labels} for one in labels],
         "tokens": _named(zip(found.tokens, found.weights, strict=True), "token", "weight"),
+        "unknown": unknown_parts(checkpoint.vocabulary, text),
     }
 
 
 def tagged(models: ServedModels, name: str, text: str) -> Json:
-    """The tokens with their tags, and what is to be marked: spans, or each token of plain tags."""
+    """Returns the tokens with their tags, and the marks: the spans, or each token of plain tags."""
     checkpoint = require(models.load(name), TrainedTagger)
     (found,) = tag(checkpoint, text)
     tokens: list[Json] = []
@@ -74,15 +79,22 @@ def tagged(models: ServedModels, name: str, text: str) -> Json:
     marks = spans(found.tags, checkpoint.scheme)
     if checkpoint.scheme == PLAIN:
         marks = [Span(number, number + 1, own) for number, own in enumerate(found.tags)]
-    return {"tokens": tokens, "rest": text[end:], "marks": [mark._asdict() for mark in marks]}
+    known = checkpoint.known_words([found.tokens]) if found.tokens else set()
+    return {
+        "tokens": tokens,
+        "rest": text[end:],
+        "marks": [mark._asdict() for mark in marks],
+        "unknown": [word for word in dict.fromkeys(found.tokens) if word not in known],
+    }
 
 
 def translated(
     models: ServedModels, name: str, text: str, *, beam_size: int, length_penalty: float
 ) -> Json:
-    """The best translation with its attention, and all that the beam held."""
+    """Returns the best translation with its attention, and all hypotheses of the beam."""
+    checkpoint = require(models.load(name), TrainedTranslator)
     (found,) = translate(
-        models.load(name),
+        checkpoint,
         text,
         beam_size=beam_size,
         length_penalty=length_penalty,
@@ -96,15 +108,18 @@ def translated(
         "attention": None if found.attention is None else found.attention.tolist(),
         "beam": _named(best, "text", "score"),
         "is_cut": found.is_cut,
+        "unknown": unknown_parts(
+            checkpoint.source_vocabulary, text.lower() if checkpoint.lowercase else text
+        ),
     }
 
 
 def gradients(models: ServedModels, name: str, text: str, *, steps: int) -> Json:
-    """The chart of the gradient through time on a text, as SVG, and the names of its curves.
+    """Returns the chart of the gradient through time on a text, and the names of its curves.
 
     Raises:
-        UserError: the model is not recurrent, the text is too short, or the gradient is no number
-            or 0 everywhere.
+        UserError: The model is not recurrent, the text is too short, or the gradient is not finite
+            or is 0 everywhere.
     """
     checkpoint = models.load(name)
     model = require_recurrent(checkpoint.model, name)
@@ -113,7 +128,7 @@ def gradients(models: ServedModels, name: str, text: str, *, steps: int) -> Json
     figure = gradient_figure(flow)
     series = [Series(**one) for one in figure["series"]]
     if not series or not all(np.isfinite(one.y).all() for one in series):
-        raise UserError("the gradient is 0 or no number at every step; give another text")
+        raise UserError("the gradient is 0 or not finite at every step; give another text")
     chart = line_chart(
         series, figure["x_label"], figure["y_label"], logarithmic=figure["logarithmic"]
     )
@@ -127,5 +142,5 @@ def gradients(models: ServedModels, name: str, text: str, *, steps: int) -> Json
 
 
 def _named(pairs: Iterable[tuple[object, object]], first: str, second: str) -> list[Json]:
-    """Pairs as records with names for the two."""
+    """Returns pairs as records with names for the two values."""
     return [{first: one, second: two} for one, two in pairs]

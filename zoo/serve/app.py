@@ -2,29 +2,33 @@
 
     GET  /               the page; /page.css and /page.js beside it
     GET  /api/models     {"models": [{"name", "use": "generate" | "classify" | "translate" | "tag",
-                         "architecture", "has_gradients", "mixes_with": [names]}], "limits": {...}}
+                         "architecture", "has_gradients", "mixes_with": [names], "summary",
+                         "language", "example", "passage"}], "limits": {...}}
     POST /api/generate   {"model"} or {"mixture": {name: weight}}, {"prompt", "temperature",
                          "top_p", "max_tokens", "seed"} -> JSON lines, as the tokens are drawn:
                          {"models", "unknown"}, then for each token {"text", "token", "probability",
                          "runners_up": [{"token", "probability"}]}, of a mixture with {"parts":
                          [probability by each model], "winner"}, then {"num_tokens"}
     POST /api/classify   {"model", "text"} -> {"labels": [{"label", "probability", "chosen"}],
-                         "tokens": [{"token", "weight"}]}
+                         "tokens": [{"token", "weight"}], "unknown"}
     POST /api/translate  {"model", "text", "beam_size", "length_penalty"} -> {"text",
                          "source_tokens", "tokens", "attention": [T][S] or null,
-                         "beam": [{"text", "score"}], "is_cut"}
+                         "beam": [{"text", "score"}], "is_cut", "unknown"}
     POST /api/tag        {"model", "text"} -> {"tokens": [{"before": text in front of it, "token",
                          "tag", "probability"}], "rest": text behind the last, "marks": [{"start",
-                         "end": the token behind it, "label"}], of plain tags one for each token
+                         "end": the token behind it, "label"}], of plain tags one for each token,
+                         "unknown"}
     POST /api/gradients  {"model", "text", "steps"} -> {"title", "svg", "curves", "reach",
                          "num_rows"}
 
-A body is JSON, and says so in its Content-Type, which another site's page can't do unasked. What
-is wrong with a request is {"error": one line} with a status of 4xx; 503 means that too many wait.
-Work for a client who goes away is not begun, and a text that is being generated stops at the next
-token. A translation, a classification, the tags of a text and a chart of gradients are one compiled
-call each, which nothing stops: of a text of at most MAX_CHARACTERS, and of at most 520 steps of a
-beam search.
+"unknown" holds the words or characters of the text that the model does not know.
+
+A body is JSON and says so in its Content-Type, which a page of another site cannot send unasked.
+The answer to a wrong request is {"error": one line} with a status of 4xx. 503 means that too many
+requests wait. Work for a client that goes away is not begun, and a text that is being generated
+stops at the next token. A translation, a classification, the tags of a text and a chart of
+gradients are one compiled call each, which nothing stops. The call is short, because a text has at
+most MAX_CHARACTERS, and a beam search at most 520 steps.
 """
 
 import contextlib
@@ -56,18 +60,18 @@ MAX_TOKENS = 500
 MAX_TEMPERATURE = 5.0
 MAX_BEAM_SIZE = 8
 MAX_LENGTH_PENALTY = 4.0
-GRADIENT_STEPS = (10, 20, 50, 100)  # each compiles a program of its own
+GRADIENT_STEPS = (10, 20, 50, 100)  # each number has a compiled program of its own
 
 
 def make_app(
     models: ServedModels, *, host: str = "127.0.0.1", rate_limit: RateLimit | None = None
 ) -> ASGIApp:
-    """The server as an ASGI application.
+    """Returns the server as an ASGI application.
 
     Args:
-        models: what is served.
-        host: the address that it is bound to; a request has to be meant for it.
-        rate_limit: None for the usual one.
+        models: the served models.
+        host: the address that the server is bound to. Requests for another host are refused.
+        rate_limit: the limit of each client's requests; None for the default limit.
     """
     handlers = _Handlers(models)
 
@@ -94,7 +98,7 @@ def make_app(
 
 
 _HERE, _REPORT = Path(__file__).parent, Path(report.__file__).parent
-_FILES = {  # of each path the files that it is made of, and their kind
+_FILES = {  # for each path the files that it is made of, and their media type
     "/": ([_HERE / "page.html"], "text/html"),
     "/page.css": ([_REPORT / "style.css", _HERE / "page.css"], "text/css"),
     "/page.js": ([_HERE / "page.js"], "text/javascript"),
@@ -102,7 +106,7 @@ _FILES = {  # of each path the files that it is made of, and their kind
 
 
 def _file(parts: list[Path], media_type: str) -> Callable[[Request], Awaitable[Response]]:
-    """A handler that answers with these files."""
+    """Returns a handler that answers with files, one after the other."""
     content = "\n".join(part.read_text("utf-8") for part in parts)
 
     async def answer(request: Request) -> Response:
@@ -116,18 +120,18 @@ async def _no_icon(request: Request) -> Response:
 
 
 class _Handlers:
-    """A method for each path of the API: it checks the request, then waits for its turn."""
+    """The handlers of the API. Each handler checks the request and then waits for its turn."""
 
     def __init__(self, models: ServedModels):
         self._models = models
         self._turns = Turns()
 
     def close(self) -> None:
-        """Forgets the requests that wait."""
+        """Drops the requests that wait."""
         self._turns.close()
 
     async def models(self, request: Request) -> Response:
-        """GET /api/models."""
+        """Answers GET /api/models."""
         limits = {
             "characters": MAX_CHARACTERS,
             "max_tokens": MAX_TOKENS,
@@ -139,7 +143,7 @@ class _Handlers:
         return JSONResponse({"models": self._models.listing(), "limits": limits})
 
     async def generate(self, request: Request) -> Response:
-        """POST /api/generate."""
+        """Answers POST /api/generate."""
         fields = await _read_fields(request)
         if "mixture" in fields:
             weights = fields.weights("mixture")
@@ -158,16 +162,16 @@ class _Handlers:
         fields.finish()
         lines = answers.generated(self._models, weights, prompt, settings)
         stream = self._turns.stream(lines)
-        # What goes wrong until the first line still has a status of its own.
+        # An error before the first line still gets a status of its own.
         first = await while_awaited(request, anext(stream))
         return ClosingStream(_json_lines(first, stream), stream, "application/x-ndjson")
 
     async def classify(self, request: Request) -> Response:
-        """POST /api/classify."""
+        """Answers POST /api/classify."""
         return await self._answer_text(request, "classify", answers.classified)
 
     async def translate(self, request: Request) -> Response:
-        """POST /api/translate."""
+        """Answers POST /api/translate."""
         fields = await _read_fields(request)
         name, text = fields.text("model"), fields.text("text")
         default = SearchSettings
@@ -178,16 +182,16 @@ class _Handlers:
         fields.finish()
         self._models.check(name, "translate")
         if not text.strip():
-            raise Refused(400, "text is empty; type a sentence")
+            raise Refused(400, "the field text is empty; give a sentence to translate")
         sizes = {"beam_size": beam_size, "length_penalty": length_penalty}
         return await self._answer(request, answers.translated, name, text, **sizes)
 
     async def tag(self, request: Request) -> Response:
-        """POST /api/tag."""
+        """Answers POST /api/tag."""
         return await self._answer_text(request, "tag", answers.tagged)
 
     async def gradients(self, request: Request) -> Response:
-        """POST /api/gradients."""
+        """Answers POST /api/gradients."""
         fields = await _read_fields(request)
         name, text = fields.text("model"), fields.text("text")
         steps = fields.choice("steps", GRADIENT_STEPS[1], GRADIENT_STEPS)
@@ -208,7 +212,7 @@ class _Handlers:
     async def _answer(
         self, request: Request, function: Callable[..., Json], *args: str, **options: float
     ) -> Response:
-        """What a function of `answers` gives, once it had its turn."""
+        """Returns what a function of `answers` returns, after the function had its turn."""
         work = self._turns.run(function, self._models, *args, **options)
         return JSONResponse(await while_awaited(request, work))
 

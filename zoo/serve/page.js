@@ -1,14 +1,16 @@
-// The page of zoo/serve/app.py, whose docstring describes the API. All that comes from a model or
-// a person is put in as text; only the server's chart is parsed, as SVG, which runs no script
-// under the page's Content-Security-Policy.
+// The page of zoo/serve/app.py, whose docstring describes the API. Everything that comes from a
+// model or a person is inserted as text. Only the server's chart is parsed as SVG, which runs no
+// script under the page's Content-Security-Policy. The state of the page is in the address, behind
+// the #, which browsers do not send to a server.
 
 const COLOURS = 6;
 const LABELS_SHOWN = 10;
 const UNKNOWN_SHOWN = 10;
 const find = (id) => document.getElementById(id);
-let choices = []; // what can be chosen at the top: {title, use, names, hasGradients}
+let choices = []; // the entries of the list of models, see choicesOf
 let chosen = null;
-let writing = null; // the AbortController of the text that is being written
+let writing = null; // the AbortController of the text that is being generated
+const compiled = new Set(); // the uses of models that were answered, and so are compiled
 
 // ---- Elements
 
@@ -50,14 +52,14 @@ function legend(list, names) {
   );
 }
 
-// ---- Tokens that are shown when pointed at, or walked through with the arrow keys
+// ---- Tokens that are shown when the mouse or an arrow key leads to them
 
 function tokenList(box, show) {
   const tokens = () => [...box.querySelectorAll(".token")];
   const reveal = (token) => {
     for (const other of tokens()) {
       other.classList.toggle("shown", other === token);
-      other.tabIndex = other === token ? 0 : -1; // Tab leads to one of them
+      other.tabIndex = other === token ? 0 : -1; // the Tab key leads to one token
     }
     show(Number(token.dataset.index));
   };
@@ -80,7 +82,7 @@ function tokenList(box, show) {
 
 function addToken(box, text, part, colour = "") {
   const index = box.querySelectorAll(".token").length;
-  const isWord = text.length > 1 && text.startsWith(" "); // its space belongs to neither word
+  const isWord = text.length > 1 && text.startsWith(" "); // the space is not coloured
   const own = isWord ? text.slice(1) : text;
   const token = element("span", { className: `token ${colour}`, text: own, tabindex: index ? -1 : 0 });
   token.dataset.index = index;
@@ -115,24 +117,90 @@ async function* jsonLines(answer) {
   }
 }
 
-// Runs what a panel's form asks for, and tells what went wrong.
+// ---- Panels
+
+// Makes a panel's title, its form with the text field and the button, and its messages.
+function makePanel(panel) {
+  const { title, button = title, field, name, label, required } = panel.dataset;
+  const box = element("textarea", { id: field, name, rows: 3 });
+  box.required = Boolean(required);
+  const own = element("div", {
+    className: "field full",
+    children: [element("label", { text: label, for: field }), box],
+  });
+  const submit = element("button", { text: button, "aria-keyshortcuts": "Control+Enter" });
+  const form = element("form", {
+    children: [
+      own,
+      ...panel.querySelectorAll(":scope > fieldset, :scope > .fields"),
+      submit,
+      ...panel.querySelectorAll(":scope > button"),
+      element("span", { className: "shortcut", text: "Ctrl+Enter" }),
+    ],
+  });
+  box.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault();
+    if (!submit.disabled) form.requestSubmit();
+  });
+  const message = (className, role) => {
+    const made = element("p", { className, role });
+    made.hidden = true;
+    return made;
+  };
+  panel.prepend(
+    element("h2", { text: title }),
+    form,
+    message("trouble", "alert"),
+    message("busy", "status"),
+    message("note unknown", "status"),
+  );
+}
+
+// Shows that the server works, for how long, and that a first request compiles a program.
+// Returns a function that ends this.
+function showBusy(panel, button) {
+  const busy = panel.querySelector(".busy");
+  const use = `${panel.id} ${chosen.title}`;
+  const why = compiled.has(use) ? "" : " The first request loads the model and compiles its program.";
+  const seconds = element("span", { "aria-hidden": "true" });
+  const start = performance.now();
+  const tick = () => { seconds.textContent = ` ${Math.round((performance.now() - start) / 1000)} s`; };
+  busy.replaceChildren(`Computing \u2026${why}`, seconds);
+  const timer = setInterval(tick, 1000);
+  button.disabled = true;
+  panel.setAttribute("aria-busy", "true");
+  busy.hidden = false;
+  return (isDone) => {
+    clearInterval(timer);
+    if (isDone) compiled.add(use);
+    panel.removeAttribute("aria-busy");
+    busy.hidden = true;
+  };
+}
+
+// Does what a panel's form asks for, and tells what went wrong.
 function onSubmit(panel, work) {
   const form = panel.querySelector("form");
   const trouble = panel.querySelector(".trouble");
   const button = form.querySelector("button:not([type])");
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const asked = chosen; // another one may be chosen before the answer comes
+    const asked = chosen; // another model may be chosen before the answer comes
     trouble.hidden = true;
-    button.disabled = true;
+    tellUnknown(panel, []);
+    remember();
+    const answered = showBusy(panel, button);
     try {
-      await work(valuesOf(form));
+      await work(valuesOf(form), () => answered(true));
+      answered(true);
       panel.querySelector(".result").hidden = chosen !== asked;
     } catch (error) {
       if (error.name === "AbortError" || chosen !== asked) return;
       trouble.textContent = error instanceof TypeError ? "The server does not answer." : error.message;
       trouble.hidden = false;
     } finally {
+      answered(false);
       button.disabled = false;
     }
   });
@@ -148,19 +216,35 @@ function valuesOf(form) {
   return values;
 }
 
-// ---- Write
+// Names the words or characters of a text that the model does not know.
+function tellUnknown(panel, unknown) {
+  const note = panel.querySelector(".unknown");
+  const more = unknown.length > UNKNOWN_SHOWN ? " and more" : "";
+  const names = unknown.slice(0, UNKNOWN_SHOWN).map(visible).join(", ") + more;
+  note.textContent = unknown.length ? `The model does not know ${names}. It reads <unk> instead.` : "";
+  note.hidden = !unknown.length;
+}
 
-let drawn = []; // the tokens of the text at hand
-let mixed = []; // the names of its models
+// Puts a text into a field, unless a person has typed another one there.
+function offer(box, text) {
+  if (box.value && box.value !== box.dataset.offered) return;
+  box.value = text.slice(0, box.maxLength);
+  box.dataset.offered = box.value;
+}
+
+// ---- Generate
+
+let drawn = []; // the tokens of the text
+let mixed = []; // the names of the models that generate it
 const revealDrawn = tokenList(find("written"), showDrawn);
 
 function showDrawn(index) {
   const { token, probability, runners_up: others, parts, winner } = drawn[index];
   const own = { name: visible(token), part: probability, colour: "c0", mark: true };
   const rest = others.map((one) => ({ name: visible(one.token), part: one.probability }));
-  const children = [element("h3", { text: "Drawn, and what else might have come" }), bars([own, ...rest])];
+  const children = [element("h3", { text: "Alternatives" }), bars([own, ...rest])];
   if (parts) {
-    children.push(element("h3", { text: `Won by ${mixed[winner]}` }));
+    children.push(element("h3", { text: `Most probable in ${mixed[winner]}` }));
     children.push(
       bars(
         parts.map((part, model) => ({
@@ -195,13 +279,10 @@ function startTokens({ models, unknown }) {
   mixed = models;
   legend(find("winners"), models);
   find("winners").hidden = models.length < 2;
-  find("unknown").hidden = !unknown.length;
-  const more = unknown.length > UNKNOWN_SHOWN ? " and more" : "";
-  const names = unknown.slice(0, UNKNOWN_SHOWN).join(", ") + more;
-  find("unknown").textContent = `The model does not know ${names}; it reads <unk> there.`;
+  tellUnknown(find("generate"), unknown);
 }
 
-async function write(values) {
+async function generate(values, answered) {
   writing = new AbortController();
   find("stop").disabled = false;
   const which = chosen.names.length > 1 ? { mixture: weights() } : { model: chosen.names[0] };
@@ -211,11 +292,14 @@ async function write(values) {
     find("generate").querySelector(".result").hidden = false;
     for await (const record of jsonLines(answer)) {
       if (record.models) startTokens(record);
-      else if (record.token !== undefined) addDrawn(record);
+      else if (record.token !== undefined) {
+        answered();
+        addDrawn(record);
+      }
     }
   } finally {
     find("stop").disabled = true;
-    offerText(values.prompt);
+    if (drawn.length) offer(find("measured"), values.prompt + drawn.map((one) => one.text).join(""));
   }
   const first = find("written").querySelector(".token");
   if (first && !find("written").contains(document.activeElement)) revealDrawn(first);
@@ -248,14 +332,6 @@ function makeSliders(names) {
 
 // ---- Gradients
 
-let isMeasuredTyped = false; // else the text that was written is offered
-
-function offerText(prompt) {
-  if (isMeasuredTyped) return;
-  const text = prompt + drawn.map((one) => one.text).join("");
-  find("measured").value = text.slice(0, find("measured").maxLength);
-}
-
 async function measure(values) {
   const answer = await post("/api/gradients", { model: chosen.names[0], ...values });
   const { title, svg, curves, reach, num_rows: rows } = await answer.json();
@@ -263,21 +339,23 @@ async function measure(values) {
   legend(find("curves"), curves);
   const parsed = new DOMParser().parseFromString(svg, "image/svg+xml");
   find("chart").replaceChildren(document.importNode(parsed.documentElement, true));
-  const limit = reach < values.steps ? ` Training goes only ${reach} steps back.` : "";
-  find("reach").textContent = `The mean over ${rows} stretches of the text.${limit}`;
+  const limit = reach < values.steps ? ` In training, the gradient goes only ${reach} steps back.` : "";
+  const parts = rows === 1 ? "one part" : `${rows} parts`;
+  find("reach").textContent = `The curves are means over ${parts} of the text.${limit}`;
 }
 
-// ---- Label
+// ---- Classify
 
 let judged = [];
 const revealJudged = tokenList(find("deciding"), (index) => {
   const { token, weight } = judged[index];
-  find("weight").textContent = `${visible(token)}: ${percent(weight)} of the whole`;
+  find("weight").textContent = `${visible(token)}: ${percent(weight)} of the vector`;
 });
 
-async function label({ text }) {
+async function classify({ text }) {
   const answer = await post("/api/classify", { model: chosen.names[0], text });
-  const { labels, tokens } = await answer.json();
+  const { labels, tokens, unknown } = await answer.json();
+  tellUnknown(find("classify"), unknown);
   const rows = labels.map((one) =>
     bar({ name: one.label, part: one.probability, mark: one.chosen, colour: one.chosen ? "c0" : "" }),
   );
@@ -301,7 +379,7 @@ const revealTagged = tokenList(find("tagged"), (index) => {
   find("tag_told").textContent = `${visible(token)}: ${tag}, ${percent(probability)}`;
 });
 
-// A word; its colour is that of the mark it stands in, as strong as the model is sure.
+// Makes the element of a word. The surer the model is of its tag, the stronger is its colour.
 function taggedWord(index, colour) {
   const { token, probability } = taggedTokens[index];
   const word = element("span", { className: `token ${colour}`, text: token, tabindex: index ? -1 : 0 });
@@ -321,7 +399,8 @@ function marked({ start, end, label: name }, colour) {
 
 async function tag({ text }) {
   const answer = await post("/api/tag", { model: chosen.names[0], text });
-  const { tokens, rest, marks } = await answer.json();
+  const { tokens, rest, marks, unknown } = await answer.json();
+  tellUnknown(find("tag"), unknown);
   taggedTokens = tokens;
   const names = [...new Set(marks.map((mark) => mark.label))].sort();
   const colour = (name) => `c${names.indexOf(name) % COLOURS}`;
@@ -351,7 +430,7 @@ function showAttention(index) {
   read.forEach((token, place) => token.style.setProperty("--part", row[place]));
   const most = translation.source_tokens[row.indexOf(Math.max(...row))];
   find("attended").textContent =
-    `${visible(translation.tokens[index])} looked most at ${visible(most)}.`;
+    `\u201c${visible(translation.tokens[index])}\u201d attends most to \u201c${visible(most)}\u201d.`;
   const rows = [...find("map").querySelectorAll("tbody tr")];
   rows.forEach((one, place) => one.classList.toggle("shown", place === index));
 }
@@ -378,7 +457,8 @@ function drawMap({ tokens, source_tokens: sources, attention }) {
 async function translate(values) {
   const answer = await post("/api/translate", { model: chosen.names[0], ...values });
   translation = await answer.json();
-  find("translation").textContent = translation.text || "(nothing)";
+  tellUnknown(find("translate"), translation.unknown);
+  find("translation").textContent = translation.text || "(empty)";
   find("cut").hidden = !translation.is_cut;
   for (const [box, tokens] of [["read", translation.source_tokens], ["target", translation.tokens]]) {
     find(box).replaceChildren();
@@ -386,7 +466,7 @@ async function translate(values) {
   }
   for (const token of find("read").children) token.removeAttribute("tabindex");
   find("map_part").hidden = !translation.attention;
-  find("attended").textContent = "This model has no attention: one vector holds all of the source.";
+  find("attended").textContent = "This model has no attention: one vector holds the whole source.";
   if (translation.attention) drawMap(translation);
   if (translation.tokens.length) revealTarget(find("target").children[0]);
   find("beam").tBodies[0].replaceChildren(
@@ -394,6 +474,35 @@ async function translate(values) {
       element("tr", { children: [element("td", { text: score.toFixed(3) }), element("td", { text })] }),
     ),
   );
+}
+
+// ---- The state in the address
+
+// The fields of the panels that are shown.
+const shownFields = () =>
+  [...document.querySelectorAll("section:not([hidden]) form")]
+    .flatMap((form) => [...form.elements])
+    .filter((field) => field.id && field.matches("input, select, textarea"));
+
+// Writes the model and the fields into the address, so that a link leads back to this state.
+function remember() {
+  const state = new URLSearchParams({ model: chosen.title });
+  for (const field of shownFields()) state.set(field.id, field.value);
+  history.replaceState(null, "", `#${state}`);
+}
+
+// Chooses the model and fills in the fields that the address names.
+function recall() {
+  const state = new URLSearchParams(location.hash.slice(1));
+  const index = choices.findIndex(({ title }) => title === state.get("model"));
+  find("model").selectedIndex = Math.max(index, 0);
+  choose();
+  for (const field of shownFields()) {
+    const value = state.get(field.id);
+    if (value !== null) field.value = field.maxLength > 0 ? value.slice(0, field.maxLength) : value;
+  }
+  find("steps").value ||= find("steps").options[1].value;
+  tellWeights();
 }
 
 // ---- Choosing a model
@@ -404,18 +513,24 @@ function choicesOf(models) {
     use: model.use,
     names: [model.name],
     hasGradients: model.has_gradients,
+    about: [model.summary, model.language].filter(Boolean).join(". Language: "),
+    example: model.example,
+    passage: model.passage,
   }));
   const groups = new Map();
   for (const model of models.filter((one) => one.mixes_with.length)) {
     const names = models.map((one) => one.name)
       .filter((name) => name === model.name || model.mixes_with.includes(name));
-    groups.set(names.join("\n"), names);
+    groups.set(names.join("\n"), { ...model, names });
   }
-  const mixtures = [...groups.values()].map((names) => ({
+  const mixtures = [...groups.values()].map(({ names, language, example }) => ({
     title: `mixture of ${names.join(", ")}`,
     use: "generate",
     names,
     hasGradients: false,
+    about: ["The weighted mean of the models' probabilities", language].filter(Boolean).join(". Language: "),
+    example,
+    passage: "",
   }));
   return [...single, ...mixtures];
 }
@@ -426,6 +541,9 @@ function choose() {
   for (const use of ["generate", "classify", "tag", "translate"]) find(use).hidden = chosen.use !== use;
   find("gradients").hidden = !chosen.hasGradients;
   for (const part of document.querySelectorAll(".result, .trouble, .note")) part.hidden = true;
+  find("about").textContent = chosen.about && `${chosen.about}.`;
+  offer(find(chosen.use).querySelector("textarea"), chosen.example);
+  offer(find("measured"), chosen.passage);
   find("weights").hidden = chosen.names.length < 2;
   makeSliders(chosen.names.length > 1 ? chosen.names : []);
 }
@@ -440,22 +558,23 @@ function setLimits(limits) {
 }
 
 async function start() {
-  onSubmit(find("generate"), write);
-  onSubmit(find("gradients"), measure);
-  onSubmit(find("classify"), label);
-  onSubmit(find("tag"), tag);
-  onSubmit(find("translate"), translate);
+  const works = { generate, gradients: measure, classify, tag, translate };
+  for (const [name, work] of Object.entries(works)) {
+    makePanel(find(name));
+    onSubmit(find(name), work);
+  }
   find("stop").addEventListener("click", () => writing.abort());
   find("sliders").addEventListener("input", tellWeights);
-  find("equal").addEventListener("click", () => makeSliders(chosen.names));
-  find("measured").addEventListener("input", () => { isMeasuredTyped = find("measured").value !== ""; });
+  find("equal").addEventListener("click", () => { makeSliders(chosen.names); remember(); });
   find("model").addEventListener("change", choose);
+  document.addEventListener("change", () => { if (chosen) remember(); });
+  addEventListener("hashchange", recall);
   try {
     const { models, limits } = await (await fetch("/api/models")).json();
     choices = choicesOf(models);
     find("model").replaceChildren(...choices.map(({ title }) => element("option", { text: title })));
     setLimits(limits);
-    choose();
+    recall();
   } catch {
     find("trouble").textContent = "The server does not answer.";
     find("trouble").hidden = false;

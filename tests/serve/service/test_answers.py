@@ -145,13 +145,13 @@ def test_texts_of_many_clients_share_batches(ask, running):
 @pytest.mark.parametrize(
     ("use", "fields", "status", "reason"),
     [
-        ("generate", {"prompts": ["a"]}, 400, "use one of lstm, characters"),
-        ("generate", {"model": "none", "prompts": ["a"]}, 404, "no model of that name"),
+        ("generate", {"prompts": ["a"]}, 400, "choose one of lstm, characters"),
+        ("generate", {"model": "none", "prompts": ["a"]}, 404, "no model has this name"),
         ("generate", {"model": "topics", "prompts": ["a"]}, 400, "to classify with, not"),
         ("generate", {"model": "lstm"}, 400, "the field prompts is missing"),
         ("generate", {"model": "lstm", "prompts": "a"}, 400, 'a list such as ["a text"]'),
         ("generate", {"model": "lstm", "prompts": []}, 400, "prompts is []"),
-        ("generate", {"model": "lstm", "prompts": ["a"] * 9}, 413, "9 texts; send 8 at most"),
+        ("generate", {"model": "lstm", "prompts": ["a"] * 9}, 413, "9 texts; send at most 8"),
         ("generate", {"model": "lstm", "prompts": ["a" * 25]}, 413, "prompts[0] has 25 characters"),
         ("generate", {"model": "lstm", "prompts": [None]}, 400, "prompts[0] is null"),
         ("generate", {"model": "lstm", "prompts": ["a"], "max_tokens": 61}, 400, "use 1 to 60"),
@@ -162,14 +162,14 @@ def test_texts_of_many_clients_share_batches(ask, running):
             "use 0 to 100",
         ),
         ("generate", {"model": "lstm", "prompts": ["a"], "stream": 1}, 400, "true or false"),
-        ("generate", {"model": "lstm", "prompts": ["a"], "x": 1}, 400, 'no field "x" here'),
+        ("generate", {"model": "lstm", "prompts": ["a"], "x": 1}, 400, '"x" is not a field'),
         (
             "classify",
             {"texts": ["a"], "model": "german"},
             400,
             "to translate with, not to classify",
         ),
-        ("translate", {"texts": ["a"], "beam_size": 5}, 400, "beam_size is 5; use one of 2"),
+        ("translate", {"texts": ["a"], "beam_size": 5}, 400, "beam_size is 5; choose one of 2"),
         ("translate", {"texts": ["a"], "length_penalty": 9}, 400, "use 0 to 4"),
     ],
 )

@@ -49,7 +49,7 @@ def command(capsys):
         (["--api", "--max_texts=-1"], "max_texts is -1; use 1 to 1,024"),
         (["--api", "--timeout=nan"], "timeout is nan; use a number of at least 0"),
         (["--api", "--rate=-1"], "rate is -1.0; use a number of at least 0"),
-        (["--api", "--beam_sizes=5,99"], "use widths from 1 to 32"),
+        (["--api", "--beam_sizes=5,99"], "use beam sizes from 1 to 32"),
         (["--api", "--beam_sizes=a"], "argument --beam_sizes: invalid"),
         (["--api", "--allow_host=a b"], "allow_host is 'a b'; use the name of a host"),
         (["--api", "--token_file=/no/such/file"], "can't be read: No such file or directory"),

@@ -27,7 +27,7 @@ def test_the_description_has_the_fields_that_requests_have(ask):
         operation = description["paths"][f"/v1/{use}"]["post"]
         schema = operation["requestBody"]["content"]["application/json"]["schema"]
         told = ask(use, no_such_field=1, **{name: ["a"] for name in schema["required"]})
-        names = told.json()["error"].rpartition("use ")[2].split(", ")
+        names = told.json()["error"].rpartition("the fields are ")[2].split(", ")
         assert names == list(schema["properties"])
 
 
