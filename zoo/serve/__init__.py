@@ -1,1 +1,1 @@
-"""The page of `python -m zoo serve`, and the server behind it."""
+"""The servers of `python -m zoo serve`: a page for people, and a service for programs."""

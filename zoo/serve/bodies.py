@@ -1,4 +1,4 @@
-"""The body of a request, which has to be short and to come without delay."""
+"""Reads the body of a request, which must be short and arrive without delay."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ async def read_body(request: Request, most_bytes: int) -> bytes:
     """Returns a request's body.
 
     Raises:
-        Refused: the body is longer than `most_bytes`, or takes longer than BODY_SECONDS.
+        Refused: The body is longer than `most_bytes`, or takes longer than BODY_SECONDS.
     """
     body = bytearray()
     try:
@@ -21,7 +21,9 @@ async def read_body(request: Request, most_bytes: int) -> bytes:
             async for piece in request.stream():
                 body += piece
                 if len(body) > most_bytes:
-                    raise Refused(413, f"the body is too long; send {most_bytes:,} bytes")
+                    raise Refused(413, f"the body is too long; send at most {most_bytes:,} bytes")
     except TimeoutError:
-        raise Refused(408, f"the body did not come within {BODY_SECONDS:g} s") from None
+        raise Refused(
+            408, f"the body did not arrive within {BODY_SECONDS:g} s; send it again"
+        ) from None
     return bytes(body)

@@ -1,7 +1,7 @@
-"""The connections of the server: how long each may be silent, and how many there may be.
+"""Limits the number of connections of a server, and the time that each may be silent.
 
-uvicorn by itself waits for ever for the headers of a request, and for a reader who does not read.
-So a few connections on which nothing happens would keep everybody else out.
+uvicorn itself waits without end for the header of a request, and for a client that does not read
+its answer. A few silent connections would then keep everybody else out.
 """
 
 import asyncio
@@ -12,15 +12,15 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 MOST_CONNECTIONS = 64
-HEADER_SECONDS = 10.0  # for a whole header, since the connection or the last answer
-READER_SECONDS = 10.0  # for a reader who takes nothing of what waits for him
+HEADER_SECONDS = 10.0  # for a whole header, from the connection or the last answer on
+READER_SECONDS = 10.0  # for a client that reads nothing of its answer
 
 
 class TimedProtocol(H11Protocol):
-    """One connection, which is cut when its client keeps it waiting.
+    """One connection, which is closed if its client keeps it waiting.
 
-    The time for a header does not start anew when a part of it comes. While a request is answered
-    there is no such limit: its body has one of its own, and an answer may take long.
+    The time for a header does not start again when a part of the header arrives. It does not run
+    while a request is answered: the body has a time limit of its own, and an answer may take long.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -34,24 +34,24 @@ class TimedProtocol(H11Protocol):
         self._wait_for_header()
 
     def data_received(self, data: bytes) -> None:
-        """Ends the time for a header if this made it whole."""
+        """Ends the time for a header if the header is now complete."""
         super().data_received(data)
         if self._is_answering():
             _stop(self._header_timer)
 
     def on_response_complete(self) -> None:
-        """Starts the time for the next header, unless the next request is here already."""
+        """Starts the time for the next header, unless the next request has arrived."""
         super().on_response_complete()
         if not self._is_answering():
             self._wait_for_header()
 
     def pause_writing(self) -> None:
-        """Starts the time in which the reader has to take something."""
+        """Starts the time in which the client must read something."""
         super().pause_writing()
         self._reader_timer = self.loop.call_later(READER_SECONDS, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """Ends the time of the reader, who took something."""
+        """Ends the time in which the client must read something."""
         _stop(self._reader_timer)
         super().resume_writing()
 
@@ -77,21 +77,21 @@ def _stop(timer: asyncio.TimerHandle | None) -> None:
 def make_server(
     app: ASGIApp, *, most_connections: int = MOST_CONNECTIONS, grace: float = 1.0
 ) -> uvicorn.Server:
-    """Returns a server of an application, for `run(sockets=[...])`.
+    """Returns a server of an application, which `run(sockets=[...])` starts.
 
     Args:
-        app: what `make_app` or `make_service` gives.
-        most_connections: connections at a time; further ones are refused.
-        grace: seconds that the requests at hand have to end after a signal.
+        app: the result of `make_app` or `make_service`.
+        most_connections: the number of connections at a time; further connections are refused.
+        grace: seconds that running requests get to end after a signal.
     """
     config = uvicorn.Config(
         app,
         http=TimedProtocol,
-        log_level="critical",  # the application logs its own faults, one time each
+        log_level="critical",  # the application logs each of its faults once
         access_log=False,
         lifespan="on",
         ws="none",
-        proxy_headers=False,  # else a client could say that it is another
+        proxy_headers=False,  # otherwise a client could claim another address
         server_header=False,
         limit_concurrency=most_connections,
         timeout_graceful_shutdown=grace,  # type: ignore[arg-type]  # seconds, any number

@@ -1,4 +1,4 @@
-"""Stands before the server: who may ask, how often, and what every answer tells the browser."""
+"""Guards a server: checks the sender and the rate of requests, and adds headers to all answers."""
 
 import ipaddress
 import math
@@ -23,19 +23,19 @@ _HEADERS = {
 
 
 class Guard:
-    """An ASGI application around another.
+    """An ASGI application around another one, which refuses requests that others may have caused.
 
-    A request whose Host header has another name than the server's is refused: so a page of
-    another site can't reach the server by a name of its own that it lets point here (DNS
-    rebinding). A POST whose body is not JSON is refused as well: a page of another site can send
-    no other unasked. So is a request whose Origin header names another site. The POST requests
-    that are left are limited for each client address, so that other sites use up nothing of what
-    the user may ask.
+    A request is refused if its Host header does not name this server. Otherwise a page of another
+    site could reach the server by a name of its own that leads here (DNS rebinding). A POST
+    request is refused if its body is not JSON, because a page of another site can send other
+    bodies unasked. A request is also refused if its Origin header names another site. The other
+    POST requests are limited for each client address. Requests that were refused do not count for
+    this limit, so other sites cannot use up the requests of the user.
 
     Args:
         app: the application.
         host: the address that the server is bound to.
-        rate_limit: how often a client may POST; None for no limit.
+        rate_limit: the limit of each client's POST requests; None for no limit.
         more_hosts: further names of the server.
     """
 
@@ -67,27 +67,30 @@ class Guard:
         await app(scope, receive, send_with_headers)
 
     def _refusal(self, scope: Scope) -> JSONResponse | None:
-        """What is answered instead; None where nothing is wrong."""
+        """Returns the answer to a refused request, or None if the request is not refused."""
         headers = Headers(scope=scope)
         if not self._is_own(headers.get("host", "")):
-            reason = "the Host header names another server; open the address that this one printed"
+            reason = (
+                "the Host header names another server; open the address that this server printed"
+            )
             return JSONResponse({"error": reason}, 400)
         is_post = scope["method"] == "POST"
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         if is_post and kind != "application/json":
-            reason = "the body has to be JSON; say Content-Type: application/json"
+            reason = "the body must be JSON; send the header Content-Type: application/json"
             return JSONResponse({"error": reason}, 415)
         origin = headers.get("origin")
         if origin is not None and not self._is_own(origin.partition("://")[2]):
-            return JSONResponse({"error": "a page of another site can't ask this server"}, 403)
+            reason = "a page of another site cannot use this server; open the server's own page"
+            return JSONResponse({"error": reason}, 403)
         return self._refusal_by_rate(scope) if is_post else None
 
     def _is_own(self, header: str) -> bool:
-        """Whether a name, with or without a port, is this server's."""
+        """Returns whether a name, with or without a port, is a name of this server."""
         return is_own_host(header, self._host) or _host_name(header) in self._more_hosts
 
     def _refusal_by_rate(self, scope: Scope) -> JSONResponse | None:
-        """As `_refusal`. Only a request that the page itself might send counts for the limit."""
+        """Returns the answer to a client that sends too many requests, or None."""
         client = scope["client"][0] if scope.get("client") else ""
         if self._rate_limit and (wait := self._rate_limit.wait_seconds(client)):
             seconds = math.ceil(wait)
@@ -97,12 +100,13 @@ class Guard:
 
 
 def is_own_host(header: str, host: str) -> bool:
-    """Whether a Host header names this server.
+    """Returns whether a Host header names this server.
 
     Args:
         header: a name or an address, with or without a port.
-        host: the address that the server is bound to; of one that stands for all of the machine's,
-            any address will do, since nobody can rebind it, and the machine's name.
+        host: the address that the server is bound to. If it stands for all addresses of the
+            machine, any address is accepted, since nobody can rebind an address. So is the name of
+            the machine.
 
     Example:
         >>> [is_own_host(header, "127.0.0.1") for header in ("localhost:8765", "evil.example")]
@@ -117,7 +121,7 @@ def is_own_host(header: str, host: str) -> bool:
 
 
 def _host_name(header: str) -> str:
-    """The name or address in a Host header, without its port."""
+    """Returns the name or address in a Host header without the port."""
     name, colon, port = header.rpartition(":")
     if not colon or not port.isdecimal():
         name = header

@@ -1,4 +1,4 @@
-"""What keeps the server to its work: one computation at a time, and so many requests a client."""
+"""Limits of a server: one computation at a time, and a rate of requests for each client."""
 
 import asyncio
 import threading
@@ -18,7 +18,7 @@ MOST_ADDRESSES = 1024
 
 
 class Refused(Exception):
-    """A request that is not done: an HTTP status, and one line that says why."""
+    """A refused request: an HTTP status, and one line with the reason."""
 
     def __init__(self, status: int, reason: str):
         super().__init__(reason)
@@ -27,12 +27,12 @@ class Refused(Exception):
 
 
 class RateLimit:
-    """A bucket of tokens for each client address: a request takes one, and time brings them back.
+    """A bucket of tokens for each client address. A request takes a token; time adds tokens.
 
     Args:
-        burst: how many tokens a bucket holds; it is full at first.
-        per_second: how many come back.
-        clock: the time in seconds.
+        burst: the number of tokens that a bucket holds. At first it is full.
+        per_second: the number of tokens that are added per second.
+        clock: returns the time in seconds.
 
     Example:
         >>> limit = RateLimit(burst=1, per_second=0.5, clock=lambda: 0.0)
@@ -52,10 +52,10 @@ class RateLimit:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def wait_seconds(self, address: str) -> float:
-        """Takes a token and gives 0, or gives the time until there is one.
+        """Takes a token and returns 0, or returns the time until there is a token.
 
         Args:
-            address: the client's; of many addresses those that were seen last are kept.
+            address: the address of the client. Only the addresses that were seen last are kept.
         """
         now = self._clock()
         tokens, before = self._buckets.pop(address, (float(self._burst), now))
@@ -68,10 +68,10 @@ class RateLimit:
 
 
 class Turns:
-    """Runs one computation at a time, in a thread beside the server's; the others wait in line.
+    """Runs one computation at a time in a thread of its own; other computations wait in line.
 
     Args:
-        most_waiting: how many may wait.
+        most_waiting: the largest number of computations that may wait.
     """
 
     def __init__(self, most_waiting: int = MOST_WAITING):
@@ -81,13 +81,13 @@ class Turns:
     async def run(
         self, function: Callable[Given, Result], *args: Given.args, **options: Given.kwargs
     ) -> Result:
-        """What the function returns, or raises, once it had its turn.
+        """Runs a function when it is its turn, and returns its result.
 
-        When this is cancelled before that turn, the function is not called, and the place in line
-        is free again.
+        If the call is cancelled before this turn, the function is not called, and its place in
+        line is free again.
 
         Raises:
-            Refused: too many wait.
+            Refused: Too many computations wait.
         """
         if not self._places.acquire(blocking=False):
             raise Refused(503, "the server is busy; try again in a moment")
@@ -96,12 +96,12 @@ class Turns:
         return await asyncio.wrap_future(future)
 
     async def stream(self, items: Iterator[Result]) -> AsyncGenerator[Result, None]:
-        """The items as they are made; when their reader goes away, no more are made.
+        """Yields items as they are made. When the reader goes away, no more items are made.
 
-        A reader who is slow holds nobody up: what was made waits for him in memory.
+        A slow reader delays nobody, because its items wait in memory.
 
         Raises:
-            Refused: too many wait.
+            Refused: Too many computations wait.
         """
         loop = asyncio.get_running_loop()
         made: asyncio.Queue[Result | None] = asyncio.Queue()
@@ -114,7 +114,7 @@ class Turns:
         def end(task: asyncio.Task[None]) -> None:
             made.put_nowait(None)
             if not task.cancelled():
-                task.exception()  # seen, though the reader may be gone
+                task.exception()  # marks the exception as seen, since the reader may be gone
 
         making = asyncio.create_task(self.run(make))
         making.add_done_callback(end)
@@ -127,19 +127,19 @@ class Turns:
             making.cancel()  # it may be waiting for its turn
 
     def close(self) -> None:
-        """Forgets those who wait."""
+        """Drops the computations that wait."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
 
 async def while_awaited(request: Request, work: Awaitable[Result]) -> Result:
-    """What some work gives; it is cancelled when the client goes away.
+    """Returns the result of some work, which is cancelled when the client goes away.
 
     Args:
-        request: the client's, whose body was read.
-        work: what the client waits for.
+        request: the request of the client. Its body must have been read.
+        work: the work that the client waits for.
 
     Raises:
-        Refused: the client has gone. Nobody reads that.
+        Refused: The client has gone. Nobody reads this error.
     """
     working = asyncio.ensure_future(work)
     leaving = asyncio.create_task(_until_gone(request))

@@ -1,7 +1,8 @@
-"""Several processes that answer at one address, each with models of its own.
+"""Several processes that answer at one address; each process has models of its own.
 
-The first process opens the address and forks the workers before anything of JAX is loaded, which
-could not be forked. It starts a worker again that ends by itself, and passes signals on.
+The first process opens the address and forks the workers before it loads JAX, because a process
+that uses JAX cannot be forked. It starts another worker if a worker ends by itself, and passes
+signals on to the workers.
 """
 
 import os
@@ -15,21 +16,21 @@ from contextlib import suppress
 from zoo.errors import UserError
 from zoo.terminal import EXIT_UNEXPECTED, run_program
 
-_SHORTEST_LIFE = 30.0  # seconds; a worker that ends sooner would end again
+_SHORTEST_LIFE = 30.0  # seconds; a new worker would soon end as well
 
 
 def run_workers(work: Callable[[], None], count: int) -> None:
     """Runs a function in several processes until a signal ends them.
 
     Args:
-        work: serves until a signal; it runs in each worker.
-        count: how many workers.
+        work: the function of each worker, which serves until a signal.
+        count: the number of workers.
 
     Raises:
-        UserError: a worker ended soon after its start, or this system can't fork.
+        UserError: A worker ended soon after its start, or this system cannot fork.
     """
     if not hasattr(os, "fork"):
-        raise UserError("this system has no fork; use --workers=1")
+        raise UserError("this system cannot fork processes; use --workers=1")
     with tempfile.TemporaryDirectory(prefix="recurrent-zoo-") as shared:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
         workers = {_start(work): time.monotonic() for _ in range(count)}
@@ -42,7 +43,10 @@ def run_workers(work: Callable[[], None], count: int) -> None:
                 _forget_metrics(shared, number)
                 if time.monotonic() - started < _SHORTEST_LIFE:
                     code = os.waitstatus_to_exitcode(status)
-                    raise UserError(f"a worker ended soon after its start, with code {code}")
+                    raise UserError(
+                        f"a worker ended soon after its start, with code {code}; the lines above "
+                        "say why"
+                    )
                 workers[_start(work)] = time.monotonic()
         finally:
             _stop(workers)
@@ -58,11 +62,11 @@ def _start(work: Callable[[], None]) -> int:
     try:
         code = run_program(work)
     finally:
-        os._exit(code)  # a worker must not go on with what its parent was doing
+        os._exit(code)  # a worker must not continue the work of its parent
 
 
 def _stop(workers: dict[int, float]) -> None:
-    """Asks the workers to end as they do on SIGTERM, and waits until they have."""
+    """Sends SIGTERM to the workers and waits until they have ended."""
     for number in workers:
         with suppress(ProcessLookupError):
             os.kill(number, signal.SIGTERM)
@@ -72,7 +76,7 @@ def _stop(workers: dict[int, float]) -> None:
 
 
 def _forget_metrics(shared: str, number: int) -> None:
-    """Removes what a worker that is gone said of the present; what it counted stays."""
+    """Removes the gauges of a worker that has ended; its counts stay."""
     for name in os.listdir(shared):
         if name.startswith("gauge_live") and name.endswith(f"_{number}.db"):
             os.remove(os.path.join(shared, name))

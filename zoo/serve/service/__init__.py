@@ -1,1 +1,1 @@
-"""The service of `python -m zoo serve --api`: models behind an address, for programs."""
+"""The service of `python -m zoo serve --api`, which answers requests of other programs."""

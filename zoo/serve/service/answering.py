@@ -1,4 +1,4 @@
-"""The answers to requests to generate, classify and translate: from a checked form to JSON."""
+"""Answers checked requests to generate, classify and translate with JSON."""
 
 import asyncio
 import json
@@ -28,8 +28,8 @@ class Answers:
     """Answers requests with the models of an engine.
 
     Args:
-        models: what is served.
-        engine: computes.
+        models: the served models.
+        engine: runs the models.
         settings: the limits of the service.
     """
 
@@ -38,10 +38,10 @@ class Answers:
         self._forms = request_forms(settings)
 
     def read(self, use: str, body: bytes) -> Json:
-        """The values of a request, with the name of a model that is for this use.
+        """Returns the values of a request, with the name of a model that has this use.
 
         Raises:
-            Refused: a field or the name is wrong.
+            Refused: A field or the name is wrong.
         """
         values = read_form(body, self._forms[use], self._settings)
         values["model"] = values["model"] or self._only_model(use)
@@ -51,13 +51,13 @@ class Answers:
     def _only_model(self, use: str) -> str:
         fitting = [str(one["name"]) for one in self._models.listing() if one["use"] == use]
         if not fitting:
-            raise Refused(404, f"no model to {use} with is served here")
+            raise Refused(404, f"no served model can {use}; start the service with such a model")
         if len(fitting) > 1:
-            raise Refused(400, f"the field model is missing; use one of {', '.join(fitting)}")
+            raise Refused(400, f"the field model is missing; choose one of {', '.join(fitting)}")
         return fitting[0]
 
     async def generate(self, values: Json) -> Json:
-        """All texts of a request at once: each a prompt and its continuation."""
+        """Returns all texts of a request; each text is a prompt with its continuation."""
         pieces, _ = self._write(values)
         texts, counts = list(values["prompts"]), [0] * len(values["prompts"])
         async for piece in pieces:
@@ -73,9 +73,9 @@ class Answers:
         }
 
     async def stream(self, values: Json) -> "TextStream":
-        """The texts of a request as they are written, once the first piece is made.
+        """Returns the stream of a request's texts when the first piece is generated.
 
-        Until then, what goes wrong still has a status of its own.
+        An error before the first piece still gets a status of its own.
         """
         pieces, model = self._write(values)
         head = {"model": model, "unknown": self._unknown(values)}
@@ -91,14 +91,14 @@ class Answers:
         return [unknown_parts(vocabulary, prompt) for prompt in values["prompts"]]
 
     async def classify(self, values: Json) -> Json:
-        """The labels of each text, as the command prints them."""
+        """Returns the labels of each text, as the command prints them."""
         check_bounds(values, self._forms["classify"])
         results = await self._engine.ask(values["model"], values["texts"])
         dropped = () if values["tokens"] else ("tokens", "weights")
         return {"model": values["model"], "results": [_without(one, dropped) for one in results]}
 
     async def translate(self, values: Json) -> Json:
-        """The translation of each text, as the command prints it."""
+        """Returns the translation of each text, as the command prints it."""
         settings = search_settings(values, self._forms["translate"])
         results = await self._engine.ask(values["model"], values["texts"], settings)
         dropped = ("others",) if values["attention"] else ("others", "attention")
@@ -113,9 +113,9 @@ class TextStream(NamedTuple):
     """The pieces of a request's texts.
 
     Attributes:
-        head: what is told before them.
+        head: the record that is sent before the pieces.
         first: the first piece.
-        rest: the others, which have to be closed in the end.
+        rest: the other pieces. The generator must be closed in the end.
     """
 
     head: Json
@@ -148,5 +148,5 @@ async def server_sent_events(stream: TextStream, deadline: float) -> AsyncIterat
 
 
 def _event(name: str, record: Json) -> str:
-    """One event, see the HTML Living Standard, section 9.2."""
+    """Returns one event, see the HTML Living Standard, section 9.2."""
     return f"event: {name}\ndata: {json.dumps(record)}\n\n"

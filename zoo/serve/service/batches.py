@@ -1,4 +1,4 @@
-"""Texts of several requests in one call of a model: those that arrive together run together."""
+"""Batches of texts: texts of several requests that arrive together run in one call of a model."""
 
 import asyncio
 from collections import deque
@@ -20,20 +20,20 @@ class _Item(NamedTuple, Generic[Result]):
 
 
 class Batches(Generic[Result]):
-    """Collects texts for a moment, and gives them to a function together.
+    """Collects texts for a moment and gives them to a function together.
 
-    While a batch runs, the next one is collected. Texts for the same batch are asked in the same
-    way, such as with the same width of a search; others wait for a batch of their own. `run` has
-    to be running in the event loop.
+    While a batch runs, the next batch is collected. All texts of a batch have the same settings,
+    such as the same beam size. Texts with other settings wait for another batch. `run` must be
+    running in the event loop.
 
     Args:
-        work: takes texts and how they are asked, and returns a result for each of them.
-        thread: where the work is done.
+        work: takes texts and their settings, and returns a result for each text.
+        thread: the executor in which the work is done.
         sizes: the sizes of a batch in rising order. A batch is filled up to the next size with
             empty texts, so that few programs are compiled.
-        patience: seconds that the first text waits for others.
-        most_waiting: texts that may wait; further ones are refused.
-        watch: is told how many texts are in each batch.
+        patience: seconds that the first text waits for other texts.
+        most_waiting: the largest number of texts that may wait; further texts are refused.
+        watch: is called with the number of texts in each batch.
     """
 
     def __init__(
@@ -53,14 +53,14 @@ class Batches(Generic[Result]):
 
     @property
     def num_waiting(self) -> int:
-        """How many texts wait."""
+        """The number of texts that wait."""
         return len(self._items)
 
     async def ask(self, texts: Sequence[str], how: Hashable = None) -> list[Result]:
-        """The results for some texts. If this is cancelled, those that wait are not computed.
+        """Returns the results for texts. If the call is cancelled, waiting texts are dropped.
 
         Raises:
-            Refused: too many wait.
+            Refused: Too many texts wait.
         """
         if len(self._items) + len(texts) > self._most_waiting:
             raise Refused(503, BUSY)
@@ -75,7 +75,7 @@ class Batches(Generic[Result]):
                 item.answer.cancel()
 
     async def run(self) -> None:
-        """Answers for ever, until it is cancelled."""
+        """Answers until the call is cancelled."""
         while True:
             while not self._items:
                 self._changed.clear()
@@ -95,7 +95,7 @@ class Batches(Generic[Result]):
             pass
 
     def _next_batch(self) -> list[_Item[Result]]:
-        """Takes the first text that is still wanted, and those that are asked in the same way."""
+        """Takes the first text that is still wanted, and further texts with the same settings."""
         batch: list[_Item[Result]] = []
         left: deque[_Item[Result]] = deque()
         for item in self._items:
@@ -114,7 +114,7 @@ class Batches(Generic[Result]):
         work = loop.run_in_executor(self._thread, self._work, texts, batch[0].how)
         try:
             results = await work
-        except Exception as fault:  # it is every asker's, and the next batch may be better
+        except Exception as fault:  # all texts of the batch failed; the next batch may succeed
             for item in batch:
                 if not item.answer.done():
                     item.answer.set_exception(fault)

@@ -1,4 +1,4 @@
-"""The models of a service: loaded, compiled for all of their batch sizes, and run in one thread."""
+"""The models of a service, which are compiled for all batch sizes and run in one thread."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
@@ -28,18 +28,18 @@ USES = ("generate", "classify", "translate")
 
 
 class Engine:
-    """Everything that computes. Its methods are called in the event loop; the thread is its own.
+    """Runs the models in a thread of its own. Its methods are called in the event loop.
 
     Args:
-        models: what is served, each loaded.
-        settings: of the service.
-        metrics: are told what is computed.
+        models: the served models.
+        settings: the settings of the service.
+        metrics: count what is computed.
 
     Attributes:
         is_ready: whether all programs are compiled.
 
     Raises:
-        UserError: a model is for a use that the service does not offer.
+        UserError: A model has a use that the service does not offer.
     """
 
     def __init__(self, models: ServedModels, settings: ServiceSettings, metrics: Metrics):
@@ -54,8 +54,8 @@ class Engine:
             name, use = str(model["name"]), str(model["use"])
             if use not in USES:
                 raise UserError(
-                    f"{name} is a model to {use} with, which the service does not offer; leave it "
-                    "out, and use the page or the command for it"
+                    f"{name} is a model to {use} with, which the service does not offer; leave the "
+                    f"model out, and use the page or python -m zoo {use} for it"
                 )
             add = {
                 "generate": self._add_writer,
@@ -126,7 +126,7 @@ class Engine:
         )
 
     async def compile(self) -> None:
-        """Compiles every program, one after the other; then the engine is ready."""
+        """Compiles all programs one after the other. Then the engine is ready."""
         loop = asyncio.get_running_loop()
         for compilation in self._compilations:
             await loop.run_in_executor(self._thread, compilation)
@@ -134,13 +134,13 @@ class Engine:
         self._metrics.tell_ready(True)
 
     def start(self) -> None:
-        """From now on, questions are answered."""
+        """Starts the tasks that answer requests."""
         runs = [writer.run() for writer in self._writers.values()]
         runs += [batches.run() for batches in self._batches.values()]
         self._tasks = [asyncio.create_task(run) for run in runs]
 
     async def close(self) -> None:
-        """Ends the work; what is not answered yet is dropped."""
+        """Ends all tasks and drops the requests that are not answered yet."""
         self.is_ready = False
         self._metrics.tell_ready(False)
         for task in self._tasks:
@@ -149,7 +149,7 @@ class Engine:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def tell_waiting(self) -> None:
-        """Tells the metrics how many texts wait for each model."""
+        """Tells the metrics the number of texts that wait for each model."""
         for name, writer in self._writers.items():
             self._metrics.tell_waiting(name, writer.num_waiting)
         for name, batches in self._batches.items():
@@ -158,26 +158,26 @@ class Engine:
     def write(
         self, name: str, prompts: Sequence[str], settings: GenerationSettings
     ) -> AsyncGenerator[Piece, None]:
-        """See `Writer.write`."""
+        """Yields the pieces of texts, see `Writer.write`."""
         self._metrics.texts.labels(model=name).inc(len(prompts))
         return self._writers[name].write(prompts, settings)
 
     async def ask(
         self, name: str, texts: Sequence[str], how: SearchSettings | None = None
     ) -> list[Json]:
-        """Labels or translates texts; see `Batches.ask`.
+        """Returns the labels or the translations of texts, see `Batches.ask`.
 
         Args:
-            name: of a classifier or a translator.
+            name: the name of a classifier or a translator.
             texts: the texts.
-            how: of a translator its SearchSettings.
+            how: the SearchSettings of a translator; None for a classifier.
         """
         self._metrics.texts.labels(model=name).inc(len(texts))
         return await self._batches[name].ask(texts, how)
 
 
 def lengths_to(longest: int, buckets: Sequence[int]) -> Iterator[int]:
-    """Yields every length to which a batch may be padded whose longest text has `longest` tokens.
+    """Yields all lengths to which a batch is padded whose longest text has up to `longest` tokens.
 
     Example:
         >>> list(lengths_to(5, (8, 16))), list(lengths_to(40, (8, 16)))
@@ -199,7 +199,7 @@ def _label(checkpoint: TrainedClassifier, texts: Sequence[str], how: None) -> li
 def _translate(
     checkpoint: TrainedTranslator, texts: Sequence[str], how: SearchSettings
 ) -> list[Json]:
-    """Translates texts. Empty ones would make the batch smaller, so others stand in for them."""
+    """Translates texts. Another text replaces an empty text, which would make the batch smaller."""
     filler = next((text for text in texts if text.strip()), "")
     given = [text if text.strip() else filler for text in texts]
     found = [one.to_json() for one in translate(checkpoint, given, **vars(how))]

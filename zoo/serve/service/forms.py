@@ -1,7 +1,7 @@
-"""The forms of requests: one declaration checks a request and describes it in OpenAPI.
+"""The forms of requests. The same declaration checks a request and describes it in OpenAPI.
 
-Each field is declared by its JSON Schema. What a setting may be is checked by the record that the
-command of the same name uses, so that a mistake is told in the same words.
+Each field is declared by its JSON Schema. The value of a setting is checked by the record that the
+command with the same name uses, so that the command and the service report the same errors.
 """
 
 from typing import Any
@@ -15,11 +15,13 @@ from zoo.types import Json
 
 MAX_TEMPERATURE = 100.0
 MAX_LENGTH_PENALTY = 4.0
-_WHOLE = 2**63  # no record takes more
+_WHOLE = 2**63  # no record takes a larger number
 
 
 def request_forms(settings: ServiceSettings) -> dict[str, Json]:
-    """The fields of a request by its use, each as a JSON Schema; those with no default are needed.
+    """Returns the fields of a request for each use, as JSON Schemas.
+
+    A field without a default is required.
 
     Args:
         settings: the limits of the service.
@@ -33,14 +35,14 @@ def request_forms(settings: ServiceSettings) -> dict[str, Json]:
     model = {
         "type": "string",
         "default": "",
-        "description": "The name of a model. It is not needed where only one fits.",
+        "description": "The name of a model. It is required only if several models have this use.",
     }
     return {
         "generate": {"model": model, "prompts": texts, **_generation(settings)},
         "classify": {
             "model": model,
             "texts": texts,
-            "tokens": _flag("Adds the tokens that were read, and their weights."),
+            "tokens": _flag("Adds the tokens of the text and their weights."),
         },
         "translate": {"model": model, "texts": texts, **_search(settings)},
     }
@@ -54,7 +56,7 @@ def _generation(settings: ServiceSettings) -> Json:
             "default": min(default.max_tokens, settings.max_tokens),
             "minimum": 1,
             "maximum": settings.max_tokens,
-            "description": "Tokens that are drawn at most.",
+            "description": "Largest number of tokens that are drawn.",
         },
         **_sampling(default),
         "seed": {
@@ -62,17 +64,18 @@ def _generation(settings: ServiceSettings) -> Json:
             "default": default.seed,
             "minimum": 0,
             "maximum": 2**32 - 1,
-            "description": "The same seed gives the same text, whoever else is served.",
+            "description": "The same seed gives the same text, whatever other requests there are.",
         },
         "stop": {
             "type": "string",
             "enum": [*STOPS, ""],
             "default": "",
-            "description": "Where a text ends: at its first sentence end, or at max_tokens only. "
-            "Empty: at max_tokens for a model of characters, at the sentence end for others.",
+            "description": "Where a text ends: at the first end of a sentence, or at max_tokens "
+            "only. The empty default is max_tokens for a model of characters, and the end of a "
+            "sentence for other models.",
         },
-        "allow_unknown": _flag("Lets the model draw <unk> as well."),
-        "stream": _flag("Sends the text as server-sent events while it is written."),
+        "allow_unknown": _flag("Allows the model to draw <unk>."),
+        "stream": _flag("Sends the text as server-sent events while it is generated."),
     }
 
 
@@ -83,21 +86,21 @@ def _sampling(default: GenerationSettings) -> Json:
             "default": default.temperature,
             "minimum": 0,
             "maximum": MAX_TEMPERATURE,
-            "description": "Divides the logits; 0 takes the most probable token each time.",
+            "description": "Divides the logits. 0 always takes the most probable token.",
         },
         "top_k": {
             "type": "integer",
             "default": default.top_k,
             "minimum": 0,
             "maximum": 2**31 - 1,
-            "description": "Only the K most probable tokens may be drawn; 0 is no limit.",
+            "description": "Draws only from the K most probable tokens. 0 means no limit.",
         },
         "top_p": {
             "type": "number",
             "default": default.top_p,
             "exclusiveMinimum": 0,
             "maximum": 1,
-            "description": "Only the most probable tokens of together this probability are drawn.",
+            "description": "Draws only from the most probable tokens with this total probability.",
         },
     }
 
@@ -108,16 +111,16 @@ def _search(settings: ServiceSettings) -> Json:
             "type": "integer",
             "enum": list(settings.beam_sizes),
             "default": settings.beam_sizes[0],
-            "description": "Width of the search; 1 is greedy.",
+            "description": "Beam size of the search. 1 means greedy decoding.",
         },
         "length_penalty": {
             "type": "number",
             "default": SearchSettings.length_penalty,
             "minimum": 0,
             "maximum": MAX_LENGTH_PENALTY,
-            "description": "Power of the length that scores are divided by.",
+            "description": "Exponent of the length by which the score of a hypothesis is divided.",
         },
-        "attention": _flag("Adds what each written token looked at, where the model says so."),
+        "attention": _flag("Adds the attention of each target token, if the model has attention."),
     }
 
 
@@ -126,7 +129,7 @@ def _flag(description: str) -> Json:
 
 
 def read_form(body: bytes, form: Json, settings: ServiceSettings) -> Json:
-    """Returns the values of all fields of a request; the bounds of numbers are not checked yet.
+    """Returns the values of all fields of a request, without checking the bounds of numbers.
 
     Args:
         body: the request's body.
@@ -134,7 +137,7 @@ def read_form(body: bytes, form: Json, settings: ServiceSettings) -> Json:
         settings: the limits of the service.
 
     Raises:
-        Refused: a field has the wrong type, is missing, or is unknown.
+        Refused: A field has the wrong type, is missing, or is unknown.
 
     Example:
         >>> settings = ServiceSettings()
@@ -163,27 +166,27 @@ def _take(fields: Fields, name: str, schema: Json) -> Any:
 
 
 def check_bounds(values: Json, form: Json) -> None:
-    """Refuses a value that no record has refused, but that the service does not allow.
+    """Refuses a value that the record of the settings takes, but the service does not.
 
     Raises:
-        Refused: a number is out of the bounds of its schema, or a value is not among its choices.
+        Refused: A number is out of the bounds of its schema, or a value is not one of the choices.
     """
     for name, schema in form.items():
         value = values[name]
         if "enum" in schema and value not in schema["enum"]:
             choices = ", ".join(str(choice) for choice in schema["enum"] if choice != "")
-            raise Refused(400, f"{name} is {value}; use one of {choices}")
+            raise Refused(400, f"{name} is {value}; choose one of {choices}")
         low, high = schema.get("minimum", value), schema.get("maximum", value)
         if schema["type"] in ("integer", "number") and not low <= value <= high:
             raise Refused(400, f"{name} is {value}; use {low} to {high}")
 
 
 def generation_settings(values: Json, form: Json) -> GenerationSettings:
-    """The settings of a request to generate.
+    """Returns the settings of a request to generate.
 
     Raises:
-        UserError: a value is out of the bounds that the command has, in the command's words.
-        Refused: a value is out of the service's bounds.
+        UserError: A value is out of the bounds of the command.
+        Refused: A value is out of the bounds of the service.
     """
     names = ("max_tokens", "temperature", "top_k", "top_p", "seed", "allow_unknown")
     chosen = {name: values[name] for name in names}
@@ -193,7 +196,7 @@ def generation_settings(values: Json, form: Json) -> GenerationSettings:
 
 
 def search_settings(values: Json, form: Json) -> SearchSettings:
-    """The settings of a request to translate; errors as in `generation_settings`."""
+    """Returns the settings of a request to translate; raises as `generation_settings` does."""
     names = ("beam_size", "length_penalty")
     settings = SearchSettings(**{name: values[name] for name in names})
     check_bounds(values, form)

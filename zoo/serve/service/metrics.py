@@ -1,7 +1,8 @@
-"""What a service counts and measures of itself, in the text format of Prometheus.
+"""The counts and times of a service, in the text format of Prometheus.
 
-`prometheus_client` keeps the numbers. Several workers share them through files in the directory
-that the environment variable PROMETHEUS_MULTIPROC_DIR names, so that each worker tells of all.
+`prometheus_client` keeps the numbers. Several workers share the numbers through files in the
+directory that the environment variable PROMETHEUS_MULTIPROC_DIR names, so each worker can tell the
+numbers of all workers.
 """
 
 import os
@@ -28,11 +29,11 @@ class Metrics:
     """The numbers of one service.
 
     Attributes:
-        requests: requests by path and status.
-        seconds: how long answers took, by path; of a stream until its end.
-        texts: texts that were asked for, by model.
-        tokens: tokens that language models drew, by model.
-        batches: texts in each batch that ran, or slots in use in each block, by model.
+        requests: the number of requests, by path and status.
+        seconds: the time until an answer was sent, by path. A stream counts until its end.
+        texts: the number of requested texts, by model.
+        tokens: the number of tokens that language models drew, by model.
+        batches: the number of texts in each batch, or of slots in use in each block, by model.
 
     Example:
         >>> metrics = Metrics()
@@ -73,15 +74,15 @@ class Metrics:
         ProcessCollector(registry=registry)
 
     def tell_ready(self, is_ready: bool) -> None:
-        """Takes whether this worker is ready."""
+        """Notes whether this worker is ready."""
         self._ready.set(is_ready)
 
     def tell_waiting(self, name: str, count: int) -> None:
-        """Takes how many texts wait for a model now."""
+        """Notes the number of texts that wait for a model now."""
         self._waiting.labels(model=name).set(count)
 
     def page(self) -> bytes:
-        """The numbers of this worker, or of all workers if they share a directory."""
+        """Returns the numbers of this worker, or of all workers that share a directory."""
         if not os.environ.get(SHARED_DIRECTORY):
             return generate_latest(self._registry)
         shared = CollectorRegistry()

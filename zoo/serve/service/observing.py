@@ -1,6 +1,6 @@
-"""What a service tells of each request: a number, a line in its log, and its metrics.
+"""Observes the requests of a service: gives each a number, logs it, and updates the metrics.
 
-A line of the log is a JSON object. It has neither the texts of a request, nor its token.
+A line of the log is a JSON object. The line holds neither the texts of a request nor its token.
 """
 
 import json
@@ -21,7 +21,7 @@ _FIELDS = "zoo_fields"
 
 
 class JsonLines(logging.Formatter):
-    """Log records as JSON objects, a line each.
+    """Formats each log record as a JSON object in one line.
 
     Example:
         >>> record = logging.LogRecord("zoo", logging.INFO, "", 0, "it is ready", (), None)
@@ -30,7 +30,7 @@ class JsonLines(logging.Formatter):
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        """Returns one line; only ASCII, so that no terminal obeys it."""
+        """Returns one line of ASCII, which holds nothing that a terminal would obey."""
         moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         line = {
             "time": f"{moment}.{int(record.msecs):03d}Z",
@@ -44,7 +44,7 @@ class JsonLines(logging.Formatter):
 
 
 def log_json_lines() -> None:
-    """From now on the server's log goes to standard error as JSON lines."""
+    """Makes the server write its log to standard error as JSON lines."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     LOGGER.addHandler(handler)
@@ -58,14 +58,14 @@ def tell(event: str, **fields: object) -> None:
 
 
 class Observer:
-    """An ASGI application around another, which counts, times and logs its requests.
+    """An ASGI application around another one, which counts, times and logs its requests.
 
-    Every answer gets a number, X-Request-Id, which stands in the log, too.
+    Every answer has a number in its header X-Request-Id. The log holds the same number.
 
     Args:
         app: the application.
-        metrics: where requests are counted.
-        paths: of the application; all others count as one.
+        metrics: count the requests.
+        paths: the paths of the application. All other paths are counted together.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics, paths: Iterable[str]):

@@ -1,8 +1,8 @@
-"""The service in OpenAPI 3.1, and a page that shows it without fetching anything else.
+"""The description of the service in OpenAPI 3.1, and a page that shows it.
 
-Starlette's own generator reads YAML from docstrings, beside which the checks of the fields would
-be written once more; frameworks that do both replace Starlette. So the description is made of the
-forms that check the requests.
+Starlette's own generator reads YAML from docstrings, so each field would be described twice, there
+and in its check. Frameworks that avoid this replace Starlette. Therefore the description is made
+from the forms that check the requests. The page loads nothing from other servers.
 """
 
 import json
@@ -17,23 +17,23 @@ from zoo.types import Json
 
 _SUMMARIES = {
     "generate": "Continues each prompt with text drawn from a language model.",
-    "classify": "Labels each text.",
+    "classify": "Classifies each text.",
     "translate": "Translates each text by beam search.",
 }
 _PATHS = {
-    "/v1/models": ("The models, and what each is used for.", "application/json"),
-    "/health": ("Answers while the process lives.", "application/json"),
-    "/ready": ("Answers 200 once every program is compiled, 503 before.", "application/json"),
+    "/v1/models": ("The models and their uses.", "application/json"),
+    "/health": ("Answers as long as the process runs.", "application/json"),
+    "/ready": ("Answers 200 when all programs are compiled, and 503 before.", "application/json"),
     "/metrics": ("Counts and times in Prometheus' text format.", "text/plain"),
     "/openapi.json": ("This description.", "application/json"),
 }
 _ERRORS = {
-    "400": "A field is wrong; the line says what to send.",
+    "400": "A field is wrong. The line says what to send.",
     "401": "The token is missing or wrong.",
-    "404": "No model of that name is served.",
+    "404": "No served model has this name.",
     "413": "A text, a list or the body is too long.",
     "415": "The body is not JSON.",
-    "429": "Too many requests of one client; the header Retry-After has the seconds to wait.",
+    "429": "The client sent too many requests. The header Retry-After has the seconds to wait.",
     "503": "The service is not ready, or too many texts wait.",
     "504": "The answer took too long.",
 }
@@ -43,7 +43,10 @@ _RESULTS = {
     "generate": {
         "text": {"type": "string", "description": "The prompt and its continuation."},
         "num_tokens": {"type": "integer"},
-        "unknown": {**_TEXTS, "description": "What the vocabulary lacks of the prompt."},
+        "unknown": {
+            **_TEXTS,
+            "description": "The parts of the prompt that are not in the vocabulary.",
+        },
     },
     "classify": {
         "text": _TEXT,
@@ -65,9 +68,9 @@ def openapi(settings: ServiceSettings, models: Sequence[Json], version: str) -> 
     """Returns the description of a service.
 
     Args:
-        settings: its limits.
-        models: its models, as `ServedModels.listing` gives them.
-        version: of the package.
+        settings: the limits of the service.
+        models: the models, as `ServedModels.listing` returns them.
+        version: the version of the package.
 
     Example:
         >>> sorted(openapi(ServiceSettings(), [], "1.0")["paths"])[:3]
@@ -86,7 +89,7 @@ def openapi(settings: ServiceSettings, models: Sequence[Json], version: str) -> 
         "info": {
             "title": "Recurrent Zoo",
             "version": version,
-            "description": "Recurrent networks that write, label and translate.",
+            "description": "Recurrent networks that generate, classify and translate text.",
         },
         "paths": paths,
         "components": {"schemas": {"Error": error}, "securitySchemes": schemes},
@@ -130,7 +133,7 @@ def _post(use: str, form: Json, needs_token: bool) -> Json:
 
 
 def docs_page(description: Json) -> str:
-    """Returns a page in HTML that shows a description in OpenAPI."""
+    """Returns an HTML page that shows a description in OpenAPI."""
     info = description["info"]
     parts = [
         "<!doctype html>",
@@ -165,7 +168,7 @@ def _operation(path: str, method: str, operation: Json) -> list[str]:
 
 
 def _table(properties: Json) -> list[str]:
-    """A row for each field: name, type, default, and what its schema says beside these."""
+    """Returns a table with a row for each field: name, type, default and description."""
     rows = ["<table><thead><tr><th>field</th><th>type</th><th>default</th><th></th></tr></thead>"]
     shown = ("type", "default", "description")
     for name, schema in properties.items():
@@ -178,5 +181,5 @@ def _table(properties: Json) -> list[str]:
 
 
 def docs_style() -> str:
-    """Returns the style of that page, which is that of a run's report."""
+    """Returns the style of the page, which is the style of a run's report."""
     return (Path(report.__file__).parent / "style.css").read_text("utf-8")

@@ -1,4 +1,4 @@
-"""What a service allows and how it works: the settings, their defaults and their bounds."""
+"""The settings of a service: their defaults and their bounds."""
 
 import dataclasses
 import math
@@ -16,28 +16,28 @@ MIN_TOKEN_CHARACTERS = 16
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ServiceSettings:
-    """The limits of a service. A flag of `python -m zoo serve` bears the name of each field.
+    """The limits of a service. Each field is also a flag of `python -m zoo serve`.
 
     Attributes:
-        max_characters: of one text.
-        max_texts: texts of one request.
-        max_tokens: tokens that a request may have drawn for each text.
-        max_waiting: texts that may wait for each model; further ones are refused.
-        max_connections: connections at a time, for each worker.
-        slots: texts that a language model writes side by side.
-        beam_sizes: the widths of a translator's search that are compiled; the first one is the
-            default.
-        patience_ms: how long a text to label or to translate waits for others that would share its
-            batch, in milliseconds.
-        timeout: seconds that an answer may take.
-        grace: seconds that running requests have to end when the service is stopped.
-        rate: requests a second of each client address, for each worker; 0 is no limit.
-        burst: requests that a client may make at once before `rate` holds.
+        max_characters: the largest number of characters of one text.
+        max_texts: the largest number of texts in one request.
+        max_tokens: the largest number of tokens that a request may have drawn for each text.
+        max_waiting: the number of texts that may wait for each model; further texts are refused.
+        max_connections: the number of connections at a time, for each worker.
+        slots: the number of texts that a language model generates at the same time.
+        beam_sizes: the beam sizes of translators that are compiled. The first size is the default.
+        patience_ms: the time in milliseconds that a text to classify or to translate waits for
+            other texts, which then share its batch.
+        timeout: the time in seconds that an answer may take.
+        grace: the time in seconds that running requests get to end when the service is stopped.
+        rate: the number of requests per second of each client address, for each worker. 0 means no
+            limit.
+        burst: the number of requests that a client may make at once before `rate` applies.
         allow_host: further names by which the service may be addressed.
-        token: what a client must send in its Authorization header; "" for no token.
+        token: the token that a client must send in its Authorization header; "" for no token.
 
     Raises:
-        UserError: a value is out of its bounds.
+        UserError: A value is out of its bounds.
 
     Example:
         >>> ServiceSettings(slots=0)
@@ -69,7 +69,9 @@ class ServiceSettings:
             if not 0 <= getattr(self, name) < math.inf:
                 raise UserError(f"{name} is {getattr(self, name)}; use a number of at least 0")
         if not self.beam_sizes or not all(1 <= size <= 32 for size in self.beam_sizes):
-            raise UserError(f"beam_sizes is {self.beam_sizes}; use widths from 1 to 32, such as 5")
+            raise UserError(
+                f"beam_sizes is {self.beam_sizes}; use beam sizes from 1 to 32, such as 5"
+            )
         for name in self.allow_host:
             if not _NAME.fullmatch(name):
                 raise UserError(
@@ -78,23 +80,23 @@ class ServiceSettings:
         self._check_token()
 
     def _check_token(self) -> None:
-        """The message does not show the token."""
+        """Raises a UserError that does not show the token if the token is too weak."""
         if not self.token:
             return
         if len(self.token) < MIN_TOKEN_CHARACTERS or not re.fullmatch(r"[!-~]+", self.token):
             raise UserError(
-                f"the token is too short, or has a character that a header can't have; use "
-                f"{MIN_TOKEN_CHARACTERS} letters and digits or more, such as those that "
-                "openssl rand -hex 32 prints"
+                f"the token is too short, or has a character that a header cannot have; use at "
+                f"least {MIN_TOKEN_CHARACTERS} letters and digits, such as the output of "
+                "openssl rand -hex 32"
             )
 
     @property
     def max_body_bytes(self) -> int:
-        """The longest body: every character as \\ud83d\\ude00, and the rest."""
+        """The largest size of a body, whose characters may be written as \\ud83d\\ude00."""
         return 12 * self.max_texts * self.max_characters + 8192
 
     def make_rate_limit(self) -> "RateLimit | None":
-        """The limit of each client's requests; None if there is none."""
+        """Returns the limit of each client's requests, or None if there is no limit."""
         from zoo.serve.limits import RateLimit  # needs starlette
 
         return RateLimit(burst=self.burst, per_second=self.rate) if self.rate else None

@@ -1,4 +1,4 @@
-"""Texts of several requests that a language model writes side by side, see `zoo.decoding.slots`."""
+"""Generates the texts of several requests at the same time, see `zoo.decoding.slots`."""
 
 import asyncio
 import dataclasses
@@ -16,13 +16,13 @@ from zoo.serve.service.batches import BUSY
 
 @dataclasses.dataclass(frozen=True)
 class Piece:
-    """What one text of a request grows by.
+    """The next piece of a text.
 
     Attributes:
-        index: the text's number in the request.
-        text: what comes next; it may be empty.
-        num_tokens: how many tokens were drawn for it, those of earlier pieces not counted.
-        finished: whether the text ends here.
+        index: the number of the text in its request.
+        text: the piece, which may be empty.
+        num_tokens: the number of tokens that were drawn for this piece.
+        finished: whether the text ends with this piece.
     """
 
     index: int
@@ -33,7 +33,7 @@ class Piece:
 
 @dataclasses.dataclass(eq=False)
 class _Text:
-    """A text that is wanted, and how much of it has been made."""
+    """A text that is being generated, or waits for it."""
 
     index: int
     inputs: list[int]
@@ -44,17 +44,18 @@ class _Text:
 
 
 class Writer:
-    """Writes the texts of all requests in the slots of one model.
+    """Generates the texts of all requests in the slots of one model.
 
-    A text that arrives while others are written begins with the next block, if there is a free
-    slot. `run` has to be running in the event loop.
+    A text that arrives while other texts are generated begins with the next block of steps, if a
+    slot is free. `run` must be running in the event loop.
 
     Args:
         checkpoint: a language model.
-        thread: where it computes.
-        num_slots: texts side by side.
-        most_waiting: texts that may wait for a slot; further ones are refused.
-        watch: is told how many slots are in use, and how many tokens they gave to texts.
+        thread: the executor in which the model runs.
+        num_slots: the number of texts that are generated at the same time.
+        most_waiting: the largest number of texts that may wait for a slot; further texts are
+            refused.
+        watch: is called with the number of slots in use and the number of tokens of a block.
     """
 
     def __init__(
@@ -70,16 +71,16 @@ class Writer:
         self._slots = Slots(checkpoint.model, checkpoint.params, num_slots)
         self._thread, self._most_waiting, self._watch = thread, most_waiting, watch
         self._waiting: deque[_Text] = deque()
-        self._written: dict[int, _Text] = {}  # by their slots
+        self._written: dict[int, _Text] = {}  # by slot
         self._changed = asyncio.Event()
 
     @property
     def num_waiting(self) -> int:
-        """How many texts wait for a slot."""
+        """The number of texts that wait for a slot."""
         return len(self._waiting)
 
     def compile(self) -> None:
-        """Compiles the programs: they are the same for every text."""
+        """Compiles the programs, which are the same for every text."""
         self._slots.add(encode_prompt(self._vocabulary, "\n"), GenerationSettings())
         self._slots.advance()
         self._slots.clear()
@@ -87,13 +88,14 @@ class Writer:
     async def write(
         self, prompts: Sequence[str], settings: GenerationSettings
     ) -> AsyncGenerator[Piece, None]:
-        """The pieces of some texts as they are made; when their reader leaves, no more are made.
+        """Yields the pieces of texts as they are generated.
 
-        Text number i is that of `zoo.generate` with these prompts. A reader who is slow holds
-        nobody up: what was made waits for him in memory.
+        Text number i is the text that `zoo.generate` returns for the same prompts. When the reader
+        closes the generator, no more pieces are generated. A slow reader delays nobody, because
+        its pieces wait in memory.
 
         Raises:
-            Refused: too many wait.
+            Refused: Too many texts wait.
         """
         if len(self._waiting) + len(prompts) > self._most_waiting:
             raise Refused(503, BUSY)
@@ -119,7 +121,7 @@ class Writer:
                 text.is_wanted = False
 
     async def run(self) -> None:
-        """Writes for ever, until it is cancelled."""
+        """Generates until the call is cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             self._fill()
@@ -129,7 +131,7 @@ class Writer:
                 continue
             try:
                 drawn = await loop.run_in_executor(self._thread, self._slots.advance)
-            except Exception as fault:  # it is every reader's, and the next text may be better
+            except Exception as fault:  # all texts failed; the next texts may succeed
                 for text in self._written.values():
                     text.pieces.put_nowait(fault)
                 self._written.clear()
@@ -139,7 +141,7 @@ class Writer:
             self._watch(num_texts, self._give(drawn))
 
     def _fill(self) -> None:
-        """Begins texts in the free slots, and ends those that nobody wants any more."""
+        """Ends the texts that nobody wants any more, and begins waiting texts in free slots."""
         for slot, text in list(self._written.items()):
             if not text.is_wanted:
                 self._end(slot)
@@ -150,7 +152,7 @@ class Writer:
                 self._written[slot] = text
 
     def _give(self, drawn: dict[int, list[int]]) -> int:
-        """Gives each text what was drawn for it, and returns how many tokens they took."""
+        """Gives each text its drawn tokens, and returns the number of tokens that were used."""
         total = 0
         for slot, tokens in drawn.items():
             text = self._written[slot]
