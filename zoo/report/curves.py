@@ -1,4 +1,4 @@
-"""Which scores of runs are drawn along training, and which runs share a curve.
+"""Chooses the scores of runs that are drawn along training, and the runs that share a curve.
 
 The loss in training and the loss on validation share a chart. Runs that differ in their seed alone
 are drawn as their mean, inside a band of one standard deviation to each side. A score that does not
@@ -43,7 +43,7 @@ class Chart(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """What is told of the scores along training.
+    """The charts of scores along training, and the scores that do not change.
 
     Attributes:
         charts: the charts.

@@ -1,4 +1,4 @@
-"""How a run came about: the commands that trained it, their duration, and its test scores.
+"""Notes of a run: the commands that trained it, their duration, and its test scores.
 
 sessions.jsonl       one line for each session of training that ended: the step that it reached,
                      the seconds that it took, and the command that was typed
@@ -73,7 +73,7 @@ def read_evaluations(directory: Path) -> tuple[Evaluation, ...]:
 
 
 def note_evaluation(place: os.PathLike[str] | str, measured: Json) -> bool:
-    """Notes in a run's directory what was measured on the test split.
+    """Notes scores on the test split in a run's directory.
 
     Args:
         place: the place that was named. If it is no run's directory, or cannot be written,

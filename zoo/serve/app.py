@@ -202,7 +202,7 @@ class _Handlers:
     async def _answer_text(
         self, request: Request, use: str, function: Callable[[ServedModels, str, str], Json]
     ) -> Response:
-        """Answers a request that has a model and a text, and nothing else."""
+        """Answers a request whose fields are a model and a text."""
         fields = await _read_fields(request)
         name, text = fields.text("model"), fields.text("text")
         fields.finish()
@@ -218,7 +218,7 @@ class _Handlers:
 
 
 async def _json_lines(first: object, rest: AsyncIterator[object]) -> AsyncIterator[str]:
-    """Records, a line each. Too late for a status, a fault is a line with an error."""
+    """Yields records as lines. After the first line, a fault becomes a line with an error."""
     yield json.dumps(first) + "\n"
     try:
         async for record in rest:
@@ -229,5 +229,5 @@ async def _json_lines(first: object, rest: AsyncIterator[object]) -> AsyncIterat
 
 
 async def _read_fields(request: Request) -> Fields:
-    """The fields of a body that is JSON."""
+    """Returns the fields of a request."""
     return Fields(await read_body(request, MAX_BODY_BYTES))

@@ -1,4 +1,4 @@
-"""What both servers answer when a request fails, and how they end a stream whose reader leaves."""
+"""The answers of both servers to failed requests, and the end of a stream whose reader leaves."""
 
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
@@ -17,15 +17,15 @@ _Handlers = dict[type[Exception], Callable[[Request, Exception], Awaitable[Respo
 
 
 def error(status: int, reason: str) -> Response:
-    """An answer in one line; of a server that is busy or not ready, with the time to wait."""
+    """Returns an answer with an error in one line. The status 503 adds the time to wait."""
     return JSONResponse({"error": reason}, status, {"Retry-After": "1"} if status == 503 else None)
 
 
 def exception_handlers(fault: str) -> _Handlers:
-    """Returns what Starlette answers to each kind of exception.
+    """Returns the handlers with which Starlette answers exceptions.
 
     Args:
-        fault: the line for an exception that is the server's own fault.
+        fault: the error that is told if an exception is a fault of the server.
     """
 
     async def tell(request: Request, exception: Exception) -> Response:
@@ -33,7 +33,7 @@ def exception_handlers(fault: str) -> _Handlers:
             return error(exception.status, exception.reason)
         if isinstance(exception, UserError):
             return error(400, str(exception))
-        if isinstance(exception, HTTPException):  # a path or a method that there is not
+        if isinstance(exception, HTTPException):  # for an unknown path or method
             reason = f"{request.method} of this path: {exception.detail.lower()}"
             return error(exception.status_code, reason)
         LOGGER.error("a request failed", exc_info=exception)
@@ -43,12 +43,12 @@ def exception_handlers(fault: str) -> _Handlers:
 
 
 class ClosingStream(StreamingResponse):
-    """A text that is sent as it is made; when its reader goes away, no more is made.
+    """A text that is sent piece by piece. When its reader goes away, no more pieces are made.
 
     Args:
-        text: the pieces to send.
-        source: what they are made of, which is closed in the end.
-        media_type: of the text.
+        text: the pieces of the text.
+        source: the generator that the pieces are made from. It is closed in the end.
+        media_type: the media type of the text.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class ClosingStream(StreamingResponse):
         self._source = source
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Sends it."""
+        """Sends the text."""
         try:
             await super().__call__(scope, receive, send)
         finally:

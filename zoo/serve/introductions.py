@@ -1,4 +1,4 @@
-"""How the page introduces a model: a summary, its language, and a text to begin with."""
+"""Introduces models on the page: their summary, their language, and a text to begin with."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -13,7 +13,7 @@ _NUM_PASSAGE_WORDS = 120
 
 
 class Introduction(NamedTuple):
-    """What the page says of a model before it is used.
+    """The texts with which the page introduces a model.
 
     Attributes:
         summary: what the model is, in a line.

@@ -124,11 +124,13 @@ class TextStream(NamedTuple):
 
 
 async def server_sent_events(stream: TextStream, deadline: float) -> AsyncIterator[str]:
-    """Pieces of texts as server-sent events: start, text, end; too late for a status, error.
+    """Yields pieces of texts as server-sent events: start, text and end.
+
+    After the start, a fault becomes an event named error.
 
     Args:
         stream: the pieces.
-        deadline: the time of the event loop at which they end.
+        deadline: the time of the event loop at which the stream ends with an error.
     """
     yield _event("start", stream.head)
     piece: Piece | None = stream.first

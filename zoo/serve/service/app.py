@@ -3,12 +3,12 @@
     POST /v1/generate, /v1/classify, /v1/translate    see /docs
     GET  /v1/models       {"models": [{"name", "use", "architecture"}]}
     GET  /health          200 while the process answers
-    GET  /ready           200 once all programs are compiled, 503 before and while it stops
+    GET  /ready           200 when all programs are compiled, 503 before and while it stops
     GET  /metrics         counts and times in Prometheus' text format
     GET  /openapi.json    the service in OpenAPI 3.1; /docs shows it, / leads there
 
-What is wrong with a request is {"error": one line} with a status of 4xx. 503 means that the service
-is not ready or too many wait, 504 that an answer took too long.
+The answer to a wrong request is {"error": one line} with a status of 4xx. 503 means that the
+service is not ready or that too many texts wait, 504 that an answer took too long.
 """
 
 import asyncio
@@ -39,23 +39,30 @@ from zoo.types import Json
 
 Result = TypeVar("Result")
 
-_OPEN = ("/", "/health", "/ready", "/docs", "/docs.css", "/openapi.json")  # without a token
+_OPEN = (
+    "/",
+    "/health",
+    "/ready",
+    "/docs",
+    "/docs.css",
+    "/openapi.json",
+)  # these paths need no token
 _NOT_READY = "the models are being compiled; try again in a moment"
 
 
 def make_service(
     models: ServedModels, settings: ServiceSettings, *, host: str, version: str
 ) -> ASGIApp:
-    """The service as an ASGI application.
+    """Returns the service as an ASGI application.
 
     Args:
-        models: what is served, each loaded.
-        settings: its limits.
-        host: the address that it is bound to; a request has to be meant for it.
-        version: of the package, for its description.
+        models: the served models.
+        settings: the limits of the service.
+        host: the address that the service is bound to. Requests for another host are refused.
+        version: the version of the package, which the description of the service tells.
 
     Raises:
-        UserError: a model is for a use that the service does not offer.
+        UserError: A model has a use that the service does not offer.
     """
     metrics = Metrics()
     service = _Service(models, settings, metrics, version)
@@ -75,13 +82,13 @@ def make_service(
 
 
 class _TokenGate:
-    """An ASGI application around another, which asks for a token, except at the open paths."""
+    """An ASGI application around another one, which asks for a token except at the open paths."""
 
     def __init__(self, app: ASGIApp, token: str):
         self._app, self._expected = app, f"bearer {token}".encode() if token else b""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Lets a request through, or answers with 401."""
+        """Passes a request on, or answers with the status 401."""
         if scope["type"] != "http" or not self._expected or scope["path"] in _OPEN:
             await self._app(scope, receive, send)
             return
@@ -108,7 +115,7 @@ class _Service:
         self._page = docs_page(self._openapi)
 
     def routes(self) -> list[Route]:
-        """A route for each path."""
+        """Returns a route for each path."""
         return [
             Route("/", self._to_docs),
             Route("/health", self._health),
@@ -125,7 +132,7 @@ class _Service:
 
     @contextlib.asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
-        """Compiles beside the first requests, which are told that the service is not ready."""
+        """Compiles the programs. Meanwhile, requests are answered with the status 503."""
         self._engine.start()
         compiling = asyncio.create_task(self._compile())
         yield
@@ -135,12 +142,12 @@ class _Service:
         tell("stopped")
 
     async def _compile(self) -> None:
-        """Makes the service ready; ends the process if that fails, since it never would be."""
+        """Makes the service ready. If that fails, it ends the process, which is of no use then."""
         try:
             await self._engine.compile()
             tell("ready")
         except Exception as fault:
-            LOGGER.error("the models can't be compiled", exc_info=fault)
+            LOGGER.error("the models cannot be compiled", exc_info=fault)
             signal.raise_signal(signal.SIGTERM)
 
     async def _to_docs(self, request: Request) -> Response:
@@ -182,7 +189,7 @@ class _Service:
         return ClosingStream(events, stream.rest, "text/event-stream")
 
     def _answer_with(self, use: str) -> Callable[[Request], Awaitable[Response]]:
-        """The handler of a use whose answer comes at once."""
+        """Returns the handler of a use whose answer is not a stream."""
 
         work = getattr(self._answers, use)
 
@@ -198,7 +205,7 @@ class _Service:
         return self._answers.read(use, await read_body(request, self._settings.max_body_bytes))
 
     async def _finish(self, request: Request, work: Awaitable[Result]) -> Result:
-        """What some work gives, if it comes in time and the client waits for it."""
+        """Returns the result of some work, if it ends in time and the client waits for it."""
         seconds = self._settings.timeout
         try:
             async with asyncio.timeout(seconds):
