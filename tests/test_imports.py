@@ -34,6 +34,7 @@ DOWN = {
         "models",
         "layers",
         "data",
+        "checks",
         "errors",
         "given",
         "progress",
