@@ -194,10 +194,17 @@ def make_run(chance: random.Random, run: Path, secret: Path) -> str:
     chart |= {"logarithmic": True, "series": [{"name": SCRIPT, "x": [1, 2], "y": [0.5, 2.0]}]}
     heat = {"kind": "heat_map", "title": SCRIPT, "rows": [SCRIPT, "b"], "columns": ["c", SCRIPT]}
     heat |= {"values": [[0.1, 0.9], [1, 0]], "texts": [[SCRIPT, "1"], ["2", "3"]]}
-    summary = {"best_step": 2, "scores": {SCRIPT: 3.5, "perplexity": 2}, "figures": [chart, heat]}
+    table = {"kind": "table", "title": SCRIPT, "columns": [SCRIPT], "rows": [[SCRIPT], ["1"]]}
+    summary = {
+        "best_step": 2,
+        "scores": {SCRIPT: 3.5, "perplexity": 2},
+        "figures": [chart, heat, table],
+    }
     files = {"config.json": config, "summary.json": summary}
     files["metrics.jsonl"] = {"step": 1, "split": SCRIPT, "perplexity": 3.0, SCRIPT: 1.0}
     files["samples.jsonl"] = {"step": 1, "sample": SCRIPT}
+    files["sessions.jsonl"] = {"step": 1, "seconds": 1.5, "command": SCRIPT}
+    files["evaluations.jsonl"] = {"step": 1, "settings": SCRIPT, "scores": {SCRIPT: 2.0}}
     for name, record in files.items():
         (run / name).write_text(json.dumps(record) + "\n")
     told = change_a_value(chance, run / chance.choice(list(files)), secret)

@@ -124,7 +124,7 @@ def _report(path: Path) -> Any:
     run = path.parent / "run"
     run.mkdir(exist_ok=True)
     (run / "config.json").write_text(json.dumps({"model": {"architecture": "recurrent_lm"}}))
-    for name in ("metrics.jsonl", "samples.jsonl"):
+    for name in ("metrics.jsonl", "samples.jsonl", "sessions.jsonl", "evaluations.jsonl"):
         (run / name).write_bytes(path.read_bytes())
     from zoo.report.page import write_report
 

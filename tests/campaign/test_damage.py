@@ -6,9 +6,9 @@ and beside it lies a file that no sum covers. Whoever reads it then says so in o
 what it would have got from the sound one.
 
 The sums cover checkpoints, prepared corpora, and of a run `config.json` and `summary.json`. The
-rest of what a run writes for people, `metrics.jsonl`, `samples.jsonl` and `report.html`, has none:
-there a changed digit can't be noticed, and what is demanded is that nothing ends with a traceback
-and that the parameters stay the same.
+rest of what a run writes for people, its files of JSON lines and `report.html`, has none: there a
+changed digit can't be noticed, and what is demanded is that nothing ends with a traceback and that
+the parameters stay the same.
 """
 
 import contextlib
@@ -228,7 +228,8 @@ def test_a_run_goes_on(runs: tuple[Path, Path]) -> None:
 
 def test_a_run_is_reported(runs: tuple[Path, Path]) -> None:
     root, _ = runs
-    files = ("config.json", "metrics.jsonl", "samples.jsonl", "summary.json", "report.html")
+    files = ("config.json", "summary.json", "report.html")
+    files += ("metrics.jsonl", "samples.jsonl", "sessions.jsonl")
     draw = tally.draw("reports")
     with Attack("damage to a file of a run, zoo report") as attack:
         for _ in range(tally.trials(60)):

@@ -121,3 +121,12 @@ def test_half_a_character_in_a_sample_does_not_end_the_page(tmp_path):
     run = write_run(tmp_path / "run")
     (run / "samples.jsonl").write_text(line)
     assert "\\ud800" in write_report([run]).read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", ["sessions", "evaluations"])
+@pytest.mark.parametrize("line", ['{"step": 3}', '{"step": 3, "seconds": "x", "scores": 3}', "{"])
+def test_damaged_notes_of_a_run_are_told_and_left_out(tmp_path, name, line):
+    run = write_run(tmp_path / "run", metrics=METRICS)
+    (run / f"{name}.jsonl").write_text(line + "\n")
+    with pytest.warns(UserWarning, match=rf"{name}\.jsonl: .* is damaged and left out"):
+        assert "The training took" not in write_report([run]).read_text("utf-8")

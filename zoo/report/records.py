@@ -17,10 +17,11 @@ each step of a run has its own config, under the checksums of `zoo.training.chec
 
 import hashlib
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from zoo.errors import UserError
+from zoo.errors import Note, UserError
 from zoo.types import Json
 from zoo.whole_file import whole_file
 
@@ -104,6 +105,11 @@ def read_lines(path: Path, log: Callable[[str], None]) -> list[Json]:
         else:
             log(f"{path}: line {number} is damaged and left out")
     return records
+
+
+def note_damage(told: str) -> None:
+    """Tells a user of a damaged line, which commands print as a note."""
+    warnings.warn(told, Note, stacklevel=3)
 
 
 def flatten(config: Json, prefix: str = "") -> Json:

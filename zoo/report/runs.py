@@ -1,11 +1,18 @@
 """A run as its records tell it."""
 
-import warnings
 from pathlib import Path
 from typing import NamedTuple
 
 from zoo.errors import UserError
-from zoo.report.records import CONFIG, METRICS, SAMPLES, SUMMARY, read_lines, read_sealed
+from zoo.report.records import (
+    CONFIG,
+    METRICS,
+    SAMPLES,
+    SUMMARY,
+    note_damage,
+    read_lines,
+    read_sealed,
+)
 from zoo.report.sessions import Evaluation, Session, read_evaluations, read_sessions
 from zoo.types import Json
 
@@ -55,7 +62,7 @@ def read_record(workdir: Path) -> Record:
     if (workdir / "params").exists():
         raise UserError(f"{workdir} is a checkpoint, no run; give the --workdir of a training")
     curves: dict[tuple[str, str], Curve] = {}
-    for line in read_lines(workdir / METRICS, warnings.warn):
+    for line in read_lines(workdir / METRICS, note_damage):
         for name, value in line.items():
             if name not in ("step", "split") and isinstance(value, int | float):
                 curve = curves.setdefault((str(line.get("split")), name), Curve([], []))
@@ -67,7 +74,7 @@ def read_record(workdir: Path) -> Record:
         curves=curves,
         samples=[
             (line["step"], str(line.get("sample", "")))
-            for line in read_lines(workdir / SAMPLES, warnings.warn)
+            for line in read_lines(workdir / SAMPLES, note_damage)
         ],
         summary=read_sealed(workdir / SUMMARY) if (workdir / SUMMARY).exists() else {},
         sessions=read_sessions(workdir),

@@ -8,13 +8,16 @@ evaluations.jsonl    one line for each measurement on the test split: the step, 
 
 import json
 import os
-import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from zoo.report.records import CONFIG, read_lines
+from zoo.errors import WRONG_FORM
+from zoo.report.records import CONFIG, note_damage, read_lines
 from zoo.types import Json
+
+Made = TypeVar("Made")
 
 SESSIONS, EVALUATIONS = "sessions.jsonl", "evaluations.jsonl"
 
@@ -55,21 +58,33 @@ def add_line(directory: Path, name: str, record: Json) -> None:
 
 def read_sessions(directory: Path) -> tuple[Session, ...]:
     """Returns the sessions of a run, the first session first."""
-    lines = read_lines(directory / SESSIONS, warnings.warn)
-    return tuple(
-        Session(line["step"], float(line.get("seconds", 0)), str(line.get("command", "")))
-        for line in lines
-    )
+
+    def make(line: Json) -> Session:
+        return Session(line["step"], float(line["seconds"]), str(line["command"]))
+
+    return tuple(_read(directory / SESSIONS, make))
 
 
 def read_evaluations(directory: Path) -> tuple[Evaluation, ...]:
     """Returns the measurements of a run; of equal settings only the last measurement."""
-    found = {}
-    for line in read_lines(directory / EVALUATIONS, warnings.warn):
-        scores = {name: float(value) for name, value in dict(line.get("scores", {})).items()}
-        one = Evaluation(line["step"], str(line.get("settings", "")), scores)
-        found[one.settings] = one
+
+    def make(line: Json) -> Evaluation:
+        scores = {name: float(value) for name, value in line["scores"].items()}
+        return Evaluation(line["step"], str(line["settings"]), scores)
+
+    found = {one.settings: one for one in _read(directory / EVALUATIONS, make)}
     return tuple(found.values())
+
+
+def _read(path: Path, make: Callable[[Json], Made]) -> list[Made]:
+    """Returns the records of a file. A line with another form is reported and left out."""
+    found = []
+    for line in read_lines(path, note_damage):
+        try:
+            found.append(make(line))
+        except WRONG_FORM:
+            note_damage(f"{path}: the line of step {line['step']} is damaged and left out")
+    return found
 
 
 def note_evaluation(place: os.PathLike[str] | str, measured: Json) -> bool:
