@@ -52,5 +52,5 @@ html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#0a5f9e", "color-brand-content": "#0a5f9e"},
     "dark_css_variables": {"color-brand-primary": "#7cbcf0", "color-brand-content": "#7cbcf0"},
 }
-pygments_style = "friendly"
+pygments_style = "default"  # all of its colours can be read on its ground
 pygments_dark_style = "native"
