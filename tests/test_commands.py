@@ -443,7 +443,7 @@ def test_release_of_a_file_is_refused(command, ngram_file, tmp_path):
     code, _, err = command("release", ngram_file, tmp_path / "mine")
     assert (code, err) == (
         2,
-        f"error: {ngram_file} is no step of a run; give a run, or one step's directory\n",
+        f"error: {ngram_file} is not a step of a run; give a run, or the directory of one step\n",
     )
 
 
