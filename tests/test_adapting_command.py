@@ -202,7 +202,7 @@ def test_tune_chooses_on_validation_and_tells_what_it_tried(command, root):
     tuned = tune(start, TEXTS["valid"], mode="sentence", log=lines.append)
     assert err.splitlines() == lines
     nats = zoo.evaluate(adapt(lm, dynamic=dynamic), TEXTS["valid"], mode="sentence").nats_per_token
-    assert lines[0] == f"dynamic rate 0.5: {nats:.4f} nats a token"
+    assert lines[0] == f"dynamic rate 0.5: {nats:.4f} nats per token"
     chosen = tuned.model
     assert [record[name] for name in ADAPTING] == pytest.approx(
         ["sgd", chosen.dynamic.rate, chosen.dynamic.decay, chosen.dynamic.window]
@@ -243,14 +243,18 @@ def test_tune_chooses_on_validation_and_tells_what_it_tried(command, root):
         (
             "feed_forward",
             ["--cache=9", "--data_directory={root}"],
-            "use a model of the architecture recurrent_lm, or leave --cache out",
+            "use a model of the architecture recurrent_lm, or leave out --cache",
         ),
         ("topics", ["--dynamic=sgd"], "--dynamic is not for a classifier; leave it out"),
         ("topics", ["--cache=9"], "--cache is not for a classifier; leave it out"),
         ("german", ["--dynamic=sgd"], "--dynamic is not for a translator; leave it out"),
-        ("counts", ["--dynamic=sgd", "--text={root}/test.txt"], "can't adapt; give a recurrent or"),
-        ("counts", ["--dynamic", "--text={root}/test.txt"], "can't adapt; give a recurrent or"),
-        ("counts", ["--cache=9", "--text={root}/test.txt"], "can't adapt; give a recurrent or"),
+        (
+            "counts",
+            ["--dynamic=sgd", "--text={root}/test.txt"],
+            "cannot adapt; give a recurrent or",
+        ),
+        ("counts", ["--dynamic", "--text={root}/test.txt"], "cannot adapt; give a recurrent or"),
+        ("counts", ["--cache=9", "--text={root}/test.txt"], "cannot adapt; give a recurrent or"),
         ("recurrent", ["--dynamic", "--data_directory={root}/none"], "--data_directory"),
         # A file is scored, but R and what is tuned need a corpus, and nobody says where it lies.
         (

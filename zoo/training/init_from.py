@@ -59,8 +59,8 @@ def load_start(init_from: str, workload: Workload) -> Start:
         workload: the workload to train; for several members, the workload of one member.
 
     Raises:
-        UserError: if there is no such model, or its tokens or parameters differ in kind or size
-            from those of this config.
+        UserError: if there is no such model, or its tokens or parameters do not have the
+            kind or size that this config needs.
     """
     from zoo import hub  # imports what training itself does not need
 

@@ -273,7 +273,7 @@ class _Loop:
             self.log(f"plan: about {whole:.1f} minutes of training, evaluations not counted")
 
     def _evaluate(self, state: TrainState, progress: Progress, step: int) -> bool:
-        """Scores the validation split; returns whether the score is the best one so far."""
+        """Evaluates on the validation split; returns whether the score is the best one so far."""
         started = time.monotonic()
         params = hosts.on_one_host(state.used_params)
         scores = self.workload.evaluate(params)

@@ -33,11 +33,10 @@ class OptimizerConfig:
         clip_norm: the largest norm of the gradient; a longer gradient is scaled down to it. 0
             means no limit.
         warmup_steps: the number of steps in which the rate rises linearly from 0.
-        schedule: the rate after warm-up. constant: it does not change. cosine: it falls to 0 at
-            the run's last step. step: it is multiplied by decay_factor at decay_start_steps and
-            every decay_every_steps after that. plateau: it is multiplied by decay_factor when
-            validation has not improved for decay_patience evaluations, and training goes back to
-            the best parameters.
+        schedule: the rate after warm-up. "constant" keeps it. "cosine" lowers it to 0 at the
+            run's last step. "step" multiplies it by decay_factor at decay_start_steps and every
+            decay_every_steps after that. "plateau" multiplies it by decay_factor when validation
+            has not improved for decay_patience evaluations, and goes back to the best parameters.
         decay_factor: the factor of the schedules step and plateau.
         decay_start_steps: the first step at which the schedule step lowers the rate.
         decay_every_steps: the number of steps between two such steps.

@@ -33,7 +33,7 @@ from zoo.types import Json, Params, PyTree
 
 @dataclasses.dataclass
 class Progress:
-    """What the loop remembers beside the arrays; it is plain JSON in every checkpoint.
+    """The progress of a run beside its arrays, stored as plain JSON in every checkpoint.
 
     Attributes:
         best_step: the step with the lowest validation score; None before the first evaluation.
