@@ -1,18 +1,20 @@
 """A run's config: its sections, each with the fields and defaults of one record."""
 
 import dataclasses
+import importlib
 import math
 from typing import Any
 
 from ml_collections import ConfigDict, config_dict
 
 from zoo.errors import UserError
-from zoo.models.registry import default_config
+from zoo.models.registry import ARCHITECTURES, default_config
 from zoo.tasks.by_size import fill
 from zoo.tasks.registry import find_task
 from zoo.training.devices import MeshConfig
 from zoo.training.optimizers import OptimizerConfig
 
+SECTIONS = ("data", "model", "optimizer", "training", "evaluation", "mesh")
 _LARGEST, _LARGEST_SEED = 2**31 - 1, 2**32 - 1  # a device holds steps and sizes as int32
 _LONGEST_SHOWN = 200  # characters
 _KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "a text"}
@@ -66,6 +68,19 @@ def _records(architecture: str) -> dict[str, type]:
     if not task.takes_steps:
         return dict(task.records)
     return {**task.records, "optimizer": OptimizerConfig, "mesh": MeshConfig}
+
+
+def section_records(architecture: str) -> dict[str, type]:
+    """Returns the record of each section of an architecture's config, the model's with them.
+
+    Example:
+        >>> list(section_records("ngram_lm"))
+        ['data', 'model', 'training', 'evaluation']
+    """
+    entry = ARCHITECTURES[architecture]
+    model = getattr(importlib.import_module(entry.module), entry.config)
+    found = {**_records(architecture), "model": model}
+    return {name: found[name] for name in SECTIONS if name in found}
 
 
 def section(config: ConfigDict, name: str) -> Any:
