@@ -271,30 +271,28 @@ def test_tune_chooses_on_validation_and_tells_what_it_tried(command, root):
         (
             "lstm",
             ["--dynamic", "--text={root}/test.txt"],
-            "lstm knows no corpus, so there is no train split for it to adapt by; use "
-            "--dynamic=sgd",
+            "lstm knows no corpus, so it has no train split to adapt with; use --dynamic=sgd",
         ),
         (
             "lstm",
             ["--cache=9", "--tune", "--text={root}/test.txt"],
-            "lstm knows no corpus, so there is no validation split for it to adapt by; leave out "
-            "--tune",
+            "lstm knows no corpus, so it has no validation split to adapt with; leave out --tune",
         ),
         ("lstm", ["--cache=9"], "lstm knows no corpus; give a text with --text=FILE"),
         (
             "recurrent",
             ["--dynamic=sgd", "--text={root}/test.txt", "--data_directory={root}"],
-            "--data_directory is where a --split lies; leave it out with a file",
+            "--data_directory names the corpus of --split; leave it out if you give a file",
         ),
         (
             "recurrent",
             ["--cache=9", "--text={root}/test.txt", "--data_directory={root}"],
-            "--data_directory is where a --split lies; leave it out with a file",
+            "--data_directory names the corpus of --split; leave it out if you give a file",
         ),
         (
             "recurrent",
             ["--text={root}/test.txt", "--data_directory={root}"],
-            "--data_directory is where a --split lies; leave it out with a file",
+            "--data_directory names the corpus of --split; leave it out if you give a file",
         ),
     ],
 )

@@ -133,7 +133,7 @@ def test_a_file_is_loaded_and_a_page_is_made_from_a_bucket(bucket, train, tmp_pa
     assert "net" in zoo.load("gs://bucket/files/small.arpa").vocabulary.tokens
     train(ADDRESS, **SETTINGS)
     assert main(["report", ADDRESS]) == 2
-    assert "give --output=FILE.html for another one" in capsys.readouterr().err
+    assert "give --output=FILE.html for another page" in capsys.readouterr().err
     page = tmp_path / "page.html"
     assert main(["report", ADDRESS, f"--output={page}"]) == 0
     assert page.read_text().startswith("<!doctype html>")
