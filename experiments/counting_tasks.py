@@ -183,7 +183,7 @@ def bucket_sort(draw: Draw, num_rows: int, length: int) -> Examples:
 
 
 def binary_addition(draw: Draw, num_rows: int, length: int) -> Examples:
-    """Asks for the sum of two numbers in bits, lowest first, with a 2 between. Context-sensitive."""
+    """Asks for the sum of two binary numbers, low bit first, with 2 between. Context-sensitive."""
     first, second, inputs = _two_numbers(draw, num_rows, length)
     width = max(first.shape[1], second.shape[1]) + 1
     return inputs, _bits_of([a + b for a, b in _values(first, second)], width)

@@ -90,9 +90,7 @@ def markdown(entries: list[Entry], about: dict[str, Any]) -> str:
     lines.append("")
     lines += [f"{entry.name}: {entry.note}." for entry in entries if entry.note]
     if not about["is_penn_treebank"]:
-        lines.append(
-            "The paper's figures are for the Penn Treebank; do not compare them."
-        )
+        lines.append("The paper's figures are for the Penn Treebank; do not compare them.")
     minutes = sum(entry.minutes for entry in entries)
     lines += [
         "",
