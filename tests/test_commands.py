@@ -424,7 +424,7 @@ def test_diagnose_prints_norms_before_and_after_training(command, run_directory,
 
 def test_diagnose_refuses_what_has_no_states(command, ngram_file, run_directory):
     code, _, err = command("diagnose", ngram_file, f"--text={run_directory.parent}/train.txt")
-    told = f"{ngram_file} has no state that goes through time; give a recurrent_lm"
+    told = f"{ngram_file} has no state that is carried through time; give a recurrent_lm"
     assert (code, err) == (2, f"error: {told}\n")
     corpus = f"--data_directory={run_directory.parent}"
     code, _, err = command("diagnose", run_directory, "--steps=500", corpus)
