@@ -32,7 +32,7 @@ def test_a_value_of_the_config_is_shown_with_the_default() -> None:
     line = line_of(describe_fields(config), "optimizer.clip_norm")
     assert line.startswith("  --optimizer.clip_norm=7.0  ")
     assert line.endswith(" (default: 1.0)")
-    assert "default" not in line_of(describe_fields(config), "optimizer.warmup_steps")
+    assert "default" not in line_of(describe_fields(config), "optimizer.momentum")
 
 
 def test_open_fields_are_explained() -> None:
