@@ -268,7 +268,7 @@ def test_what_cannot_adapt_is_told(settings):
         with pytest.raises(UserError) as told:
             adapt(checkpoint, **settings)
         assert str(told.value) == (
-            "n-grams, mixtures and models that adapt already cannot adapt; give a recurrent or "
+            "n-grams, mixtures and models that already adapt cannot adapt; give a recurrent or "
             "feed-forward language model"
         )
     labels = make_labels([["a"], ["b"]])

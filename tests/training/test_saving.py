@@ -132,7 +132,7 @@ def test_what_could_not_be_loaded_is_not_saved(trained, tmp_path):
     for model, message in (
         (trained.with_params(wide), r"do not fit the model: \['output_bias'\] is \(99,\) there"),
         (trained.with_params(nan), r"\['output_bias'\] holds values that are not finite"),
-        (other, "model of the model is not what its config and progress say"),
+        (other, "model of the model differs from its config and progress"),
         (zoo.mix([trained, trained], TEXT), "the mixture is made of other models"),
     ):
         with pytest.raises(UserError, match=message):

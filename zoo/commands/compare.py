@@ -69,7 +69,10 @@ def _compare(arguments: argparse.Namespace) -> Json:
     checkpoints = [zoo.load(name) for name in (arguments.first, arguments.second)]
     kinds = [one.kind.noun for one in checkpoints]
     if kinds[0] != kinds[1]:
-        raise UserError(f"{arguments.first} is a {kinds[0]} and {arguments.second} a {kinds[1]}")
+        raise UserError(
+            f"{arguments.first} is a {kinds[0]} and {arguments.second} a {kinds[1]}; give two "
+            "models of one task"
+        )
     files = (arguments.text, arguments.source, arguments.target)
     request = Request(
         split=arguments.split,

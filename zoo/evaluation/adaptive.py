@@ -282,7 +282,7 @@ def check_can_adapt(checkpoint: TrainedModel, cache: NeuralCache | None) -> None
     require_language_model(checkpoint)
     if not isinstance(checkpoint.model, nn.Module):
         raise UserError(
-            "n-grams, mixtures and models that adapt already cannot adapt; give a recurrent or "
+            "n-grams, mixtures and models that already adapt cannot adapt; give a recurrent or "
             "feed-forward language model"
         )
     if cache is not None:

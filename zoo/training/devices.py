@@ -72,7 +72,7 @@ def make_mesh(config: MeshConfig, num_rows: int) -> Mesh:
     if data * config.model > len(devices):
         raise UserError(
             f"mesh.data={config.data} and mesh.model={config.model} need {data * config.model} "
-            f"devices, and there are {len(devices)}; set mesh.data and mesh.model"
+            f"devices, but there are {len(devices)}; set smaller mesh.data or mesh.model"
         )
     if num_rows % data:
         raise UserError(

@@ -165,7 +165,7 @@ def _checked_params(trained: Checkpoint, config: Json) -> Params:
     except WRONG_FORM as error:
         raise UserError(f"the model cannot be loaded from its config: {error}") from error
     if told:
-        raise UserError(f"{told} of the model is not what its config and progress say; change them")
+        raise UserError(f"{told} of the model differs from its config and progress; change them")
     params = jax.tree.map(_as_stored, trained.params)
     wanted = task.parameter_shapes(opened.model)
     if wanted is not None and (told := first_difference(params, wanted)):
