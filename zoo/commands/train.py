@@ -133,7 +133,7 @@ def _parse(words: list[str], example: str) -> Json:
     except UserError:
         raise
     except Exception as error:  # from absl and ml_collections
-        raise UserError(plain(_told(error))) from error
+        raise UserError(plain(_describe_error(error))) from error
     if rest[1:]:
         raise UserError(f"unexpected argument {rest[1]!r}; settings start with --config.")
     if values["workdir"].value is None:
@@ -172,7 +172,7 @@ def _take_config(words: Sequence[str]) -> tuple[str | None, list[str]]:
     return name, rest
 
 
-def _told(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     """Returns the message for a mistake in the flags, in one line."""
     if isinstance(error, AttributeError | KeyError):  # ml_collections may wrap a KeyError
         told = error.args[0]

@@ -104,7 +104,7 @@ def compare(
     found = []
     for name, own in first.measures.items():
         other = second.measures.get(name)
-        if other is not None and _agree(own, other):
+        if other is not None and _are_comparable(own, other):
             found.append(_compare(name, own, other, num_samples, seed))
     if not found:
         raise UserError(
@@ -114,7 +114,7 @@ def compare(
     return found
 
 
-def _agree(first: Measure, second: Measure) -> bool:
+def _are_comparable(first: Measure, second: Measure) -> bool:
     """Returns whether the scores of both models can be compared."""
     if first.values.shape != second.values.shape:
         return False

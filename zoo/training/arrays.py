@@ -18,7 +18,7 @@ from zoo.types import PyTree
 # The arrays are not compressed, except that chunks of zeros take no room.
 _MOST_TIMES_LARGER = 4
 _ALWAYS_ALLOWED = 64 * 2**20  # bytes
-_PLAIN_PATH = re.compile(r"(gs://)?[A-Za-z0-9_./ +,:=@%-]*")
+_PLAIN_CHARACTERS = re.compile(r"(gs://)?[A-Za-z0-9_./ +,:=@%-]*")
 
 
 def write_arrays(directory: epath.Path, tree: PyTree) -> None:
@@ -31,7 +31,7 @@ def write_arrays(directory: epath.Path, tree: PyTree) -> None:
     import jax
 
     arrays = jax.tree.map(np.asarray, jax.device_get(tree))
-    with _checkpointer() as checkpointer, _without_patterns(directory) as place:
+    with _checkpointer() as checkpointer, _plain_path(directory) as place:
         checkpointer.save(place, arrays)
     if told := first_difference(stored_shapes(directory), arrays):
         raise DamagedCheckpoint(f"{directory} is damaged: {told}")
@@ -45,7 +45,7 @@ def read_arrays(directory: epath.Path) -> PyTree:
             can hold.
     """
     stored_shapes(directory)
-    with _checkpointer() as checkpointer, _without_patterns(directory) as place:
+    with _checkpointer() as checkpointer, _plain_path(directory) as place:
         return checkpointer.restore(place)
 
 
@@ -58,7 +58,7 @@ def stored_shapes(directory: epath.Path) -> PyTree:
     import jax
 
     try:
-        with _checkpointer() as checkpointer, _without_patterns(directory) as place:
+        with _checkpointer() as checkpointer, _plain_path(directory) as place:
             metadata = checkpointer.metadata(place)
         tree = getattr(metadata, "item_metadata", metadata)
         tree = getattr(tree, "tree", tree)
@@ -149,7 +149,7 @@ def _describe(leaf: HasShape | None) -> str:
 
 
 @contextmanager
-def _without_patterns(directory: epath.Path) -> Iterator[epath.Path]:
+def _plain_path(directory: epath.Path) -> Iterator[epath.Path]:
     """Yields an absolute path of the same directory that has only plain characters.
 
     Orbax finds no arrays under a relative path and takes the characters []*? for a pattern.
@@ -157,7 +157,7 @@ def _without_patterns(directory: epath.Path) -> Iterator[epath.Path]:
     """
     directory = absolute_place(directory)
     path = os.fspath(directory)
-    if _PLAIN_PATH.fullmatch(path):
+    if _PLAIN_CHARACTERS.fullmatch(path):
         yield directory
         return
     with tempfile.TemporaryDirectory(prefix="recurrent-zoo-") as room:
@@ -183,7 +183,7 @@ def _checkpointer() -> Iterator[Any]:
     handler = ocp.PyTreeCheckpointHandler(use_compression=False, multiprocessing_options=alone)
     verbosity = logging.get_verbosity()
     logging.set_verbosity(logging.FATAL)
-    _hear_no_late_answers()
+    _silence_late_answers()
     try:
         with ocp.Checkpointer(handler, multiprocessing_options=alone) as checkpointer:
             yield checkpointer
@@ -191,14 +191,14 @@ def _checkpointer() -> Iterator[Any]:
         logging.set_verbosity(verbosity)
 
 
-def _hear_no_late_answers() -> None:
+def _silence_late_answers() -> None:
     """Silences the tracebacks of answers that TensorStore sends to Orbax too late.
 
     Orbax closes its event loop at the first error, such as a full disk. For each thread of
     TensorStore that answers afterwards, Python would print that the event loop is closed.
     """
     before = sys.unraisablehook
-    if getattr(before, "hears_no_late_answers", False):
+    if getattr(before, "silences_late_answers", False):
         return
 
     def hook(told: "sys.UnraisableHookArgs") -> None:
@@ -206,5 +206,5 @@ def _hear_no_late_answers() -> None:
         if not late:
             before(told)
 
-    hook.hears_no_late_answers = True  # type: ignore[attr-defined]
+    hook.silences_late_answers = True  # type: ignore[attr-defined]
     sys.unraisablehook = hook

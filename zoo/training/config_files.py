@@ -63,7 +63,7 @@ def _read(path: Path, argument: str) -> ConfigDict:
     except UserError as error:
         raise UserError(f"{path}: get_config fails: {error}") from error
     except Exception as error:  # the user's own file may raise anything
-        raise UserError(f"{path}: get_config fails: {_told(error, path)}") from error
+        raise UserError(f"{path}: get_config fails: {_describe_error(error, path)}") from error
     if not isinstance(found, ConfigDict):
         raise UserError(
             f"{path}: get_config returns a {type(found).__name__}; return a ConfigDict, such as "
@@ -88,11 +88,11 @@ def _run(path: Path) -> ModuleType:
             raise
         raise UserError(f"{path} is not a Python file that can be run: {error}") from error
     except Exception as error:
-        raise UserError(f"{path} fails: {_told(error, path)}") from error
+        raise UserError(f"{path} fails: {_describe_error(error, path)}") from error
     return module
 
 
-def _told(error: Exception, path: Path) -> str:
+def _describe_error(error: Exception, path: Path) -> str:
     """Describes an error that a config file raises, with the line of the file that raised it."""
     told = error.args[0] if error.args else ""  # ml_collections wraps a KeyError
     reason = " ".join(str(told.args[0] if isinstance(told, KeyError) else told).split())

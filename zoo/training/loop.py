@@ -33,8 +33,8 @@ from zoo.training.start import initial_state
 from zoo.training.state import TrainState, train_steps
 
 
-def _say_nothing(line: str) -> None:
-    """Is the log of every process but the first; it drops the line."""
+def _drop_line(line: str) -> None:
+    """Drops a line of the log; every process but the first uses it."""
     del line
 
 
@@ -84,7 +84,7 @@ def train_workload(
 ) -> Progress:
     """Trains a given workload, which may differ from what its config describes; else as `train`."""
     if not hosts.is_first():
-        log = _say_nothing
+        log = _drop_line
     given = config
     with ExitStack() as opened:
         place = hosts.together(lambda: opened.enter_context(run_place(workdir, log)))
