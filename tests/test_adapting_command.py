@@ -236,7 +236,7 @@ def test_tune_chooses_on_validation_and_tells_what_it_tried(command, root):
             ["--dynamic", "--dynamic_window=9", "--data_directory={root}"],
             "use --dynamic=sgd",
         ),
-        ("recurrent", ["--cache=0"], "size is 0; use 1 to 1000000, such as --cache=500"),
+        ("recurrent", ["--cache=0"], "cache is 0; use 1 to 1000000, such as --cache=500"),
         ("recurrent", ["--cache=big"], "argument --cache: invalid int value: 'big'"),
         ("recurrent", ["--cache=9", "--cache_weight=1.5"], "cache_weight is 1.5; use 0 to"),
         ("recurrent", ["--cache=9", "--cache_flatness=-1"], "cache_flatness is -1.0; use 0 or"),
