@@ -224,12 +224,12 @@ def label_table(rows: Sequence[LabelScore]) -> str:
 def score_table(
     what: str, rows: Sequence[tuple[str, float, float, float, int]], counted: str
 ) -> str:
-    """A table of names with their precision, recall and F1, and how often each occurs.
+    """Returns a table of names with their precision, recall and F1, and their counts.
 
     Args:
-        what: the head of the names.
-        rows: a name, its precision, recall and F1, and its number.
-        counted: the head of the numbers.
+        what: the head of the column of names.
+        rows: the name, precision, recall, F1 and count of each row.
+        counted: the head of the column of counts.
     """
     width = max([len(what), *(len(row[0]) for row in rows)])
     lines = [f"{what:{width}}  precision  recall      F1  {counted}"]
