@@ -1,8 +1,9 @@
-"""Train a model: python train.py --config=configs/python_docs_lstm.py --workdir=runs/demo.
+"""Trains a model: python train.py --config=configs/python_docs_lstm.py --workdir=runs/demo.
 
-Any field of the config can be set: --config.training.num_steps=500. Stopped (Ctrl-C, SIGTERM) and
-started again with the same workdir, a run goes on where it was. Without a clone the same is
-python -m zoo train python_docs_lstm --workdir=runs/demo, see zoo/commands/train.py.
+Every field of the config can be set by a flag, such as --config.training.num_steps=500. A run that
+was stopped (Ctrl-C, SIGTERM) continues when it is started again with the same workdir. An installed
+package needs no clone: python -m zoo train python_docs_lstm --workdir=runs/demo does the same, see
+zoo/commands/train.py.
 """
 
 import signal

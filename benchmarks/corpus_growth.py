@@ -1,10 +1,11 @@
-"""How memory and speed of training depend on the length of the corpus.
+"""Memory and speed of training for corpora of growing length.
 
     python benchmarks/corpus_growth.py --directory=growth
 
 Trains the LSTM of configs/text_file_lstm.py with 128 units for some steps on texts of random words,
-from 1 to 256 MB, each in a process of its own: `prepare` is the first, which writes the corpus into
-the cache, `train` the next, which finds it there. Writes growth_corpus.json, a table and a picture.
+from 1 to 256 MB. Two processes train on each text. `prepare` is the first, which writes the corpus
+to the cache; `train` is the second, which finds it there. Writes growth_corpus.json, a table and a
+picture.
 """
 
 import argparse
@@ -22,12 +23,12 @@ from benchmarks.processes import peak_megabytes, run_apart
 from zoo.diagnostics.pictures import COLOURS, MARKERS, picture, tidy
 
 MEGABYTES = (1, 4, 16, 64, 256)
-NUM_WORDS, LINE = 2_000, 12  # different words, words of a line
+NUM_WORDS, LINE = 2_000, 12  # number of different words, and of words in a line
 HELD_OUT = 100_000  # bytes of the validation text, which is kept in memory, and of the test text
 
 
 def write_text(path: Path, num_bytes: int, seed: int) -> None:
-    """Lines of random words, a megabyte at a time."""
+    """Writes lines of random words, a megabyte at a time."""
     draw = np.random.default_rng(seed)
     letters = draw.integers(ord("a"), ord("z") + 1, (NUM_WORDS, 7)).astype(np.uint8)
     words = [bytes(row[: 2 + index % 6]).decode() for index, row in enumerate(letters)]
@@ -38,7 +39,7 @@ def write_text(path: Path, num_bytes: int, seed: int) -> None:
 
 
 def measure(corpus: Path, num_steps: int) -> dict[str, float]:
-    """In this process: trains, and gives characters a second and the peak of memory."""
+    """Trains in this process; returns characters per second and the peak of memory."""
     from configs import text_file_lstm
     from zoo.training.loop import train
 
@@ -57,7 +58,7 @@ def measure(corpus: Path, num_steps: int) -> dict[str, float]:
 
 
 def measure_all(megabytes: int, num_steps: int) -> dict[str, float]:
-    """The first and the second process on a new text."""
+    """Measures the first and the second process on a new text."""
     with tempfile.TemporaryDirectory() as directory:
         corpus = Path(directory)
         for seed, (name, size) in enumerate(
@@ -75,10 +76,10 @@ def measure_all(megabytes: int, num_steps: int) -> dict[str, float]:
 
 
 def table(found: list[dict[str, Any]]) -> str:
-    """A table in Markdown."""
+    """Returns a table in Markdown."""
     lines = [
-        "| training text, MB | peak where it is prepared, MB | peak of training, MB | "
-        "characters a second |",
+        "| training text, MB | peak while preparing, MB | peak while training, MB | "
+        "characters per second |",
         "|---|---|---|---|",
     ]
     lines += [
@@ -90,7 +91,7 @@ def table(found: list[dict[str, Any]]) -> str:
 
 
 def draw(path: Path, found: list[dict[str, Any]]) -> None:
-    """Peak memory against the length of the text."""
+    """Draws peak memory against the length of the text."""
     with picture(path, (6, 4)) as (_, axes):
         for number, name in enumerate(("prepare", "train")):
             axes.plot(
@@ -109,18 +110,18 @@ def draw(path: Path, found: list[dict[str, Any]]) -> None:
 
 
 def main() -> None:
-    """Measures, and writes what came of it."""
+    """Measures, and writes the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--directory", type=Path, help="where JSON and picture go")
+    parser.add_argument("--directory", type=Path, help="directory for JSON and picture")
     parser.add_argument("--megabytes", type=int, nargs="+", default=MEGABYTES)
-    parser.add_argument("--num_steps", type=int, default=200, help="trained steps a process")
+    parser.add_argument("--num_steps", type=int, default=200, help="training steps per process")
     parser.add_argument("--measure", type=Path, metavar="DIR", help="train in this process")
     arguments = parser.parse_args()
     if arguments.measure:
         print(json.dumps(measure(arguments.measure, arguments.num_steps)))
         return
     if arguments.directory is None:
-        parser.error("--directory is missing: where JSON and picture go")
+        parser.error("--directory is missing; give a directory for JSON and picture")
     arguments.directory.mkdir(parents=True, exist_ok=True)
     found = [measure_all(megabytes, arguments.num_steps) for megabytes in arguments.megabytes]
     draw(arguments.directory / "growth_corpus.png", found)

@@ -1,10 +1,10 @@
-"""Tokens a second of sampling from an LSTM language model, ours beside torch.nn.LSTM in a loop.
+"""Sampling speed of an LSTM language model, ours compared with torch.nn.LSTM in a loop.
 
     python benchmarks/generate.py
     python benchmarks/generate.py --json=generate.json
 
-Both draw from the softmax at every step and feed the token back, and give the tokens to the host.
-Alternating processes; each warms up with one text, then times the others. Needs the extra
+Both sides draw from the softmax at every step, feed the token back, and give the tokens to the
+host. Their processes alternate; each warms up with one text, then times the others. Needs the extra
 benchmarks.
 """
 
@@ -25,7 +25,7 @@ NUM_TOKENS = 256
 
 
 def ours(row: Row, batch: int) -> Callable[[], int]:
-    """A call that draws NUM_TOKENS tokens for each row of a batch; gives how many."""
+    """Returns a call that draws NUM_TOKENS tokens per row of a batch and returns their number."""
     from benchmarks.ours import language_model
     from zoo.data.vocabulary import build_vocabulary
     from zoo.decoding.generation import generate
@@ -45,7 +45,7 @@ def ours(row: Row, batch: int) -> Callable[[], int]:
 
 
 def torch_loop(row: Row, batch: int) -> Callable[[], int]:
-    """The same with torch's modules, a step at a time."""
+    """Returns the same call with torch's modules, a step at a time."""
     import torch
 
     from benchmarks.peers_torch import DEVICE, LanguageModel
@@ -72,22 +72,22 @@ SIDES = {"ours": ours, "torch": torch_loop}
 
 
 def measure(side: str, row: str, batch: int, rounds: int) -> float:
-    """Tokens a second in this process, the median of some texts."""
+    """Returns the tokens per second in this process, the median over some texts."""
     call = SIDES[side](ROWS[row], batch)
     num_tokens = call()
     return num_tokens / median_seconds(call, rounds)
 
 
 def measure_apart(side: str, row: str, batch: int, rounds: int) -> float:
-    """`measure` in a process of its own."""
+    """Runs `measure` in a process of its own."""
     return run_apart(__file__, f"--rounds={rounds}", "--measure", side, row, str(batch))
 
 
 def main() -> None:
-    """Prints the table, or with --measure one side's rate."""
+    """Prints the table, or with --measure the rate of one side."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3, help="processes a side, and texts each")
-    parser.add_argument("--json", type=Path, help="write everything that was measured here")
+    parser.add_argument("--rounds", type=int, default=3, help="processes per side, and texts each")
+    parser.add_argument("--json", type=Path, help="file for all measurements")
     parser.add_argument("--measure", nargs=3, metavar=("SIDE", "ROW", "BATCH"))
     arguments = parser.parse_args()
     if arguments.measure:

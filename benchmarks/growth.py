@@ -1,12 +1,12 @@
-"""How the cost of a train step grows with its length, batch, width and vocabulary.
+"""Cost of a train step for growing length, batch, width and vocabulary.
 
     python benchmarks/growth.py --directory=growth
     python benchmarks/growth.py --directory=growth --axes steps
 
-From an LSTM language model of 128 units, T 64, B 16 and 256 tokens, one size at a time is doubled;
-along the steps beside it the cells that need no loop over time, up to T 8,192. Every point is a
-process of its own: milliseconds a step (the median) and peak memory. Writes growth.json, a table
-and a picture for each axis.
+Starts from an LSTM language model of 128 units, T 64, B 16 and 256 tokens, and doubles one size at
+a time. Along the steps, up to T 8,192, cells that need no loop over time are measured too. Every
+point is a process of its own: milliseconds per step (the median) and peak memory. Writes
+growth.json, and a table and a picture for each axis.
 """
 
 import argparse
@@ -28,7 +28,7 @@ AXES: dict[str, tuple[int, ...]] = {
     "size": (64, 128, 256, 512, 1024),
     "vocabulary": (256, 1024, 4096, 16384, 65536),
 }
-CELLS = {"steps": ("lstm", "gru", "elman", "min_gru", "min_lstm", "rg_lru")}  # else LSTM alone
+CELLS = {"steps": ("lstm", "gru", "elman", "min_gru", "min_lstm", "rg_lru")}  # else only the LSTM
 LABELS = {
     "steps": "T, steps of a sequence",
     "batch": "B, sequences",
@@ -38,7 +38,7 @@ LABELS = {
 
 
 def points(axis: str) -> list[Row]:
-    """The models of one axis."""
+    """Returns the models of one axis."""
     base = BASE._replace(batch=4) if axis == "steps" else BASE
     changes: list[dict[str, Any]] = [
         {"cell": cell, axis: value} for cell in CELLS.get(axis, ("lstm",)) for value in AXES[axis]
@@ -47,7 +47,7 @@ def points(axis: str) -> list[Row]:
 
 
 def measure(row: Row, num_steps: int) -> dict[str, float]:
-    """In this process: milliseconds a step and the peak of memory."""
+    """Returns milliseconds per step and the peak of memory in this process."""
     from benchmarks.ours import build
 
     call = build(row, 1)
@@ -57,12 +57,12 @@ def measure(row: Row, num_steps: int) -> dict[str, float]:
 
 
 def measure_apart(row: Row, num_steps: int) -> dict[str, float]:
-    """`measure` in a process of its own."""
+    """Runs `measure` in a process of its own."""
     return run_apart(__file__, f"--num_steps={num_steps}", "--measure", json.dumps(row))
 
 
 def draw(directory: Path, axis: str, found: list[dict[str, Any]]) -> None:
-    """Milliseconds against the size, both on a logarithmic scale, a line for each cell."""
+    """Draws milliseconds against the size on logarithmic scales, with a line for each cell."""
     with picture(directory / f"growth_{axis}.png", (6, 4)) as (_, axes):
         for number, cell in enumerate(CELLS.get(axis, ("lstm",))):
             own = [record for record in found if record["cell"] == cell]
@@ -81,14 +81,14 @@ def draw(directory: Path, axis: str, found: list[dict[str, Any]]) -> None:
         axes.set_xscale("log", base=2)
         axes.set_yscale("log", base=2)
         axes.set_xlabel(LABELS[axis])
-        axes.set_ylabel("ms a train step")
+        axes.set_ylabel("ms per train step")
         axes.legend()
         tidy(axes)
 
 
 def table(axis: str, found: list[dict[str, Any]]) -> str:
-    """A table in Markdown."""
-    lines = [f"| cell | {axis} | ms a step | peak memory, MB |", "|---|---|---|---|"]
+    """Returns a table in Markdown."""
+    lines = [f"| cell | {axis} | ms per step | peak memory, MB |", "|---|---|---|---|"]
     lines += [
         f"| {record['cell']} | {record[axis]:,} | {record['milliseconds']:.1f} | "
         f"{record['peak_megabytes']:,.0f} |"
@@ -98,18 +98,18 @@ def table(axis: str, found: list[dict[str, Any]]) -> str:
 
 
 def main() -> None:
-    """Measures, and writes what came of it."""
+    """Measures, and writes the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--directory", type=Path, help="where JSON and pictures go")
+    parser.add_argument("--directory", type=Path, help="directory for JSON and pictures")
     parser.add_argument("--axes", nargs="+", choices=AXES, default=list(AXES))
-    parser.add_argument("--num_steps", type=int, default=10, help="timed steps a process")
+    parser.add_argument("--num_steps", type=int, default=10, help="timed steps per process")
     parser.add_argument("--measure", metavar="ROW", help="measure one model in this process")
     arguments = parser.parse_args()
     if arguments.measure:
         print(json.dumps(measure(Row(*json.loads(arguments.measure)), arguments.num_steps)))
         return
     if arguments.directory is None:
-        parser.error("--directory is missing: where JSON and pictures go")
+        parser.error("--directory is missing; give a directory for JSON and pictures")
     arguments.directory.mkdir(parents=True, exist_ok=True)
     results = {}
     for axis in arguments.axes:

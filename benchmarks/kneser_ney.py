@@ -1,9 +1,10 @@
-"""Time from a text to an ARPA file of order 5, ours beside KenLM's lmplz, in alternating processes.
+"""Time from a text to an ARPA file of order 5, ours compared with KenLM's lmplz.
 
     python benchmarks/kneser_ney.py --text=FILE
 
-FILE has a sentence a line, its words separated by spaces. Each side reads it, counts, estimates and
-writes the model. Where lmplz is not on the PATH, ours is measured alone; --lmplz=PATH names it.
+FILE has one sentence per line, with its words separated by spaces. Each side reads it, counts,
+estimates and writes the model; their processes alternate. Only ours is measured if lmplz is not on
+the PATH; --lmplz=PATH says where it is.
 """
 
 import argparse
@@ -24,14 +25,14 @@ ORDER = 5
 
 
 class Took(NamedTuple):
-    """What a process took: seconds by the clock, seconds of all cores."""
+    """The time of a process: seconds by the clock, and seconds of all cores."""
 
     elapsed: float
     processor: float
 
 
 def estimate(text: Path, arpa: Path) -> None:
-    """Ours, in this process."""
+    """Estimates our model in this process."""
     from zoo.data.text_reading import read_lines
     from zoo.data.vocabulary import build_vocabulary, encode_lines
     from zoo.exchange.arpa import write_arpa
@@ -46,12 +47,12 @@ def estimate(text: Path, arpa: Path) -> None:
 
 
 def timed(command: list[str]) -> Took:
-    """Runs a command to its end; its mistake ends this process, in one line."""
+    """Runs a command to its end; an error of the command ends this process with one line."""
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     try:
         result = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError as error:
-        raise SystemExit(f"error: {command[0]} can't be started: {error.strerror}") from error
+        raise SystemExit(f"error: {command[0]} cannot be started: {error.strerror}") from error
     elapsed, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
     if result.returncode:
         told = result.stderr.strip().splitlines()[-1:]
@@ -60,17 +61,17 @@ def timed(command: list[str]) -> Took:
 
 
 def commands(text: Path, directory: Path, lmplz: str | None) -> dict[str, list[str]]:
-    """What each side is started with."""
+    """Returns the command of each side."""
     arpa = str(directory / "model.arpa")
     sides = {"ours": [sys.executable, __file__, f"--text={text}", f"--estimate={arpa}"]}
-    if lmplz:  # it skips the words <unk>, as the Penn Treebank has them, where it is told to
+    if lmplz:  # with --skip_symbols it accepts the word <unk>, which the Penn Treebank has
         options = ["--order", str(ORDER), "--text", str(text), "--arpa", arpa]
         sides["lmplz"] = [lmplz, *options, "--skip_symbols"]
     return sides
 
 
 def table(found: dict[str, list[Took]]) -> str:
-    """A table in Markdown."""
+    """Returns a table in Markdown."""
     lines = ["| side | seconds, median (least to most) | of processor, median |", "|---|---|---|"]
     for side, took in found.items():
         elapsed = [one.elapsed for one in took]
@@ -83,18 +84,18 @@ def table(found: dict[str, list[Took]]) -> str:
 
 
 def main() -> None:
-    """Measures and prints."""
+    """Measures and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--text", type=Path, required=True, help="a sentence a line")
-    parser.add_argument("--lmplz", default=shutil.which("lmplz"), help="where it is")
-    parser.add_argument("--rounds", type=int, default=5, help="processes of each side")
+    parser.add_argument("--text", type=Path, required=True, help="a file, one sentence per line")
+    parser.add_argument("--lmplz", default=shutil.which("lmplz"), help="path of lmplz")
+    parser.add_argument("--rounds", type=int, default=5, help="processes per side")
     parser.add_argument("--estimate", type=Path, metavar="ARPA", help="estimate in this process")
     arguments = parser.parse_args()
     if arguments.estimate:
         estimate(arguments.text, arguments.estimate)
         return
     if not arguments.lmplz:
-        print("lmplz is not on the PATH; ours is measured alone (--lmplz=PATH names it)")
+        print("lmplz is not on the PATH; only ours is measured (--lmplz=PATH says where it is)")
     found: dict[str, list[Took]] = {}
     with tempfile.TemporaryDirectory() as directory:
         sides = commands(arguments.text, Path(directory), arguments.lmplz)

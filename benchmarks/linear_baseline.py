@@ -1,10 +1,10 @@
-"""A linear support vector machine over TF-IDF of words and pairs of words, on a user's table.
+"""A linear support vector machine over TF-IDF of words and word pairs, on a user's table.
 
     python benchmarks/linear_baseline.py --directory=DIR_OR_FILE [--test]
 
-It has the splits that `configs/csv_classifier.py` makes of the same table. How strongly it is
-regularised, and whether pairs of words help, is chosen on the validation split; --test scores the
-test split once with that choice. Needs the extra benchmarks (scikit-learn).
+It uses the same splits of the table as `configs/csv_classifier.py`. The strength of regularisation
+and the use of word pairs are chosen on the validation split. --test scores the test split once with
+that choice. Needs the extra benchmarks (scikit-learn).
 """
 
 import argparse
@@ -19,18 +19,18 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from zoo.data.config import LabeledDataConfig
 from zoo.data.loading import LabeledTexts, load_labeled_corpus
 
-STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0)  # C: what a misclassified text costs
-MOST_WORDS = (1, 2)  # words of a feature
+STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0)  # C: the cost of a misclassified text
+MOST_WORDS = (1, 2)  # the largest number of words in a feature
 
 
 class Found(NamedTuple):
-    """What was chosen, and its accuracy.
+    """The chosen settings, and their accuracy.
 
     Attributes:
         validation: accuracy on the validation split.
-        test: accuracy on the test split; None where it was not asked for.
+        test: accuracy on the test split; None if it was not asked for.
         strength: C.
-        most_words: words of the longest feature.
+        most_words: the number of words in the longest feature.
     """
 
     validation: float
@@ -40,16 +40,16 @@ class Found(NamedTuple):
 
 
 def labels_of(texts: LabeledTexts) -> list[str]:
-    """The label of each text."""
+    """Returns the label of each text."""
     return [label for (label,) in texts.labels]
 
 
 def measure(data: LabeledDataConfig, *, score_test: bool) -> Found:
-    """Trains one model for each choice, and scores the best on validation.
+    """Trains one model for each choice, and evaluates the best on validation.
 
     Args:
         data: a table of texts with one label each.
-        score_test: score the test split too.
+        score_test: whether to score the test split too.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.svm import LinearSVC
@@ -74,7 +74,7 @@ def measure(data: LabeledDataConfig, *, score_test: bool) -> Found:
 
 
 def main() -> None:
-    """Prints what was found as JSON."""
+    """Prints the results as JSON."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,18 +1,18 @@
-"""The service under load: requests a second and how long they take, for each task.
+"""The service under load: requests per second and their latency, for each task.
 
     python benchmarks/load.py
     python benchmarks/load.py --clients=1,8 --seconds=5 --tasks=classify --json=load.json
     python benchmarks/load.py --memory_requests=20000
 
-It starts `python -m zoo serve --api` on a port of this computer, or asks one that runs already
-(--url, only on this computer). Each client sends its next request when the last one is answered. In
-a second table ill-behaved clients come beside them: some send half a request, some leave before the
-answer, some hardly read. All of it ends after a fixed time.
+Starts `python -m zoo serve --api` on a port of this computer, or uses a running service (--url,
+only on this computer). Each client sends its next request when the last one is answered. In the
+last row of a task, ill-behaved clients are added: some send half a request, some leave before the
+answer, some hardly read. The measurement ends after a fixed time.
 
 The clients are coroutines with httpx, which speaks HTTP as other programs do. A load generator such
-as locust has users that wait and think, and a page of its own; what is measured here is less than
-that, and is a closed loop of requests with every time kept. The clients' own work is told, since
-they share the computer with the service.
+as locust simulates users that wait and think, and has a page of its own. This script measures less:
+a closed loop of requests in which every latency is kept. It also reports the clients' own work,
+since they share the computer with the service.
 """
 
 import argparse
@@ -35,7 +35,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 _WORDS = ("the", "else", "clause", "runs", "when", "a", "loop", "ends", "and", "no", "exception")
 _SENTENCES = ("das Kind wacht auf .", "der alte Hund schläft .", "die Frau ruft das Kind an .")
-TASKS: dict[str, tuple[str, Any]] = {  # of each task a released model, and its request
+TASKS: dict[str, tuple[str, Any]] = {  # for each task a released model, and its request
     "generate": (
         "python_docs_lstm",
         lambda draw: {
@@ -60,15 +60,15 @@ class Load(NamedTuple):
 
     Attributes:
         task: generate, classify or translate.
-        clients: how many ask at once.
-        bad_clients: how many behave badly beside them.
-        refused: requests that were answered with 503 or 429.
-        failed: requests with any other answer than 200, or none.
-        rate: answered requests a second.
+        clients: number of clients at a time.
+        bad_clients: number of ill-behaved clients beside them.
+        refused: number of requests that were answered with 503 or 429.
+        failed: number of requests with another answer than 200, or without an answer.
+        rate: answered requests per second.
         p50, p95, p99: milliseconds until an answer, at these percentiles.
-        batch: texts in a call of the model, on average.
+        batch: mean number of texts in a call of the model.
         megabytes: memory of the service afterwards.
-        client_cpu: seconds of work of the clients for each second.
+        client_cpu: seconds of processor time of the clients for each second.
     """
 
     task: str
@@ -86,7 +86,7 @@ class Load(NamedTuple):
 
 
 async def measure(url: str, task: str, clients: int, seconds: float, bad_clients: int = 0) -> Load:
-    """Asks for some seconds, and counts what was answered until then."""
+    """Sends requests for some seconds, and counts the answers until then."""
     times: list[float] = []
     counts = {"refused": 0, "failed": 0}
     end = time.monotonic() + seconds
@@ -123,7 +123,7 @@ async def measure(url: str, task: str, clients: int, seconds: float, bad_clients
 
 
 async def _status(client: httpx.AsyncClient, task: str, request: dict[str, Any]) -> int:
-    """The status of an answer; 0 if there is none."""
+    """Returns the status of an answer; 0 if there is none."""
     try:
         return (await client.post(f"/v1/{task}", json=request)).status_code
     except httpx.HTTPError:
@@ -136,12 +136,12 @@ def _own_work() -> float:
 
 
 def _connect(url: str) -> httpx.AsyncClient:
-    """A client with a connection of its own. A pool that many share takes longer than they do."""
+    """Returns a client with a connection of its own; a pool shared by many would be slower."""
     return httpx.AsyncClient(base_url=url, timeout=120, verify=False)
 
 
 class Numbers(NamedTuple):
-    """What the service tells of itself: its memory in MB, calls of a model, and texts in them."""
+    """The service's own metrics: its memory in MB, calls of a model, and texts in them."""
 
     megabytes: float
     batches: float
@@ -184,7 +184,7 @@ async def _misbehave(url: str, task: str, seed: int) -> None:
 async def watch_memory(
     url: str, tasks: list[str], num_requests: int, clients: int = 32
 ) -> list[float]:
-    """The memory of the service in MB at the start and after each tenth of many requests."""
+    """Returns the service's memory in MB at the start and after each tenth of many requests."""
     draw = random.Random(0)
     async with _connect(url) as client:
         found = [(await _numbers(client, tasks[0])).megabytes]
@@ -203,10 +203,10 @@ async def watch_memory(
 
 @contextlib.contextmanager
 def running_service(tasks: list[str], *flags: str) -> Iterator[str]:
-    """A service of the tasks' models, in a process of its own; gives its address once it is ready.
+    """Starts a service of the tasks' models in a process of its own; yields its address when ready.
 
     Raises:
-        SystemExit: it ended before it was ready.
+        SystemExit: if it ended before it was ready.
     """
     names = [TASKS[task][0] for task in tasks]
     command = [sys.executable, "-m", "zoo", "serve", "--api", *names, "--port=0"]
@@ -230,9 +230,9 @@ def running_service(tasks: list[str], *flags: str) -> Iterator[str]:
 
 
 def table(rows: list[Load]) -> str:
-    """The rows in Markdown."""
+    """Returns the rows as a table in Markdown."""
     lines = [
-        "| task | clients | bad ones | requests/s | p50 ms | p95 ms | p99 ms | refused | failed "
+        "| task | clients | bad clients | requests/s | p50 ms | p95 ms | p99 ms | refused | failed "
         "| batch | MB | clients' CPU |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
@@ -249,16 +249,16 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--clients", default="1,8,32,128", help="numbers of clients (default: %(default)s)")
-    add("--seconds", type=float, default=20, help="for each row (default: %(default)s)")
-    add("--tasks", default=",".join(TASKS), help="default: %(default)s")
-    add("--bad_clients", type=int, default=9, help="in the last row of a task; 0: no such row")
-    add("--memory_requests", type=int, default=0, help="requests between which memory is watched")
-    add("--workers", type=int, default=1, help="of the service (default: %(default)s)")
-    add("--url", default="", help="of a service that runs on this computer already")
-    add("--json", default="", help="a file for the rows")
+    add("--seconds", type=float, default=20, help="seconds for each row (default: %(default)s)")
+    add("--tasks", default=",".join(TASKS), help="tasks to measure (default: %(default)s)")
+    add("--bad_clients", type=int, default=9, help="in the last row of a task; 0 for no such row")
+    add("--memory_requests", type=int, default=0, help="number of requests for watching the memory")
+    add("--workers", type=int, default=1, help="workers of the service (default: %(default)s)")
+    add("--url", default="", help="address of a service that already runs on this computer")
+    add("--json", default="", help="file for the rows")
     arguments = parser.parse_args()
     if arguments.url and urlsplit(arguments.url).hostname not in ("127.0.0.1", "localhost", "::1"):
-        parser.error("--url is on another computer; this script asks only this one")
+        parser.error("--url is on another computer; this script may only load this one")
     return arguments
 
 

@@ -1,9 +1,9 @@
-"""The loop over time beside Newton's method, on this machine: milliseconds, and how many rounds.
+"""Newton's method compared with the loop over time: milliseconds, and number of rounds.
 
     python benchmarks/newton.py
 
-One sequence of T steps through a GRU or an Elman cell of H units: the median of forward calls, and
-of forward and backward ones.
+One sequence of T steps through a GRU or an Elman cell of H units on this machine. The times are
+medians of forward calls, and of forward and backward calls.
 """
 
 import argparse
@@ -28,7 +28,7 @@ WAYS = ("auto", "newton", "quasi_newton")
 
 
 def problem(name: str, size: int, num_steps: int) -> tuple:
-    """A cell as it starts, its parameters, and one sequence of random inputs."""
+    """Returns an initialized cell, its parameters, and one sequence of random inputs."""
     cell, (key, *keys) = make_cell(name, size), jax.random.split(jax.random.key(0), 20)
     named = zip(keys, cell.parameters(size).items(), strict=False)
     params = {label: one.init(own, one.shape) for own, (label, one) in named}
@@ -36,7 +36,7 @@ def problem(name: str, size: int, num_steps: int) -> tuple:
 
 
 def milliseconds(function: Callable[..., jax.Array], times: int, *arguments: Any) -> float:
-    """The median, after one call that compiles."""
+    """Returns the median time of calls, after one call that compiles."""
 
     def call() -> None:
         jax.block_until_ready(function(*arguments))
@@ -46,7 +46,7 @@ def milliseconds(function: Callable[..., jax.Array], times: int, *arguments: Any
 
 
 def measure(name: str, size: int, num_steps: int, times: int) -> dict[str, float | int | str]:
-    """Milliseconds of each way; the rounds of Newton's, and how far it is from the loop."""
+    """Returns the milliseconds of each way, and Newton's rounds and distance from the loop."""
     cell, params, inputs = problem(name, size, num_steps)
     projected, start = cell.project(params, inputs).swapaxes(0, 1), cell.initial_state(1)
     steps = Steps(params, projected, start, start, None)
@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--cells", nargs="+", default=["elman", "gru"])
     parser.add_argument("--sizes", nargs="+", type=int, default=[4, 16, 64])
     parser.add_argument("--steps", nargs="+", type=int, default=[512, 4096])
-    parser.add_argument("--times", type=int, default=5, help="timed calls of each")
+    parser.add_argument("--times", type=int, default=5, help="timed calls for each way")
     arguments = parser.parse_args()
     for name in arguments.cells:
         for size in arguments.sizes:

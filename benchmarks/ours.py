@@ -1,4 +1,4 @@
-"""Train steps of the zoo, in calls of several, as train.py takes them."""
+"""Train steps of the zoo; one call takes several steps, as in train.py."""
 
 from collections.abc import Callable
 from typing import Any
@@ -28,7 +28,7 @@ from zoo.training.state import create_state, train_steps
 
 
 def build(row: Row, steps_a_call: int) -> Callable[[], float]:
-    """A call that takes so many steps, waits for them, and gives the last loss in nats."""
+    """Returns a call that takes the given number of steps, waits, and returns the last loss."""
     task, params, carry, batch = PARTS[row.kind](row)
     state = create_state(task, update_rule(), params, carry, jax.random.key(1))
     batches = jax.tree.map(lambda array: np.stack([array] * steps_a_call), batch)
@@ -43,7 +43,7 @@ def build(row: Row, steps_a_call: int) -> Callable[[], float]:
 
 
 def language_model(row: Row) -> tuple[Any, Any, Any, Any]:
-    """Task, parameters, carry and batch of a recurrent language model."""
+    """Returns objective, parameters, carry and batch of a recurrent language model."""
     config = RecurrentLMConfig(
         cell=row.cell,
         embedding_size=row.size,
@@ -59,7 +59,7 @@ def language_model(row: Row) -> tuple[Any, Any, Any, Any]:
 
 
 def translator(row: Row) -> tuple[Any, Any, Any, Any]:
-    """The same of an encoder-decoder."""
+    """Returns objective, parameters, carry and batch of an encoder-decoder."""
     config = EncoderDecoderConfig(
         encoder=row.cell,
         decoder=row.cell,
@@ -77,7 +77,7 @@ def translator(row: Row) -> tuple[Any, Any, Any, Any]:
 
 
 def classifier(row: Row) -> tuple[Any, Any, Any, Any]:
-    """The same of a classifier."""
+    """Returns objective, parameters, carry and batch of a classifier."""
     config = ClassifierConfig(
         cell=row.cell,
         embedding_size=row.size,

@@ -1,4 +1,4 @@
-"""The same language models of flax.linen.RNN and of Haiku, each a jitted step."""
+"""The same language models with flax.linen.RNN and with Haiku, each as a jitted step."""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,7 +12,7 @@ from benchmarks.rows import Row, random_tokens, update_rule
 
 
 def build_flax(row: Row, steps_a_call: int) -> Callable[[], float]:
-    """A call that takes so many steps, waits for them, and gives the last loss in nats."""
+    """Returns a call that takes the given number of steps, waits, and returns the last loss."""
     import flax.linen as nn
 
     cells = {"lstm": nn.OptimizedLSTMCell, "elman": nn.SimpleCell, "gru": nn.GRUCell}
@@ -34,7 +34,7 @@ def build_flax(row: Row, steps_a_call: int) -> Callable[[], float]:
 
 
 def build_haiku(row: Row, steps_a_call: int) -> Callable[[], float]:
-    """The same of Haiku."""
+    """Returns the same call with Haiku."""
     import haiku as hk
 
     cells = {"lstm": hk.LSTM, "elman": hk.VanillaRNN, "gru": hk.GRU}
@@ -49,7 +49,7 @@ def build_haiku(row: Row, steps_a_call: int) -> Callable[[], float]:
 
     model = hk.without_apply_rng(hk.transform(forward))
     zeros = _zero_carry(row)
-    if row.cell == "lstm":  # Haiku's state has h first, flax's c
+    if row.cell == "lstm":  # the state of Haiku begins with h, the state of flax with c
         zeros = hk.LSTMState(*zeros)
     carries = [zeros for _ in range(row.layers)]
     params = jax.jit(model.init)(jax.random.key(0), random_tokens(row)[0], carries)
@@ -64,7 +64,7 @@ def _zero_carry(row: Row) -> Any:
 def _step(
     apply: Callable[..., Any], params: Any, carries: Any, row: Row, steps_a_call: int
 ) -> Callable[[], float]:
-    """The train step of a function (params, tokens, carries) -> (logits, carries)."""
+    """Returns the train step of a function (params, tokens, carries) -> (logits, carries)."""
     inputs, targets = random_tokens(row)
     update = update_rule()
     state = (params, update.init(params), jax.tree.map(jnp.copy, carries))

@@ -1,4 +1,4 @@
-"""The same language models of Keras 3 on jax, by train_on_batch; they start each step at zero."""
+"""The same language models with Keras 3 on jax, by train_on_batch; each step starts at zero."""
 
 import os
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from benchmarks.rows import CLIP_NORM, RATE, Row, random_tokens
 
 
 def build(row: Row, steps_a_call: int) -> Callable[[], float]:
-    """A call that takes so many steps, waits for them, and gives the last loss in nats."""
+    """Returns a call that takes the given number of steps, waits, and returns the last loss."""
     cells = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "elman": keras.layers.SimpleRNN}
     model = keras.Sequential(
         [

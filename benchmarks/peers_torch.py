@@ -1,4 +1,4 @@
-"""The same models of torch.nn, eager, on a GPU where there is one (there its LSTM is cuDNN's)."""
+"""The same models with torch.nn, eager; on a GPU, if there is one, its LSTM is cuDNN's."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,11 +21,11 @@ from benchmarks.rows import (
 
 CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "elman": nn.RNN}
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-torch.set_float32_matmul_precision("high")  # on a GPU TF32, as cuDNN's LSTM and jax have it
+torch.set_float32_matmul_precision("high")  # TF32 on a GPU, as in cuDNN's LSTM and jax
 
 
 def build(row: Row, steps_a_call: int) -> Callable[[], float]:
-    """A call that takes so many steps, waits for them, and gives the last loss in nats."""
+    """Returns a call that takes the given number of steps, waits, and returns the last loss."""
     torch.manual_seed(0)
     model: Any = MODELS[row.kind](row).to(DEVICE)
     optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
@@ -44,12 +44,12 @@ def build(row: Row, steps_a_call: int) -> Callable[[], float]:
 
 
 def on_device(array: np.ndarray) -> torch.Tensor:
-    """An array of tokens or labels."""
+    """Returns an array of tokens or labels as a tensor on the device."""
     return torch.from_numpy(np.ascontiguousarray(array)).long().to(DEVICE)
 
 
 class LanguageModel(nn.Module):
-    """Embedding, layers, softmax; the state is carried on from step to step."""
+    """Embedding, layers, softmax; the state is carried from step to step."""
 
     def __init__(self, row: Row):
         super().__init__()
@@ -61,7 +61,7 @@ class LanguageModel(nn.Module):
         self.carry = (zeros, zeros) if row.cell == "lstm" else zeros
 
     def forward(self) -> torch.Tensor:
-        """The mean loss in nats."""
+        """Returns the mean loss in nats."""
         hidden, carry = self.layers(self.embedding(self.inputs), self.carry)
         is_pair = isinstance(carry, tuple)
         self.carry = tuple(part.detach() for part in carry) if is_pair else carry.detach()
@@ -70,7 +70,7 @@ class LanguageModel(nn.Module):
 
 
 class Translator(nn.Module):
-    """An encoder that reads both ways, and a decoder with bilinear attention."""
+    """A bidirectional encoder, and a decoder with bilinear attention."""
 
     def __init__(self, row: Row):
         super().__init__()
@@ -91,7 +91,7 @@ class Translator(nn.Module):
         self.output = nn.Linear(size, row.vocabulary)
 
     def forward(self) -> torch.Tensor:
-        """The mean loss in nats of the real target tokens."""
+        """Returns the mean loss in nats over the real target tokens."""
         packed = pack_padded_sequence(
             self.embeddings[0](self.sources), self.lengths, batch_first=True, enforce_sorted=False
         )
@@ -109,7 +109,7 @@ class Translator(nn.Module):
 
 
 class Classifier(nn.Module):
-    """Layers that read both ways, mean pooling, two layers on top."""
+    """Bidirectional layers, mean pooling, and two layers on top."""
 
     def __init__(self, row: Row):
         super().__init__()
@@ -125,7 +125,7 @@ class Classifier(nn.Module):
         )
 
     def forward(self) -> torch.Tensor:
-        """The mean loss in nats."""
+        """Returns the mean loss in nats."""
         packed = pack_padded_sequence(
             self.embedding(self.tokens), self.lengths, batch_first=True, enforce_sorted=False
         )

@@ -1,4 +1,4 @@
-"""What every benchmark does: measure in processes of their own, one at a time."""
+"""The common part of all benchmarks: they measure in separate processes, one at a time."""
 
 import json
 import resource
@@ -11,17 +11,17 @@ from typing import Any
 
 
 def run_apart(script: str, *arguments: str) -> Any:
-    """What a script prints last, as JSON; its mistakes end this process, in one line."""
+    """Returns the last line of a script's output as JSON; its errors end this process."""
     command = [sys.executable, script, *arguments]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
         told = result.stderr.strip().splitlines()[-1:]
-        raise SystemExit(f"error: {' '.join(arguments)} can't be run: {' '.join(told)}")
+        raise SystemExit(f"error: {' '.join(arguments)} cannot be run: {' '.join(told)}")
     return json.loads(result.stdout.splitlines()[-1])
 
 
 def median_seconds(call: Callable[[], Any], times: int) -> float:
-    """The median of how long some calls take, one after the other."""
+    """Returns the median time of some calls, made one after the other."""
     taken = []
     for _ in range(times):
         started = time.perf_counter()
@@ -31,7 +31,7 @@ def median_seconds(call: Callable[[], Any], times: int) -> float:
 
 
 def peak_megabytes() -> float:
-    """The most memory that this process has had: on its GPU, if it has used one, or else here."""
+    """Returns the peak memory of this process: on its GPU if it has used one, else on the host."""
     if "torch" in sys.modules and sys.modules["torch"].cuda.is_initialized():
         return sys.modules["torch"].cuda.max_memory_allocated() / 1e6
     if "jax" in sys.modules:

@@ -1,11 +1,11 @@
-"""The models that both sides of a benchmark train: their sizes, and random data for them."""
+"""The models that all sides of a benchmark train: their sizes, and random data for them."""
 
 import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
-CLIP_NORM, RATE = 5.0, 0.1  # what every side updates with: SGD after clipping by global norm
+CLIP_NORM, RATE = 5.0, 0.1  # the update rule of every side: SGD after clipping by global norm
 NUM_LABELS = 6
 
 
@@ -13,16 +13,16 @@ class Row(NamedTuple):
     """One model and the shape of its batches.
 
     Attributes:
-        kind: language_model: embedding, layers, softmax. translator: an encoder that reads both
-            ways, a decoder with bilinear attention. classifier: layers that read both ways, mean
-            pooling, two layers on top.
+        kind: language_model: embedding, layers, softmax. translator: a bidirectional encoder, and a
+            decoder with bilinear attention. classifier: bidirectional layers, mean pooling, two
+            layers on top.
         cell: lstm, gru or elman.
-        layers: how many.
-        size: of embeddings and states; read both ways, each direction has half of it.
+        layers: the number of layers.
+        size: the size of embeddings and states; each direction of a bidirectional layer has half.
         vocabulary: V.
-        steps: T, of sources as of targets.
+        steps: T, for sources and targets.
         batch: B.
-        dtype: of the operands of matrix products, float32 or bfloat16.
+        dtype: the type of the operands of matrix products, float32 or bfloat16.
     """
 
     kind: str
@@ -48,29 +48,29 @@ ROWS = {
 
 
 def random_tokens(row: Row) -> tuple[np.ndarray, np.ndarray]:
-    """What is read and what is predicted, int32[B, T]; of a translator source and target."""
+    """Returns inputs and targets, int32[B, T]; for a translator sources and targets."""
     tokens = np.random.default_rng(0).integers(3, row.vocabulary, (2, row.batch, row.steps))
     return tuple(tokens.astype(np.int32))
 
 
 def random_lengths(row: Row) -> np.ndarray:
-    """How many tokens of each row are real, int32[B], from a quarter of T to T."""
+    """Returns the number of real tokens of each row, int32[B], from a quarter of T to T."""
     draw = np.random.default_rng(1)
     return draw.integers(row.steps // 4, row.steps + 1, row.batch).astype(np.int32)
 
 
 def random_labels(row: Row) -> np.ndarray:
-    """A label for each row, int32[B]."""
+    """Returns a label for each row, int32[B]."""
     return np.random.default_rng(2).integers(NUM_LABELS, size=row.batch).astype(np.int32)
 
 
 def language_model_operations(row: Row) -> int:
-    """Multiplications and additions of one train step's matrix products, of a language model.
+    """Counts the multiplications and additions in the matrix products of a language model's step.
 
-    Each product of the forward pass comes with two of its size in the backward pass; what a side
-    saves or does twice is not looked at.
+    Each product of the forward pass comes with two products of its size in the backward pass. The
+    count ignores savings and repetitions of a side.
     """
-    from zoo.layers.cells import make_cell  # here, for PyTorch's memory is measured without jax
+    from zoo.layers.cells import make_cell  # here, since PyTorch's memory is measured without jax
 
     tokens = row.batch * row.steps
     shapes = [
@@ -81,7 +81,7 @@ def language_model_operations(row: Row) -> int:
 
 
 def update_rule() -> Any:
-    """Clip and SGD, by optax."""
+    """Returns clipping and SGD by optax."""
     import optax
 
     return optax.chain(optax.clip_by_global_norm(CLIP_NORM), optax.sgd(RATE))

@@ -1,16 +1,18 @@
-"""What a train step of a large language model needs on many devices, computed and not run.
+"""Needs of a train step of a large language model on many devices, computed but not run.
 
     python benchmarks/scaling.py
 
-Model: LSTM of 2 x 6,144 over embeddings of 6,144 that are also the output weights, 65,536 tokens:
-one billion parameters. Each row of the table is one mesh, with 32 rows of 128 tokens on each step
-of the axis `data`. Memory of parameters, gradient and Adam's moments comes from the arrays' own
-shardings (`zoo.training.devices`); the rest from what a step keeps and sends:
+The model is an LSTM of 2 x 6,144 over embeddings of 6,144 that are also the output weights, with
+65,536 tokens: one billion parameters. Each row of the table is one mesh, with 32 rows of 128 tokens
+for each device along the axis `data`. The memory of parameters, gradient and Adam's moments comes
+from the arrays' own shardings (`zoo.training.devices`). The rest comes from what a step keeps and
+sends:
 
-    activations   of each layer a_t and its residuals (4H + 4H), h and c, and of one part of the
+    activations   for each layer a_t and its residuals (4H + 4H), h and c; and for one part of the
                   softmax (`zoo.layers.fast.softmax_loss`) the logits and their gradient
-    over data     the gradient's sum, 2 (d - 1) / d of what a device holds, once a step
-    over model    h and its gradient of every step and layer, 2 (m - 1) / m, and the output layer's
+    over data     the sum of the gradients, 2 (d - 1) / d of a device's part, once per step
+    over model    h and its gradient for every step and layer, 2 (m - 1) / m, and the same for the
+                  output layer
 """
 
 import sys
@@ -36,13 +38,13 @@ GB = 1e9
 
 
 class Needs(NamedTuple):
-    """What one device needs for a step, in GB.
+    """The needs of one device for a step, in GB.
 
     Attributes:
         state: parameters, their gradient and two moments.
-        activations: what the forward pass keeps.
-        over_data: sent for the sum of gradients.
-        over_model: sent for states and logits.
+        activations: the arrays that the forward pass keeps.
+        over_data: communication for the sum of the gradients.
+        over_model: communication for states and logits.
     """
 
     state: float
@@ -52,7 +54,7 @@ class Needs(NamedTuple):
 
 
 def model_state() -> Any:
-    """The shapes of parameters and optimizer state; no array is made."""
+    """Returns the shapes of parameters and optimizer state, without creating arrays."""
     config = RecurrentLMConfig(
         cell="lstm",
         embedding_size=HIDDEN,
@@ -69,7 +71,7 @@ def model_state() -> Any:
 
 
 def bytes_on_a_device(tree: Any, data: int, model: int) -> int:
-    """What one device of the mesh holds of a tree of arrays."""
+    """Returns the bytes that one device of the mesh holds of a tree of arrays."""
     places = shardings(tree, AbstractMesh((data, model), (DATA, MODEL)))
 
     def held(leaf: Any, place: Any) -> int:
@@ -82,7 +84,7 @@ def bytes_on_a_device(tree: Any, data: int, model: int) -> int:
 
 
 def needs(state: Any, data: int, model: int) -> Needs:
-    """What a step needs on a mesh of data x model devices."""
+    """Returns the needs of a step on a mesh of data x model devices."""
     own = bytes_on_a_device(state["params"], data, model)
     tokens = ROWS * STEPS
     kept = tokens * LAYERS * (2 * 4 + 2) * HIDDEN
@@ -102,7 +104,7 @@ def main() -> None:
     num_params = sum(leaf.size for leaf in jax.tree.leaves(state["params"]))
     print(f"{num_params:,} parameters\n")
     print(
-        "| devices | data x model | tokens a step | state, GB | activations, GB | over data, GB |"
+        "| devices | data x model | tokens per step | state, GB | activations, GB | over data, GB |"
         " over model, GB |\n|---|---|---|---|---|---|---|"
     )
     for data, model in MESHES:

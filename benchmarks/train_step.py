@@ -1,15 +1,15 @@
-"""Time of one train step, ours beside its peers', in alternating processes.
+"""Time of one train step, ours compared with other libraries, in alternating processes.
 
     python benchmarks/train_step.py                                     every row, beside flax
     python benchmarks/train_step.py --peers torch flax haiku keras --json=steps.json
     python benchmarks/train_step.py --rows lstm_2x650 --rounds 5
     python benchmarks/train_step.py --rows lstm_2x650 lstm_2x1500 --peers torch --bfloat16
 
-All sides do the same work: embedding, recurrent layers, output layer, cross-entropy, gradient, clip
-by global norm, SGD. A process compiles, takes some steps untimed, then reports the median of the
-others. Two never run at once, and ratios are taken round by round, so that a machine whose speed
-drifts favours nobody. The last line is for a GPU, where torch.nn.LSTM is cuDNN's. Peers but flax
-come with `pip install '.[benchmarks]'`.
+All sides do the same work: embedding, recurrent layers, output layer, cross-entropy, gradient,
+clipping by global norm, SGD. A process compiles, takes some untimed steps, then reports the median
+of the others. Two processes never run at once, and ratios are taken round by round, so that a
+machine whose speed drifts favours nobody. The last command is for a GPU, where torch.nn.LSTM is
+cuDNN's. All other libraries except flax come with `pip install '.[benchmarks]'`.
 """
 
 import argparse
@@ -28,14 +28,14 @@ sys.path.insert(0, str(REPOSITORY))
 from benchmarks.processes import median_seconds, peak_megabytes, run_apart
 from benchmarks.rows import ROWS, Row, language_model_operations
 
-STEPS_PER_CALL = 5  # of ours, and the untimed steps of all
+STEPS_PER_CALL = 5  # for ours; also the number of untimed steps of all sides
 PEERS = ("torch", "flax", "haiku", "keras")
-FOR_A_GPU = "lstm_2x1500"  # a step of it takes seconds on a CPU
-OF_EVERY_KIND = ("ours", "torch")  # the others have language models only, and in float32
+FOR_A_GPU = "lstm_2x1500"  # one step takes seconds on a CPU
+OF_EVERY_KIND = ("ours", "torch")  # the others have only language models in float32
 
 
 def builder(side: str) -> Callable[[Row, int], Callable[[], float]]:
-    """What makes a side's train step."""
+    """Returns the function that builds a side's train step."""
     if side == "ours":
         from benchmarks.ours import build
     elif side == "torch":
@@ -50,7 +50,7 @@ def builder(side: str) -> Callable[[Row, int], Callable[[], float]]:
 
 
 def measure(side: str, row: Row, num_steps: int) -> dict[str, float]:
-    """In this process: seconds to the first step, milliseconds a step, peak memory, the loss."""
+    """Returns import and first-call seconds, milliseconds per step, memory and loss, all here."""
     steps_a_call = STEPS_PER_CALL if side == "ours" else 1
     started = time.perf_counter()
     build = builder(side)
@@ -76,7 +76,7 @@ def measure(side: str, row: Row, num_steps: int) -> dict[str, float]:
 
 
 def peak_operations(dtype: str) -> float:
-    """Operations a second of a large matrix product in this process, by jax."""
+    """Returns the operations per second of a large matrix product in this process, with jax."""
     import jax
     import jax.numpy as jnp
 
@@ -88,7 +88,7 @@ def peak_operations(dtype: str) -> float:
 
 
 def measure_apart(side: str, row: str, num_steps: int, bfloat16: bool) -> dict[str, float]:
-    """`measure` in a process of its own."""
+    """Runs `measure` in a process of its own."""
     rounded = ["--bfloat16"] if bfloat16 else []
     return run_apart(__file__, "--measure", side, "--rows", row, f"--steps={num_steps}", *rounded)
 
@@ -96,7 +96,7 @@ def measure_apart(side: str, row: str, num_steps: int, bfloat16: bool) -> dict[s
 def compare(
     name: str, peers: list[str], rounds: int, num_steps: int, *, bfloat16: bool
 ) -> dict[str, list]:
-    """What each side measured in every round."""
+    """Returns the measurements of each side in every round."""
     all_have_it = ROWS[name].kind == "language_model" and not bfloat16
     sides = ["ours", *(peer for peer in peers if all_have_it or peer in OF_EVERY_KIND)]
     found: dict[str, list] = {side: [] for side in sides}
@@ -107,9 +107,9 @@ def compare(
 
 
 def line(name: str, found: dict[str, list], peers: list[str]) -> str:
-    """A row of the table: our milliseconds; of each peer the same, and how much slower it is.
+    """Returns a row of the table: our milliseconds, each peer's milliseconds and their ratio.
 
-    Of a language model also the share of the machine's matrix products that its own amount to.
+    For a language model, it also has the speed of our matrix products as a share of the machine's.
     """
     own = [record["milliseconds"] for record in found["ours"]]
     shares = [record["share_of_peak"] for record in found["ours"] if "share_of_peak" in record]
@@ -129,7 +129,7 @@ def line(name: str, found: dict[str, list], peers: list[str]) -> str:
 
 
 def start_table(results: dict[str, dict[str, list]], sides: list[str]) -> str:
-    """What else a row costs on each side: imports, the first call with its compilation, memory."""
+    """Returns a table with the start-up costs: imports, the first call with compiling, memory."""
     heads = ["row", *(f"{side}: import + first call, s; peak, MB" for side in sides)]
     lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
     for name, found in results.items():
@@ -145,15 +145,15 @@ def _start_cell(records: list[dict[str, float]]) -> str:
 
 
 def main() -> None:
-    """Prints the tables, or with --measure one side's figures."""
+    """Prints the tables, or with --measure the measurements of one side."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     usual = [name for name in ROWS if name != FOR_A_GPU]
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=usual)
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=["flax"])
-    parser.add_argument("--rounds", type=int, default=3, help="processes of each side a row")
-    parser.add_argument("--steps", type=int, default=20, help="timed steps a process")
+    parser.add_argument("--rounds", type=int, default=3, help="processes per side and row")
+    parser.add_argument("--steps", type=int, default=20, help="timed steps per process")
     parser.add_argument("--bfloat16", action="store_true", help="round operands of products")
-    parser.add_argument("--json", type=Path, help="write everything that was measured here")
+    parser.add_argument("--json", type=Path, help="file for all measurements")
     parser.add_argument("--measure", choices=("ours", *PEERS), help="one side in this process")
     arguments = parser.parse_args()
     if arguments.measure:

@@ -1,14 +1,14 @@
-"""The bottleneck: encoders, decoders and contexts on a toy language, and BLEU by source length.
+"""The bottleneck of one vector: BLEU by source length, with and without attention.
 
     python experiments/bottleneck.py --workdir=runs/bottleneck
     python experiments/bottleneck.py --workdir=runs/bottleneck --encoders=gru --decoders=gru,lstm
     python experiments/bottleneck.py --workdir=runs/smoke --smoke
 
-Trains every encoder with every decoder, through one vector and with attention, from the config of
-toy_german_attention. Prints BLEU on the test split (greedy), the alignment error rate, parameters
-and minutes, and draws BLEU against the length of the source, with and without attention (the figure
-of Bahdanau et al. 2015). Writes bottleneck.md, bottleneck.json and bottleneck.png to the workdir;
-started again, it goes on where it was stopped, and scores nothing twice.
+Trains every encoder with every decoder on a toy language, through one vector and with attention,
+from the config of toy_german_attention. Prints BLEU on the test split (greedy), the alignment error
+rate, parameters and minutes. Draws BLEU against the length of the source, with and without
+attention (the figure of Bahdanau et al. 2015). Writes bottleneck.md, bottleneck.json and
+bottleneck.png to the workdir. When started again, it continues, and scores nothing twice.
 """
 
 import argparse
@@ -55,12 +55,12 @@ def main() -> None:
 
 
 def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+    """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workdir", type=Path, required=True, help="runs, table and picture")
     choices = {"encoders": KINDS, "decoders": KINDS, "contexts": CONTEXTS}
     for name, kinds in choices.items():
-        parser.add_argument(f"--{name}", default=",".join(kinds), help="with commas between")
+        parser.add_argument(f"--{name}", default=",".join(kinds), help="names, with commas between")
     parser.add_argument("--smoke", action="store_true", help="one encoder and decoder, a few steps")
     arguments = parser.parse_args()
     if arguments.smoke:
@@ -77,7 +77,7 @@ def parse_arguments() -> argparse.Namespace:
 def train_cell(
     arguments: argparse.Namespace, encoder: str, decoder: str, context: str
 ) -> tuple[Path, float]:
-    """Trains one cell of the grid, or goes on with it; gives its directory and minutes."""
+    """Trains or continues one cell of the grid; returns its directory and minutes."""
     config = toy_german_attention.get_config()
     config.model.encoder, config.model.decoder = encoder, decoder
     config.model.context = context
@@ -93,7 +93,7 @@ def train_cell(
 
 
 def score_once(run: Path, arguments: argparse.Namespace) -> dict[str, Any]:
-    """The row of a cell, from its directory where it has been scored before."""
+    """Returns the row of a cell, from its directory if it has been scored before."""
     stored = run / "row.json"
     if not stored.exists():
         row = score_cell(run, arguments)
@@ -103,7 +103,7 @@ def score_once(run: Path, arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def score_cell(run: Path, arguments: argparse.Namespace) -> dict[str, Any]:
-    """One row: scores on the test split, by source length too."""
+    """Returns one row: the scores on the test split, with BLEU by source length."""
     checkpoint = zoo.load(run)
     pairs = load_parallel_corpus(ParallelDataConfig(**checkpoint.config["data"]))["test"]
     if arguments.smoke:
@@ -123,7 +123,7 @@ def score_cell(run: Path, arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def bleu_by_length(translations: tuple[str, ...], pairs: ParallelTexts) -> dict[int, float]:
-    """BLEU of the sources of 1 to 5, 6 to 10, ... words, by the longest of each class."""
+    """Returns the BLEU of sources with 1 to 5, 6 to 10, ... words, by the last number."""
     classes: dict[int, list[tuple[str, str]]] = {}
     for source, target, translation in zip(pairs.sources, pairs.targets, translations, strict=True):
         longest = math.ceil(len(source.split()) / BIN) * BIN
@@ -136,7 +136,7 @@ def bleu_by_length(translations: tuple[str, ...], pairs: ParallelTexts) -> dict[
 
 
 def line(row: dict[str, Any]) -> str:
-    """A row of the table, in Markdown."""
+    """Returns a row of the table, in Markdown."""
     rate = row["alignment_error_rate"]
     return (
         f"| {row['encoder']} | {row['decoder']} | {row['context']} | {row['bleu']:.1f} | "
@@ -146,7 +146,7 @@ def line(row: dict[str, Any]) -> str:
 
 
 def write_report(workdir: Path, rows: list[dict[str, Any]]) -> str:
-    """Writes table, JSON and, where its rows are there, the picture; gives the table."""
+    """Writes the table, the JSON file and the picture; returns the table."""
     head = "| encoder | decoder | context | BLEU | alignment error rate | parameters | minutes |"
     table = "\n".join([head, "|---|---|---|---|---|---|---|", *map(line, rows)]) + "\n"
     (workdir / "bottleneck.md").write_text(table, encoding="utf-8")
@@ -161,7 +161,7 @@ def write_report(workdir: Path, rows: list[dict[str, Any]]) -> str:
 
 
 def draw(path: Path, rows: list[dict[str, Any]]) -> None:
-    """BLEU against source length, a line for each context."""
+    """Draws BLEU against source length, with a line for each context."""
     names = {"vector": "one vector", "attention": "attention"}
     with picture(path, (6.4, 4)) as (_, axes):
         for row, colour, marker in zip(rows, COLOURS, MARKERS, strict=False):

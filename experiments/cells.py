@@ -1,18 +1,18 @@
-"""Every cell as a language model of words: perplexity at equal parameters and equal steps.
+"""Every cell as a word language model: perplexity at equal parameters and equal steps.
 
     python experiments/cells.py --data_dir=DIR --workdir=runs/cells
     python experiments/cells.py --data_dir=DIR --workdir=runs/cells --cells=lstm,mogrifier_lstm
     python experiments/cells.py --workdir=runs/smoke --smoke
 
 DIR holds ptb.train.txt, ptb.valid.txt and ptb.test.txt (Penn Treebank). Each cell stands alone in
-one residual block, behind a convolution of width 4; embeddings and softmax share one matrix. The
+one residual block, after a convolution of width 4. Embeddings and softmax share one matrix. The
 width is the largest multiple of eight with which the model has at most 2.3 million parameters. All
-cells get the same batches, optimizer and steps, and no setting was searched for any of them.
+cells get the same batches, optimizer and steps, and no setting was searched for any cell.
 
-Prints a table: perplexity on validation and test, with the state carried on (stream) and anew at
-each sentence, mean and standard deviation over the seeds. Writes cells.md and cells.png to the
-workdir; the same command goes on where it was stopped. --smoke takes a few steps on the manual
-inside Python.
+Prints a table of perplexities on validation and test, with the mean and standard deviation over the
+seeds. In the mode stream the state is carried over sentences; in the mode sentence it is reset at
+each. Writes cells.md and cells.png to the workdir. The same command continues a stopped run.
+--smoke takes a few steps on the manual inside Python.
 """
 
 import argparse
@@ -45,7 +45,7 @@ KINDS = ("stream validation", "stream test", "sentence validation", "sentence te
 
 
 class Entry(NamedTuple):
-    """What came of a cell: its perplexities by kind, one a seed."""
+    """The results of a cell: its perplexities by kind, a list with a value for each seed."""
 
     cell: str
     width: int
@@ -55,7 +55,7 @@ class Entry(NamedTuple):
 
 
 def main() -> None:
-    """Trains, scores and prints the table."""
+    """Trains and evaluates the cells, and prints the table."""
     arguments = parse_arguments()
     arguments.workdir.mkdir(parents=True, exist_ok=True)
     entries = []
@@ -70,14 +70,14 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--workdir", type=Path, required=True, help="runs, table and picture")
-    add("--data_dir", help="the Penn Treebank's directory")
+    add("--data_dir", help="directory with the Penn Treebank")
     add("--cells", default="all", help="names with commas between, or all (default: all)")
-    add("--num_seeds", type=int, default=3, help="trained at once (default: 3)")
-    add("--num_epochs", type=int, default=2, help="of training (default: 2)")
-    add("--smoke", action="store_true", help="two cells for a few steps on another text")
+    add("--num_seeds", type=int, default=3, help="number of seeds, trained at once (default: 3)")
+    add("--num_epochs", type=int, default=2, help="number of epochs of training (default: 2)")
+    add("--smoke", action="store_true", help="train two cells for a few steps on another text")
     arguments = parser.parse_args()
     if not arguments.smoke and not arguments.data_dir:
-        raise UserError("--data_dir=DIR is missing: where ptb.train.txt lies")
+        raise UserError("--data_dir is missing; give --data_dir=DIR with the file ptb.train.txt")
     for name in ("num_seeds", "num_epochs"):
         if getattr(arguments, name) < 1:
             raise UserError(f"--{name} is {getattr(arguments, name)}; use at least 1")
@@ -89,7 +89,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def run_cell(cell: str, arguments: argparse.Namespace) -> Entry:
-    """Trains a cell's model with all seeds, and scores each of them."""
+    """Trains a cell's model with all seeds, and evaluates each of them."""
     config = make_config(cell, arguments)
     run = arguments.workdir / cell
     minutes = train_timed(config, run, cell)
@@ -102,7 +102,7 @@ def run_cell(cell: str, arguments: argparse.Namespace) -> Entry:
 
 
 def make_config(cell: str, arguments: argparse.Namespace) -> ConfigDict:
-    """The experiment of one cell."""
+    """Returns the config of the experiment for one cell."""
     config = base_config("recurrent_lm")
     config.data.corpus = "python_docs" if arguments.smoke else "penn_treebank"
     config.data.directory = arguments.data_dir or ""
@@ -129,7 +129,7 @@ def make_config(cell: str, arguments: argparse.Namespace) -> ConfigDict:
 
 
 def model_settings(cell: str, width: int) -> dict[str, Any]:
-    """The section `model` of a cell with H units, but for dropout."""
+    """Returns the section `model` for a cell with H units, without dropout."""
     return {
         "cell": cell,
         "embedding_size": width,
@@ -141,7 +141,7 @@ def model_settings(cell: str, width: int) -> dict[str, Any]:
 
 
 def num_parameters(cell: str, width: int) -> int:
-    """Of the model of a cell with H units over 10,000 types."""
+    """Returns the number of parameters of a cell's model with H units over 10,000 types."""
     settings = {"architecture": "recurrent_lm", **model_settings(cell, width)}
     model = build(settings, NUM_TYPES)
     shapes = jax.eval_shape(model.init, jax.random.key(0), jnp.ones((1, 1), jnp.int32))
@@ -149,7 +149,7 @@ def num_parameters(cell: str, width: int) -> int:
 
 
 def widest(cell: str) -> int:
-    """The largest multiple of eight units that the parameters allow.
+    """Returns the largest multiple of eight units that the parameters allow.
 
     Example:
         >>> num_parameters("gru", widest("gru")) <= MOST_PARAMETERS
@@ -166,14 +166,14 @@ def widest(cell: str) -> int:
 
 
 def row_of(entry: Entry) -> str:
-    """A line of the table, in Markdown."""
+    """Returns a line of the table, in Markdown."""
     shown = " | ".join(with_spread(entry.scores[kind]) for kind in KINDS)
     parameters = f"{entry.num_parameters:,}"
     return f"| `{entry.cell}` | {entry.width} | {parameters} | {shown} | {entry.minutes:.1f} |"
 
 
 def with_spread(values: Sequence[float]) -> str:
-    """Their mean and standard deviation.
+    """Returns the mean and standard deviation of values.
 
     Example:
         >>> with_spread([99.0, 101.0]), with_spread([99.0])
@@ -184,7 +184,7 @@ def with_spread(values: Sequence[float]) -> str:
 
 
 def write_report(arguments: argparse.Namespace, entries: Sequence[Entry]) -> str:
-    """Writes the table and the picture, the best cell first; gives the table."""
+    """Writes the table and the picture, the best cell first; returns the table."""
     best_first = sorted(entries, key=lambda one: statistics.mean(one.scores[KINDS[0]]))
     head = f"| cell | H | parameters | {' | '.join(KINDS)} | minutes |"
     lines = [head, "|---" * (len(KINDS) + 4) + "|", *map(row_of, best_first)]
@@ -199,7 +199,7 @@ def write_report(arguments: argparse.Namespace, entries: Sequence[Entry]) -> str
 
 
 def draw(path: Path, entries: Sequence[Entry]) -> None:
-    """Validation perplexity of each seed, a line a cell, the best on top."""
+    """Draws the validation perplexity of each seed, a row for each cell, the best on top."""
     with picture(path, (6, 1.4 + 0.24 * len(entries))) as (_, axes):
         for row, entry in enumerate(entries):
             values = entry.scores[KINDS[0]]

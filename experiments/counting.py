@@ -1,4 +1,4 @@
-"""What each recurrence can count: tasks of the Chomsky hierarchy, trained short and scored long.
+"""Counting by each recurrence: tasks of the Chomsky hierarchy, trained short and scored long.
 
     python experiments/counting.py --workdir=runs/counting
     python experiments/counting.py --workdir=runs/counting --tasks=all
@@ -7,16 +7,16 @@
 
 Trains every cell, and a Transformer, on the tasks of Delétang et al. (2023) and on the word
 problems of A5 and S5 (Merrill et al. 2024), see counting_tasks.py. Each batch has one length n,
-drawn from 1 to 40. Scores are the share of right answers on lengths from 41 to 500; of a word
-problem only the last answer counts. Guessing gives 50 % where answers are bits. All cells stand in
-a residual block of 32 units, see sequence_learning.py; the paper trains one plain layer of 256
-units for up to a million steps, and takes the best of several learning rates. A run ends early
-once it answers all right. The eight tasks that are run where none are named are meant to
-take about three hours on 2 cores for all cells; --smoke takes about three minutes.
+drawn from 1 to 40. Scores are the share of right answers on lengths from 41 to 500; in a word
+problem only the last answer counts. Guessing gives 50 % if answers are bits. All cells stand in a
+residual block of 32 units, see sequence_learning.py. The paper trains one plain layer of 256 units
+for up to a million steps, and takes the best of several learning rates. A run ends early once all
+its answers are right. The eight default tasks should take about three hours on 2 cores for all
+cells; --smoke takes about three minutes.
 
-Prints a table with the paper's figures, in brackets, beside ours. Writes counting.md, counting.png
-and counting.jsonl, with a line for each finished run, to the workdir; the same command goes on
-where it was stopped.
+Prints a table with our scores and, in brackets, the paper's scores. Writes counting.md,
+counting.png and counting.jsonl, with a line for each finished run, to the workdir. The same command
+continues a stopped experiment.
 """
 
 import statistics
@@ -43,9 +43,9 @@ from experiments.sequence_learning import (
 )
 from zoo.terminal import run_script
 
-LONGEST = 40  # length in training
+LONGEST = 40  # the largest length in training
 SCORED = (41, 60, 80, 120, 160, 240, 360, 500)
-ROWS, LONG_ROWS = 64, 16  # scored of each length: of at most 512 steps, and of more
+ROWS, LONG_ROWS = 64, 16  # scored rows of each length: with at most 512 steps, and with more
 
 # Delétang et al. 2023, table of mean accuracies on lengths 41 to 500, in per cent.
 _PUBLISHED_CELLS = ("elman", "lstm", TRANSFORMER)
@@ -81,7 +81,7 @@ GRID = Grid(
 
 
 def main() -> None:
-    """Trains, scores and prints the table."""
+    """Trains and evaluates the cells, and prints the table."""
     arguments = parse_arguments(__doc__.splitlines()[0], GRID, Settings())
     lengths = SCORED[:2] if arguments.smoke else SCORED
     note = (
@@ -94,7 +94,7 @@ def main() -> None:
 def learn(
     lengths: tuple[int, ...], cell: str, name: str, seed: int, settings: Settings
 ) -> dict[str, Any]:
-    """Trains one cell on one task; gives its scores in per cent, by length too."""
+    """Trains one cell on one task; returns its scores in per cent, also by length."""
     task = TASKS[name]
     sizes = (settings.width, settings.num_layers, settings.convolution_width)
     answering = Answering(SequenceModel(cell, NUM_SYMBOLS, NUM_SYMBOLS, *sizes))
@@ -113,13 +113,13 @@ def learn(
 
 
 def training_batch(task: CountingTask, num_rows: int, draw: np.random.Generator) -> Batch:
-    """A batch of one random length up to LONGEST."""
+    """Returns a batch of one random length up to LONGEST."""
     batch = make_batch(task, draw, num_rows, int(draw.integers(1, LONGEST + 1)))
     return fill(batch, bucket(batch.inputs.shape[1], smallest=48))
 
 
 def scored_batch(task: CountingTask, seed: int, length: int) -> Batch:
-    """What is asked of a length, which no training sees."""
+    """Returns the batch that is scored for a length, which no training sees."""
     num_steps = make_batch(task, np.random.default_rng(0), 1, length).inputs.shape[1]
     num_rows = ROWS if num_steps <= 512 else LONG_ROWS
     batch = make_batch(task, np.random.default_rng([seed, length]), num_rows, length, True)

@@ -1,13 +1,13 @@
-"""Tasks that ask a network to count, to keep a stack, or to copy, made from their definitions.
+"""Tasks that need counting, a stack, or copying, generated from their definitions.
 
-The first thirteen are of Delétang et al. (2023), who order them by the Chomsky hierarchy: regular
-(a finite number of states is enough), deterministic context-free (a stack is needed) and
-context-sensitive (a tape is needed). The word problems of the groups A5 and S5 are of Merrill et
-al. (2024): no network whose depth is fixed and whose states do not act on each other can solve
-them for every length, if TC0 is not NC1.
+The first thirteen tasks are from Delétang et al. (2023), who order them by the Chomsky hierarchy:
+regular (a finite number of states is enough), deterministic context-free (a stack is needed) and
+context-sensitive (a tape is needed). The word problems of the groups A5 and S5 are from Merrill et
+al. (2024). No network of fixed depth whose states do not act on each other can solve them for every
+length, unless TC0 equals NC1.
 
-A network reads the inputs and then one QUERY for each answer, which it gives there. In the word
-problems it answers after every input instead.
+A network reads the inputs and then a QUERY for each answer, which it gives at that step. In the
+word problems it answers after every input instead.
 """
 
 from collections.abc import Callable
@@ -24,18 +24,18 @@ Sampler = Callable[[Draw, int, int], Examples]
 
 QUERY = 120  # after all symbols of all tasks
 NUM_SYMBOLS = 128
-NO_ANSWER = -1  # where nothing is asked
-END = 2  # of a stack, below its last symbol
+NO_ANSWER = -1  # the target of a step without an answer
+END = 2  # the end of a stack, below its last symbol
 
 
 @dataclass(frozen=True)
 class CountingTask:
-    """A task.
+    """A task: how its examples are drawn, and what is asked.
 
     Attributes:
-        sample: (generator, number of examples B, length n) -> inputs and answers.
-        num_answers: how many different answers there are, so that guessing gives 1 / num_answers.
-        every_step: whether an answer follows every input, rather than all of them the last.
+        sample: a function from (generator, number of examples B, length n) to inputs and answers.
+        num_answers: the number of different answers, so that guessing gives 1 / num_answers.
+        every_step: whether an answer follows every input, and not only the last one.
     """
 
     sample: Sampler
@@ -44,11 +44,11 @@ class CountingTask:
 
 
 class Batch(NamedTuple):
-    """What a network reads, and what it should answer.
+    """The inputs of a network, and the answers that it should give.
 
     Attributes:
         inputs: int32[B, T].
-        targets: int32[B, T], NO_ANSWER where nothing is asked.
+        targets: int32[B, T], NO_ANSWER at steps without an answer.
     """
 
     inputs: np.ndarray
@@ -65,7 +65,7 @@ def make_batch(
         draw: the generator of random numbers.
         num_rows: B.
         length: n, the number of inputs; some tasks take one fewer, or at least three.
-        last_only: whether only the last answer is asked of a task with an answer at every step.
+        last_only: whether a task with an answer at every step asks only for the last answer.
 
     Example:
         >>> batch = make_batch(TASKS["reverse_string"], np.random.default_rng(0), 1, 3)
@@ -86,29 +86,29 @@ def make_batch(
 
 
 def even_pairs(draw: Draw, num_rows: int, length: int) -> Examples:
-    """Is the number of places where 01 or 10 stands even? Regular."""
+    """Asks whether the number of places with 01 or 10 is even. Regular."""
     bits = draw.integers(2, size=(num_rows, length))
     changes = (bits[:, 1:] != bits[:, :-1]).sum(axis=1, keepdims=True)
     return bits, (changes % 2 == 0).astype(int)
 
 
 def parity_check(draw: Draw, num_rows: int, length: int) -> Examples:
-    """Is the number of ones odd? Regular."""
+    """Asks whether the number of ones is odd. Regular."""
     bits = draw.integers(2, size=(num_rows, length))
     return bits, bits.sum(axis=1, keepdims=True) % 2
 
 
 def cycle_navigation(draw: Draw, num_rows: int, length: int) -> Examples:
-    """Where does a walk on a ring of five end? Moves are 0: stay, 1: on, 2: back. Regular."""
+    """Asks where a walk on a ring of five ends; moves are 0: stay, 1: on, 2: back. Regular."""
     moves = draw.integers(3, size=(num_rows, length))
     steps = np.array([0, 1, -1])[moves]
     return moves, steps.sum(axis=1, keepdims=True) % 5
 
 
 def modular_arithmetic(draw: Draw, num_rows: int, length: int) -> Examples:
-    """The value modulo 5 of digits with + (5), - (6) and * (7) between them. Regular.
+    """Asks for the value modulo 5 of digits with + (5), - (6) and * (7) between them. Regular.
 
-    Products come first, as always. An even length is made odd by one input less.
+    Products come first, as usual. An even length is made odd by one input less.
     """
     digits = draw.integers(5, size=(num_rows, (length + 1) // 2))
     operators = draw.integers(5, 8, size=(num_rows, digits.shape[1] - 1))
@@ -124,9 +124,9 @@ def modular_arithmetic(draw: Draw, num_rows: int, length: int) -> Examples:
 
 
 def stack_manipulation(draw: Draw, num_rows: int, length: int) -> Examples:
-    """A stack of bits, then pops (3) and pushes of 0 (4) or 1 (5): what is on it, from the top?
+    """Asks what is on a stack of bits, from the top, after pops (3) and pushes of 0 (4) or 1 (5).
 
-    END follows the lowest bit, and nothing is asked after it. A pop of an empty stack does
+    END follows the lowest bit, and no answer is asked after it. A pop from an empty stack does
     nothing. Deterministic context-free.
     """
     num_bits = int(draw.integers(1, length)) if length > 1 else 1
@@ -145,21 +145,21 @@ def stack_manipulation(draw: Draw, num_rows: int, length: int) -> Examples:
 
 
 def reverse_string(draw: Draw, num_rows: int, length: int) -> Examples:
-    """The bits from the last to the first. Deterministic context-free."""
+    """Asks for the bits from the last to the first. Deterministic context-free."""
     bits = draw.integers(2, size=(num_rows, length))
     return bits, bits[:, ::-1]
 
 
 def duplicate_string(draw: Draw, num_rows: int, length: int) -> Examples:
-    """The bits, twice. Context-sensitive."""
+    """Asks for the bits, twice. Context-sensitive."""
     bits = draw.integers(2, size=(num_rows, length))
     return bits, np.concatenate([bits, bits], axis=1)
 
 
 def missing_duplicate(draw: Draw, num_rows: int, length: int) -> Examples:
-    """Bits that stand there twice, with one of them hidden (2): which was it? Context-sensitive.
+    """Asks for a hidden bit (2) among bits that are given twice. Context-sensitive.
 
-    An odd length is made even by one input less, but for 1, of which 2 are made.
+    An odd length is made even by one input less; the length 1 becomes 2.
     """
     half = draw.integers(2, size=(num_rows, max(1, length // 2)))
     inputs = np.concatenate([half, half], axis=1)
@@ -171,40 +171,40 @@ def missing_duplicate(draw: Draw, num_rows: int, length: int) -> Examples:
 
 
 def odds_first(draw: Draw, num_rows: int, length: int) -> Examples:
-    """The first, third, fifth bit and so on, then the others. Context-sensitive."""
+    """Asks for the first, third, fifth bit and so on, then the others. Context-sensitive."""
     bits = draw.integers(2, size=(num_rows, length))
     return bits, np.concatenate([bits[:, ::2], bits[:, 1::2]], axis=1)
 
 
 def bucket_sort(draw: Draw, num_rows: int, length: int) -> Examples:
-    """Symbols from 0 to 4, sorted. Context-sensitive."""
+    """Asks for the sorted order of symbols from 0 to 4. Context-sensitive."""
     symbols = draw.integers(5, size=(num_rows, length))
     return symbols, np.sort(symbols, axis=1)
 
 
 def binary_addition(draw: Draw, num_rows: int, length: int) -> Examples:
-    """The sum of two numbers in bits, the lowest first, with a 2 between. Context-sensitive."""
+    """Asks for the sum of two binary numbers, low bit first, with 2 between. Context-sensitive."""
     first, second, inputs = _two_numbers(draw, num_rows, length)
     width = max(first.shape[1], second.shape[1]) + 1
     return inputs, _bits_of([a + b for a, b in _values(first, second)], width)
 
 
 def binary_multiplication(draw: Draw, num_rows: int, length: int) -> Examples:
-    """The product of two numbers in bits, as in `binary_addition`. Context-sensitive."""
+    """Asks for the product of two numbers, given as in `binary_addition`. Context-sensitive."""
     first, second, inputs = _two_numbers(draw, num_rows, length)
     width = first.shape[1] + second.shape[1]
     return inputs, _bits_of([a * b for a, b in _values(first, second)], width)
 
 
 def compute_sqrt(draw: Draw, num_rows: int, length: int) -> Examples:
-    """The square root, rounded down, of a number in bits, the highest first. Context-sensitive."""
+    """Asks for the rounded-down root of a binary number, highest bit first. Context-sensitive."""
     bits = draw.integers(2, size=(num_rows, length))
     roots = [isqrt(_value(row[::-1])) for row in bits]
     return bits, _bits_of(roots, (length + 1) // 2)[:, ::-1]
 
 
 def _two_numbers(draw: Draw, num_rows: int, length: int) -> tuple[np.ndarray, ...]:
-    """Bits of two numbers that have length - 1 in all, each at least one, and both in a row."""
+    """Returns two numbers with length - 1 bits in all, at least one bit each; and both joined."""
     num_bits = max(length, 3) - 1
     width = int(draw.integers(1, num_bits))
     bits = draw.integers(2, size=(num_rows, num_bits))
@@ -218,17 +218,17 @@ def _values(first: np.ndarray, second: np.ndarray) -> list[tuple[int, int]]:
 
 
 def _value(bits: np.ndarray) -> int:
-    """The number of bits of which the lowest comes first; Python's, which has no end."""
+    """Returns the number whose bits are given, lowest first; a Python integer of any size."""
     return sum(bit << place for place, bit in enumerate(bits.tolist()))
 
 
 def _bits_of(numbers: list[int], width: int) -> np.ndarray:
-    """[B, width], the lowest bit first."""
+    """Returns bits [B, width], the lowest bit first."""
     return np.array([[number >> place & 1 for place in range(width)] for number in numbers])
 
 
 def _word_problem(elements: list[tuple[int, ...]]) -> Sampler:
-    """The task of a group of permutations: the product of all elements read, after each."""
+    """Returns the task of a group of permutations: the product so far, at each step."""
     number = {element: index for index, element in enumerate(elements)}
     table = np.array(
         [[number[tuple(a[i] for i in b)] for b in elements] for a in elements]  # first b, then a

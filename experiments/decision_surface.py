@@ -1,10 +1,11 @@
-"""What a two-layer feed-forward network can draw: XOR, two spirals, and the surfaces it learns.
+"""Decision surfaces of a two-layer feed-forward network: XOR and two spirals.
 
     python experiments/decision_surface.py --workdir=runs/surfaces [--smoke]
 
 Points in the plane have two features and a class; the network is y = softmax(U g(W x)). One hidden
-unit can't do XOR, a few can; the spirals need many. Trained by the train step of every other model.
-Writes decision_surface.png and decision_surface.json to the workdir, in about a minute.
+unit cannot learn XOR, a few can; the spirals need many. The train step is the same as for every
+other model. Writes decision_surface.png and decision_surface.json to the workdir, in about a
+minute.
 """
 
 import argparse
@@ -35,13 +36,13 @@ class Points(NamedTuple):
 
 
 def xor(num_points: int, seed: int) -> Points:
-    """Points of a square; class 1 where the two features differ in sign."""
+    """Returns points of a square; the class is 1 if the two features differ in sign."""
     features = np.random.default_rng(seed).uniform(-1, 1, (num_points, 2)).astype(np.float32)
     return Points(features, (features.prod(axis=1) < 0).astype(np.int32))
 
 
 def two_spirals(num_points: int, seed: int) -> Points:
-    """Two arms that wind around each other (Lang and Witbrock 1988), with a little noise."""
+    """Returns two arms that wind around each other (Lang and Witbrock 1988), with some noise."""
     draw = np.random.default_rng(seed)
     classes = (np.arange(num_points) % 2).astype(np.int32)
     radius = np.sqrt(draw.uniform(0.02, 1, num_points))
@@ -53,7 +54,7 @@ def two_spirals(num_points: int, seed: int) -> Points:
 
 @dataclass(frozen=True)
 class Classification(Objective):
-    """Classes of points by a FeedForward, with an L2 penalty."""
+    """The classification of points by a FeedForward network, with an L2 penalty."""
 
     model: FeedForward
     l2: float
@@ -61,7 +62,7 @@ class Classification(Objective):
     def loss(
         self, params: Any, carry: Any, batch: Points, key: Array
     ) -> tuple[Array, tuple[Any, dict[str, Array]]]:
-        """The regularised loss in nats, the carry as it was, and no metrics."""
+        """Returns the regularised loss in nats, the unchanged carry, and no metrics."""
         del key
         logits: Any = self.model.apply({"params": params}, batch.features)
         return regularised_loss(logits, jnp.asarray(batch.classes), params, self.l2), (carry, {})
@@ -87,7 +88,7 @@ CASES = (
 
 
 def learn(case: Case, num_steps: int) -> tuple[FeedForward, Any]:
-    """Trains on all points at once, by Adam."""
+    """Trains on all points at once, with Adam."""
     model = FeedForward(case.hidden_size, 2, case.activation, init_scale=2.0)
     params = jax.jit(model.init)(jax.random.key(0), case.points.features)["params"]
     optimizer = make_optimizer(OptimizerConfig("adam", 2e-2, schedule="cosine"), num_steps)
@@ -100,7 +101,7 @@ def learn(case: Case, num_steps: int) -> tuple[FeedForward, Any]:
 
 
 def draw(axis: Any, case: Case, model: FeedForward, params: Any) -> float:
-    """The probability of class 1 over the plane, and the points; gives the share that is right."""
+    """Draws the probability of class 1 and the points; returns the fraction of right classes."""
     grid = np.linspace(-1.15, 1.15, 200, dtype=np.float32)
     plane = np.stack(np.meshgrid(grid, grid), axis=-1)
     logits: Any = model.apply({"params": params}, plane)
@@ -123,10 +124,10 @@ def draw(axis: Any, case: Case, model: FeedForward, params: Any) -> float:
 
 
 def main() -> None:
-    """Trains each case and draws it."""
+    """Trains and draws each case."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workdir", type=Path, required=True)
-    parser.add_argument("--smoke", action="store_true", help="seconds, to see that all works")
+    parser.add_argument("--smoke", action="store_true", help="a test run of a few seconds")
     arguments = parser.parse_args()
     arguments.workdir.mkdir(parents=True, exist_ok=True)
     results = {}

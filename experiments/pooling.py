@@ -5,10 +5,10 @@
         --config=configs/trec_classifier.py --data_directory=DIR
     python experiments/pooling.py --workdir=runs/smoke --smoke
 
-Trains every cell (and a bag of embeddings) with every pooling and several seeds, and prints mean
-and spread of the validation accuracy; the test split plays no part. Then the trap: a network that
-takes the padding behind a text for text, and reads its last state there. Writes pooling.md,
-pooling.json and pooling.png to the workdir; started again, it goes on where it was stopped.
+Trains every cell (and a bag of embeddings) with every pooling and several seeds. Prints the mean
+and spread of the validation accuracy; the test split is not used. Then comes the trap: a network
+that takes the padding after a text for text, and reads its last state there. Writes pooling.md,
+pooling.json and pooling.png to the workdir. When started again, it continues a stopped experiment.
 """
 
 import argparse
@@ -44,7 +44,7 @@ DEFAULT_CONFIG = Path(__file__).parents[1] / "configs" / "python_docs_topics_cla
 
 
 def main() -> None:
-    """Trains, scores and prints the table."""
+    """Trains and evaluates the models, and prints the table."""
     arguments = parse_arguments()
     arguments.workdir.mkdir(parents=True, exist_ok=True)
     results: dict[str, dict[str, list[float]]] = {}
@@ -59,13 +59,13 @@ def main() -> None:
 
 
 def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+    """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workdir", type=Path, required=True, help="runs, table and picture")
     parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="a classifier's config")
-    parser.add_argument("--data_directory", default="", help="the corpus")
-    parser.add_argument("--num_seeds", type=int, default=3)
-    parser.add_argument("--smoke", action="store_true", help="a few steps, one seed")
+    parser.add_argument("--data_directory", default="", help="directory with the corpus")
+    parser.add_argument("--num_seeds", type=int, default=3, help="number of seeds (default: 3)")
+    parser.add_argument("--smoke", action="store_true", help="train one seed for a few steps")
     arguments = parser.parse_args()
     if arguments.smoke:
         arguments.num_seeds = 1
@@ -75,10 +75,10 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def read_config(arguments: argparse.Namespace) -> ConfigDict:
-    """The config that every run changes."""
+    """Returns the config that every run changes."""
     spec = importlib.util.spec_from_file_location("config", arguments.config)
     if spec is None or spec.loader is None or not arguments.config.exists():
-        raise UserError(f"{arguments.config} is no config; give one of configs/*_classifier.py")
+        raise UserError(f"{arguments.config} is not a config; give one of configs/*_classifier.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     config = module.get_config()
@@ -91,20 +91,20 @@ def read_config(arguments: argparse.Namespace) -> ConfigDict:
 
 
 class Trained(NamedTuple):
-    """The best validation accuracy of a run, and how long it was trained."""
+    """The best validation accuracy of a run, and its training time."""
 
     accuracy: float
     minutes: float
 
 
 def train_one(arguments: argparse.Namespace, cell: str, column: str, seed: int) -> Trained:
-    """One run, trained or gone on with; the column is its pooling, or the trap."""
+    """Trains or continues one run; the column is its pooling, or the trap."""
     trap = column == TRAP
     pooling = "last" if trap else column
     config = read_config(arguments)
     config.model.cell, config.model.pooling = cell, pooling
     config.training.seed = seed
-    # One direction only, so that the last state is the one that has read everything.
+    # One direction only, so that the last state has read everything.
     config.model.bidirectional = False
     run = arguments.workdir / f"{cell}_{pooling}{'_trap' if trap else ''}_seed{seed}"
 
@@ -129,27 +129,27 @@ class PaddedBatches:
 
     @property
     def batches_per_epoch(self) -> int:
-        """As before."""
+        """The number of batches per epoch."""
         return self.batches.batches_per_epoch
 
     def with_seed(self, seed: int) -> "PaddedBatches":
-        """The same in the order of another seed."""
+        """Returns the same batches in the order of another seed."""
         return PaddedBatches(self.batches.with_seed(seed), self.num_steps)
 
     def batch(self, epoch: int, index: int) -> LabeledBatch:
-        """A batch without the knowledge of where its texts end."""
+        """Returns a batch without the knowledge of where its texts end."""
         return blind(self.batches.batch(epoch, index), self.num_steps)
 
 
 def blind(batch: LabeledBatch, num_steps: int) -> LabeledBatch:
-    """The same texts, padded to one length that is taken for their own."""
+    """Returns the same texts, padded to one length that is taken for their own."""
     missing = num_steps - batch.tokens.shape[1]
     tokens = np.pad(batch.tokens, ((0, 0), (0, max(missing, 0))), mode="edge")[:, :num_steps]
     return batch._replace(tokens=tokens, lengths=np.full(len(tokens), num_steps, np.int32))
 
 
 def into_the_trap(workload: ClassifierWorkload, config: ConfigDict) -> ClassifierWorkload:
-    """A workload that trains and scores on padding as if it were text."""
+    """Returns a workload that trains and evaluates on padding as if it were text."""
     texts = encode_labeled_corpus(LabeledDataConfig(**config.data))
     num_steps = max(len(row) for row in (*texts.train.rows, *texts.validation.rows))
     rows = [np.pad(row, (0, num_steps - len(row)), mode="edge") for row in texts.validation.rows]
@@ -161,7 +161,7 @@ def into_the_trap(workload: ClassifierWorkload, config: ConfigDict) -> Classifie
 
 
 def spread(scores: list[float]) -> str:
-    """Mean and standard deviation in per cent.
+    """Returns the mean and standard deviation in per cent.
 
     Example:
         >>> spread([0.5, 0.52])
@@ -174,7 +174,7 @@ def spread(scores: list[float]) -> str:
 def write_report(
     arguments: argparse.Namespace, results: dict[str, dict[str, list[float]]], minutes: float
 ) -> str:
-    """The table; also written, with its numbers and as bars, to the workdir."""
+    """Returns the table; also writes it, with its numbers and a bar chart, to the workdir."""
     columns = [*POOLINGS, TRAP]
     lines = [
         f"| cell | {' | '.join(columns)} |",
@@ -196,7 +196,7 @@ def write_report(
 
 
 def draw(path: Path, results: dict[str, dict[str, list[float]]], columns: list[str]) -> None:
-    """Bars by cell, a colour a pooling."""
+    """Draws bars for each cell, with a colour for each pooling."""
     width = 0.8 / len(columns)
     with picture(path, (8, 4)) as (_, axes):
         for number, column in enumerate(columns):

@@ -1,4 +1,4 @@
-"""What each recurrence can remember: recall of pairs, copying, and adding, as sequences grow.
+"""Memory of each recurrence: recall of pairs, copying, and adding, for sequences of growing length.
 
     python experiments/recall.py --workdir=runs/recall
     python experiments/recall.py --workdir=runs/copy --tasks=copying_1000 --cells=lstm,lru
@@ -6,21 +6,22 @@
 
 Trains every cell, and a Transformer, on three tasks:
 
-    recall_P    P pairs of a key and a value, then keys of these in any order and any place among
-                fillers: what is the value of each? (multi-query associative recall; Arora et al.
-                2024, who train for hours. Here there are 64 keys and 64 values, at most 256 steps,
-                and keys come at uniformly drawn places rather than mostly early.)
+    recall_P    P pairs of a key and a value, then the same keys in random order and at random
+                places among fillers: what is the value of each key? (Multi-query associative
+                recall; Arora et al. 2024, who train for hours. Here there are 64 keys and 64
+                values, at most 256 steps, and the places of the keys are drawn uniformly.)
     copying_T   ten symbols, then T blanks, then ten questions: which symbols were they?
                 (Hochreiter and Schmidhuber 1997; Arjovsky et al. 2016)
-    adding_T    T numbers between 0 and 1, of which one in each half is marked: what is the sum of
-                these two? Right is what is off by less than 0.04, as in Hochreiter and Schmidhuber.
+    adding_T    T numbers between 0 and 1, with one marked in each half: what is the sum of the two
+                marked numbers? An answer is right if it is off by less than 0.04, as in Hochreiter
+                and Schmidhuber.
 
 All cells stand in the same residual blocks, see sequence_learning.py. Scores are right answers in
 per cent, on new sequences of the same length. vanishing_gradient.py has a recall task of one symbol
 for plain layers and plain gradient descent.
 
 Prints a table. Writes recall.md, recall.png and recall.jsonl, with a line for each finished run, to
-the workdir; the same command goes on where it was stopped.
+the workdir. The same command continues a stopped experiment.
 """
 
 import sys
@@ -54,11 +55,11 @@ SCORED_ROWS = 256
 
 
 class Batch(NamedTuple):
-    """What a network reads, and what it should answer.
+    """The inputs of a network, and the answers that it should give.
 
     Attributes:
         inputs: int32[B, T], or float32[B, T, 2], numbers and their marks.
-        targets: int32[B, T], -1 where nothing is asked; or float32[B], sums.
+        targets: int32[B, T], -1 at steps without an answer; or float32[B], sums.
     """
 
     inputs: np.ndarray
@@ -97,7 +98,7 @@ def copying(gap: int, num_rows: int, draw: Draw) -> Batch:
 
 
 def adding(num_steps: int, num_rows: int, draw: Draw) -> Batch:
-    """Returns numbers with marks, of which one is in each half, and the sums of the marked."""
+    """Returns numbers with one mark in each half, and the sums of the marked numbers."""
     rows, half = np.arange(num_rows), num_steps // 2
     numbers, marks = draw.random((num_rows, num_steps)), np.zeros((num_rows, num_steps))
     marks[rows, draw.integers(half, size=num_rows)] = 1
@@ -108,7 +109,7 @@ def adding(num_steps: int, num_rows: int, draw: Draw) -> Batch:
 
 @dataclass(frozen=True)
 class Adding(Objective):
-    """The task of the sum after the last step; its score counts what is off by less than NEAR.
+    """The task of the sum after the last step; answers that are off by less than NEAR are right.
 
     Attributes:
         model: a `SequenceModel` with one output.
@@ -119,7 +120,7 @@ class Adding(Objective):
     def loss(
         self, params: Any, carry: Any, batch: Batch, key: Array
     ) -> tuple[Array, tuple[Any, dict[str, Array]]]:
-        """Returns the mean squared error, the carry as it was, and sums with their count."""
+        """Returns the mean squared error, the unchanged carry, and sums with their count."""
         del key
         outputs: Any = self.model.apply({"params": params}, batch.inputs)
         error = outputs[:, -1, 0] - batch.targets
@@ -145,7 +146,7 @@ GRID = Grid(
 
 
 def main() -> None:
-    """Trains, scores and prints the table."""
+    """Trains and evaluates the cells, and prints the table."""
     settings = Settings(num_steps=600, batch_size=32)
     arguments = parse_arguments(__doc__.splitlines()[0], GRID, settings)
     note = (
@@ -156,7 +157,7 @@ def main() -> None:
 
 
 def learn(cell: str, name: str, seed: int, settings: Settings) -> dict[str, Any]:
-    """Trains one cell on one task; gives its scores in per cent."""
+    """Trains one cell on one task; returns its scores in per cent."""
     sizes = (settings.width, settings.num_layers, settings.convolution_width)
     make = TASKS[name]
     task: Objective

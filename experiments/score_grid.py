@@ -19,14 +19,14 @@ from zoo.layers.cells import cell_names
 
 
 class Grid(NamedTuple):
-    """What an experiment is about.
+    """The settings of an experiment.
 
     Attributes:
-        name: of its files in the workdir.
-        guessing: by the name of each task, what guessing scores, in per cent.
-        published: by task and cell, published scores in per cent.
-        smoke_cells, smoke_tasks: what --smoke runs, with commas between.
-        usual_tasks: what is run where --tasks is not given, with commas between.
+        name: the name of its files in the workdir.
+        guessing: the score of guessing in per cent, by task.
+        published: published scores in per cent, by task and cell.
+        smoke_cells, smoke_tasks: the names for --smoke, with commas between.
+        usual_tasks: the default of --tasks, with commas between.
     """
 
     name: str
@@ -43,19 +43,20 @@ def parse_arguments(description: str, grid: Grid, settings: Settings) -> argpars
     Args:
         description: what the experiment is.
         grid: its tasks.
-        settings: of its runs, of which --num_steps changes one.
+        settings: the settings of its runs; --num_steps changes one of them.
 
     Raises:
+        UserError: if a cell or task is unknown, or a number is below 1.
         UserError: there is no such cell or task, or a number is below 1.
     """
     parser = argparse.ArgumentParser(description=description)
     add = parser.add_argument
     add("--workdir", type=Path, required=True, help="results, table and picture")
     add("--cells", default="all", help="names with commas between, or all (default: all)")
-    add("--tasks", default=grid.usual_tasks, help=f"as --cells (default: {grid.usual_tasks})")
+    add("--tasks", default=grid.usual_tasks, help=f"names (default: {grid.usual_tasks})")
     add("--num_seeds", type=int, default=1, help="runs of each cell and task (default: 1)")
     add("--num_steps", type=int, default=settings.num_steps, help="most steps of a run")
-    add("--smoke", action="store_true", help="a few cells, tasks and steps")
+    add("--smoke", action="store_true", help="run a few cells and tasks for a few steps")
     arguments = parser.parse_args()
     for name in ("num_seeds", "num_steps"):
         if getattr(arguments, name) < 1:
@@ -70,10 +71,10 @@ def parse_arguments(description: str, grid: Grid, settings: Settings) -> argpars
 
 
 def chosen(flag: str, names: str, known: Sequence[str]) -> list[str]:
-    """The names that a flag has, with commas between; "all" means all that are known.
+    """Returns the names in the value of a flag; "all" means all known names.
 
     Raises:
-        UserError: one of them is not known.
+        UserError: if a name is unknown.
 
     Example:
         >>> chosen("cells", "gru,lstm", ["lstm", "gru", "elman"])
@@ -92,13 +93,14 @@ def run_grid(
     learn: Callable[[str, str, int, Settings], dict[str, Any]],
     note: str,
 ) -> None:
-    """Runs what has not finished before, and writes and prints the report.
+    """Runs all combinations that are not finished yet, and writes and prints the report.
 
     Args:
-        arguments: as `parse_arguments` gives them.
+        arguments: parsed arguments from `parse_arguments`.
         grid: the experiment.
-        learn: trains and scores (cell, task, seed, settings); gives a row with its `score`.
-        note: what stands below the table.
+        learn: a function that trains and evaluates (cell, task, seed, settings) and returns a row
+            with its `score`.
+        note: the text below the table.
     """
     arguments.workdir.mkdir(parents=True, exist_ok=True)
     results = Results(arguments.workdir / f"{grid.name}.jsonl")
@@ -114,7 +116,7 @@ def run_grid(
 
 
 def line(row: dict[str, Any]) -> str:
-    """What is printed of a finished run."""
+    """Returns the line that is printed for a finished run."""
     return (
         f"{row['cell']:22} {row['task']:22} seed {row['seed']}: {row['score']:5.1f} % "
         f"(in training {row['training_score']:.1f} %), {row['steps']} steps, "
@@ -123,13 +125,13 @@ def line(row: dict[str, Any]) -> str:
 
 
 class Results:
-    """Finished runs, as lines of a file.
+    """Finished runs, stored as lines of a file.
 
-    A run is known by what it is of, such as its cell, task and seed, and by its settings.
+    A run is identified by its key, such as cell, task and seed, and by its settings.
     """
 
     def __init__(self, path: Path) -> None:
-        """Reads what has finished before; a last line that was cut off is left out."""
+        """Reads the finished runs; an incomplete last line is dropped."""
         self.path = path
         text = path.read_text(encoding="utf-8") if path.exists() else ""
         whole, _, cut_off = text.rpartition("\n")
@@ -140,8 +142,8 @@ class Results:
     def once(
         self, of: dict[str, Any], settings: Settings, run: Callable[[], dict[str, Any]]
     ) -> dict[str, Any]:
-        """The row of a run, which is run unless it has finished before."""
-        key = json.loads(json.dumps({**of, "settings": asdict(settings)}))  # lists, as they return
+        """Returns the row of a run, which is run only if it is not finished yet."""
+        key = json.loads(json.dumps({**of, "settings": asdict(settings)}))  # tuples become lists
         for row in self.rows:
             if all(row.get(name) == value for name, value in key.items()):
                 return row
@@ -173,7 +175,7 @@ def draw_scores(path: Path, cells: Sequence[str], tasks: Sequence[str], scores: 
 def write_report(
     arguments: argparse.Namespace, grid: Grid, rows: Sequence[dict[str, Any]], note: str
 ) -> str:
-    """Writes the table and the picture to the workdir; gives the table."""
+    """Writes the table and the picture to the workdir; returns the table."""
     cells, tasks = arguments.cells, arguments.tasks
     found: dict[tuple[str, str], list[float]] = {}
     for row in rows:

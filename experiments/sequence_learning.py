@@ -1,8 +1,8 @@
-"""What the experiments on cells share: a small network of any cell, its training, its scores.
+"""The common part of the experiments on cells: a small network, its training, its scores.
 
-Every cell stands in the same residual blocks (zoo/layers/block.py), with the same width, so that
-what differs is the recurrence. The Transformer is that of zoo/layers/transformer.py, each step of
-which sees itself and the steps before.
+Every cell stands in the same residual blocks (zoo/layers/block.py) of the same width, so that only
+the recurrence differs. The Transformer uses zoo/layers/transformer.py; each of its steps sees
+itself and the steps before.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,22 +28,22 @@ from zoo.training.state import TrainState, create_state, train_step
 Array = jax.Array
 
 TRANSFORMER = "transformer"
-RECENT = 200  # batches that early stopping looks at
+RECENT = 200  # the number of batches that early stopping averages
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How each network is built and trained.
+    """The settings of each network and its training.
 
     Attributes:
-        width: units of every layer.
-        num_layers: how many layers there are.
-        convolution_width: of the convolution in front of each cell, 0 for none.
-        num_steps: the most steps of training, with each learning rate.
-        batch_size: rows of a batch.
-        learning_rates: Adam's, after 50 steps of warm-up; gradients are clipped at a norm of 1.
-            They are tried in this order until one is good enough; otherwise the one with the best
-            score in training counts.
+        width: the number of units in every layer.
+        num_layers: the number of layers.
+        convolution_width: the width of the convolution before each cell; 0 means none.
+        num_steps: the largest number of training steps with each learning rate.
+        batch_size: the number of rows of a batch.
+        learning_rates: Adam's learning rates, after 50 steps of warm-up; gradients are clipped at a
+            norm of 1. They are tried in this order until one is good enough. Otherwise the rate
+            with the best score in training counts.
         good_enough: training stops early once 200 batches in a row have this score on average.
     """
 
@@ -61,8 +61,8 @@ class SequenceModel(nn.Module):
 
     Attributes:
         cell: the name of a cell, or "transformer".
-        num_symbols: how many symbols there are; without effect where the inputs are numbers.
-        num_outputs: how many outputs each step has.
+        num_symbols: the number of symbols; without effect if the inputs are numbers.
+        num_outputs: the number of outputs of each step.
         width, num_layers, convolution_width: as in `Settings`.
     """
 
@@ -106,9 +106,9 @@ class SequenceModel(nn.Module):
 
 @dataclass(frozen=True)
 class Answering(Objective):
-    """The task of giving the right symbol wherever one is asked for.
+    """The task of giving the right symbol at every step that asks for a symbol.
 
-    A batch has `inputs` and `targets` int32[B, T], with targets below 0 where nothing is asked.
+    A batch has `inputs` and `targets` int32[B, T]; targets below 0 ask for nothing.
 
     Attributes:
         model: a `SequenceModel`.
@@ -119,7 +119,7 @@ class Answering(Objective):
     def loss(
         self, params: Any, carry: Any, batch: Any, key: Array
     ) -> tuple[Array, tuple[Any, dict[str, Array]]]:
-        """Returns the mean loss in nats, the carry as it was, and sums with their count."""
+        """Returns the mean loss in nats, the unchanged carry, and sums with their count."""
         del key
         logits: Any = self.model.apply({"params": params}, batch.inputs)
         asked, targets = batch.targets >= 0, jnp.maximum(batch.targets, 0)
@@ -130,7 +130,7 @@ class Answering(Objective):
 
 
 def fill(batch: Any, num_steps: int) -> Any:
-    """A batch padded to a number of steps: with symbol 0, where nothing is asked.
+    """Pads a batch to a number of steps with symbol 0, and asks for nothing there.
 
     Example:
         >>> from experiments.counting_tasks import Batch
@@ -147,7 +147,7 @@ def fill(batch: Any, num_steps: int) -> Any:
 
 
 def bucket(num_steps: int, smallest: int = 16) -> int:
-    """The number of steps that a batch is padded to, so that few programs are compiled.
+    """Returns the number of steps to pad a batch to, so that few programs are compiled.
 
     Example:
         >>> [bucket(steps) for steps in (3, 17, 40, 49, 100)]
@@ -173,10 +173,10 @@ def train(
     """Trains a model with each learning rate, until its scores are good enough.
 
     Args:
-        task: has a `model`, and a loss whose metrics have `score` and `num_targets`.
-        draw_batch: gives a random batch.
-        settings: of the training.
-        seed: of the parameters and of all batches.
+        task: a task with a `model` and a loss whose metrics have `score` and `num_targets`.
+        draw_batch: a function that draws a batch.
+        settings: the settings of the training.
+        seed: the seed of the parameters and of all batches.
 
     Returns:
         The last state of the best run, and the mean score of its last batches.
@@ -210,12 +210,12 @@ def _train(
     return state, float(np.mean(recent))
 
 
-@cache  # the same one for all runs with the same rate, so that they share programs
+@cache  # the same optimizer for all runs with the same rate, so that they share programs
 def _optimizer(learning_rate: float, num_steps: int) -> Any:
     return make_optimizer(OptimizerConfig("adam", learning_rate, warmup_steps=50), num_steps)
 
 
 def score(task: Objective, params: Any, batches: Sequence[Any]) -> float:
-    """The score over all that is asked in some batches."""
+    """Returns the score over all answers that some batches ask for."""
     found = [_measure(task, params, batch) for batch in batches]
     return float(sum(one["score"] for one in found) / sum(one["num_targets"] for one in found))

@@ -4,12 +4,12 @@
     python experiments/table2.py --workdir=runs/smoke --smoke
 
 DIR holds ptb.train.txt, ptb.valid.txt and ptb.test.txt (Penn Treebank), or train.txt, valid.txt and
-test.txt (any corpus of sentences). Each row is a config of its own, trained or, where the workdir
-has it, gone on with. Models are chosen and weights tuned on the validation part; the test part is
+test.txt (any corpus of sentences). Each row has a config of its own. It is trained, or continued if
+the workdir has it. Models are chosen and weights tuned on the validation part; the test part is
 scored once. Writes table2.md, table2.json and table2.png to the workdir.
 
-The rows with word vectors need a file of them (word2vec or GloVe) and are left out without one.
---smoke trains everything for a few steps on the manual inside Python, to see that all works.
+The rows with word vectors need a file of vectors (word2vec or GloVe) and are left out without it.
+--smoke trains everything for a few steps on the manual inside Python, as a test.
 """
 
 import argparse
@@ -54,10 +54,10 @@ class Row(NamedTuple):
     """One row of the table.
 
     Attributes:
-        get_config: its config.
-        settings: what it changes in it, by `section.field`.
-        paper: test perplexity alone and with KN5 in Mikolov et al. 2011; None where it has none.
-        vectors: it starts from pre-trained vectors, so their width replaces embedding_size.
+        get_config: a function that returns its config.
+        settings: the fields that it changes in the config, by `section.field`.
+        paper: test perplexity alone and with KN5 in Mikolov et al. 2011; None if it is not there.
+        vectors: whether it starts from pre-trained vectors, whose width replaces embedding_size.
     """
 
     get_config: Callable[[], ConfigDict]
@@ -66,7 +66,7 @@ class Row(NamedTuple):
     vectors: bool = False
 
 
-# Rows that score a trained row again, while it adapts to the text; their settings were chosen on
+# Rows that evaluate a trained row again, while it adapts to the text. Their settings were chosen on
 # the validation part.
 ADAPTED: dict[str, tuple[str, dict[str, Any]]] = {
     "LSTM, dynamic": ("LSTM", {"dynamic": zoo.DynamicEvaluation()}),
@@ -83,7 +83,7 @@ ROWS = {
             "training.freeze_word_vectors": True,
             "training.num_steps": 3 * penn_treebank_feedforward.STEPS_PER_EPOCH,
         },
-        vectors=True,  # held fixed: the paper's networks train theirs, so it has no figure
+        vectors=True,  # they are not trained, unlike in the paper, so the paper has no figure
     ),
     "feed-forward, trained vectors": Row(
         penn_treebank_feedforward.get_config, paper=(141, 118), vectors=True
@@ -107,7 +107,7 @@ ROWS = {
 
 
 def main() -> None:
-    """Trains, scores and prints the table."""
+    """Trains and evaluates the rows, and prints the table."""
     arguments = parse_arguments()
     arguments.workdir.mkdir(parents=True, exist_ok=True)
     if arguments.smoke and not arguments.word_vectors:
@@ -136,25 +136,28 @@ def main() -> None:
 
 
 def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+    """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data_dir", default="", help="the corpus")
+    parser.add_argument("--data_dir", default="", help="directory with the corpus")
     parser.add_argument("--workdir", type=Path, required=True, help="runs, and the table")
     parser.add_argument("--word_vectors", default="", metavar="FILE", help="word2vec or GloVe")
     parser.add_argument(
-        "--num_seeds", type=int, default=1, help="of all neural rows but the LSTM, the longest"
+        "--num_seeds",
+        type=int,
+        default=1,
+        help="seeds of each neural row except the LSTM, which takes longest (default: 1)",
     )
     parser.add_argument("--smoke", action="store_true", help="a few steps on the embedded corpus")
     arguments = parser.parse_args()
     if not arguments.smoke and not arguments.data_dir:
-        raise UserError("there is no corpus; give --data_dir=DIR, or --smoke to try without")
+        raise UserError("there is no corpus; give --data_dir=DIR, or --smoke for a test run")
     if arguments.num_seeds < 1:
         raise UserError(f"--num_seeds is {arguments.num_seeds}; use at least 1")
     return arguments
 
 
 def describe_corpus(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The settings of the corpus in every row's config."""
+    """Returns the settings of the corpus, which every row's config gets."""
     if arguments.smoke:
         return {"corpus": "python_docs", "vocabulary": "word", "vocabulary_size": 500}
     is_penn = (Path(arguments.data_dir).expanduser() / "ptb.train.txt").exists()
@@ -163,7 +166,7 @@ def describe_corpus(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def write_random_vectors(path: Path) -> str:
-    """Random vectors for some words of the embedded corpus, in GloVe form."""
+    """Writes random vectors for some words of the embedded corpus, in GloVe format."""
     words = sorted({word for line in load_corpus(DataConfig())["train"] for word in line.split()})
     draw = np.random.default_rng(0).normal(size=(len(words), 20))
     lines = [
@@ -177,7 +180,7 @@ def write_random_vectors(path: Path) -> str:
 def row_config(
     row: Row, seed: int, arguments: argparse.Namespace, corpus: dict[str, Any]
 ) -> ConfigDict:
-    """A row's config on this corpus."""
+    """Returns a row's config on this corpus."""
     config = row.get_config()
     config.update_from_flattened_dict(dict(row.settings))
     config.data.update(corpus)
@@ -196,26 +199,26 @@ def row_config(
 def train_row(
     name: str, row: Row, seed: int, arguments: argparse.Namespace, corpus: dict[str, Any]
 ) -> tuple[Path, float]:
-    """Trains one row with one seed, or goes on with it; gives its directory and minutes."""
+    """Trains or continues one row with one seed; returns its directory and minutes."""
     run = run_directory(name, seed, arguments)
     config = row_config(row, seed, arguments, corpus)
     return run, train_timed(config, run, f"{name}, seed {seed}")
 
 
 def run_directory(name: str, seed: int, arguments: argparse.Namespace) -> Path:
-    """Where a row's run lies."""
+    """Returns the directory of a row's run."""
     return arguments.workdir / f"{name.replace(' ', '_').replace(',', '')}_seed{seed}"
 
 
 def score_run(
     run: Path, corpus: dict[str, Any], adapting: dict[str, Any] | None = None
 ) -> dict[str, np.ndarray]:
-    """Log-probabilities of every token, by "mode split"; kept, so that they are computed once.
+    """Returns log-probabilities of every token, by "mode split"; stored, so that they are reused.
 
     Args:
         run: the run's directory.
         corpus: settings of the corpus.
-        adapting: how the model adapts to the text, as in `zoo.adapt`; None for not at all.
+        adapting: how the model adapts to the text, as in `zoo.adapt`; None means that it does not.
     """
     checkpoint: Any = zoo.load(run)
     kept = run / f"scores_{checkpoint.step}{''.join(f'_{name}' for name in adapting or ())}.npz"
@@ -241,7 +244,7 @@ def make_entry(
     kn5: dict[str, np.ndarray] | None,
     minutes: float,
 ) -> Entry:
-    """A row's perplexities, alone and with KN5, in both modes, of every seed."""
+    """Returns a row's perplexities for every seed, alone and with KN5, in both modes."""
     alone: dict[str, list[float]] = {
         mode: [perplexity(scores[f"{mode} test"]) for scores in of_seeds] for mode in MODES
     }
@@ -255,19 +258,19 @@ def make_entry(
 
 
 def perplexity(log_probabilities: np.ndarray) -> float:
-    """exp of the mean negative log-probability."""
+    """Returns exp of the mean negative log-probability."""
     return float(np.exp(-log_probabilities.mean()))
 
 
 def mixed_perplexity(parts: list[dict[str, np.ndarray]], mode: str) -> tuple[float, np.ndarray]:
-    """Test perplexity of a mixture and its weights, which are tuned on the validation part."""
+    """Returns a mixture's test perplexity, and its weights, which are tuned on validation."""
     validation, test = (np.stack([part[f"{mode} {split}"] for part in parts]) for split in SPLITS)
     weights = fit_weights(validation).weights
     return perplexity(interpolate(test, weights)), weights
 
 
 def mix_all(scores: dict[str, Any]) -> Entry:
-    """The mixture of the first seed of every row."""
+    """Returns the mixture of the first seeds of all rows."""
     mixed: dict[str, list[float]] = {}
     weights: dict[str, np.ndarray] = {}
     for mode in MODES:
@@ -282,7 +285,7 @@ def mix_all(scores: dict[str, Any]) -> Entry:
 
 
 def describe_run(arguments: argparse.Namespace, corpus: dict[str, Any]) -> dict[str, Any]:
-    """What the reader of the table has to know about where it comes from."""
+    """Returns the facts that a reader of the table needs: corpus, seeds, machine and versions."""
     import jax
 
     is_penn = corpus["corpus"] == "penn_treebank"

@@ -1,4 +1,4 @@
-"""How table2.py shows its results: lines, Markdown, JSON and a bar chart."""
+"""The output of table2.py: lines, Markdown, JSON and a bar chart."""
 
 import json
 from pathlib import Path
@@ -13,13 +13,13 @@ class Entry(NamedTuple):
     """The results of one row.
 
     Attributes:
-        name: of the row.
-        paper: test perplexity alone and with KN5 in the paper, None where it has none.
-        alone: by mode, test perplexity of every seed.
-        mixed: the same interpolated with KN5.
-        validation: perplexity alone, mode stream, of every seed.
-        minutes: of training, all seeds together.
-        note: what else there is to say.
+        name: the name of the row.
+        paper: test perplexity alone and with KN5 in the paper; None if it is not there.
+        alone: test perplexity of every seed, by mode.
+        mixed: test perplexity of every seed interpolated with KN5, by mode.
+        validation: perplexity alone in mode stream, for every seed.
+        minutes: minutes of training, for all seeds together.
+        note: a further remark.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Entry(NamedTuple):
     note: str = ""
 
     def line(self) -> str:
-        """The row in a line."""
+        """Returns the row as one line."""
         return (
             f"{self.name:30}  {_show(self.alone.get('stream')):>14}  "
             f"{_show(self.mixed.get('stream')):>14}  {self.minutes:6.1f} min"
@@ -39,7 +39,7 @@ class Entry(NamedTuple):
 
 
 def _show(values: list[float] | None) -> str:
-    """A mean, and the distance of the furthest seed from it where there are several.
+    """Returns a mean and, for several values, the largest distance of a value from it.
 
     Example:
         >>> _show([123.04]), _show([120.0, 122.0]), _show(None)
@@ -57,7 +57,7 @@ def _paper(value: float | None) -> str:
 
 
 def write_report(workdir: Path, entries: list[Entry], about: dict[str, Any]) -> str:
-    """Writes table2.md, table2.json and table2.png, and gives the Markdown."""
+    """Writes table2.md, table2.json and table2.png; returns the Markdown."""
     text = markdown(entries, about)
     (workdir / "table2.md").write_text(text, encoding="utf-8")
     record = {"about": about, "rows": [entry._asdict() for entry in entries]}
@@ -67,7 +67,7 @@ def write_report(workdir: Path, entries: list[Entry], about: dict[str, Any]) -> 
 
 
 def markdown(entries: list[Entry], about: dict[str, Any]) -> str:
-    """The table with its conditions."""
+    """Returns the table with its conditions, in Markdown."""
     lines = [
         f"# Test perplexity on {about['corpus']}: paper and ours\n",
         "| model | paper | paper + KN5 | ours | ours + KN5 | sentence | sentence + KN5 "
@@ -90,20 +90,21 @@ def markdown(entries: list[Entry], about: dict[str, Any]) -> str:
     lines.append("")
     lines += [f"{entry.name}: {entry.note}." for entry in entries if entry.note]
     if not about["is_penn_treebank"]:
-        lines.append("The paper's figures are of the Penn Treebank and do not compare.")
+        lines.append("The paper's figures are for the Penn Treebank; do not compare them.")
     minutes = sum(entry.minutes for entry in entries)
     lines += [
         "",
-        "The paper is Mikolov et al. 2011. Ours carries the state over sentences (stream), unless "
-        "it says sentence, where it starts anew at each. Models and weights were chosen on the "
-        f"validation part. Seeds: {about['num_seeds']}. {minutes:.0f} minutes of training on "
-        f"{about['machine']}; {about['versions']}; vectors: {about['word_vectors'] or 'none'}.",
+        "The paper is Mikolov et al. 2011. Our columns are in mode stream, which carries the state "
+        "over sentences, unless they say sentence, where it is reset at each sentence. Models and "
+        f"weights were chosen on the validation part. Seeds: {about['num_seeds']}. "
+        f"{minutes:.0f} minutes of training on {about['machine']}; {about['versions']}; "
+        f"vectors: {about['word_vectors'] or 'none'}.",
     ]
     return "\n".join(lines) + "\n"
 
 
 def draw(path: Path, entries: list[Entry], about: dict[str, Any]) -> None:
-    """Bars for ours, alone and with KN5; diamonds for the paper's figures."""
+    """Draws bars for our perplexities, alone and with KN5, and diamonds for the paper's."""
     places = np.arange(len(entries))[::-1]
     with picture(path, (8.0, 0.8 + 0.5 * len(entries))) as (_, axis):
         shown = (

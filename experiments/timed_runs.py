@@ -1,4 +1,4 @@
-"""Runs that go on where they were stopped, and know how many minutes they took in all."""
+"""Runs that can be stopped and continued, and that record their minutes in all."""
 
 import json
 import sys
@@ -18,19 +18,19 @@ from zoo.whole_file import whole_file
 def train_timed(
     config: ConfigDict, run: Path, title: str, train_run: Callable[[ConfigDict, str], Any] = train
 ) -> float:
-    """Trains a run, goes on with it, or leaves it if it has ended; gives its minutes in all.
+    """Trains or continues a run, or leaves a finished one; returns its minutes in all.
 
-    Ends the process, with code 1, where training was stopped before its end. First the compiled
-    programs of earlier runs are dropped: fifty in one process would fill its table of memory maps.
+    Ends the process with code 1 if training was stopped before its end. First the compiled programs
+    of earlier runs are dropped: fifty runs in one process would fill its table of memory maps.
 
     Args:
-        config: of the run.
+        config: the config of the run.
         run: its directory.
-        title: what is printed before it starts.
-        train_run: trains a config in a directory.
+        title: the text that is printed before the run.
+        train_run: a function that trains a config in a directory.
     """
     jax.clear_caches()
-    num_steps = config.training.get("num_steps", 1)  # what is counted has one
+    num_steps = config.training.get("num_steps", 1)  # an n-gram model has one
     clock = run / "minutes.json"
     before = json.loads(clock.read_text()) if clock.exists() else 0.0
     steps = checkpoints.steps(run)
@@ -43,6 +43,6 @@ def train_timed(
     with whole_file(clock) as incomplete:
         incomplete.write_text(json.dumps(minutes))
     if checkpoints.steps(run)[-1] != num_steps:
-        print("stopped; the same command goes on from here")
+        print("stopped; the same command continues from here")
         sys.exit(1)
     return minutes

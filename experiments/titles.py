@@ -1,13 +1,13 @@
-"""Conditional generation: from the first words of a paragraph to the title above it.
+"""Conditional generation: the title of a section from the first words of a paragraph.
 
     python experiments/titles.py --workdir=runs/titles
     python experiments/titles.py --workdir=runs/smoke --smoke
 
-Pairs are made from the manual inside Python: a source is the first words of a paragraph, its target
-the title of the section. Some sections are held out whole, so that their titles were never seen;
-of the others some paragraphs. A translator learns the rest. Prints, for both kinds, how many titles
-are right to the letter, chrF, and the same of always writing the commonest title; then examples.
-Writes titles.md and titles.json to the workdir; started again, it goes on where it was stopped.
+Pairs are made from the manual inside Python. A source is the first words of a paragraph, its target
+the title of the section. Some whole sections are held out, so that their titles are never seen, and
+some paragraphs of the other sections. A translator learns the rest. For both kinds, the experiment
+prints the share of exactly right titles and chrF, both also for the most frequent title alone; then
+examples. Writes titles.md and titles.json to the workdir. When started again, it continues.
 """
 
 import argparse
@@ -32,10 +32,10 @@ from zoo.data.loading import ParallelTexts
 from zoo.evaluation.bleu import score_texts
 from zoo.terminal import run_script
 
-NUM_WORDS = 30  # of a paragraph
-SHORTEST = 8  # words of a paragraph
-UNSEEN_SECTIONS = 0.1  # held out whole
-HELD_OUT = 0.1  # of the other paragraphs, for validation and again for test
+NUM_WORDS = 30  # the first words of a paragraph that are read
+SHORTEST = 8  # the fewest words of a paragraph
+UNSEEN_SECTIONS = 0.1  # the fraction of sections that are held out
+HELD_OUT = 0.1  # the fraction of other paragraphs for validation, and again for test
 STEPS = 1_500
 NUM_EXAMPLES = 6
 
@@ -43,10 +43,10 @@ Pair = tuple[str, str]
 
 
 def main() -> None:
-    """Makes the pairs, trains, scores both kinds and prints examples."""
+    """Makes the pairs, trains, evaluates both kinds and prints examples."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workdir", type=Path, required=True, help="pairs, run and table")
-    parser.add_argument("--smoke", action="store_true", help="a few steps, to see that all works")
+    parser.add_argument("--smoke", action="store_true", help="train a few steps, as a test")
     arguments = parser.parse_args()
     splits = split_pairs(titled_paragraphs(pydoc_data.topics.topics))
     write_pairs(arguments.workdir / "pairs", splits)
@@ -56,11 +56,12 @@ def main() -> None:
 
 
 def titled_paragraphs(topics: Mapping[str, str]) -> dict[str, list[str]]:
-    """The paragraphs of prose under each title of a manual.
+    """Returns the paragraphs of prose under each title of a manual.
 
-    >>> text = "Names\\n*****\\n\\nA name is a word that is bound to some object."
-    >>> titled_paragraphs({"naming": text})
-    {'Names': ['A name is a word that is bound to some object.']}
+    Example:
+        >>> text = "Names\\n*****\\n\\nA name is a word that is bound to some object."
+        >>> titled_paragraphs({"naming": text})
+        {'Names': ['A name is a word that is bound to some object.']}
     """
     found: dict[str, dict[str, None]] = {}
     for topic in sorted(topics):
@@ -74,13 +75,13 @@ def titled_paragraphs(topics: Mapping[str, str]) -> dict[str, list[str]]:
 
 
 def _sections(text: str) -> Iterator[Pair]:
-    """Titles, which are lines underlined by as many signs, and the text up to the next one."""
+    """Returns titles, which are underlined lines, and the text up to the next title."""
     pieces = re.split(r"^(\S.*)\n([*=~^-])\2+$", text, flags=re.MULTILINE)
     return zip(pieces[1::3], pieces[3::3], strict=True)
 
 
 def split_pairs(paragraphs: Mapping[str, list[str]]) -> dict[str, list[Pair]]:
-    """Pairs of first words and title: train, validation and test of some sections, and `unseen`."""
+    """Splits pairs of first words and title; whole sections go to `unseen`, the rest is mixed."""
     draw = random.Random(0)
     titles = sorted(paragraphs)
     draw.shuffle(titles)
@@ -100,12 +101,12 @@ def split_pairs(paragraphs: Mapping[str, list[str]]) -> dict[str, list[Pair]]:
 
 
 def first_words(paragraph: str) -> str:
-    """The part of a paragraph that the model reads."""
+    """Returns the part of a paragraph that the model reads."""
     return " ".join(paragraph.split()[:NUM_WORDS])
 
 
 def write_pairs(directory: Path, splits: Mapping[str, list[Pair]]) -> None:
-    """Each split as two texts, NAME.paragraph and NAME.title."""
+    """Writes each split as two texts, NAME.paragraph and NAME.title."""
     directory.mkdir(parents=True, exist_ok=True)
     for name, pairs in splits.items():
         for side, ending in enumerate(("paragraph", "title")):
@@ -114,7 +115,7 @@ def write_pairs(directory: Path, splits: Mapping[str, list[Pair]]) -> None:
 
 
 def make_config(arguments: argparse.Namespace) -> ConfigDict:
-    """The toy languages' translator, for these pairs and with more dropout."""
+    """Returns the config of the toy translator, changed for these pairs and with more dropout."""
     config = toy_german_attention.get_config()
     config.data.corpus = "parallel_text"
     config.data.directory = str(arguments.workdir / "pairs")
@@ -135,7 +136,7 @@ def make_config(arguments: argparse.Namespace) -> ConfigDict:
 
 
 def score_run(run: Path, splits: Mapping[str, list[Pair]]) -> list[dict[str, Any]]:
-    """A row for each kind of held-out paragraph."""
+    """Returns a row for each kind of held-out paragraph."""
     checkpoint = zoo.load(run)
     commonest = Counter(title for _, title in splits["train"]).most_common(1)[0][0]
     rows = []
@@ -158,12 +159,12 @@ def score_run(run: Path, splits: Mapping[str, list[Pair]]) -> list[dict[str, Any
 
 
 def fraction_equal(written: tuple[str, ...], wanted: list[str]) -> float:
-    """The part of the titles that are right to the letter."""
+    """Returns the fraction of titles that are exactly right."""
     return sum(map(str.__eq__, written, wanted)) / len(wanted)
 
 
 def write_report(workdir: Path, rows: list[dict[str, Any]], minutes: float) -> str:
-    """Writes the table and the examples, and JSON; gives the former."""
+    """Writes the table with examples, and JSON; returns the table."""
     lines = [
         "| paragraphs of | number | right | chrF | commonest title: right | chrF |",
         "|---|---|---|---|---|---|",

@@ -202,7 +202,7 @@ def test_tune_chooses_on_validation_and_tells_what_it_tried(command, root):
     tuned = tune(start, TEXTS["valid"], mode="sentence", log=lines.append)
     assert err.splitlines() == lines
     nats = zoo.evaluate(adapt(lm, dynamic=dynamic), TEXTS["valid"], mode="sentence").nats_per_token
-    assert lines[0] == f"dynamic rate 0.5: {nats:.4f} nats a token"
+    assert lines[0] == f"dynamic rate 0.5: {nats:.4f} nats per token"
     chosen = tuned.model
     assert [record[name] for name in ADAPTING] == pytest.approx(
         ["sgd", chosen.dynamic.rate, chosen.dynamic.decay, chosen.dynamic.window]
@@ -236,21 +236,25 @@ def test_tune_chooses_on_validation_and_tells_what_it_tried(command, root):
             ["--dynamic", "--dynamic_window=9", "--data_directory={root}"],
             "use --dynamic=sgd",
         ),
-        ("recurrent", ["--cache=0"], "size is 0; use 1 to 1000000, such as --cache=500"),
+        ("recurrent", ["--cache=0"], "cache is 0; use 1 to 1000000, such as --cache=500"),
         ("recurrent", ["--cache=big"], "argument --cache: invalid int value: 'big'"),
         ("recurrent", ["--cache=9", "--cache_weight=1.5"], "cache_weight is 1.5; use 0 to"),
         ("recurrent", ["--cache=9", "--cache_flatness=-1"], "cache_flatness is -1.0; use 0 or"),
         (
             "feed_forward",
             ["--cache=9", "--data_directory={root}"],
-            "use a model of the architecture recurrent_lm, or leave --cache out",
+            "use a model of the architecture recurrent_lm, or leave out --cache",
         ),
         ("topics", ["--dynamic=sgd"], "--dynamic is not for a classifier; leave it out"),
         ("topics", ["--cache=9"], "--cache is not for a classifier; leave it out"),
         ("german", ["--dynamic=sgd"], "--dynamic is not for a translator; leave it out"),
-        ("counts", ["--dynamic=sgd", "--text={root}/test.txt"], "can't adapt; give a recurrent or"),
-        ("counts", ["--dynamic", "--text={root}/test.txt"], "can't adapt; give a recurrent or"),
-        ("counts", ["--cache=9", "--text={root}/test.txt"], "can't adapt; give a recurrent or"),
+        (
+            "counts",
+            ["--dynamic=sgd", "--text={root}/test.txt"],
+            "cannot adapt; give a recurrent or",
+        ),
+        ("counts", ["--dynamic", "--text={root}/test.txt"], "cannot adapt; give a recurrent or"),
+        ("counts", ["--cache=9", "--text={root}/test.txt"], "cannot adapt; give a recurrent or"),
         ("recurrent", ["--dynamic", "--data_directory={root}/none"], "--data_directory"),
         # A file is scored, but R and what is tuned need a corpus, and nobody says where it lies.
         (
@@ -267,30 +271,28 @@ def test_tune_chooses_on_validation_and_tells_what_it_tried(command, root):
         (
             "lstm",
             ["--dynamic", "--text={root}/test.txt"],
-            "lstm knows no corpus, so there is no train split for it to adapt by; use "
-            "--dynamic=sgd",
+            "lstm knows no corpus, so it has no train split to adapt with; use --dynamic=sgd",
         ),
         (
             "lstm",
             ["--cache=9", "--tune", "--text={root}/test.txt"],
-            "lstm knows no corpus, so there is no validation split for it to adapt by; leave out "
-            "--tune",
+            "lstm knows no corpus, so it has no validation split to adapt with; leave out --tune",
         ),
         ("lstm", ["--cache=9"], "lstm knows no corpus; give a text with --text=FILE"),
         (
             "recurrent",
             ["--dynamic=sgd", "--text={root}/test.txt", "--data_directory={root}"],
-            "--data_directory is where a --split lies; leave it out with a file",
+            "--data_directory names the corpus of --split; leave it out if you give a file",
         ),
         (
             "recurrent",
             ["--cache=9", "--text={root}/test.txt", "--data_directory={root}"],
-            "--data_directory is where a --split lies; leave it out with a file",
+            "--data_directory names the corpus of --split; leave it out if you give a file",
         ),
         (
             "recurrent",
             ["--text={root}/test.txt", "--data_directory={root}"],
-            "--data_directory is where a --split lies; leave it out with a file",
+            "--data_directory names the corpus of --split; leave it out if you give a file",
         ),
     ],
 )

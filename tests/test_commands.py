@@ -245,7 +245,7 @@ def test_help_has_an_example(name, capsys):
         (["diagnose", "no-such-checkpoint"], "no-such-checkpoint"),
         (["export", "no-such.arpa", "y.arpa"], "cannot read no-such.arpa: No such file"),
         (["export", "no-such.safetensors", "y.arpa"], "cannot read no-such.safetensors: No such"),
-        (["export", "x", "y.onnx"], "y.onnx ends with none of .safetensors, .stablehlo, .arpa"),
+        (["export", "x", "y.onnx"], "end the name with one of .safetensors, .stablehlo, .arpa"),
     ],
 )
 def test_a_mistake_is_one_line_and_code_2(command, arguments, message):
@@ -332,7 +332,8 @@ def test_a_data_directory_is_refused_where_a_text_file_is_scored(run_directory, 
     flags = (f"--text={text}", f"--data_directory={run_directory.parent}")
     code, out, err = command("evaluate", run_directory, *flags)
     assert (code, out) == (2, "")
-    assert err == "error: --data_directory is where a --split lies; leave it out with a file\n"
+    told = "--data_directory names the corpus of --split; leave it out if you give a file"
+    assert err == f"error: {told}\n"
 
 
 @pytest.fixture(scope="module")
@@ -400,7 +401,8 @@ def test_export_writes_what_it_read(command, ngram_file, run_directory, tmp_path
     )
     assert found["perplexity"] == pytest.approx(copied["perplexity"], rel=1e-5)
     code, _, err = command("export", run_directory, tmp_path / "no.arpa")
-    assert (code, err) == (2, f"error: {run_directory} is a recurrent_lm; give an ngram_lm\n")
+    told = f"error: {run_directory} is a recurrent_lm, which has no ARPA format; give an ngram_lm, "
+    assert (code, err) == (2, told + "or a file that ends with .safetensors\n")
 
 
 def test_diagnose_prints_norms_before_and_after_training(command, run_directory, tmp_path):
@@ -422,7 +424,7 @@ def test_diagnose_prints_norms_before_and_after_training(command, run_directory,
 
 def test_diagnose_refuses_what_has_no_states(command, ngram_file, run_directory):
     code, _, err = command("diagnose", ngram_file, f"--text={run_directory.parent}/train.txt")
-    told = f"{ngram_file} has no state that goes through time; give a recurrent_lm"
+    told = f"{ngram_file} has no state that is carried through time; give a recurrent_lm"
     assert (code, err) == (2, f"error: {told}\n")
     corpus = f"--data_directory={run_directory.parent}"
     code, _, err = command("diagnose", run_directory, "--steps=500", corpus)
@@ -443,7 +445,7 @@ def test_release_of_a_file_is_refused(command, ngram_file, tmp_path):
     code, _, err = command("release", ngram_file, tmp_path / "mine")
     assert (code, err) == (
         2,
-        f"error: {ngram_file} is no step of a run; give a run, or one step's directory\n",
+        f"error: {ngram_file} is not a step of a run; give a run, or the directory of one step\n",
     )
 
 

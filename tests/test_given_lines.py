@@ -101,7 +101,7 @@ def test_what_is_no_text_is_told(tmp_path, pipe, monkeypatch):
     with pytest.raises(UserError, match="cannot read standard input: Input/output error"):
         list(given_lines([], None))
     monkeypatch.setattr("sys.stdin", None)
-    with pytest.raises(UserError, match="there is no text; give one"):
+    with pytest.raises(UserError, match="there is no text; give a text"):
         list(given_lines([], None))
 
 

@@ -192,7 +192,7 @@ def test_what_is_no_regular_file_is_damage(sound, tmp_path):
     directory = rewritten(sound["lstm"], tmp_path / "pipe")
     (directory / "config.json").unlink()
     os.mkfifo(directory / "config.json")
-    assert "config.json is no regular file" in refusal(directory)
+    assert "config.json is not a regular file" in refusal(directory)
 
 
 def foreign_dataset(root: Path, name: str) -> Path:

@@ -275,7 +275,7 @@ def test_a_release_has_no_paths_and_no_optimizer_and_half_the_size(tmp_path):
         assert {leaf.dtype.name for leaf in jax.tree.leaves(found.params)} == {"float32"}
     stored = checkpoints.restore(half).params
     assert {leaf.dtype.name for leaf in jax.tree.leaves(stored)} == {"float16"}
-    with pytest.raises(UserError, match="is there already; name a new directory"):
+    with pytest.raises(UserError, match="exists already; name a new directory"):
         release_step(step, place)
 
 

@@ -60,7 +60,7 @@ def test_without_the_flags_nothing_is_added(capsys, names):
 @pytest.mark.parametrize(
     ("flag", "message"),
     [
-        ("--dynamic", "knows no corpus, so there is no train split for it to adapt by; use"),
+        ("--dynamic", "knows no corpus, so it has no train split to adapt with; use"),
         ("--cache_weight=0.1", "--cache_weight is a setting of --cache; give both"),
         ("--dynamic=adam", "'adam'; use rms or sgd"),
     ],
@@ -74,7 +74,7 @@ def test_a_mistake_is_one_line(capsys, names, flag, message):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--data_directory=somewhere"], "which nothing reads here; give --dynamic, or leave it"),
+        (["--data_directory=somewhere"], "which nothing reads here; give --dynamic, or leave out"),
         (["--cache=4"], "--cache is for recurrent language models, and none of these is one"),
         (["--dynamic=sgd"], "--dynamic is for neural language models, and none of these is one"),
     ],

@@ -147,8 +147,8 @@ def test_a_score_that_differs_is_told_with_exit_code_1(tmp_path, monkeypatch, ca
 @pytest.mark.parametrize(
     ("arguments", "changes", "message"),
     [
-        (["verify"], {}, "give the names of released checkpoints, or --all"),
-        (["verify", "mine", "--all"], {}, "and not both"),
+        (["verify"], {}, "give either the names of checkpoints or --all"),
+        (["verify", "mine", "--all"], {}, "or --all"),
         (["verify", "nothing"], {}, "nothing is not released; see python -m zoo list"),
         (["verify", "mine"], {"seed": "0"}, "seed is '0', of the wrong kind"),
         (["verify", "mine"], {"colour": 1}, "is no card: "),

@@ -68,7 +68,7 @@ def test_killed_then_terminated_a_run_ends_as_one_that_was_not(corpus, whole, tm
         process.stop(signal.SIGTERM)
         assert process.finish() == (0, "")
     step = checkpoints.steps(tmp_path)[-1]
-    assert process.lines[-1] == f"stopped at step {step}; the same command goes on from here"
+    assert process.lines[-1] == f"stopped at step {step}; the same command continues from here"
     with start(corpus, tmp_path) as process:
         assert process.finish() == (0, "")
     assert process.lines[2].endswith(f"; step {step} of {NUM_STEPS}")

@@ -136,11 +136,11 @@ def test_a_config_file_that_can_not_be_read(refused, tmp_path, more):
     assert f"{tmp_path} is no checkpoint" in refused(f"--config={tmp_path}", *more)
     assert "empty" in refused("--config=", *more)
     path.write_text("def get_config(:\n")
-    assert "no Python file that can be run: invalid syntax" in refused(f"--config={path}", *more)
+    assert "not a Python file that can be run: invalid syntax" in refused(f"--config={path}", *more)
     path.write_text("import nothing_of_the_kind\n")
     assert "No module named 'nothing_of_the_kind'" in refused(f"--config={path}", *more)
     path.write_text("globals().pop('get_config', None)  # of a file that was loaded before\n")
-    assert "without a function get_config" in refused(f"--config={path}", *more)
+    assert "has no function get_config" in refused(f"--config={path}", *more)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_an_unknown_field_in_a_config_file(refused, tmp_path):
 def test_a_workdir_that_can_not_be_written(refused, corpus, tmp_path):
     (tmp_path / "file").write_text("mine")
     message = refused(*tiny_flags(corpus), workdir_flag=f"--workdir={tmp_path}/file/run")
-    assert f"workdir {tmp_path}/file/run can't be written (Not a directory)" in message
+    assert f"workdir {tmp_path}/file/run cannot be written (Not a directory)" in message
     assert (tmp_path / "file").read_text() == "mine"
 
 
@@ -218,7 +218,7 @@ def test_another_config_is_refused_unless_it_is_allowed(command, corpus, tmp_pat
     settings["training__num_steps"] = 4
     code, printed, message = command(*tiny_flags(corpus, **settings), workdir)
     assert (code, printed) == (2, "")
-    assert "(training.num_steps: 2 -> 4); choose another --workdir, or go on with " in message
+    assert "(training.num_steps: 2 -> 4); choose another --workdir, or continue with " in message
     assert saved_bits(tmp_path, 2) == before
     code, _, message = command(*tiny_flags(corpus, **settings), workdir, "--allow_config_change")
     assert (code, message) == (0, "")
@@ -286,7 +286,7 @@ def test_a_real_process_tells_its_progress_and_stops_at_ctrl_c(corpus, tmp_path)
     assert re.match(r"tokens: train [\d,]+, of which ", process.lines[0])
     assert re.match(r"[\d,]+ parameters; step 0 of 1000000$", process.lines[2])
     (step,) = checkpoints.steps(tmp_path)
-    assert process.lines[-1] == f"stopped at step {step}; the same command goes on from here"
+    assert process.lines[-1] == f"stopped at step {step}; the same command continues from here"
     assert step >= 40
 
 

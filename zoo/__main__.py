@@ -14,6 +14,7 @@ import zoo
 from zoo.commands import (
     classify,
     compare,
+    config,
     diagnose,
     evaluate,
     export,
@@ -36,6 +37,7 @@ from zoo.terminal import end_process, run_program
 
 COMMANDS = {
     "list": listing,
+    "config": config,
     "train": train,
     "evaluate": evaluate,
     "compare": compare,

@@ -6,16 +6,12 @@ so that a page never differs from the code.
 
 import argparse
 import ast
-import dataclasses
-import importlib
 import inspect
 import pkgutil
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
-
-from docstrings import LISTS
 
 import zoo
 
@@ -104,54 +100,27 @@ def _value(action: argparse.Action) -> str:
 
 def fields() -> str:
     """Returns the fields of all configs with their defaults, a list for each record."""
+    from zoo.training.config_fields import record_fields
+
     made = []
     for (section, record), architectures in records().items():
         used = ", ".join(f"`{one}`" for one in architectures)
         made += [f"## {section} of {' and '.join(architectures)}\n" if section else ""]
         made += [f"A config of {used} has these fields in its section `{section}`.\n"]
-        for name, default, told in described_fields(record):
+        for name, default, told in record_fields(record):
             made.append(f"`{section}.{name}` = `{default!r}`\n: {plain(_sentence(told))}\n")
     return "\n".join(made)
 
 
 def records() -> dict[tuple[str, type], list[str]]:
     """Returns the records of all sections, each with the architectures that have it."""
-    from zoo.models import registry
-    from zoo.training import config
+    from zoo.training.config import SECTIONS, section_records
 
     found: dict[tuple[str, type], list[str]] = {}
     for architecture in zoo.list_models():
-        entry = registry.ARCHITECTURES[architecture]
-        model = getattr(importlib.import_module(entry.module), entry.config)
-        for section, record in {"model": model, **config._records(architecture)}.items():
+        for section, record in section_records(architecture).items():
             found.setdefault((section, record), []).append(architecture)
-    order = ["data", "model", "optimizer", "training", "evaluation", "mesh"]
-    return dict(sorted(found.items(), key=lambda item: order.index(item[0][0])))
-
-
-def described_fields(record: type) -> Iterator[tuple[str, Any, str]]:
-    """Yields the fields of a record: name, default, and the text of the docstring."""
-    told: dict[str, str] = {}
-    for base in reversed(record.__mro__):
-        if "__doc__" in vars(base) and base is not object:
-            told |= attributes(inspect.getdoc(base) or "")
-    defaults = record()
-    for field in dataclasses.fields(record):
-        yield field.name, getattr(defaults, field.name), told.get(field.name, "")
-
-
-def attributes(docstring: str) -> dict[str, str]:
-    """Returns the texts of the section Attributes.
-
-    Example:
-        >>> attributes("A size.\\n\\nAttributes:\\n    size: the number\\n        of units.")
-        {'size': 'the number of units.'}
-    """
-    _, _, section = docstring.partition("\nAttributes:\n")
-    section = re.split(rf"^(?:{'|'.join((*LISTS, 'Example', 'Returns'))}):", section, flags=re.M)[0]
-    pieces = re.split(r"^ {2,4}(\w+): ", section, flags=re.M)[1:]
-    texts = (" ".join(piece.split()) for piece in pieces[1::2])
-    return dict(zip(pieces[::2], texts, strict=True))
+    return dict(sorted(found.items(), key=lambda item: SECTIONS.index(item[0][0])))
 
 
 def plain(text: str) -> str:

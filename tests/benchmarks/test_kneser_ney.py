@@ -47,7 +47,7 @@ def test_both_sides_are_timed(text, tmp_path, monkeypatch, capsys):
 def test_a_side_that_fails_ends_the_race(tmp_path):
     with pytest.raises(SystemExit, match="error: ls failed"):
         kneser_ney.timed(["ls", str(tmp_path / "missing")])
-    with pytest.raises(SystemExit, match="missing can't be started: No such file"):
+    with pytest.raises(SystemExit, match="missing cannot be started: No such file"):
         kneser_ney.timed([str(tmp_path / "missing")])
 
 

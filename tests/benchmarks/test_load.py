@@ -15,7 +15,7 @@ def test_another_computer_is_not_asked(monkeypatch, capsys):
         with pytest.raises(SystemExit) as ended:
             load.main()
         assert ended.value.code == 2
-        assert "this script asks only this one" in capsys.readouterr().err
+        assert "this script may only load this one" in capsys.readouterr().err
 
 
 def test_the_table_has_every_number():

@@ -10,6 +10,7 @@ from tiny_run import ROOT
 
 import zoo
 from zoo.__main__ import COMMANDS
+from zoo.training.config_fields import record_fields
 
 sys.path.insert(0, str(ROOT / "docs" / "extensions"))
 
@@ -28,7 +29,7 @@ def test_every_public_name_stands_in_one_group() -> None:
 
 @pytest.mark.parametrize("record", [record for _, record in made.records()])
 def test_every_field_of_a_config_is_described(record: type) -> None:
-    described = {name: told for name, _, told in made.described_fields(record)}
+    described = {name: told for name, _, told in record_fields(record)}
     assert list(described) == [field.name for field in dataclasses.fields(record)]
     assert all(described.values()), described
     assert all(f".{name}`" in made.fields() for name in described)

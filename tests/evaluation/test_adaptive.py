@@ -268,7 +268,7 @@ def test_what_cannot_adapt_is_told(settings):
         with pytest.raises(UserError) as told:
             adapt(checkpoint, **settings)
         assert str(told.value) == (
-            "n-grams, mixtures and models that adapt already can't adapt; give a recurrent or "
+            "n-grams, mixtures and models that already adapt cannot adapt; give a recurrent or "
             "feed-forward language model"
         )
     labels = make_labels([["a"], ["b"]])
@@ -281,7 +281,7 @@ def test_what_cannot_adapt_is_told(settings):
 @pytest.mark.parametrize("dynamic", [None, SGD, RMS])
 def test_a_cache_over_a_feed_forward_model_is_told(dynamic):
     """As soon as it is asked for, not when the first text is scored."""
-    with pytest.raises(UserError, match=r"a cache needs .* recurrent.*leave --cache out") as told:
+    with pytest.raises(UserError, match=r"a cache needs .* recurrent.*leave out --cache") as told:
         adapt(trained("feed-forward"), dynamic=dynamic, cache=CACHE)
     assert one_line(told)
 
@@ -292,7 +292,7 @@ def test_nothing_is_sampled_from_a_model_that_adapts(settings):
     mixtures = [zoo.mix(parts, LINES) for parts in ([checkpoint, ngram()], [ngram(), checkpoint])]
     for unable in (checkpoint, *mixtures):
         for prompt in ("", "w0 w1", ["w0", "w1 w2"]):
-            with pytest.raises(UserError, match=r"can't be sampled from; give the ch") as told:
+            with pytest.raises(UserError, match=r"cannot generate; give the ch") as told:
                 zoo.generate(unable, prompt, max_tokens=3)
             assert one_line(told)
     for able in (trained(), ngram(), zoo.mix([trained(), ngram()], LINES)):

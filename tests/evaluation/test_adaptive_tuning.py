@@ -16,12 +16,12 @@ from zoo.evaluation.neural_cache import NeuralCache
 
 REPEATED_LINES = LINES * 6  # what has been read helps with what comes
 REPEATED = np.tile(TOKENS, 6)  # its tokens
-LEAST_GAIN = 5e-4  # nats a token; a step that gains less is the last
+LEAST_GAIN = 5e-4  # nats per token; a step that gains less is the last
 
 
 def nats_of(line, start):
     """The nats that a line of the log tells, with four digits."""
-    found = re.fullmatch(rf"{re.escape(start)}: (\d+\.\d{{4}}) nats a token", line)
+    found = re.fullmatch(rf"{re.escape(start)}: (\d+\.\d{{4}}) nats per token", line)
     assert found, line
     return float(found[1])
 

@@ -89,7 +89,7 @@ def test_what_is_not_of_one_thing_is_not_compared():
         of(p=Measure(one, exp_ratio, same=(1,)), a=Measure(one, ratio)) for one in (ones, other)
     ]
     assert [one.measure for one in compare(*sides, num_samples=10)] == ["a"]
-    with pytest.raises(UserError, match="no score of the two models is of one thing"):
+    with pytest.raises(UserError, match="no score of the two models can be compared"):
         compare(of(a=Measure(ones, ratio)), of(a=Measure(np.ones((12, 6)), ratio)))
     with pytest.raises(UserError, match=r"measured on different texts \(12 and 2\)"):
         compare(of(a=Measure(ones, ratio)), TextStatistics(["a", "b"], {}))

@@ -158,7 +158,7 @@ def test_weight_zero_gives_the_model():
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"size": 0}, "size is 0; use 1 to 1000000, such as --cache=500"),
+        ({"size": 0}, "size of the cache is 0; use 1 to 1000000, such as --cache=500"),
         ({"weight": -0.1}, "cache_weight is -0.1; use 0 to below 1"),
         ({"weight": 1.0}, "cache_weight is 1.0; use 0 to below 1"),
         ({"weight": float("nan")}, "cache_weight is nan"),

@@ -92,7 +92,7 @@ def test_what_is_not_there_is_told(tmp_path):
     for call in (lambda: zoo.states(counts, TEXT), lambda: zoo.embedding(counts, "net")):
         with pytest.raises(UserError, match="is a model of n-grams, which has no states"):
             call()
-    with pytest.raises(UserError, match=r"no token 'nets'; near ones: net"):
+    with pytest.raises(UserError, match=r"no token 'nets'; similar tokens: net"):
         zoo.embedding(lstm, "nets")
     with pytest.raises(UserError, match="side is 'left'; use source or target"):
         zoo.embedding(lstm, "net", side="left")

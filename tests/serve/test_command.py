@@ -48,7 +48,7 @@ def test_without_a_name_and_without_a_release_it_asks_for_one(command, monkeypat
     monkeypatch.setattr("zoo.hub.list_checkpoints", list)
     code, _, err = command()
     assert (code, err.count("\n")) == (2, 1)
-    assert "no checkpoint is released here; name one" in err
+    assert "no checkpoint is released here; give a name" in err
 
 
 @pytest.mark.parametrize("flag", ["--port=65536", "--port=-1", "--port=web", "--host=no.such.host"])

@@ -55,9 +55,9 @@ def test_the_config_that_a_released_checkpoint_was_trained_with():
         ("def get_config():\n    return 3\n", r"get_config returns a int; return a ConfigDict"),
         ("def get_config():\n    return None + 1\n", r"TypeError: .*mine.py, line 2\)"),
         ("x = 1 / 0\n", r"mine.py fails: ZeroDivisionError: .*mine.py, line 1\)"),
-        ("import nothing_at_all\n", r"is no Python file that can be run: No module named"),
-        ("", r"is a file without a function get_config"),
-        ("# A title\n\nof a text.\n", r"is no Python file that can be run: invalid syntax"),
+        ("import nothing_at_all\n", r"is not a Python file that can be run: No module named"),
+        ("", r"has no function get_config"),
+        ("# A title\n\nof a text.\n", r"is not a Python file that can be run: invalid syntax"),
     ],
 )
 def test_a_file_that_fails_is_told_in_one_line(tmp_path, body, message):

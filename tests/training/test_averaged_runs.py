@@ -211,7 +211,9 @@ def test_a_plateau_and_a_stall_at_once(train, tmp_path):
     scores = [3.0, 2.0, 2.5, 2.4, 1.0]
     settings = {**STALL, **PLATEAU, "training__num_steps": 20}
     log = train(tmp_path, workload=regression_workload(scores), **settings)
-    assert len(log.having("learning rate times 0.25, on from step 8")) == 2
+    assert (
+        len(log.having("learning rate times 0.25, continuing from the parameters of step 8")) == 2
+    )
     assert len(log.having(STALLED)) == 1
     after = go_on(weights(8)[-1], range(16, 20), 0.05 / 16)
     np.testing.assert_allclose(raw_of(tmp_path, 20), after[-1], rtol=1e-5)
@@ -224,7 +226,7 @@ def test_averaging_goes_on_when_a_plateau_goes_back_to_before_it_began(train, tm
     settings = {**STALL, **PLATEAU, "training__num_steps": 28, "optimizer__decay_patience": 4}
     log = train(tmp_path, workload=regression_workload(scores), **settings)
     assert log.having("learning rate times") == [
-        "validation stalled: learning rate times 0.25, on from step 8's parameters"
+        "validation stalled: learning rate times 0.25, continuing from the parameters of step 8"
     ]
     after = go_on(weights(8)[-1], range(24, 28), 0.05 / 4)
     np.testing.assert_allclose(raw_of(tmp_path, 28), after[-1], rtol=1e-5)

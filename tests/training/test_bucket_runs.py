@@ -77,7 +77,7 @@ def test_a_run_that_is_killed_again_and_again_ends_as_one_on_disk(train, bucket,
         path.relative_to(found).as_posix() for path in found.rglob("*") if path.is_file()
     }
     assert f"for the test split: python -m zoo evaluate {ADDRESS} --split=test" in log
-    assert log[0] == f"a bucket has no locks; see that one process at a time trains in {ADDRESS}"
+    assert log[0] == f"a bucket has no locks; let only one process at a time train in {ADDRESS}"
     assert "/tmp" not in "\n".join(log)
 
 
@@ -133,7 +133,7 @@ def test_a_file_is_loaded_and_a_page_is_made_from_a_bucket(bucket, train, tmp_pa
     assert "net" in zoo.load("gs://bucket/files/small.arpa").vocabulary.tokens
     train(ADDRESS, **SETTINGS)
     assert main(["report", ADDRESS]) == 2
-    assert "give --output=FILE.html for another one" in capsys.readouterr().err
+    assert "give --output=FILE.html for another page" in capsys.readouterr().err
     page = tmp_path / "page.html"
     assert main(["report", ADDRESS, f"--output={page}"]) == 0
     assert page.read_text().startswith("<!doctype html>")

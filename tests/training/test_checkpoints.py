@@ -352,7 +352,9 @@ def test_arrays_that_orbax_wrote_without_a_word_but_can_not_read_are_no_step(tmp
         (directory / "_METADATA").unlink()
 
     monkeypatch.setattr(ocp.Checkpointer, "save", write_and_lose)
-    with pytest.raises(UserError, match=r"^step 2 can't be written .* can go on from step 1: "):
+    with pytest.raises(
+        UserError, match=r"^step 2 cannot be written .* can continue from step 1\. "
+    ):
         save(tmp_path, 2)
     assert os.listdir(tmp_path / "checkpoints") == ["1"]
 
@@ -367,7 +369,9 @@ def test_a_step_that_can_not_be_moved_into_place_leaves_the_old_one(tmp_path, mo
         return rename(self, target)
 
     monkeypatch.setattr(type(directory), "rename", refuse)
-    with pytest.raises(UserError, match=r"\(Input/output error\); the run can go on from step 5"):
+    with pytest.raises(
+        UserError, match=r"\(Input/output error\); the run can continue from step 5"
+    ):
         save(tmp_path, 5, seed=2)
     checkpoints.verify(directory)
     assert_same(checkpoints.restore(directory).params, arrays(1)[0])

@@ -126,7 +126,7 @@ def test_links_that_stay_inside_are_sound(directory):
 def test_a_pipe_is_not_waited_for(directory, name):
     (directory / name).unlink()
     os.mkfifo(directory / name)
-    assert fault(directory) == f"{name} is no regular file"
+    assert fault(directory) == f"{name} is not a regular file"
     assert not agrees(directory, "text")
 
 

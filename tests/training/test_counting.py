@@ -91,7 +91,7 @@ def test_maximum_likelihood_may_score_infinity_and_saves_all_the_same(config, tm
     lines = load_corpus(DataConfig(**config.data))
     assert math.isfinite(zoo.perplexity(checkpoint, lines["train"]))
     with pytest.raises(
-        UserError, match="in line 1, which it lacks, probability 0, as it has no <unk>"
+        UserError, match="in line 1, an unknown token, probability 0: it has no <unk>"
     ):
         zoo.perplexity(checkpoint, lines["validation"])
 

@@ -71,8 +71,8 @@ def test_the_mesh_takes_as_many_devices_as_divide_the_rows(monkeypatch, config, 
 @pytest.mark.parametrize(
     ("config", "num_rows", "num_processes", "message"),
     [
-        (MeshConfig(data=16), 32, 1, "need 16 devices, and there are 8"),
-        (MeshConfig(model=16), 32, 1, "need 16 devices, and there are 8"),
+        (MeshConfig(data=16), 32, 1, "need 16 devices, but there are 8"),
+        (MeshConfig(model=16), 32, 1, "need 16 devices, but there are 8"),
         (MeshConfig(data=8), 20, 1, "mesh.data=8 does not divide the 20 rows"),
         (MeshConfig(), 20, 2, "the mesh 5 x 1 leaves out some of the 8 devices of 2 processes"),
     ],

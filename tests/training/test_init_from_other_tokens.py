@@ -103,8 +103,13 @@ def test_a_classifier_takes_the_labels_that_it_knows(tmp_path):
     [
         ("lstm", "word", {"model.hidden_sizes": (4,)}, r"layer_0'\]\['bias'\] is \(20,\) there"),
         ("gru", "word", {}, "layer_0"),
-        ("characters", "word", {}, "'character', and those of this config 'word'; use data.voc"),
-        ("german", "word", {}, "is .*, a translator, and this config trains a classifier; give a"),
+        (
+            "characters",
+            "word",
+            {},
+            "'character', but the tokens of this config are of the kind 'word'; use data.voc",
+        ),
+        ("german", "word", {}, "is .*, a translator, but this config trains a classifier; give a"),
     ],
 )
 def test_what_does_not_fit_a_classifier_is_told(tmp_path, source, vocabulary, settings, told):

@@ -35,7 +35,7 @@ def test_a_run_stopped_again_and_again_ends_as_one_that_was_not(train, tmp_path)
             log=Log(f"step {stop}/", number),
             **RESTLESS,
         )
-        assert log[-1] == f"stopped at step {stop}; the same command goes on from here"
+        assert log[-1] == f"stopped at step {stop}; the same command continues from here"
         assert train.saves[-1] == stop
         assert train.saves.count(stop) == 1
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
@@ -58,7 +58,7 @@ def test_a_signal_between_two_lines_stops_after_the_call_with_sums_kept(train, t
 
     batches.batch = batch
     log = train(tmp_path / "cut", workload=replace(workload, batches=batches), **settings)
-    assert log[-1] == "stopped at step 11; the same command goes on from here"
+    assert log[-1] == "stopped at step 11; the same command continues from here"
     train(tmp_path / "cut", **settings)
     assert read_metrics(tmp_path / "cut") == read_metrics(tmp_path / "whole")
 

@@ -69,7 +69,7 @@ def test_progress_is_told_in_lines(train, tmp_path):
     log = train(tmp_path)
     metrics = metrics_of(tmp_path, "train")
     assert log[:2] == [
-        "4 steps an epoch, 3 epochs: 12 steps in all",
+        "4 steps per epoch, 3 epochs: 12 steps in all",
         "3 parameters; step 0 of 12",
     ]
     steps = log.having("tokens/s")

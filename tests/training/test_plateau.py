@@ -22,7 +22,8 @@ def test_a_stalled_run_goes_on_slower_from_its_best_parameters(train, tmp_path):
     expected = 0.05 * np.array([1, 1, 1, 1 / 4, 1 / 16, 1 / 16])
     assert rates == pytest.approx(expected)
     assert log.having("validation stalled") == [
-        f"validation stalled: learning rate times 0.25, on from step {best}'s parameters"
+        "validation stalled: learning rate times 0.25, "
+        f"continuing from the parameters of step {best}"
         for best in (8, 8, 20)
     ]
     # Steps 8-12 and 12-16 are undone; 16-20 start again where step 8 ended.

@@ -53,7 +53,7 @@ def test_of_two_that_release_to_one_place_the_first_to_end_has_it(step, tmp_path
         done = subprocess.run(command, capture_output=True, text=True, env=environment_with(1))
         assert (done.returncode, done.stderr) == (0, "")
 
-    with pytest.raises(UserError, match=rf"^cannot write {target}: it is there already; choose"):
+    with pytest.raises(UserError, match=rf"^cannot write {target}: it exists already; choose"):
         release(step, target, add=overtake)
     checkpoints.verify(target)
     kernels = checkpoints.restore(target).params.values()

@@ -259,13 +259,15 @@ def test_metrics_can_be_read_while_the_run_goes_on(tmp_path):
 def test_a_workdir_that_is_a_file_or_below_one_is_refused(tmp_path, below):
     (tmp_path / "file").write_text("")
     workdir = tmp_path / "file" / below
-    with pytest.raises(UserError, match=rf"^workdir {workdir} can't be written \(.+--workdir=DIR$"):
+    with pytest.raises(
+        UserError, match=rf"^workdir {workdir} cannot be written \(.+--workdir=DIR$"
+    ):
         open_run(workdir)
 
 
 def test_a_workdir_without_the_right_to_write_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write anywhere
-    with pytest.raises(UserError, match=r"can't be written \(Permission denied\)"):
+    with pytest.raises(UserError, match=r"cannot be written \(Permission denied\)"):
         open_run(tmp_path)
 
 

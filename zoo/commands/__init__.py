@@ -1,4 +1,4 @@
-"""The commands of `python -m zoo`, one a module: SUMMARY, EXAMPLES, add_arguments, run.
+"""The commands of `python -m zoo`. Each module has SUMMARY, EXAMPLES, add_arguments and run.
 
-They import what is heavy inside `run`, so that help, mistakes and `list` come at once.
+Slow imports are inside `run`, so that help, errors and `list` come at once.
 """

@@ -1,4 +1,4 @@
-"""Flags of dynamic evaluation and the neural cache, which several commands have."""
+"""The flags of dynamic evaluation and of the neural cache, which several commands share."""
 
 import argparse
 import sys
@@ -18,15 +18,15 @@ _SETTINGS = {"dynamic": ("rate", "decay", "window"), "cache": ("weight", "flatne
 
 
 def add_adapting_arguments(parser: argparse.ArgumentParser, *, with_tune: bool = True) -> None:
-    """Adds the flags; --tune only where it is not another flag of the command."""
+    """Adds the flags; `with_tune` is False if --tune is another flag of the command."""
     add = parser.add_argument
     add(
         "--dynamic",
         nargs="?",
         const="rms",
         metavar="RULE",
-        help="let the parameters of a neural language model follow the text that it has scored, by "
-        "the rule rms (the default; it reads the training text too) or sgd",
+        help="adapt the parameters of a neural language model to the text that it has scored; RULE "
+        "is rms (the default, which also reads the training text) or sgd",
     )
     add("--dynamic_rate", type=float, help="learning rate of --dynamic")
     add("--dynamic_decay", type=float, help="pull of --dynamic back to the trained parameters")
@@ -38,33 +38,37 @@ def add_adapting_arguments(parser: argparse.ArgumentParser, *, with_tune: bool =
         help="mix a recurrent language model with a cache of the last SIZE tokens, such as 500",
     )
     add("--cache_weight", type=float, help="weight of --cache in the mixture")
-    add("--cache_flatness", type=float, help="sharpness of --cache; 0 counts words alone")
+    add(
+        "--cache_flatness",
+        type=float,
+        help="sharpness of --cache; 0 counts the words and ignores the states",
+    )
     if not with_tune:
         return
     add(
         "--tune",
         action="store_true",
-        help="choose rate, decay, weight and flatness on the validation split first",
+        help="first choose rate, decay, weight and flatness on the validation split",
     )
 
 
 def is_asked(arguments: argparse.Namespace) -> bool:
-    """Returns whether the model is to adapt."""
+    """Returns whether the flags ask for a model that adapts."""
     return arguments.dynamic is not None or arguments.cache is not None
 
 
 def reads_corpus(arguments: argparse.Namespace) -> bool:
-    """Returns whether adapting reads the corpus that the model was trained on."""
+    """Returns whether adapting needs the corpus that the model was trained on."""
     return arguments.dynamic == "rms" or _tunes(arguments)
 
 
 def _tunes(arguments: argparse.Namespace) -> bool:
-    """Whether the settings are to be chosen. The --tune of mix names a file, for weights."""
+    """Returns whether the settings are to be tuned; the --tune of mix is a file for weights."""
     return arguments.tune is True
 
 
 def check_adapting(arguments: argparse.Namespace) -> None:
-    """Raises UserError, one line, for flags that need another one or can't be."""
+    """Raises a UserError for a flag that needs another flag or has an invalid value."""
     for flag, fields in _SETTINGS.items():
         for field in fields:
             if getattr(arguments, f"{flag}_{field}") is not None and not _has(arguments, flag):
@@ -79,7 +83,7 @@ def _has(arguments: argparse.Namespace, flag: str) -> bool:
 
 
 def _settings(arguments: argparse.Namespace) -> Json:
-    """The records of what is asked for."""
+    """Returns the records of the settings that the flags ask for."""
     if not is_asked(arguments):
         return {}
     from zoo.evaluation.dynamic_evaluation import DynamicEvaluation
@@ -108,11 +112,11 @@ def adapt_as_asked(
 
     Args:
         checkpoint: a language model.
-        arguments: with the flags of this file and --data_directory.
+        arguments: parsed arguments with the flags of this file and --data_directory.
         mode: as in `zoo.evaluate`.
 
     Raises:
-        UserError: the model can't adapt, or the corpus that it needs isn't there.
+        UserError: if the model cannot adapt, or the corpus that it needs cannot be read.
     """
     if not is_asked(arguments):
         return checkpoint, {}
@@ -128,7 +132,7 @@ def adapt_as_asked(
 def _adapt(
     checkpoint: "Checkpoint", arguments: argparse.Namespace, settings: Json
 ) -> "AdaptiveCheckpoint":
-    """The model, adapting by these settings."""
+    """Returns the model, which adapts by these settings."""
     from zoo.evaluation.adaptive import adapt, check_can_adapt
 
     check_can_adapt(checkpoint, settings.get("cache"))
@@ -139,14 +143,13 @@ def _adapt(
 
 
 def _lines(checkpoint: "Checkpoint", split: str, arguments: argparse.Namespace) -> list[str]:
-    """The lines of a split of the corpus that the model was trained on."""
+    """Returns the lines of a split of the corpus that the model was trained on."""
     from zoo.tasks.own_corpus import corpus_lines
 
     if "data" not in checkpoint.config:
         advice = "use --dynamic=sgd" if split == "train" else "leave out --tune"
         raise UserError(
-            f"{checkpoint.name} knows no corpus, so there is no {split} split for it to adapt by; "
-            f"{advice}"
+            f"{checkpoint.name} knows no corpus, so it has no {split} split to adapt with; {advice}"
         )
     return corpus_lines(checkpoint, split, arguments.data_directory)
 
@@ -154,19 +157,19 @@ def _lines(checkpoint: "Checkpoint", split: str, arguments: argparse.Namespace) 
 def adapt_each(
     checkpoints: "Sequence[Checkpoint]", arguments: argparse.Namespace
 ) -> "dict[str, TrainedModel]":
-    """Returns language models by name: each as it is and, if it can, as the flags adapt it.
+    """Returns language models by name: each model itself and, if it can adapt, its adapted forms.
 
     Args:
         checkpoints: language models.
-        arguments: with the flags of this file and --data_directory.
+        arguments: parsed arguments with the flags of this file and --data_directory.
 
     Raises:
-        UserError: a flag asks for what none of the models can.
+        UserError: if a flag asks for something that none of the models can do.
     """
     if arguments.data_directory is not None and not reads_corpus(arguments):
         raise UserError(
-            "--data_directory is where the corpus of --dynamic lies, which nothing reads here; "
-            "give --dynamic, or leave it out"
+            "--data_directory names the corpus for --dynamic, which nothing reads here; give "
+            "--dynamic, or leave out --data_directory"
         )
     from zoo.evaluation.adaptive import can_adapt
 
@@ -187,7 +190,7 @@ def adapt_each(
 
 
 def describe(model: "AdaptiveLM") -> Json:
-    """Returns the settings of a model that adapts by the names of their flags."""
+    """Returns the settings of an adapting model by the names of their flags."""
     told: Json = {}
     if model.dynamic is not None:
         told["dynamic"] = model.dynamic.rule

@@ -1,4 +1,4 @@
-"""`python -m zoo classify`: the labels of texts, a JSON object a line."""
+"""`python -m zoo classify`: labels texts, and prints a JSON object for each."""
 
 import argparse
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from zoo.types import Json
 if TYPE_CHECKING:
     from zoo.evaluation.classifying import Classification, TrainedClassifier
 
-SUMMARY = "label texts with a classifier: a JSON object a text, on stdout"
+SUMMARY = "label texts with a classifier, and print a JSON object for each text"
 EXAMPLES = """\
 examples:
   python -m zoo classify runs/topics "The else clause runs when the loop ends."
@@ -21,12 +21,12 @@ examples:
   cat questions.txt | python -m zoo classify runs/topics --tokens
   python -m zoo classify runs/topics "It raises an exception." --picture=tokens.png
 
-Texts are the arguments, or the lines of a file, or those of standard input; an empty one is
-labelled too. With --column they are those of a table's rows, and the results are a table, too:
-the id or the text, the label and its probability, and with --top=5 the five most probable labels.
-With --tokens each object holds the tokens that were read and how much of the pooled
-vector comes from each. CHECKPOINT is a released name (see `python -m zoo list`), a run's
-directory, whose best step it then is, one step's directory, or a file that `export` wrote.
+Texts are the arguments, the lines of a file, or the lines of standard input; an empty text gets a
+label too. With --column, texts are the rows of a table, and the results are a table, too. It has
+the id or the text, the label and its probability; with --top=5 it has the five most probable
+labels. With --tokens, each object has the tokens that were read and their shares in the pooled
+vector. CHECKPOINT is a released name (see `python -m zoo list`), a run's directory (its best step
+is used), the directory of one step, or a file that `export` wrote.
 """
 
 
@@ -34,16 +34,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of this command."""
     add = parser.add_argument
     add_row_arguments(parser, "label")
-    add("--top", type=int, metavar="K", help="give the K most probable labels of each text")
+    add("--top", type=int, metavar="K", help="print the K most probable labels of each text")
     add("--tokens", action="store_true", help="add the tokens and their weights")
     add("--picture", metavar="FILE", help="draw the tokens that decided: .png, .svg or .pdf")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Labels the texts.
+    """Prints the labels of the texts.
 
     Raises:
-        UserError: there is no text, or the checkpoint is no classifier.
+        UserError: if there is no text, or the checkpoint is not a classifier.
     """
     chosen = check_row_arguments(arguments)
     if arguments.picture and not arguments.texts:
@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _most_probable(result: "Classification", count: int) -> dict[str, float]:
-    """The most probable labels of a text with their probabilities, the first one first."""
+    """Returns the most probable labels of a text with their probabilities, the best first."""
     order = sorted(result.probabilities, key=lambda label: -result.probabilities[label])
     return {label: result.probabilities[label] for label in order[:count]}
 
@@ -84,7 +84,7 @@ def _record(
     result: "Classification",
     arguments: argparse.Namespace,
 ) -> Json:
-    """What a text comes to as JSON."""
+    """Returns the result of a text as JSON."""
     del checkpoint
     record = result.to_json()
     if arguments.top is not None:
@@ -99,7 +99,7 @@ def _table_row(
     result: "Classification",
     arguments: argparse.Namespace,
 ) -> Json:
-    """What a text comes to as a row of a table: its id or itself, and its labels."""
+    """Returns the result of a text as a row of a table: its id or the text, and its labels."""
     cells: Json = dict(row.key) or {"text": row.text}
     if checkpoint.labels.multiple:
         separator = checkpoint.config.get("data", {}).get("label_separator") or ","

@@ -1,4 +1,4 @@
-"""`python -m zoo compare`: whether one model is better than another, or only luckier."""
+"""`python -m zoo compare`: tests whether one model is better than another, or only luckier."""
 
 import argparse
 import json
@@ -16,10 +16,10 @@ examples:
   python -m zoo compare runs/topics runs/bag --text=labelled.csv --json
   python -m zoo compare runs/attention runs/vector --source=my.de --target=my.en
 
-Of language models perplexity, of classifiers accuracy and F1, of translators BLEU. Texts are drawn
-again and again from those of the split, and both models are scored on what was drawn. p is how
-often a difference as large would be seen if there were none; it speaks of other texts, and not of
-other seeds of the training.
+The scores are perplexity for language models, accuracy and F1 for classifiers, and BLEU for
+translators. Texts of the split are drawn again and again, with repeats, and both models are scored
+on the drawn texts. p is the probability of a difference as large as the measured one if the models
+did not differ. It speaks about other texts, not about other seeds of the training.
 """
 _MOST_SAMPLES = 10_000_000
 
@@ -28,21 +28,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of this command."""
     add = parser.add_argument
     add("first", metavar="CHECKPOINT", help="a released name, a directory or a file")
-    add("second", metavar="CHECKPOINT", help="the other one, of the same task")
-    add_measured_text(parser, "a text, or a table of labelled texts, instead")
-    add("--beam_size", type=int, default=5, help="of translators (default: %(default)s)")
-    add("--mode", choices=MODES, default=MODES[0], help="of language models (default: %(default)s)")
-    add("--data_directory", metavar="DIR", help="where the corpus of a --split lies")
-    add("--samples", type=int, default=10_000, help="samples that are drawn (default: %(default)s)")
-    add("--seed", type=int, default=0, help="of the samples (default: %(default)s)")
+    add("second", metavar="CHECKPOINT", help="the other model, of the same task")
+    add_measured_text(parser, "score this text, or table of labelled texts, instead")
+    add("--beam_size", type=int, default=5, help="for translators (default: %(default)s)")
+    add("--mode", choices=MODES, default=MODES[0], help="for language models (default: stream)")
+    add("--data_directory", metavar="DIR", help="directory with the corpus of --split")
+    add("--samples", type=int, default=10_000, help="number of samples (default: %(default)s)")
+    add("--seed", type=int, default=0, help="random seed of the samples (default: %(default)s)")
     add("--json", action="store_true", help="print one JSON object")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Compares the two and prints what is found.
+    """Compares the two models, and prints the differences.
 
     Raises:
-        UserError: the models are of different tasks or corpora, or a file is missing.
+        UserError: if the models are of different tasks or corpora, or a file is missing.
     """
     if not 1 <= arguments.samples <= _MOST_SAMPLES:
         raise UserError(f"--samples is {arguments.samples}; use 1 to {_MOST_SAMPLES}")
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
     if (arguments.source is None) != (arguments.target is None):
         raise UserError("--source and --target are two files that belong together; give both")
     if arguments.text is not None and not Path(arguments.text).is_file():
-        read_plain(arguments.text)  # which says why it can't be read, before anything slow
+        read_plain(arguments.text)  # which says why it cannot be read, before anything slow
     found = _compare(arguments)
     if arguments.json:
         print(json.dumps(found))
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _compare(arguments: argparse.Namespace) -> Json:
-    """The differences, and what they are of."""
+    """Returns the differences, with the models and the texts that they were measured on."""
     import zoo
     from zoo.evaluation.comparing import compare
     from zoo.tasks.registry import find_task
@@ -69,7 +69,10 @@ def _compare(arguments: argparse.Namespace) -> Json:
     checkpoints = [zoo.load(name) for name in (arguments.first, arguments.second)]
     kinds = [one.kind.noun for one in checkpoints]
     if kinds[0] != kinds[1]:
-        raise UserError(f"{arguments.first} is a {kinds[0]} and {arguments.second} a {kinds[1]}")
+        raise UserError(
+            f"{arguments.first} is a {kinds[0]} and {arguments.second} a {kinds[1]}; give two "
+            "models of one task"
+        )
     files = (arguments.text, arguments.source, arguments.target)
     request = Request(
         split=arguments.split,
@@ -90,7 +93,7 @@ def _compare(arguments: argparse.Namespace) -> Json:
 
 
 def _line(arguments: argparse.Namespace, one: Json) -> str:
-    """A difference in a line."""
+    """Returns a difference as one line."""
     return (
         f"{one['measure'].replace('_', ' ')}: {arguments.first} {one['first']:.5g}, "
         f"{arguments.second} {one['second']:.5g}, difference {one['difference']:+.4g} "

@@ -1,4 +1,4 @@
-"""`python -m zoo diagnose`: how far back the gradient of a recurrent model reaches."""
+"""`python -m zoo diagnose`: measures how far back the gradient of a recurrent model reaches."""
 
 import argparse
 import json
@@ -18,11 +18,11 @@ examples:
   python -m zoo diagnose runs/elman runs/lstm --picture=gradients.png
   python -m zoo diagnose runs/elman --fresh --steps=100 --text=notes.txt --json
 
-The norm of dL_T/dh_t, the gradient of the last token's loss with respect to the state that step t
-hands on, mean over stretches of the text. A state of several arrays counts as one vector, but an
-LSTM's memory is shown apart. --fresh shows each model before training beside it, and says how its
-recurrent weights start: an orthogonal matrix keeps the length of a gradient, a uniform one in
-+-1/sqrt(H) shrinks it at every step.
+The numbers are norms of dL_T/dh_t, the gradient of the last token's loss with respect to the state
+that step t hands on, averaged over pieces of the text. A state of several arrays counts as one
+vector, but the memory of an LSTM is shown separately. --fresh also shows each model before
+training, and tells how its recurrent weights are initialized. An orthogonal matrix keeps the length
+of a gradient; a uniform one in +-1/sqrt(H) shrinks it at every step.
 """
 BEFORE = "before training"
 SHOWN = (0, 1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 500, 1000)
@@ -33,12 +33,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("checkpoints", nargs="+", metavar="CHECKPOINT", help="a released name or a directory")
     add(
-        "--steps", type=int, default=50, metavar="T", help="steps to go back (default: %(default)s)"
+        "--steps",
+        type=int,
+        default=50,
+        metavar="T",
+        help="number of steps to go back (default: %(default)s)",
     )
-    add("--fresh", action="store_true", help="also with parameters as they are before training")
+    add("--fresh", action="store_true", help="also measure the parameters before training")
     add("--text", metavar="FILE", help="the text to read (default: each model's validation split)")
-    add("--data_directory", metavar="DIR", help="where the corpus lies")
-    add("--picture", metavar="FILE", help="draw it: .png, .svg or .pdf")
+    add("--data_directory", metavar="DIR", help="directory with the corpus")
+    add("--picture", metavar="FILE", help="draw the norms: .png, .svg or .pdf")
     add("--json", action="store_true", help="print one JSON object")
 
 
@@ -46,7 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Measures and shows the gradients.
 
     Raises:
-        UserError: a checkpoint is no recurrent language model, or the text is too short.
+        UserError: if a checkpoint is not a recurrent language model, or the text is too short.
     """
     if arguments.steps < 1:
         raise UserError(f"--steps is {arguments.steps}; use at least 1, such as 50")
@@ -78,7 +82,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _start(checkpoint: "Checkpoint") -> str:
-    """Returns how the recurrent weights of a model start."""
+    """Returns how the recurrent weights of a model are initialized."""
     from zoo.layers.cells import make_cell
     from zoo.layers.cells.gated import GatedCell
 
@@ -90,14 +94,14 @@ def _start(checkpoint: "Checkpoint") -> str:
 
 
 def _named(title: str, name: str, starts: dict[str, str]) -> str:
-    """Returns the name of a curve: before training it says how the model starts."""
+    """Returns the name of a curve, which before training tells how the model is initialized."""
     return f"{name}, {starts[name]}" if title == BEFORE else name
 
 
 def _flows(
     checkpoint: "Checkpoint", arguments: argparse.Namespace, text: list[str] | None
 ) -> dict[str, "GradientFlow"]:
-    """The model's flow after training, and before it where that is wanted."""
+    """Returns the model's flow after training, and also before training if that is wanted."""
     from functools import partial
 
     import jax
@@ -114,7 +118,7 @@ def _flows(
     flows = {}
     if arguments.fresh:
         seed = checkpoint.config.get("training", {}).get("seed", 0)
-        key, _ = jax.random.split(jax.random.key(seed))  # as training starts
+        key, _ = jax.random.split(jax.random.key(seed))  # as at the start of training
         fresh = jax.jit(partial(LANGUAGE_MODELING.init, model))(key)
         flows[BEFORE] = gradient_flow(model, fresh, rows)
     flows["after training"] = gradient_flow(model, checkpoint.params, rows)
@@ -133,7 +137,7 @@ def _plain(flows: dict[str, "GradientFlow"]) -> Json:
 
 
 def _table(title: str, flows: dict[str, "GradientFlow"]) -> str:
-    """The top layer's norms, at some distances."""
+    """Returns a table with the norms of the top layer at some distances."""
     num_steps = next(iter(flows.values())).hidden.shape[1]
     shown = [distance for distance in SHOWN if distance < num_steps]
     lines = [f"{title:32}  " + " ".join(f"{f'T-{distance}':>8}" for distance in shown)]

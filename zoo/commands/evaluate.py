@@ -1,4 +1,4 @@
-"""`python -m zoo evaluate`: how well a language model, a classifier or a translator does."""
+"""`python -m zoo evaluate`: measures how good a model is, by the scores of its task."""
 
 import argparse
 import json
@@ -39,11 +39,11 @@ examples:
   python -m zoo evaluate runs/toy_german --split=test --beam_size=5
   python -m zoo evaluate runs/toy_german --source=my.de --target=my.en --json
 
-Of a language model every token is scored, each sentence's end among them, and none twice. Of
-several models, and of a run of several seeds (training.num_seeds), the mean of each score and its
-standard deviation over the models are given, too.
-CHECKPOINT is a released name (see `python -m zoo list`), a run's directory, whose best step it
-then is, one step's directory, or a file that `export` wrote.
+A language model is scored on every token exactly once, with the end of each sentence. For several
+models, and for a run of several seeds (training.num_seeds), the output also has the mean of each
+score and its standard deviation over the models.
+CHECKPOINT is a released name (see `python -m zoo list`), a run's directory (its best step is used),
+the directory of one step, or a file that `export` wrote.
 """
 
 
@@ -57,35 +57,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_measured_text(
         parser,
-        "a UTF-8 text file to score instead; for a classifier a .csv, .tsv or .jsonl with the "
-        "columns it was trained with",
+        "score this UTF-8 text file instead; for a classifier a .csv, .tsv or .jsonl with the "
+        "columns that it was trained with",
     )
     parser.add_argument(
-        "--beam_size", type=int, help="of a translator: width of the search (default: 5)"
+        "--beam_size", type=int, help="for a translator: beam size of the search (default: 5)"
     )
     parser.add_argument(
         "--data_directory",
         metavar="DIR",
-        help="where the corpus of a --split lies; needed if it is read from files",
+        help="directory with the corpus of --split; needed if the corpus is read from files",
     )
     parser.add_argument(
         "--mode",
         choices=MODES,
-        help="of a language model; stream: the state is carried over sentences; sentence: it "
-        f"starts anew at each (default: {MODES[0]})",
+        help="for a language model: stream carries the state over sentences, sentence resets it at "
+        f"each sentence (default: {MODES[0]})",
     )
     parser.add_argument(
-        "--picture", metavar="FILE", help="draw a classifier's confusions: .png, .svg or .pdf"
+        "--picture",
+        metavar="FILE",
+        help="draw the confusion matrix of a classifier: .png, .svg or .pdf",
     )
     add_adapting_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Scores the text and prints the numbers.
+    """Measures the scores, and prints them.
 
     Raises:
-        UserError: the checkpoint, the corpus or the text file is missing or damaged.
+        UserError: if the checkpoint, the corpus or the text file is missing or damaged.
     """
     names = expand(arguments.checkpoints)
     if len(names) > 1:
@@ -100,7 +102,7 @@ def run(arguments: argparse.Namespace) -> None:
         if not isinstance(value, dict | list | None):
             text = f"{value:.4f}" if isinstance(value, float) else str(value)
             if name.startswith(("dynamic_", "cache_")):
-                text = f"{value:g}"  # settings, to be typed again
+                text = f"{value:g}"  # a setting that the user may type again
             print(f"{name:18}  {text}")
     if by_label := record.get("by_label"):
         from zoo.evaluation.classification import LabelScore, label_table
@@ -115,9 +117,9 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _run_several(names: list[str], arguments: argparse.Namespace) -> None:
-    """Scores the text with several models, and prints each score, the mean and the spread."""
+    """Measures several models, and prints each score, the mean and the spread."""
     if arguments.picture:
-        raise UserError("--picture draws the confusions of one classifier; give one CHECKPOINT")
+        raise UserError("--picture draws the confusion matrix of one model; give one CHECKPOINT")
     records = [measure(arguments, name) for name in names]
     _note(arguments.checkpoints, names, records)
     found = spreads([score_values(record) for record in records])
@@ -144,7 +146,7 @@ def _note(given: Sequence[str], names: Sequence[str], records: Sequence[Json]) -
 
 
 def score_values(record: Json) -> dict[str, float]:
-    """The scores in what `measure` gives, without counts and settings."""
+    """Returns the scores in a record of `measure`, without counts and settings."""
     return {
         name: value
         for name, value in record.items()
@@ -153,7 +155,7 @@ def score_values(record: Json) -> dict[str, float]:
 
 
 def spread_table(names: Sequence[str], found: Mapping[str, Spread]) -> str:
-    """The mean, the standard deviation and each value of scores, as a table.
+    """Returns a table with the mean, the standard deviation and each value of scores.
 
     Example:
         >>> print(spread_table(["a", "b"], {"bleu": Spread(31.0, 1.4142, (30.0, 32.0))}))
@@ -179,15 +181,17 @@ def spread_table(names: Sequence[str], found: Mapping[str, Spread]) -> str:
 
 
 def measure(arguments: argparse.Namespace, name: str) -> Json:
-    """The scores of one model by name, of what the arguments say; errors as those of `run`."""
+    """Returns the scores of one model by name, measured as the arguments say; raises as `run`."""
     own = arguments.text or arguments.source
     check_adapting(arguments)
     if own is not None and arguments.data_directory is not None and not reads_corpus(arguments):
-        raise UserError("--data_directory is where a --split lies; leave it out with a file")
+        raise UserError(
+            "--data_directory names the corpus of --split; leave it out if you give a file"
+        )
     if (arguments.source is None) != (arguments.target is None):
         raise UserError("--source and --target are two files that belong together; give both")
     if arguments.text is not None and not Path(arguments.text).is_file():
-        read_plain(arguments.text)  # which says why it can't be read, before anything slow
+        read_plain(arguments.text)  # which says why it cannot be read, before anything slow
     import zoo
     from zoo.tasks.registry import find_task
     from zoo.tasks.task import Request
@@ -222,7 +226,7 @@ _FLAGS = ("text", "source", "target", "beam_size", "mode", "dynamic", "cache", "
 
 
 def _check_flags(task: "Task", arguments: argparse.Namespace) -> None:
-    """Raises UserError for a flag that a task doesn't have."""
+    """Raises a UserError for a flag that the task does not have."""
     for flag in _FLAGS:
         if getattr(arguments, flag) is not None and flag not in task.flags:
             own = ", ".join(f"--{name}" for name in _FLAGS if name in task.flags)

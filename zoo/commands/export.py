@@ -1,4 +1,4 @@
-"""`python -m zoo export`: a checkpoint in the forms of other tools."""
+"""`python -m zoo export`: writes a checkpoint in the formats of other tools."""
 
 import argparse
 from pathlib import Path
@@ -18,9 +18,9 @@ examples:
   python -m zoo export runs/kneser_ney kn5.arpa.gz    an n-gram model, for KenLM and SRILM
   python -m zoo evaluate kn5.arpa.gz --text=notes.txt
 
-A .safetensors or ARPA file, an ARPA file of another toolkit too (.arpa or .lm; plain, .gz or .bz2),
-stands for a checkpoint wherever one is asked for. A .stablehlo file runs with jax alone: lstm.json
-says what goes in and comes out.
+A .safetensors or ARPA file can be given in place of a checkpoint to every command. The ARPA file
+may come from another toolkit (.arpa or .lm; plain, .gz or .bz2). A .stablehlo file runs with jax
+alone; lstm.json describes its inputs and outputs.
 """
 
 
@@ -28,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of this command."""
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a released name, run or file")
     parser.add_argument(
-        "file", metavar="FILE", help="ends with .safetensors, .stablehlo, .arpa or .arpa.gz"
+        "file",
+        metavar="FILE",
+        help="name with the ending .safetensors, .stablehlo, .arpa or .arpa.gz",
     )
 
 
@@ -36,11 +38,13 @@ def run(arguments: argparse.Namespace) -> None:
     """Writes the file.
 
     Raises:
-        UserError: the checkpoint can't be written in this form, or the file can't be written.
+        UserError: if the checkpoint has no such format, or the file cannot be written.
     """
     known = (SAFETENSORS_SUFFIX, STABLEHLO_SUFFIX, *ARPA_WRITTEN_SUFFIXES)
     if not arguments.file.endswith(known):
-        raise UserError(f"{arguments.file} ends with none of {', '.join(known)}; name it so")
+        raise UserError(
+            f"{arguments.file} has an unknown ending; end the name with one of {', '.join(known)}"
+        )
     import zoo
 
     checkpoint = zoo.load(arguments.checkpoint)
@@ -76,5 +80,8 @@ def _write_arpa(file: str, checkpoint: "Checkpoint") -> None:
 
     architecture = checkpoint.config["model"]["architecture"]
     if architecture != "ngram_lm":
-        raise UserError(f"{checkpoint.name} is a {architecture}; give an ngram_lm")
+        raise UserError(
+            f"{checkpoint.name} is a {architecture}, which has no ARPA format; give an ngram_lm, "
+            "or a file that ends with .safetensors"
+        )
     write_arpa(file, checkpoint.params, checkpoint.vocabulary)

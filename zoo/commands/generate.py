@@ -1,4 +1,4 @@
-"""`python -m zoo generate`: text from a language model, shown while it is made."""
+"""`python -m zoo generate`: prints text from a language model while it is generated."""
 
 import argparse
 import dataclasses
@@ -8,25 +8,25 @@ from zoo.commands.lines import check_encoding
 from zoo.decoding.settings import STOPS, GenerationSettings
 from zoo.errors import UserError
 
-SUMMARY = "let a language model write: the prompt and its continuation, on stdout"
+SUMMARY = "generate text with a language model, and print the prompt and its continuation"
 EXAMPLES = """\
 examples:
   python -m zoo generate runs/demo --prompt="The for statement" --temperature=0.8
   python -m zoo generate runs/demo --greedy --max_tokens=500
   python -m zoo generate runs/demo --num_samples=3 --stop=end --seed=7 --json
 
-The same seed gives the same text. In a shell a prompt of two lines is $'one\\ntwo'.
-CHECKPOINT is a released name (see `python -m zoo list`), a run's directory, whose best step it
-then is, one step's directory, or a file that `export` wrote.
+The same seed gives the same text. In a shell, write a prompt of two lines as $'one\\ntwo'.
+CHECKPOINT is a released name (see `python -m zoo list`), a run's directory (its best step is used),
+the directory of one step, or a file that `export` wrote.
 """
-_MOST_SAMPLES = 10_000  # which are written side by side
+_MOST_SAMPLES = 10_000  # they are generated side by side
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of this command."""
     add = parser.add_argument
     add("checkpoint", metavar="CHECKPOINT", help="a released name, a directory or a file")
-    add("--prompt", default="", metavar="TEXT", help="how the text begins (default: not at all)")
+    add("--prompt", default="", metavar="TEXT", help="beginning of the text (default: empty)")
     add("--greedy", action="store_true", help="the same as --temperature=0")
     _add_settings(parser)
     add(
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=1,
         metavar="N",
-        help="texts to write, with a blank line between them (default: %(default)s)",
+        help="number of texts, printed with a blank line between them (default: %(default)s)",
     )
     add("--json", action="store_true", help="print one JSON object: checkpoint, step, samples")
 
@@ -48,46 +48,53 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=defaults.max_tokens,
         metavar="N",
-        help="tokens drawn at most (default: %(default)s)",
+        help="largest number of tokens drawn (default: %(default)s)",
     )
     add(
         "--temperature",
         type=float,
         default=defaults.temperature,
         metavar="X",
-        help="0: always the most probable token; above 1: wilder (default: %(default)s)",
+        help="divides the logits; 0 always takes the most probable token, values above 1 give more "
+        "random text (default: %(default)s)",
     )
     add(
         "--top_k",
         type=int,
         default=defaults.top_k,
         metavar="K",
-        help="draw from the K most probable tokens only; 0: no limit (default: %(default)s)",
+        help="draw only from the K most probable tokens; 0 means no limit (default: %(default)s)",
     )
     add(
         "--top_p",
         type=float,
         default=defaults.top_p,
         metavar="P",
-        help="draw from the most probable tokens that together have probability P only "
+        help="draw only from the most probable tokens that together have probability P "
         "(default: %(default)s)",
     )
-    add("--seed", type=int, default=defaults.seed, metavar="N", help="default: %(default)s")
+    add(
+        "--seed",
+        type=int,
+        default=defaults.seed,
+        metavar="N",
+        help="random seed (default: %(default)s)",
+    )
     add(
         "--stop",
         choices=STOPS,
         default=defaults.stop,
-        help="end: at the first sentence end; length: at max_tokens only (default: length for a "
-        "character model, end for others)",
+        help="end: stop at the first sentence end; length: stop only at max_tokens (default: "
+        "length for a character model, end for others)",
     )
-    add("--allow_unknown", action="store_true", help="let the model draw <unk> as well")
+    add("--allow_unknown", action="store_true", help="allow the model to draw <unk>")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Loads the checkpoint and prints the text.
+    """Loads the checkpoint, and prints the text.
 
     Raises:
-        UserError: a setting is out of its bounds, or there is no such checkpoint.
+        UserError: if a setting is out of its bounds, or there is no such checkpoint.
     """
     settings = _settings(arguments)
     import zoo
@@ -108,7 +115,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _settings(arguments: argparse.Namespace) -> GenerationSettings:
-    """The settings that the flags give, checked before anything slow is done."""
+    """Returns the settings that the flags give, checked before anything slow is done."""
     if not 1 <= arguments.num_samples <= _MOST_SAMPLES:
         raise UserError(f"num_samples is {arguments.num_samples}; use 1 to {_MOST_SAMPLES}")
     check_encoding(arguments.prompt, "the prompt")

@@ -1,4 +1,4 @@
-"""The texts that a command is given: its arguments, the lines of a file, or standard input."""
+"""The texts that are given to a command: its arguments, a file's lines, or standard input."""
 
 import argparse
 import io
@@ -13,45 +13,48 @@ from zoo.data.text_reading import line_groups, read_lines, read_text, readable
 from zoo.errors import UserError
 from zoo.special_tokens import UNKNOWN
 
-LINES_A_CALL = 1024  # so that a long file is worked on, and shown, piece by piece
+LINES_A_CALL = 1024  # so that a long file is processed, and its results shown, piece by piece
 
 
 def add_measured_text(parser: argparse.ArgumentParser, text_help: str) -> None:
     """Adds the flags for the text that models are measured on: a split, or the user's own files.
 
     Args:
-        parser: of the command.
-        text_help: what --text is.
+        parser: the parser of the command.
+        text_help: the help text of --text.
     """
     source = parser.add_mutually_exclusive_group()
     source.add_argument(
         "--split",
         choices=SPLITS,
         default="validation",
-        help="the part of a checkpoint's own corpus (default: %(default)s)",
+        help="the part of a checkpoint's own corpus to score (default: %(default)s)",
     )
     source.add_argument("--text", metavar="FILE", help=text_help)
-    source.add_argument("--source", metavar="FILE", help="of a translator: source lines instead")
-    parser.add_argument("--target", metavar="FILE", help="their reference translations")
+    source.add_argument(
+        "--source", metavar="FILE", help="for a translator: score these source lines instead"
+    )
+    parser.add_argument("--target", metavar="FILE", help="the reference translations of --source")
 
 
 def check_one_source(arguments: argparse.Namespace) -> None:
-    """Raises UserError where a command is given both texts and a file."""
+    """Raises a UserError if a command is given both texts and a file."""
     if arguments.texts and arguments.file:
         raise UserError("there are texts and --file; give one of them")
 
 
 def given_lines(texts: Sequence[str], file: str | None) -> Iterator[list[str]]:
-    """The texts, so many at a time; of a pipe, those lines together that have come together.
+    """Yields the texts in groups; lines that arrive together in a pipe form a group.
 
-    Never all lines of a file or a pipe are in memory.
+    The whole of a file or a pipe is never in memory.
 
     Args:
-        texts: the arguments; none for the file or, without one, standard input.
-        file: a text file, which may have blank lines only.
+        texts: the arguments; if there are none, the file is read or, without a file, standard
+            input.
+        file: a text file, which may consist of blank lines.
 
     Raises:
-        UserError: there is no text, or it is not UTF-8.
+        UserError: if there is no text, or it is not UTF-8.
     """
     if texts:
         for text in texts:
@@ -64,7 +67,7 @@ def given_lines(texts: Sequence[str], file: str | None) -> Iterator[list[str]]:
             yield some
         return
     if sys.stdin is None or sys.stdin.isatty():
-        raise UserError("there is no text; give one, or --file=FILE, or pipe lines in")
+        raise UserError("there is no text; give a text, or --file=FILE, or pipe lines in")
     with readable("standard input"):
         for group in line_groups(cast(io.BufferedIOBase, sys.stdin.buffer), "standard input"):
             for at in range(0, len(group), LINES_A_CALL):
@@ -72,10 +75,10 @@ def given_lines(texts: Sequence[str], file: str | None) -> Iterator[list[str]]:
 
 
 class UnknownTokens:
-    """How many tokens a model read as `<unk>`, over texts that are counted one by one.
+    """A count of the tokens that a model read as `<unk>`, over texts that are counted one by one.
 
     Attributes:
-        num_texts: the texts so far.
+        num_texts: the number of texts so far.
     """
 
     def __init__(self) -> None:
@@ -89,7 +92,7 @@ class UnknownTokens:
         return self.num_texts
 
     def tell(self) -> None:
-        """Says how many there were, if any, and where the first was."""
+        """Prints a note with the number of unknown tokens and the first text that has one."""
         if self._num_unknown:
             print(
                 f"note: {self._num_unknown} of the tokens read are not in the model's vocabulary "
@@ -102,16 +105,16 @@ def read_plain(file: str) -> str:
     """Returns the text of a file by the rule of `zoo.data.text_reading`.
 
     Raises:
-        UserError: as `zoo.data.text_reading.read_text`.
+        UserError: if the file cannot be read, or is not UTF-8.
     """
     return read_text(Path(file))
 
 
 def check_encoding(text: str, what: str) -> None:
-    """Refuses text of bytes that are no UTF-8: they come in as halves of characters.
+    """Refuses a text of bytes that are not UTF-8; Python reads such bytes as lone surrogates.
 
     Raises:
-        UserError: the text can't be written again; `what` it is comes first.
+        UserError: if the text cannot be encoded; the message begins with `what`.
     """
     try:
         text.encode("utf-8")

@@ -10,11 +10,11 @@ example:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """This command has none."""
+    """Adds no arguments, since this command has none."""
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Prints the names, one a line, with what each is."""
+    """Prints the names, each on a line with its summary."""
     from zoo.data.corpora import find_corpus, list_corpora
     from zoo.data.examples import KINDS
     from zoo.hub import list_checkpoints

@@ -1,4 +1,4 @@
-"""`python -m zoo mix`: several language models interpolated, and what each gives to the mixture."""
+"""`python -m zoo mix`: interpolates language models, and shows the weight of each."""
 
 import argparse
 import json
@@ -23,9 +23,9 @@ examples:
 
   python -m zoo mix runs/lstm runs/kn5 --cache=500 --dynamic=sgd --tune=valid.txt --text=test.txt
 
-With --dynamic and --cache every neural model takes part as it is, and once more for each of the
-two, adapting to the text. The weights are those that give the text of --tune the highest
-probability. All models must be over the same tokens.
+With --dynamic and --cache, every neural model takes part as it is and, for each of these flags,
+once more as a model that adapts to the text. The weights are those that give the text of --tune the
+highest probability. All models must have the same tokens.
 """
 
 
@@ -33,21 +33,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of this command."""
     add = parser.add_argument
     add("checkpoints", nargs="+", metavar="CHECKPOINT", help="a name, a directory or an ARPA file")
-    add("--tune", required=True, metavar="FILE", help="validation text that the weights come from")
+    add("--tune", required=True, metavar="FILE", help="validation text for choosing the weights")
     add("--text", metavar="FILE", help="the text to score")
     add("--sentence", metavar="TEXT", help="show which model predicts each token best")
-    add("--picture", metavar="FILE", help="draw that: .png, .svg or .pdf")
+    add("--picture", metavar="FILE", help="draw the models of --sentence: .png, .svg or .pdf")
     add("--mode", choices=MODES, default=MODES[0], help="as in evaluate (default: %(default)s)")
-    add("--data_directory", metavar="DIR", help="where the corpus of --dynamic lies")
+    add("--data_directory", metavar="DIR", help="directory with the corpus for --dynamic")
     add_adapting_arguments(parser, with_tune=False)
     add("--json", action="store_true", help="print one JSON object")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Tunes the weights, scores the text, shows the sentence.
+    """Tunes the weights, scores the text, and shows the sentence.
 
     Raises:
-        UserError: a checkpoint or a text is missing, or the vocabularies differ.
+        UserError: if a checkpoint or a text is missing, or the vocabularies differ.
     """
     if arguments.text is None and arguments.sentence is None:
         raise UserError("there is nothing to show; give --text=FILE or --sentence=TEXT, or both")

@@ -1,4 +1,4 @@
-"""`python -m zoo perplexity`: how probable each of many texts is to a language model."""
+"""`python -m zoo perplexity`: prints the perplexity of each of many texts."""
 
 import argparse
 
@@ -7,7 +7,7 @@ from zoo.commands.rows import add_row_arguments, check_row_arguments, given_rows
 from zoo.errors import UserError
 from zoo.types import Json
 
-SUMMARY = "give the perplexity of each text by a language model: a JSON object a text, on stdout"
+SUMMARY = "print the perplexity of each text by a language model, as a JSON object for each"
 EXAMPLES = """\
 examples:
   python -m zoo perplexity runs/lstm "it rains in the morning"
@@ -15,11 +15,11 @@ examples:
   python -m zoo perplexity runs/lstm --file=table.csv --column=text --id=ID --output=scores.csv
   cat sentences.txt | python -m zoo perplexity runs/lstm --tokens
 
-Texts are the arguments, or the lines of a file, or those of standard input. Each text is scored by
-itself, its end too; python -m zoo evaluate scores a text as a whole. With --tokens each object
-holds the tokens and the surprisal of each, -log2 of its probability, in bits. CHECKPOINT is a
-released name (see `python -m zoo list`), a run's directory, whose best step it then is, one step's
-directory, or a file that `export` wrote.
+Texts are the arguments, the lines of a file, or the lines of standard input. Each text is scored by
+itself, with its end; python -m zoo evaluate scores a text as a whole. With --tokens, each object
+has the tokens and the surprisal of each token, -log2 of its probability, in bits. CHECKPOINT is a
+released name (see `python -m zoo list`), a run's directory (its best step is used), the directory
+of one step, or a file that `export` wrote.
 """
 
 
@@ -30,10 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Scores the texts.
+    """Prints the perplexity of each text.
 
     Raises:
-        UserError: there is no text, or the checkpoint is no language model.
+        UserError: if there is no text, or the checkpoint is not a language model.
     """
     chosen = check_row_arguments(arguments)
     if arguments.tokens and chosen != "jsonl":

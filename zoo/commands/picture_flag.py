@@ -1,13 +1,13 @@
-"""The flag --picture, which several commands have."""
+"""The flag --picture, which several commands share."""
 
 import argparse
 
 
 def check_picture(arguments: argparse.Namespace) -> None:
-    """Checks where a picture is to go, where one is wanted, before the work that makes it.
+    """Checks the name of a picture, if one is wanted, before the work that it needs.
 
     Raises:
-        UserError: the name has no suffix of a picture, or there is no such directory.
+        UserError: if the name has no suffix of a picture, or its directory does not exist.
     """
     if getattr(arguments, "picture", None):
         from zoo.diagnostics.pictures import check_path

@@ -1,37 +1,38 @@
-"""`python -m zoo release`: a trained model as a directory to give to others."""
+"""`python -m zoo release`: copies a trained model to a directory that others can use."""
 
 import argparse
 from pathlib import Path
 
-SUMMARY = "copy a checkpoint for others: without optimizer and paths, in fewer bytes if wanted"
+SUMMARY = "copy a checkpoint for others, without optimizer and local paths, and smaller if wanted"
 EXAMPLES = """\
 example:
   python -m zoo release runs/lstm checkpoints/my_lstm --half --card=my_card.json
   python -m zoo release runs/large checkpoints/my_large --int8
 
-The card says what the model is, its corpus, its command and its scores: checkpoints/*/card.json are
-examples, zoo/cards.py has the fields. card.json and card.md are written beside the weights. A model
-in DIR is found by its name where ZOO_CHECKPOINTS names the directory above DIR.
+The card describes the model, its corpus, its command and its scores. See checkpoints/*/card.json
+for examples and zoo/cards.py for the fields. card.json and card.md are written beside the weights.
+A model in DIR is found by its name if ZOO_CHECKPOINTS names the directory above DIR.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of this command."""
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a run's or a step's directory")
-    parser.add_argument("directory", metavar="DIR", help="the directory to make")
+    parser.add_argument("directory", metavar="DIR", help="the directory to create")
     precision = parser.add_mutually_exclusive_group()
-    precision.add_argument("--half", action="store_true", help="store 16 bits a weight")
+    precision.add_argument("--half", action="store_true", help="store 16 bits per weight")
     precision.add_argument(
-        "--int8", action="store_true", help="store 8 bits a weight and a scale for each row"
+        "--int8", action="store_true", help="store 8 bits per weight and a scale for each row"
     )
-    parser.add_argument("--card", metavar="FILE", help="the card, as JSON")
+    parser.add_argument("--card", metavar="FILE", help="the card, a JSON file")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Writes the copy and says how large it is.
+    """Writes the copy, and prints its size.
 
     Raises:
-        UserError: there is no such checkpoint, the directory is there already, or the card is none.
+        UserError: if there is no such checkpoint, the directory exists already, or the card is
+            invalid.
     """
     import jax
 
@@ -59,5 +60,5 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _size(directory: Path) -> int:
-    """The bytes of all files below a directory."""
+    """Returns the size of all files below a directory in bytes."""
     return sum(path.stat().st_size for path in Path(directory).rglob("*") if path.is_file())

@@ -1,4 +1,4 @@
-"""Many texts in, a row for each out: the flags, inputs and outputs that batch commands share."""
+"""Commands over many texts with a row for each: their common flags, inputs and outputs."""
 
 import argparse
 import csv
@@ -18,11 +18,11 @@ from zoo.whole_file import whole_file
 
 TABLES = ("csv", "tsv", "jsonl")
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
-_ROW_ENDS = str.maketrans("\t\r\n", "   ")  # which a .tsv has no quotes for
+_ROW_ENDS = str.maketrans("\t\r\n", "   ")  # a .tsv has no quotes for them
 
 
 class Row(NamedTuple):
-    """A text, and its id by the name of its column; none for a text that has no id."""
+    """A text, and its id under the name of the id's column; empty for a text without an id."""
 
     text: str
     key: Json
@@ -31,12 +31,12 @@ class Row(NamedTuple):
 def add_row_arguments(
     parser: argparse.ArgumentParser, what: str, formats: Sequence[str] = TABLES
 ) -> None:
-    """Adds the checkpoint, the texts, the flags for a file of texts, and for where results go.
+    """Adds the checkpoint, the texts, and the flags for a file of texts and for the results.
 
     Args:
-        parser: of the command.
-        what: what the command does with a text, such as "label".
-        formats: in which it writes results, the usual one last.
+        parser: the parser of the command.
+        what: the verb for what the command does with a text, such as "label".
+        formats: the formats of its results, the default format last.
     """
     add = parser.add_argument
     add("checkpoint", metavar="CHECKPOINT", help="a released name, a directory or a file")
@@ -45,16 +45,16 @@ def add_row_arguments(
     add(
         "--column",
         metavar="NAME",
-        help="the column of the text, where FILE is a .csv, .tsv or .jsonl; several, with commas "
-        "between, are joined",
+        help="column of the text, if FILE is a .csv, .tsv or .jsonl; several columns, separated by "
+        "commas, are joined",
     )
-    add("--id", metavar="NAME", help="the column that tells the rows apart, to be written too")
+    add("--id", metavar="NAME", help="column that identifies the rows, which is written too")
     add("--output", metavar="FILE", help="write the results to this file (default: to stdout)")
     add(
         "--format",
         choices=formats,
-        help="of the results (default: by the ending of --output, or else that of a table that is "
-        f"read, or else {formats[-1]})",
+        help="format of the results (default: the ending of --output, else the format of the table "
+        f"that is read, else {formats[-1]})",
     )
 
 
@@ -64,12 +64,12 @@ def check_row_arguments(
     """Returns the format of the results.
 
     Args:
-        arguments: with the flags of `add_row_arguments`.
-        usual: the format where no flag and no file says one.
-        formats: those that there are.
+        arguments: parsed arguments with the flags of `add_row_arguments`.
+        usual: the format if no flag and no file determines it.
+        formats: the possible formats.
 
     Raises:
-        UserError: a flag needs another one.
+        UserError: if a flag needs another flag.
     """
     check_one_source(arguments)
     if arguments.column is not None and not arguments.file:
@@ -80,13 +80,13 @@ def check_row_arguments(
 
 
 def given_rows(arguments: argparse.Namespace) -> Iterator[list[Row]]:
-    """Yields the texts, some at a time: never all of a file or a pipe are in memory.
+    """Yields the texts in groups, so that a file or a pipe is never in memory as a whole.
 
     Args:
-        arguments: with `texts` and the flags of `add_row_arguments`.
+        arguments: parsed arguments with `texts` and the flags of `add_row_arguments`.
 
     Raises:
-        UserError: there is no text, or a file can't be read.
+        UserError: if there is no text, or a file cannot be read.
     """
     if arguments.column is None:
         for lines in given_lines(arguments.texts, arguments.file):
@@ -119,14 +119,14 @@ def _chosen_format(arguments: argparse.Namespace, usual: str, formats: Sequence[
 
 @contextmanager
 def row_writer(output: str | None, chosen: str) -> Iterator[Callable[[Json], None]]:
-    """Gives a function that writes one row; the file is whole at the end, or not there.
+    """Yields a function that writes one row; the file is complete at the end, or not there.
 
     Args:
-        output: the file; None for standard output.
+        output: the file; None means standard output.
         chosen: the format.
 
     Raises:
-        UserError: the file can't be written.
+        UserError: if the file cannot be written.
     """
     if output is None:
         yield _writing(sys.stdout, chosen)
@@ -139,7 +139,7 @@ def row_writer(output: str | None, chosen: str) -> Iterator[Callable[[Json], Non
 
 
 def _writing(file: TextIO, chosen: str) -> Callable[[Json], None]:
-    """Writes rows to an open file: the names first, where they are a table's."""
+    """Returns a function that writes rows to an open file, for a table after the column names."""
     if chosen == "text":
         return lambda row: print(row["text"], file=file, flush=True)
     if chosen == "jsonl":
@@ -167,11 +167,11 @@ def _quotes(chosen: str) -> Json:
 
 
 def _cell(value: object, chosen: str) -> str:
-    """A value as a field of a table."""
+    """Returns a value as a field of a table."""
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
     return text.translate(_ROW_ENDS) if chosen == "tsv" else text
 
 
 def _finite(value: object) -> object:
-    """A value that JSON has: what is not finite is null."""
+    """Returns a value for JSON, which is None if the number is not finite."""
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,4 +1,4 @@
-"""`python -m zoo serve`: a local page on which models write, label, tag and translate."""
+"""`python -m zoo serve`: serves a local page on which models generate, label, tag, translate."""
 
 import argparse
 import importlib.util
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from zoo.serve.models import ServedModels
     from zoo.serve.service.settings import ServiceSettings
 
-SUMMARY = "open a local page on which models write, label, tag and translate, or a service"
+SUMMARY = "open a local page on which models generate, label, tag and translate, or a service"
 EXAMPLES = """\
 examples:
   python -m zoo serve
@@ -23,10 +23,10 @@ examples:
   python -m zoo serve python_docs_lstm --port=0
   python -m zoo serve --api python_docs_lstm --port=8000 --workers=2 --token_file=token.txt
 
-Without a name, every released checkpoint is served; see `python -m zoo list`. The page is for this
-computer alone, unless --host says otherwise; there is no password. Ctrl-C ends it.
+Without a name, every released checkpoint is served; see `python -m zoo list`. The page can be used
+only on this computer, unless --host says otherwise. There is no password. Ctrl-C ends the server.
 
-With --api it is a service for programs instead; docs/serving.md tells how to run it. It can ask for
+With --api it is a service for programs instead; docs/serving.md tells how to run it. It can require
 a token, which it reads from --token_file or from the environment variable ZOO_SERVE_TOKEN.
 """
 
@@ -38,14 +38,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--host",
         default="127.0.0.1",
-        help="the address to bind to, 0.0.0.0 for every one that this computer has "
+        help="the address to listen on; 0.0.0.0 means every address of this computer "
         "(default: %(default)s)",
     )
     add(
         "--port",
         type=int,
         default=8765,
-        help="0: any that is free (default: %(default)s)",
+        help="the port to listen on; 0 means any free port (default: %(default)s)",
     )
     add_service_flags(parser)
 
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Serves the page until it is interrupted.
 
     Raises:
-        UserError: a name is no model, the address is taken, or a package is missing.
+        UserError: if a name is not a model, the address is in use, or a package is missing.
     """
     settings = read_service_flags(arguments)
     if not 0 <= arguments.port < 2**16:
@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> None:
     models = None if settings else _open_models(arguments.checkpoints)
     listening = _listen(arguments.host, arguments.port)
     bound, port = listening.getsockname()[:2]
-    is_everywhere = ipaddress.ip_address(bound).is_unspecified  # --host=0 is 0.0.0.0, too
+    is_everywhere = ipaddress.ip_address(bound).is_unspecified  # --host=0 means 0.0.0.0, too
     host = bound if is_everywhere else arguments.host
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     whom = ", open to every network of this computer," if is_everywhere else ""
@@ -92,7 +92,7 @@ def _serve_api(
     host: str,
     where: str,
 ) -> None:
-    """Runs the service in one process or several, until a signal."""
+    """Runs the service in one or several processes, until a signal."""
     number_of_first = os.getpid()
 
     def work() -> None:
@@ -122,13 +122,13 @@ def _serve_api(
 
 
 def _open_models(places: Sequence[str], *, all_of_them: bool = False) -> "ServedModels":
-    """The models, all of them known to be there, and the first one or all of them loaded."""
+    """Returns the models, after a check that all exist; the first or all of them are loaded."""
     from zoo.hub import list_checkpoints
     from zoo.serve.models import ServedModels
 
     places = places or [released.name for released in list_checkpoints()]
     if not places:
-        raise UserError("no checkpoint is released here; name one, or the directory of a run")
+        raise UserError("no checkpoint is released here; give a name, or the directory of a run")
     models = ServedModels(places)
     for name in models.names if all_of_them else models.names[:1]:
         models.load(name)
@@ -136,24 +136,25 @@ def _open_models(places: Sequence[str], *, all_of_them: bool = False) -> "Served
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """A socket at that address."""
+    """Returns a socket that listens at the address."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         socket.getaddrinfo(host, port, family)
         return socket.create_server((host, port), family=family)
-    except (UnicodeError, TypeError) as error:  # of what can be no name
+    except (UnicodeError, TypeError) as error:  # for text that cannot be a name
         raise UserError(
-            f"--host is {host!r}, which is no name of a computer; use an address such as 127.0.0.1"
+            f"--host is {host!r}, which is not the name of a computer; use an address such as "
+            "127.0.0.1"
         ) from error
     except OSError as error:
         raise UserError(
             f"cannot listen on port {port} of {host}: {error.strerror}; "
-            "give another with --port, 0 for any that is free, or another --host"
+            "give another port with --port (0 means any free port), or another --host"
         ) from error
 
 
 def _serve(models: "ServedModels", listening: socket.socket, host: str) -> None:
-    """Answers requests until Ctrl-C, which it raises as KeyboardInterrupt."""
+    """Answers requests until Ctrl-C, which raises KeyboardInterrupt."""
     from zoo.serve.app import make_app
     from zoo.serve.connections import make_server
 

@@ -10,30 +10,37 @@ from zoo.types import Json
 
 TOKEN_VARIABLE = "ZOO_SERVE_TOKEN"
 _MOST_TOKEN_BYTES = 4096
-# Flags of numbers: what is counted, and what each one does.
+# Flags of numbers with the beginning of their help texts: whole numbers, then decimal numbers.
 _WHOLE = {
-    "max_characters": "characters of a text at most",
-    "max_texts": "texts of a request at most",
-    "max_tokens": "tokens that a request may have drawn for a text",
-    "max_waiting": "texts that may wait for each model",
-    "max_connections": "connections at a time, for each worker",
-    "slots": "texts that a language model writes side by side",
-    "burst": "requests of a client at once, before --rate holds",
+    "max_characters": "largest number of characters in a text",
+    "max_texts": "largest number of texts in a request",
+    "max_tokens": "largest number of tokens that a request may ask for in each text",
+    "max_waiting": "largest number of texts that wait for each model",
+    "max_connections": "largest number of connections at a time, for each worker",
+    "slots": "number of texts that a language model generates side by side",
+    "burst": "number of requests that a client may send at once before --rate holds",
 }
 _REAL = {
-    "rate": "requests a second of each client, for each worker; 0: no limit",
-    "patience_ms": "milliseconds that a text waits for others of its batch",
-    "timeout": "seconds that an answer may take",
-    "grace": "seconds that running requests have to end after a signal",
+    "rate": "largest number of requests per second from each client, for each worker; 0 means no "
+    "limit",
+    "patience_ms": "milliseconds that a text waits for other texts of its batch",
+    "timeout": "largest number of seconds for an answer",
+    "grace": "seconds that running requests have to finish after a signal",
 }
 
 
 def add_service_flags(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags, which have no value unless they are given."""
+    """Adds the flags; a flag that is not given has no value."""
     group = parser.add_argument_group("a service for programs")
     add = group.add_argument
     add("--api", action="store_true", help="run the service instead of the page")
-    add("--workers", type=int, default=1, metavar="N", help="processes (default: %(default)s)")
+    add(
+        "--workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="number of processes (default: %(default)s)",
+    )
     for name, told in _WHOLE.items():
         add(f"--{name}", type=int, metavar="N", help=_help(name, told))
     for name, told in _REAL.items():
@@ -42,18 +49,18 @@ def add_service_flags(parser: argparse.ArgumentParser) -> None:
         "--beam_sizes",
         type=_whole_numbers,
         metavar="K,K",
-        help="widths of a translator's search, such as 5,1; the first one is the default",
+        help="beam sizes that a client may choose, such as 5,1; the first one is the default",
     )
     add(
         "--allow_host",
         action="append",
         metavar="HOST",
-        help="a further name by which the service may be addressed; may be repeated",
+        help="a further host name by which clients may address the service; may be repeated",
     )
     add(
         "--token_file",
         metavar="FILE",
-        help=f"a file with the token that clients must send (default: ${TOKEN_VARIABLE}, or none)",
+        help=f"file with the token that clients must send (default: ${TOKEN_VARIABLE}, or none)",
     )
 
 
@@ -69,7 +76,7 @@ def read_service_flags(arguments: argparse.Namespace) -> ServiceSettings | None:
     """Returns the settings of the service; None for the page.
 
     Raises:
-        UserError: a value is out of its bounds, or a flag of the service is given without --api.
+        UserError: if a value is out of its bounds, or a flag of the service is given without --api.
     """
     names = (*_WHOLE, *_REAL, "beam_sizes")
     given: Json = {name: getattr(arguments, name) for name in names}
@@ -87,7 +94,7 @@ def read_service_flags(arguments: argparse.Namespace) -> ServiceSettings | None:
 
 
 def _read_token(file: str | None) -> str:
-    """The token; "" where there is none. It is never an argument, which other users can see."""
+    """Returns the token, or "". It is never an argument, since other users could see it."""
     if file is None:
         return os.environ.get(TOKEN_VARIABLE, "")
     try:
@@ -95,8 +102,8 @@ def _read_token(file: str | None) -> str:
             content = stream.read(_MOST_TOKEN_BYTES)
         token = content.decode().strip()
     except (OSError, ValueError) as error:
-        told = getattr(error, "strerror", None) or "it is no text"
-        raise UserError(f"--token_file {file} can't be read: {told}; give a file") from error
+        told = getattr(error, "strerror", None) or "it is not a text"
+        raise UserError(f"--token_file {file} cannot be read: {told}; give a file") from error
     if not token:
-        raise UserError(f"--token_file {file} is empty; put a token of 16 letters or more into it")
+        raise UserError(f"--token_file {file} is empty; write a token of at least 16 letters to it")
     return token

@@ -1,4 +1,4 @@
-"""`python -m zoo tag`: the tags of the words of texts, as JSON or in columns."""
+"""`python -m zoo tag`: tags the words of texts, and prints them as JSON or in columns."""
 
 import argparse
 import json
@@ -9,7 +9,7 @@ from zoo.commands.lines import check_one_source, given_lines
 if TYPE_CHECKING:
     from zoo.evaluation.tagger import Tagging
 
-SUMMARY = "tag the words of texts with a tagger: a JSON object a text, or columns, on stdout"
+SUMMARY = "tag the words of texts with a tagger, and print a JSON object for each text, or columns"
 FORMATS = ("json", "conll")
 EXAMPLES = """\
 examples:
@@ -17,12 +17,13 @@ examples:
   python -m zoo tag runs/names --file=sentences.txt --format=conll
   cat sentences.txt | python -m zoo tag runs/names --split=spaces
 
-Texts are the arguments, or the lines of a file, or those of standard input. Each text is split into
-words as the corpus of the tagger is; with --split=spaces it is split at its spaces alone. A JSON
-object has the words, the tag of each word with its probability, and the spans that the tags mark
-with their first and last characters. In the format conll each line has a word, a tab and its tag,
-with a blank line behind each text. CHECKPOINT is a released name (see `python -m zoo list`), a
-run's directory, whose best step it then is, one step's directory, or a file that `export` wrote.
+Texts are the arguments, the lines of a file, or the lines of standard input. Each text is split
+into words like the corpus of the tagger; with --split=spaces it is split only at spaces. A JSON
+object has the words, the tag of each word with its probability, and the spans that the tags mark,
+with the positions of their first and last characters. In the format conll, each line has a word, a
+tab and its tag, and a blank line follows each text. CHECKPOINT is a released name (see
+`python -m zoo list`), a run's directory (its best step is used), the directory of one step, or a
+file that `export` wrote.
 """
 
 
@@ -32,20 +33,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("checkpoint", metavar="CHECKPOINT", help="a released name, a directory or a file")
     add("texts", metavar="TEXT", nargs="*", help="a text to tag")
     add("--file", metavar="FILE", help="tag the lines of a UTF-8 file")
-    add("--format", choices=FORMATS, default=FORMATS[0], help="of the output (default: json)")
+    add("--format", choices=FORMATS, default=FORMATS[0], help="output format (default: json)")
     add(
         "--split",
         choices=("words", "spaces"),
         default="words",
-        help="split a text into words as the tagger's corpus is, or at spaces (default: words)",
+        help="split a text into words like the tagger's corpus, or only at spaces (default: words)",
     )
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Tags the texts.
+    """Predicts and prints the tags of the texts.
 
     Raises:
-        UserError: there is no text, or the checkpoint is no tagger.
+        UserError: if there is no text, or the checkpoint is not a tagger.
     """
     check_one_source(arguments)
     import zoo
@@ -63,6 +64,6 @@ def _json(result: "Tagging") -> str:
 
 
 def _conll(result: "Tagging") -> str:
-    """A word and its tag a line; the line that `print` ends is the blank one behind the text."""
+    """Returns lines with a word and its tag; `print` adds the blank line after the text."""
     rows = zip(result.tokens, result.tags, strict=True)
     return "".join(f"{word}\t{tag}\n" for word, tag in rows)

@@ -1,4 +1,4 @@
-"""`python -m zoo train`, and `train.py`: trains what a config describes."""
+"""`python -m zoo train`, and `train.py`: trains the model that a config describes."""
 
 import argparse
 import re
@@ -13,31 +13,33 @@ from zoo.kept import keep_compiled_programs
 from zoo.terminal import plain
 from zoo.types import Json
 
-SUMMARY = "train what a config describes, on a corpus or on your own files"
+SUMMARY = "train the model that a config describes, on a corpus or on your own files"
 EXAMPLES = """\
 examples:
   python -m zoo train csv_classifier --workdir=runs/mine --data.directory=my.csv
   python -m zoo train text_file_lstm --workdir=runs/mine --data.directory=my.txt
   python -m zoo train my_config.py --workdir=runs/mine --training.num_steps=500
 
-CONFIG is a file in configs/ without its ending, a file of your own with a function get_config, or
-a run or a released checkpoint, for the config that it was trained with. Stopped (Ctrl-C, SIGTERM)
-and started again with the same workdir, a run goes on where it was.
+CONFIG is the name of a file in configs/, a file of your own with a function get_config, or a run or
+a released checkpoint, for the config that it was trained with. `python -m zoo config CONFIG` lists
+its fields. A run that was stopped (Ctrl-C, SIGTERM) continues when it is started again with the
+same workdir.
 
 flags, which follow CONFIG:
-  --workdir=DIR            the run's directory: checkpoints and metrics
-  --SECTION.FIELD=VALUE    any field of the config, also as --config.SECTION.FIELD=VALUE
-  --allow_config_change    go on with a run although its config was another
-  --no_compilation_cache   compile everything, and store no compiled program
+  --workdir=DIR            directory of the run, for its checkpoints and metrics
+  --SECTION.FIELD=VALUE    value of a field of the config; also --config.SECTION.FIELD=VALUE
+  --allow_config_change    continue a run even if its config was different
+  --no_compilation_cache   compile every program again, and store none
   --distributed            join a multi-process run that Cloud TPU, Slurm or GKE has set up
-  --coordinator, --num_processes, --process_id
-                           join a run without such a cluster: HOST:PORT of process 0, the number
-                           of processes, and which of them this one is, from 0
+  --coordinator=HOST:PORT  address of process 0; needed only if the cluster does not provide it
+  --num_processes=N        number of processes; needed with --coordinator
+  --process_id=I           number of this process, from 0; needed with --coordinator
 """
 _SCRIPT_USAGE = """\
 usage: python train.py --config=CONFIG --workdir=DIR [--config.SECTION.FIELD=VALUE ...]
 
-train.py is `python -m zoo train` with its CONFIG as --config.
+train.py is `python -m zoo train` with its CONFIG as --config. With --config=CONFIG, --help also
+lists the fields of that config.
 """
 _HELP = {"-h", "--help", "-help", "--helpfull", "--helpshort"}
 _SHORT = re.compile(r"--?(?=(data|evaluation|mesh|model|optimizer|training)\.[a-z])")
@@ -46,18 +48,18 @@ _SCRIPT_EXAMPLE = "python train.py --config=configs/python_docs_lstm.py --workdi
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the argument of this command; its flags are those of train.py."""
+    """Adds the argument of this command; its flags are the flags of train.py."""
     parser.add_argument("config", metavar="CONFIG", nargs="?", help="a name or a file")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Trains.
+    """Trains a model.
 
     Args:
-        arguments: with `settings`, the words that are flags of train.py.
+        arguments: parsed arguments, with the flags of train.py in `settings`.
 
     Raises:
-        UserError: a flag is wrong, or as `zoo.train`.
+        UserError: if a flag is wrong, or as in `zoo.train`.
     """
     named = [] if arguments.config is None else [f"--config={arguments.config}"]
     named += ["--no_compilation_cache"] if arguments.no_compilation_cache else []
@@ -65,22 +67,32 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def main(words: Sequence[str]) -> None:
-    """Trains as train.py does.
+    """Runs train.py.
 
     Args:
-        words: what stands after train.py.
+        words: the arguments of train.py.
 
     Raises:
-        UserError: as `run`.
+        UserError: as in `run`.
     """
     if _HELP.intersection(words):
         print(_SCRIPT_USAGE + EXAMPLES[EXAMPLES.index("\nCONFIG is") :], end="")
+        name, _ = _take_config([word for word in words if word not in _HELP])
+        if name is not None:
+            _print_fields(name)
         return
     _train(words, _SCRIPT_EXAMPLE)
 
 
+def _print_fields(name: str) -> None:
+    import zoo
+    from zoo.training.config_fields import describe_fields
+
+    print(f"\nfields of {name}:\n{describe_fields(zoo.config(name))}")
+
+
 def _train(words: Sequence[str], example: str) -> None:
-    """Flags to config to zoo.train; the example stands in messages."""
+    """Calls zoo.train with the config that the flags give; error messages show the example."""
     values = _parse([_SHORT.sub("--config.", word) for word in words], example)
     from absl import logging
 
@@ -88,7 +100,7 @@ def _train(words: Sequence[str], example: str) -> None:
     from zoo.training.api import StoppedRun
     from zoo.training.hosts import connect
 
-    logging.set_verbosity(logging.WARNING)  # Orbax tells of every file it writes
+    logging.set_verbosity(logging.WARNING)  # Orbax logs every file that it writes
     if not values["no_compilation_cache"]:
         keep_compiled_programs()
     joining = (values["coordinator"], values["num_processes"], values["process_id"])
@@ -103,7 +115,7 @@ def _train(words: Sequence[str], example: str) -> None:
 
 
 def _parse(words: list[str], example: str) -> Json:
-    """The flags' values by name, the config among them with its fields as the flags set them."""
+    """Returns the values of the flags by name; the config among them has its fields set."""
     from ml_collections import config_flags
 
     import zoo
@@ -120,8 +132,8 @@ def _parse(words: list[str], example: str) -> Json:
         rest = values(argv)
     except UserError:
         raise
-    except Exception as error:  # of absl and ml_collections
-        raise UserError(plain(_told(error))) from error
+    except Exception as error:  # from absl and ml_collections
+        raise UserError(plain(_describe_error(error))) from error
     if rest[1:]:
         raise UserError(f"unexpected argument {rest[1]!r}; settings start with --config.")
     if values["workdir"].value is None:
@@ -130,25 +142,25 @@ def _parse(words: list[str], example: str) -> Json:
 
 
 def _define_flags() -> Any:
-    """The flags of training but --config, and those of absl, such as --verbosity."""
+    """Defines the flags of training without --config; absl's own flags are added to them."""
     from absl import flags
 
     values = flags.FlagValues()
     texts: Json = {"flag_values": values}
     values.append_flag_values(flags.FLAGS)
-    flags.DEFINE_string("flagfile", "", "A file with flags, one a line.", **texts)
-    flags.DEFINE_string("workdir", None, "The run's directory: checkpoints and metrics.", **texts)
-    flags.DEFINE_bool("allow_config_change", False, "Go on with another config.", **texts)
+    flags.DEFINE_string("flagfile", "", "A file with one flag per line.", **texts)
+    flags.DEFINE_string("workdir", None, "Directory of the run.", **texts)
+    flags.DEFINE_bool("allow_config_change", False, "Continue with another config.", **texts)
     flags.DEFINE_bool("no_compilation_cache", False, "Store no compiled program.", **texts)
     flags.DEFINE_bool("distributed", False, "Join a run that a cluster has set up.", **texts)
-    flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0.", **texts)
-    flags.DEFINE_integer("num_processes", None, "The number of processes.", **texts)
-    flags.DEFINE_integer("process_id", None, "Which process this is, from 0.", **texts)
+    flags.DEFINE_string("coordinator", None, "Address (HOST:PORT) of process 0.", **texts)
+    flags.DEFINE_integer("num_processes", None, "Number of processes.", **texts)
+    flags.DEFINE_integer("process_id", None, "Number of this process, from 0.", **texts)
     return values
 
 
 def _take_config(words: Sequence[str]) -> tuple[str | None, list[str]]:
-    """What --config names, None if it is not there, and the other words."""
+    """Returns the value of --config, or None without that flag, and the other words."""
     name, rest, words = None, [], list(words)
     while words:
         word = words.pop(0)
@@ -160,15 +172,15 @@ def _take_config(words: Sequence[str]) -> tuple[str | None, list[str]]:
     return name, rest
 
 
-def _told(error: Exception) -> str:
-    """A mistake in the flags in one line."""
-    if isinstance(error, AttributeError | KeyError):  # ml_collections may wrap one in the other
+def _describe_error(error: Exception) -> str:
+    """Returns the message for a mistake in the flags, in one line."""
+    if isinstance(error, AttributeError | KeyError):  # ml_collections may wrap a KeyError
         told = error.args[0]
         return f"no such setting: {told.args[0] if isinstance(told, KeyError) else told}"
     return str(error)
 
 
 def _field_flags(config: ConfigDict) -> dict[str, str]:
-    """The flag of each field of a config."""
+    """Returns the flag of each field of a config."""
     names = [f"{section}.{name}" for section, fields in config.items() for name in fields]
     return {name: f"--config.{name}" for name in names}

@@ -1,4 +1,4 @@
-"""`python -m zoo translate`: a line in, its translation out."""
+"""`python -m zoo translate`: translates texts, and prints a line for each."""
 
 import argparse
 import sys
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FORMATS = (*TABLES, "text")
 
-SUMMARY = "translate texts with an encoder-decoder: a line each, on stdout"
+SUMMARY = "translate texts with an encoder-decoder, and print a line for each text"
 EXAMPLES = """\
 examples:
   python -m zoo translate runs/toy "der alte Hund schläft ."
@@ -31,12 +31,12 @@ examples:
   cat source.txt | python -m zoo translate runs/toy --beam_size=1
   python -m zoo translate runs/toy "die Frau ruft das Kind an ." --json --picture=alignment.png
 
-Texts are the arguments, or the lines of a file, or those of standard input; translations come a
-line each, in the same order, and an empty line is one too. With --column the texts are those of a
-table's rows, and the results are a table, too: the id or the text, the translation and its score,
-log p(translation | text) / tokens^length_penalty in nats. CHECKPOINT is a released name (see
-`python -m zoo list`), a run's directory, whose best step it then is, one step's directory, or a
-file that `export` wrote.
+Texts are the arguments, the lines of a file, or the lines of standard input. Each translation is
+printed on its own line, in the same order; an empty line stays empty. With --column, texts are the
+rows of a table, and the results are a table, too. It has the id or the text, the translation and
+its score, log p(translation | text) / tokens^length_penalty in nats. CHECKPOINT is a released name
+(see `python -m zoo list`), a run's directory (its best step is used), the directory of one step, or
+a file that `export` wrote.
 """
 
 
@@ -44,23 +44,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of this command."""
     add = parser.add_argument
     add_row_arguments(parser, "translate", FORMATS)
-    add("--beam_size", type=int, help="width of the search; 1 is greedy (default: 5)")
+    add("--beam_size", type=int, help="beam size of the search; 1 means greedy (default: 5)")
     add(
         "--length_penalty",
         type=float,
         default=1.0,
-        help="power of the length that scores are divided by (default: 1)",
+        help="power of the length by which scores are divided (default: 1)",
     )
-    add("--temperature", type=float, default=0.0, help="draw instead of searching, if above 0")
-    add("--seed", type=int, default=0, help="of what is drawn (default: 0)")
+    add(
+        "--temperature",
+        type=float,
+        default=0.0,
+        help="if above 0, draw translations at random instead of searching (default: 0)",
+    )
+    add("--seed", type=int, default=0, help="random seed for --temperature (default: 0)")
     add(
         "--n_best",
         type=int,
         default=1,
-        help="translations of each text, as JSON or a table",
+        help="number of translations of each text, for JSON or a table (default: 1)",
     )
-    add("--too_long", choices=("cut", "refuse"), default="cut", help="what to do with long texts")
-    add("--json", action="store_true", help="a JSON object a text, with attention: --format=jsonl")
+    add(
+        "--too_long",
+        choices=("cut", "refuse"),
+        default="cut",
+        help="drop the end of a too long text, or end with an error (default: cut)",
+    )
+    add(
+        "--json",
+        action="store_true",
+        help="print a JSON object with attention for each text, like --format=jsonl",
+    )
     add("--picture", metavar="FILE", help="draw the first text's alignment: .png, .svg or .pdf")
 
 
@@ -68,7 +82,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Translates the texts.
 
     Raises:
-        UserError: there is no text, or the checkpoint is no translator.
+        UserError: if there is no text, or the checkpoint is not a translator.
     """
     chosen = check_row_arguments(arguments, "text", FORMATS)
     if arguments.json and arguments.format not in (None, "jsonl"):
@@ -76,7 +90,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.json:
         chosen = "jsonl"
     if arguments.n_best > 1 and chosen == "text":
-        raise UserError("--n_best needs --json or a table, since a text has one line otherwise")
+        raise UserError("--n_best needs --json or a table; plain text has one line for each text")
     import zoo
 
     names = ("length_penalty", "temperature", "seed", "n_best")
@@ -106,7 +120,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _row(row: Row, result: "Translation", chosen: str, n_best: int) -> Json:
-    """What a text comes to, in one of the formats."""
+    """Returns the result of a text in one of the formats."""
     if chosen in ("jsonl", "text"):
         return row.key | result.to_json()
     cells: Json = dict(row.key) or {"source": row.text}
@@ -119,10 +133,10 @@ def _row(row: Row, result: "Translation", chosen: str, n_best: int) -> Json:
 
 
 def _tell_cut(number: int, *, refuse: bool) -> None:
-    """Says that a text was cut, or refuses it."""
+    """Prints a note that a text was cut, or refuses the text."""
     from zoo.decoding.translation import MAX_SOURCE_TOKENS
 
     fact = f"text {number} has more than {MAX_SOURCE_TOKENS} tokens"
     if refuse:
-        raise UserError(f"{fact}; shorten it, or let its end be cut with --too_long=cut")
-    print(f"note: {fact}; its end was cut", file=sys.stderr)
+        raise UserError(f"{fact}; shorten it, or allow its end to be dropped with --too_long=cut")
+    print(f"note: {fact}; its end was dropped", file=sys.stderr)

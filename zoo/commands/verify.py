@@ -1,4 +1,4 @@
-"""`python -m zoo verify`: measure a released checkpoint's scores again, and compare them."""
+"""`python -m zoo verify`: measures a checkpoint's scores again, and compares them."""
 
 import argparse
 import contextlib
@@ -23,41 +23,41 @@ examples:
   python -m zoo verify --all --data_directory=data/ptb --data_directory=data/trec
   python -m zoo verify runs/five_seeds
 
-A score whose corpus is not at hand is not compared, and is told. The exit code is 1 if a score is
-further from its card's than the spread that the card states. Of a run the scores on validation are
-measured again that its training noted; of a run of several seeds (training.num_seeds), and of runs
-that differ in their seed alone, the mean and the standard deviation are told, too.
+A score whose corpus cannot be read is reported as not compared. The exit code is 1 if a score
+differs from the score on its card by more than the card allows. For a run, the validation scores
+that its training recorded are measured again. For a run of several seeds (training.num_seeds), and
+for runs that differ only in their seeds, the mean and the standard deviation are printed, too.
 """
 _DIFFERS = 1
-_ROUNDING, _CUTS = 1e-3, 0.03  # of a score: of the same sums; of a text that was cut into streams
-_NOT_MEASURED = ("error",)  # what training lowers, which is another score the other way round
+_ROUNDING, _CUTS = 1e-3, 0.03  # relative: for the same sums; for a text that was cut into streams
+_NOT_MEASURED = ("error",)  # the score that training minimizes, which follows from another score
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of this command."""
     parser.add_argument("names", nargs="*", metavar="NAME", help="released checkpoints, or runs")
-    parser.add_argument("--all", action="store_true", help="all that are released")
+    parser.add_argument("--all", action="store_true", help="verify all released checkpoints")
     parser.add_argument(
         "--data_directory",
         metavar="DIR",
         action="append",
         default=[],
-        help="where the corpus lies; of several corpora given several times",
+        help="directory with the corpus; repeat the flag for several corpora",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object a score")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per score")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Measures, compares and prints.
+    """Measures, compares and prints the scores.
 
     Raises:
-        UserError: there is no such checkpoint, or it has no card.
+        UserError: if there is no such checkpoint, or it has no card.
     """
     from zoo.hub import list_checkpoints
 
     released = {one.name: one for one in list_checkpoints()}
     if bool(arguments.all) == bool(arguments.names):
-        raise UserError("give the names of released checkpoints, or --all, and not both")
+        raise UserError("give either the names of checkpoints or --all")
     names = sorted(released) if arguments.all else expand(arguments.names)
     unknown = [name for name in names if name not in released and not Path(name).is_dir()]
     if unknown:
@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _spreads(found: dict[str, list[Json]]) -> list[Json]:
-    """The mean and the spread of what was measured, of runs that differ in their seed alone."""
+    """Returns the mean and spread of the measured scores, over runs that differ only in seeds."""
     from zoo.hub import describe
 
     names = list(found)
@@ -102,7 +102,7 @@ def _spreads(found: dict[str, list[Json]]) -> list[Json]:
 
 
 def _spread_line(result: Json) -> str:
-    """A mean and its spread in a line.
+    """Returns a mean and its spread as one line.
 
     Example:
         >>> _spread_line({"checkpoints": ["a", "b"], "measure": "bleu", "flags": "--split=test",
@@ -116,7 +116,7 @@ def _spread_line(result: Json) -> str:
 
 
 def _verify(name: str, directory: str, places: list[str]) -> list[Json]:
-    """A record for each score of a card, or where there is no card, that training noted."""
+    """Returns a record for each score of a card or, without a card, each score of the training."""
     from zoo.cards import JSON, read_card
     from zoo.training import checkpoints
 
@@ -131,13 +131,13 @@ def _verify(name: str, directory: str, places: list[str]) -> list[Json]:
     if card.needs_directory and not places:
         reason = "needs --data_directory"
     elif not card.is_of_this_python:
-        reason = f"its text is that of Python {card.python}"
+        reason = f"its text is from Python {card.python}"
     own = places if card.needs_directory else []
     return _compare(name, directory, card.scores, own, reason)
 
 
 def _noted(name: str) -> "tuple[StatedScore, ...]":
-    """The scores on validation that the training of a run noted, and how they are measured."""
+    """Returns the validation scores that the training of a run recorded, and their flags."""
     import zoo
     from zoo.cards import StatedScore
     from zoo.tasks.registry import find_task
@@ -154,7 +154,7 @@ def _noted(name: str) -> "tuple[StatedScore, ...]":
     scores = checkpoint.progress.get("validation", {})
     kept = {n: v for n, v in scores.items() if "." not in n and n not in _NOT_MEASURED}
     if not kept:
-        raise UserError(f"{name} has noted no scores, so there is nothing to compare with")
+        raise UserError(f"{name} has recorded no scores, so there is nothing to compare with")
     return tuple(
         StatedScore(measure, flags, value, spread * abs(value)) for measure, value in kept.items()
     )
@@ -167,7 +167,7 @@ def _compare(
     places: list[str],
     reason: str = "",
 ) -> list[Json]:
-    """A record for each stated score, which is measured unless there is a reason not to."""
+    """Returns a record for each stated score, measured unless there is a reason not to."""
     measured: dict[str, Json] = {}  # by flags, so that nothing is measured twice
     results = []
     for score in scores:
@@ -192,7 +192,7 @@ def _compare(
 
 
 def _measure_where_it_lies(directory: str, flags: str, places: list[str]) -> Json:
-    """What `zoo evaluate` gives with the first place that holds the corpus, or without any."""
+    """Returns the scores of `evaluate` with the first place that holds the corpus, or with none."""
     for place in places[:-1]:
         with contextlib.suppress(UserError):
             return _measure(directory, flags, place)
@@ -200,7 +200,7 @@ def _measure_where_it_lies(directory: str, flags: str, places: list[str]) -> Jso
 
 
 def _measure(directory: str, flags: str, data_directory: str | None) -> Json:
-    """What `zoo evaluate` gives."""
+    """Returns the scores of `zoo evaluate`."""
     from zoo.commands import evaluate
 
     parser = argparse.ArgumentParser()
@@ -210,7 +210,7 @@ def _measure(directory: str, flags: str, data_directory: str | None) -> Json:
 
 
 def _line(result: Json) -> str:
-    """A result in a line.
+    """Returns a result as one line.
 
     Example:
         >>> _line({"checkpoint": "a", "measure": "bleu", "flags": "--split=test", "stated": 31.5,

@@ -1,12 +1,12 @@
-"""From an encoder-decoder to target sentences: greedy, drawn, or the best found by beam search.
+"""Target sentences from an encoder-decoder: greedy decoding, sampling, or beam search.
 
-    score(y) = log p(y | x) / |y|^a          |y| counts tokens, the end among them
+    score(y) = log p(y | x) / |y|^a          |y| is the number of tokens, with the end
 
-Every search is one jitted loop over target steps for a batch of sources, with a state of fixed
-shape; it ends as soon as no row can change. The first token is `<s>`; `<s>` and `<unk>` are never
-written.
+Every search is one jitted loop over target steps for a batch of sources. Its state has a fixed
+shape, and it ends as soon as no row can change. The first token is `<s>`; `<s>` and `<unk>` are
+never written.
 
-Axes: B sources, K hypotheses of a source, T target steps, S source steps, V target vocabulary.
+Axes: B sources, K hypotheses per source, T target steps, S source steps, V target vocabulary.
 """
 
 from functools import partial
@@ -28,13 +28,13 @@ Array = jax.Array
 
 
 class Hypotheses(NamedTuple):
-    """The K best target sentences found for each source, the best first.
+    """The K best hypotheses for each source, the best first.
 
     Attributes:
-        tokens: int32[B, K, T], after `<s>`; ended by `END_ID`, which also fills what follows.
-        lengths: int32[B, K], tokens of each, its end included; T where it was cut.
+        tokens: int32[B, K, T], the tokens after `<s>`; `END_ID` ends them and fills the rest.
+        lengths: int32[B, K], the number of tokens with the end; T if the hypothesis was cut.
         log_probabilities: float32[B, K], log p(y | x) in nats.
-        scores: float32[B, K], what they are ordered by; minus infinity where there is none.
+        scores: float32[B, K], the scores that order them; minus infinity for an empty place.
     """
 
     tokens: Array
@@ -54,7 +54,7 @@ def draw_sequences(
     *,
     max_steps: int,
 ) -> Hypotheses:
-    """One sentence for each source, token by token.
+    """Draws one sentence for each source, token by token.
 
     Args:
         model: an encoder-decoder.
@@ -62,11 +62,11 @@ def draw_sequences(
         sources: int32[B, S].
         source_lengths: int32[B].
         keys: random keys [B].
-        temperature: divides the logits; 0 takes the most probable token each time (greedy).
-        max_steps: T, at which a sentence is cut.
+        temperature: divides the logits; 0 always takes the most probable token (greedy decoding).
+        max_steps: T, the length at which a sentence is cut.
 
     Returns:
-        Hypotheses with K = 1; scores are log-probabilities of the model's own distribution.
+        Hypotheses with K = 1; scores are log-probabilities by the model's own distribution.
     """
     memory, state = _begin(model, params, sources, source_lengths, max_steps)
     batch = sources.shape[0]
@@ -96,14 +96,14 @@ def draw_sequences(
 
 
 class _Beam(NamedTuple):
-    """The search after some steps: K hypotheses that go on and the K best that have ended.
+    """The search after some steps: K unfinished hypotheses and the K best finished ones.
 
     Attributes:
-        num_steps: int32, steps taken.
-        state: the decoder's, rows [B*K].
-        tokens: int32[B, K, T] of those that go on.
-        totals: float32[B, K], their log-probabilities.
-        ended: those that have ended.
+        num_steps: int32, the number of steps taken.
+        state: the decoder's state, rows [B*K].
+        tokens: int32[B, K, T], the tokens of the unfinished hypotheses.
+        totals: float32[B, K], the log-probabilities of the unfinished hypotheses.
+        ended: the finished hypotheses.
     """
 
     num_steps: Array
@@ -124,20 +124,20 @@ def beam_search(
     beam_size: int,
     max_steps: int,
 ) -> Hypotheses:
-    """The best sentences for each source that a search of width K finds.
+    """Returns the best sentences for each source that a beam search of width K finds.
 
-    At every step each hypothesis is extended by every token; of the best K extensions those that
-    end compete for the K places of ended ones, and the best K others go on, so that a search of
-    width 1 with length_penalty 0 is greedy. The search ends when
-    no hypothesis that goes on can still beat an ended one, or after T steps, when what goes on
-    counts as ended.
+    At every step, each hypothesis is extended by every token. Extensions by the end token compete
+    for the K places of finished hypotheses if they are among the K best extensions. The K best
+    other extensions continue. So a search of width 1 with length_penalty 0 is greedy decoding. The
+    search ends when no unfinished hypothesis can beat a finished one, or after T steps, when
+    unfinished hypotheses count as finished.
 
     Args:
         model: an encoder-decoder.
         params: its parameters.
         sources: int32[B, S].
         source_lengths: int32[B].
-        length_penalty: a; 0 compares sentences by their probability, 1 by that of a token.
+        length_penalty: a; 0 compares sentences by log p(y | x), 1 by its mean per token.
         beam_size: K.
         max_steps: T.
     """
@@ -151,12 +151,12 @@ def beam_search(
         jnp.int32(0),
         state,
         blank,
-        lowest.at[:, 0].set(0.0),  # all K start equal, and only one may count
+        lowest.at[:, 0].set(0.0),  # all K start equal, so only one of them may count
         Hypotheses(blank, jnp.zeros(shape, jnp.int32), lowest, lowest),
     )
 
     def goes_on(beam: _Beam) -> Array:
-        best = beam.totals[:, 0] / jnp.float32(max_steps) ** length_penalty  # the most it can reach
+        best = beam.totals[:, 0] / jnp.float32(max_steps) ** length_penalty  # the upper bound
         return (beam.num_steps < max_steps) & (best > beam.ended.scores[:, -1]).any()
 
     extend = partial(_extend, model, params, memory, length_penalty)
@@ -171,13 +171,13 @@ def beam_search(
 def _extend(
     model: Model, params: Params, memory: PyTree, length_penalty: Array, beam: _Beam
 ) -> _Beam:
-    """One step of the search."""
+    """Takes one step of the search."""
     batch, width, _ = beam.tokens.shape
     before = beam.tokens[:, :, jnp.maximum(beam.num_steps - 1, 0)]
     last = jnp.where(beam.num_steps == 0, START_ID, before)
     logits, state = _next(model, params, last.reshape(-1), memory, beam.state)
     gains = forbid_special(jax.nn.log_softmax(logits))
-    # The best 2K of K*V: first of each hypothesis, since a sort of rows of V is the cheaper one.
+    # The best 2K of K*V: first for each hypothesis, since sorting rows of V is cheaper.
     count = min(2 * width, gains.shape[1])
     gain, token = (array.reshape(batch, width, count) for array in lax.top_k(gains, count))
     totals = (beam.totals[:, :, None] + gain).reshape(batch, -1)
@@ -190,7 +190,7 @@ def _extend(
     ends = (now == END_ID) & (jnp.arange(now.shape[1]) < width)[None]
     scores = jnp.where(ends, totals / length**length_penalty, -jnp.inf)
     ended = Hypotheses(tokens, jnp.full(now.shape, length), totals, scores)
-    # An extension that ended goes on as one that can't be chosen any more.
+    # An extension that has ended is kept with a score that is never chosen again.
     totals, alive = lax.top_k(jnp.where(now == END_ID, -jnp.inf, totals), width)
     parents = jnp.take_along_axis(parents, alive, axis=1)
     rows = (jnp.arange(batch)[:, None] * width + parents).reshape(-1)
@@ -204,7 +204,7 @@ def _extend(
 
 
 def _best(first: Hypotheses, second: Hypotheses) -> Hypotheses:
-    """The best K of both, K as many as the first has."""
+    """Returns the best hypotheses of both; the number K is the K of the first."""
     joined = [jnp.concatenate(pair, axis=1) for pair in zip(first, second, strict=True)]
     tokens, lengths, totals, scores = joined
     scores, chosen = lax.top_k(scores, first.scores.shape[1])
@@ -219,7 +219,7 @@ def _best(first: Hypotheses, second: Hypotheses) -> Hypotheses:
 def _begin(
     model: Model, params: Params, sources: Array, source_lengths: Array, room: int
 ) -> tuple[PyTree, PyTree]:
-    """The sources encoded, as the decoder's memory and first state."""
+    """Encodes the sources, and returns the decoder's memory and first state."""
 
     def both(module: "EncoderDecoder") -> tuple[PyTree, PyTree]:
         return module.begin(module.encode(sources, source_lengths), room)
@@ -230,17 +230,17 @@ def _begin(
 def _next(
     model: Model, params: Params, last: Array, memory: PyTree, state: PyTree
 ) -> tuple[Array, PyTree]:
-    """Logits [B, V] after the tokens int32[B], and the state with them."""
+    """Returns the logits [B, V] after the tokens int32[B], and the next state."""
     output = model.apply({"params": params}, last[:, None], memory, state, method="decode")
     return output.logits[:, 0], output.state
 
 
 def _repeat(tree: PyTree, times: int) -> PyTree:
-    """Each row of arrays [B, ...] so many times; scalars as they are."""
+    """Repeats each row of arrays [B, ...] the given number of times; scalars stay as they are."""
     return jax.tree.map(lambda a: jnp.repeat(a, times, axis=0) if a.ndim else a, tree)
 
 
 def _lengths(tokens: Array) -> Array:
-    """Tokens up to the first end, and with it; all where there is none."""
+    """Returns the number of tokens up to the first end and with it; all if there is no end."""
     is_end = tokens == END_ID
     return jnp.where(is_end.any(axis=-1), is_end.argmax(axis=-1) + 1, tokens.shape[-1])

@@ -1,7 +1,7 @@
-"""Generates text token by token, and says how probable each was and what else might have come.
+"""Text generation token by token, with the probability of each token and its alternatives.
 
-The probabilities are the model's own, softmax(logits): neither temperature nor top-k nor top-p
-changes them, though the draw obeys all three. Axes: V vocabulary, K parts of a mixture.
+The probabilities are the model's own, softmax(logits). Temperature, top-k and top-p do not change
+them, although the draw obeys all three. Axes: V vocabulary, K parts of a mixture.
 """
 
 from collections.abc import Iterator
@@ -28,11 +28,11 @@ class DrawnToken(NamedTuple):
     """A token that was drawn.
 
     Attributes:
-        text: what it adds to the text; "" at a sentence end that stops it.
+        text: the text that it adds; "" for a sentence end that ends the text.
         token: its name in the vocabulary.
-        probability: p(token | all before), before temperature, top-k and top-p.
+        probability: p(token | all tokens before it), before temperature, top-k and top-p.
         runners_up: the most probable other tokens and their probabilities, the best first.
-        parts: of a mixture, the token's probability by each of its K models; else empty.
+        parts: for a mixture, the token's probability by each of its K models; else empty.
     """
 
     text: str
@@ -45,21 +45,23 @@ class DrawnToken(NamedTuple):
 def stream_tokens(
     checkpoint: TrainedModel, prompt: str = "", settings: GenerationSettings | None = None
 ) -> Iterator[DrawnToken]:
-    """Generates as `generate` does, a token at a time.
+    """Generates text like `generate`, a token at a time.
 
-    The tokens are those of `generate` for the same settings: both draw by `draw_step`, with the
-    same keys. What the vocabulary lacks of the prompt is read as `<unk>`; `unknown_parts` says it.
+    The tokens are the same as from `generate` with the same settings: both draw by `draw_step` with
+    the same keys. Parts of the prompt that the vocabulary lacks are read as `<unk>`;
+    `unknown_parts` lists them.
 
     Args:
-        checkpoint: what `zoo.load` gives, or a mixture.
+        checkpoint: a checkpoint from `zoo.load`, or a mixture.
         prompt: the beginning of the text.
-        settings: None for the defaults.
+        settings: the generation settings; None means the defaults.
 
     Yields:
-        The tokens, until the text ends; joined, their texts are what `generate` adds to the prompt.
+        The tokens, until the text ends. Their joined texts are the text that `generate` adds to the
+        prompt.
 
     Raises:
-        UserError: the checkpoint is no language model.
+        UserError: if the checkpoint is not a language model.
     """
     require_language_model(checkpoint)
     settings = settings or GenerationSettings()
@@ -87,7 +89,7 @@ def stream_tokens(
 
 
 class _Found(NamedTuple):
-    """A token's id, its probability, the best ones with their ids, and [K] by the parts."""
+    """A token's id and probability, the best tokens with their ids, and [K] by the parts."""
 
     token: Array
     probability: Array
@@ -100,7 +102,7 @@ class _Found(NamedTuple):
 def _draw(
     model: LanguageModel, params: Params, state: DecodingState, draw: Draw
 ) -> tuple[DecodingState, _Found]:
-    """One token of one row, and what the model says of it."""
+    """Draws one token of one row, with its probability and alternatives."""
     state, drawn, output = draw_step(model, params, state, draw)
     token = drawn[0]
     probabilities = jax.nn.softmax(output.logits[0, 0])

@@ -1,10 +1,10 @@
-"""Generates text from a language model: one jitted scan for a batch of prompts, block by block.
+"""Text generation with a language model: one jitted scan for a batch of prompts, block by block.
 
-A prompt is read in pieces of PREFILL_STEPS tokens, all but its last token; the scan then feeds
-each row its last token, draws the next one, and feeds that. Blocks of BLOCK_STEPS tokens come back
-to the host, so that text can be shown while it is made; the shapes never change, so neither the
-length of a prompt nor max_tokens compiles anything again. Legend of axes: B batch (prompts), H
-hidden.
+All tokens of a prompt except the last are read in pieces of PREFILL_STEPS tokens. The scan then
+feeds each row its last token, draws the next token, and feeds that token. Blocks of BLOCK_STEPS
+tokens come back to the host, so that text can be shown while it is generated. The shapes never
+change, so neither the length of a prompt nor max_tokens causes another compilation. Axes: B batch
+(prompts), H hidden.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,12 +32,12 @@ PREFILL_STEPS = 64
 
 
 class DecodingState(NamedTuple):
-    """Where every row of a batch stands between two steps.
+    """The state of every row of a batch between two steps.
 
     Attributes:
         carry: the model's state, arrays [B, H].
         tokens: int32[B], the input of the next step.
-        fresh: bool[B], True before a row's first step: the next one starts at the initial state.
+        fresh: bool[B], True before a row's first step, which starts at the initial state.
     """
 
     carry: PyTree
@@ -46,11 +46,11 @@ class DecodingState(NamedTuple):
 
 
 class Draw(NamedTuple):
-    """How the next tokens of every row are drawn.
+    """The keys and options with which the next tokens of every row are drawn.
 
     Attributes:
         row_keys: keys [B]; token i of row b is drawn with fold_in(row_keys[b], i).
-        first: i of the first token, or int32[B], one for each row.
+        first: i of the first token, or int32[B] with a value for each row.
         options: keyword arguments of `sample`; each may be an array [B].
     """
 
@@ -81,30 +81,31 @@ def generate(  # type: ignore[misc]  # the overloads leave the settings' names t
 ) -> str | list[str]:
     """Continues a prompt, or each of several prompts, with text drawn from a language model.
 
-    A prompt's newlines are sentence ends. Row i of a batch draws with its own random key, made of
-    the seed and i: so its text depends neither on the other prompts nor on their number, and the
-    same prompt given several times gives several samples.
+    The newlines of a prompt are sentence ends. Row i of a batch draws with its own random key, made
+    from the seed and i. So its text depends neither on the other prompts nor on their number, and
+    the same prompt given several times gives several samples.
 
     Args:
-        checkpoint: what `zoo.load` gives, or a name that it takes.
-        prompt: the beginning of the text, or several; "" starts at `<s>`.
-        max_tokens: how many tokens are drawn at most, sentence ends included.
-        temperature: divides the logits; 0 takes the most probable token each time (greedy).
-        top_k: only the k most probable tokens may be drawn; 0 is no limit.
-        top_p: only the most probable tokens that together reach this probability; 1 is no limit.
-        seed: the same seed gives the same text.
-        stop: "end" stops at the first `</s>`, "length" goes on after it on a new line; None
-            is "length" for a character vocabulary and "end" for others.
+        checkpoint: a checkpoint from `zoo.load`, or a name that `zoo.load` accepts.
+        prompt: the beginning of the text, or a list of beginnings; "" starts at `<s>`.
+        max_tokens: the largest number of tokens drawn, with sentence ends.
+        temperature: divides the logits; 0 always takes the most probable token (greedy decoding).
+        top_k: only the k most probable tokens may be drawn; 0 means no limit.
+        top_p: only the most probable tokens that together reach this probability may be drawn; 1
+            means no limit.
+        seed: the random seed; the same seed gives the same text.
+        stop: "end" stops at the first `</s>`, "length" continues after it on a new line. None means
+            "length" for a character vocabulary and "end" for others.
         allow_unknown: whether `<unk>` may be drawn.
 
     Returns:
-        The prompt and its continuation; a list of them where a list of prompts was given.
+        The prompt and its continuation; a list of such texts for a list of prompts.
 
     Raises:
-        UserError: a setting is out of its bounds.
+        UserError: if a setting is out of its bounds.
 
     Warns:
-        PromptWarning: the vocabulary lacks a character or word of a prompt.
+        PromptWarning: if the vocabulary lacks a character or word of a prompt.
 
     Example:
         >>> from zoo.data.vocabulary import build_vocabulary
@@ -141,19 +142,19 @@ def generate(  # type: ignore[misc]  # the overloads leave the settings' names t
 def stream_generate(
     checkpoint: ModelOrName, prompt: str = "", settings: GenerationSettings | None = None
 ) -> Iterator[str]:
-    """Generates as `generate` does and gives the text while it is made.
+    """Generates text like `generate`, and yields it while it is generated.
 
     Args:
-        checkpoint: what `zoo.load` gives, or a name that it takes.
+        checkpoint: a checkpoint from `zoo.load`, or a name that `zoo.load` accepts.
         prompt: the beginning of the text.
-        settings: None for the defaults.
+        settings: the generation settings; None means the defaults.
 
     Yields:
-        Pieces of text, the prompt first; joined they are what `generate` returns.
+        Pieces of text, the prompt first. Joined, they are the text that `generate` returns.
 
     Warns:
-        PromptWarning: the vocabulary lacks a character or word of the prompt. It comes before the
-            first piece, so that a program never tells of it in the middle of a text.
+        PromptWarning: if the vocabulary lacks a character or word of the prompt. The warning comes
+            before the first piece, so that a program does not print it in the middle of a text.
     """
     prompt = given_texts(prompt, "prompt")[0]
     model = require_language_model(checkpoint)
@@ -165,7 +166,7 @@ def stream_generate(
 
 
 def _read_inputs(checkpoint: TrainedModel, prompts: list[str]) -> list[list[int]]:
-    """Returns the tokens of each prompt; it warns of those that the vocabulary lacks."""
+    """Returns the tokens of each prompt, and warns of parts that the vocabulary lacks."""
     return [prompt_inputs(checkpoint.vocabulary, prompt) for prompt in prompts]
 
 
@@ -175,7 +176,7 @@ def _generate_pieces(
     inputs: list[list[int]],
     settings: GenerationSettings,
 ) -> Iterator[list[str]]:
-    """Yields what each row's text grows by with each block, until all rows are finished."""
+    """Yields the text that each block adds to each row, until all rows are finished."""
     vocabulary = checkpoint.vocabulary
     stop = settings.stop or default_stop(vocabulary)
     streams = [
@@ -196,14 +197,14 @@ def generate_tokens(
     *,
     block_steps: int = BLOCK_STEPS,
 ) -> Iterator[np.ndarray]:
-    """Draws tokens without end: where a text stops is for the caller to see.
+    """Draws tokens without end; the caller decides where a text stops.
 
     Args:
         model: a language model module.
         params: its parameters.
-        inputs: the tokens of each prompt, the first of them `<s>`.
+        inputs: the tokens of each prompt, which begin with `<s>`.
         settings: temperature, top_k, top_p, seed and allow_unknown are used.
-        block_steps: tokens drawn a call; it changes no token.
+        block_steps: the number of tokens drawn per call; it changes no token.
 
     Yields:
         int32[B, block_steps], the next tokens of every row; never `<s>`.
@@ -217,18 +218,18 @@ def generate_tokens(
 
 
 def first_draw(settings: GenerationSettings, num_rows: int, vocabulary_size: int) -> Draw:
-    """How the first token of each row is drawn, with keys made of the seed and the row's number."""
+    """Returns how to draw the first token of each row, with keys from the seed and row number."""
     keys = jax.vmap(partial(row_key, np.uint32(settings.seed)))(jnp.arange(num_rows))
     return Draw(keys, np.int32(0), make_options(settings, vocabulary_size))
 
 
 def row_key(seed: Array | np.uint32, row: Array) -> Array:
-    """The key that row number `row` of a call with a seed draws with."""
+    """Returns the key with which row number `row` of a call with a seed draws."""
     return jax.random.fold_in(jax.random.key(seed), row)
 
 
 def make_options(settings: GenerationSettings, vocabulary_size: int) -> dict[str, np.generic]:
-    """Keyword arguments of `sample`, of one type each: so no value compiles anything again."""
+    """Returns keyword arguments of `sample` in fixed types, so that no value compiles it again."""
     return {
         "temperature": np.float32(settings.temperature),
         "top_k": np.int32(min(settings.top_k, vocabulary_size)),
@@ -240,7 +241,7 @@ def make_options(settings: GenerationSettings, vocabulary_size: int) -> dict[str
 def read_prompts(
     model: LanguageModel, params: Params, inputs: Sequence[Sequence[int]]
 ) -> DecodingState:
-    """Runs the model over all of each prompt but its last token.
+    """Runs the model over all tokens of each prompt except the last one.
 
     Args:
         model: a language model module.
@@ -248,7 +249,7 @@ def read_prompts(
         inputs: the tokens of each prompt, at least one, of any length.
 
     Returns:
-        The state in which each row's last token is its next input.
+        The state in which the last token of each row is its next input.
     """
     num_rows = len(inputs)
     lengths = np.array([len(row) - 1 for row in inputs], np.int32)
@@ -268,12 +269,12 @@ def read_prompts(
 def read_piece(
     model: LanguageModel, params: Params, state: DecodingState, piece: Array, lengths: Array
 ) -> DecodingState:
-    """Reads lengths[b] tokens of each row b, which may be none: that row stays as it is.
+    """Reads lengths[b] tokens of each row b; a row of length 0 stays as it is.
 
     Args:
         model: a language model module.
         params: its parameters.
-        state: where the rows stand.
+        state: the state of the rows.
         piece: int32[B, T], the tokens.
         lengths: int32[B], from 0 to T.
     """
@@ -293,14 +294,14 @@ def read_piece(
 def draw_block(
     model: LanguageModel, params: Params, state: DecodingState, draw: Draw, *, num_steps: int
 ) -> tuple[DecodingState, Array]:
-    """Draws num_steps tokens for every row, each the input of the step after it.
+    """Draws num_steps tokens for every row; each token is the input of the next step.
 
     Args:
         model: a language model module.
         params: its parameters.
-        state: where the rows stand.
-        draw: how the first of the tokens is drawn.
-        num_steps: how many tokens.
+        state: the state of the rows.
+        draw: the record of how the first token is drawn.
+        num_steps: the number of tokens.
 
     Returns:
         The state after the block, and int32[B, num_steps], the tokens drawn.
@@ -318,10 +319,10 @@ def draw_block(
 def draw_step(
     model: LanguageModel, params: Params, state: DecodingState, draw: Draw
 ) -> tuple[DecodingState, Array, PyTree]:
-    """Draws one token for every row; arguments as those of `draw_block`.
+    """Draws one token for every row; other arguments are as in `draw_block`.
 
     Returns:
-        The state after the token, int32[B], the token, and the model's output that it was drawn
+        The state after the token; the token, int32[B]; and the model's output that it was drawn
         from.
     """
     output = model.apply(

@@ -1,7 +1,7 @@
-"""Draws the next token from a model's logits: temperature, top-k, top-p, greedy.
+"""Sampling the next token from a model's logits: temperature, top-k, top-p, greedy.
 
-Every setting may be a traced value, so that changing it compiles nothing again. Legend of axes:
-V vocabulary, `...` any leading axes.
+Every setting may be a traced value, so that changing it compiles nothing again. Axes: V vocabulary,
+`...` any leading axes.
 """
 
 from collections.abc import Callable
@@ -24,20 +24,20 @@ def sample(
     top_p: ArrayLike = 1.0,
     allow_unknown: ArrayLike = False,
 ) -> Array:
-    """Draws one token of each distribution, after temperature, top-k and top-p in this order.
+    """Draws one token from each distribution, after temperature, top-k and top-p in this order.
 
-    `<s>` is never drawn. Neither is `<unk>`, unless allowed: it stands for words that the
-    vocabulary lacks, so it says nothing to a reader. Where no other token has a probability, `</s>`
-    is drawn: the text ends.
+    `<s>` is never drawn. `<unk>` is drawn only if it is allowed: it stands for words that the
+    vocabulary lacks, so it tells a reader nothing. If no other token has a probability, `</s>` is
+    drawn, and the text ends.
 
-    Each setting is one number, or an array [...] with one for each distribution.
+    Each setting is one number, or an array [...] with a number for each distribution.
 
     Args:
-        key: one random key for all leading axes, or keys [B] for those of one axis B.
+        key: one random key for all leading axes, or keys [B] for a leading axis B.
         logits: float32[..., V], scores whose softmax is the model's distribution.
-        temperature: divides the logits; 0 takes the most probable token (greedy).
-        top_k: only the k most probable tokens may be drawn; 0 is no limit.
-        top_p: only the nucleus may be drawn (see `keep_top_p`); 1 is no limit.
+        temperature: divides the logits; 0 always takes the most probable token (greedy decoding).
+        top_k: only the k most probable tokens may be drawn; 0 means no limit.
+        top_p: only the nucleus may be drawn (see `keep_top_p`); 1 means no limit.
         allow_unknown: whether `<unk>` may be drawn.
 
     Returns:
@@ -50,7 +50,7 @@ def sample(
     """
     logits = forbid_special(logits, allow_unknown=allow_unknown)
     most_probable = jnp.argmax(logits, axis=-1)
-    # Below the smallest normal number a division would overflow: that is greedy as well.
+    # Below the smallest normal number, a division would overflow; this counts as greedy as well.
     greedy = jnp.asarray(temperature) < jnp.finfo(logits.dtype).tiny
     scaled = scale_by_temperature(logits, jnp.where(greedy, 1.0, temperature))
     restricted = keep_top_p(keep_top_k(scaled, top_k), top_p)
@@ -58,12 +58,12 @@ def sample(
 
 
 def _draw(key: Array, logits: Array) -> Array:
-    """The first token whose cumulative probability exceeds a number that is uniform in [0, 1).
+    """Returns the first token whose cumulative probability exceeds a uniform number in [0, 1).
 
     Keys [B] give each row the numbers that its key alone would give it.
 
-    One random number a distribution; `jax.random.categorical` makes one a token, which for 10,000
-    tokens takes five times as long as all of this.
+    One random number per distribution is enough. `jax.random.categorical` draws a number for each
+    token, which takes five times as long as this whole function for 10,000 tokens.
     """
     weights = jnp.exp(logits - jnp.max(logits, axis=-1, keepdims=True))
     cumulative = jnp.cumsum(weights, axis=-1)
@@ -78,17 +78,17 @@ def _draw(key: Array, logits: Array) -> Array:
 
 
 def forbid_special(logits: Array, *, allow_unknown: ArrayLike = False) -> Array:
-    """Gives `<s>`, and `<unk>` unless it is allowed, probability 0.
+    """Sets the probability of `<s>` to 0, and of `<unk>` unless it is allowed.
 
-    Where this leaves no token with a probability, as n-grams of a text without known words do,
-    `</s>` gets all of it.
+    `</s>` gets all the probability if no other token has any, as happens with n-grams of a text
+    without known words.
 
     Args:
         logits: float32[..., V].
-        allow_unknown: whether `<unk>` keeps its score.
+        allow_unknown: whether `<unk>` keeps its logit.
 
     Returns:
-        float32[..., V], minus infinity at forbidden tokens.
+        float32[..., V], minus infinity for forbidden tokens.
 
     Example:
         >>> forbid_special(jnp.zeros(4)).tolist()
@@ -109,7 +109,7 @@ def scale_by_temperature(logits: Array, temperature: ArrayLike) -> Array:
 
     Args:
         logits: float32[..., V].
-        temperature: a number above 0, or an array [...] of them.
+        temperature: a number above 0, or an array [...] of numbers above 0.
 
     Returns:
         float32[..., V].
@@ -123,14 +123,14 @@ def scale_by_temperature(logits: Array, temperature: ArrayLike) -> Array:
 
 @jax.jit
 def keep_top_k(logits: Array, top_k: ArrayLike) -> Array:
-    """Gives all but the k most probable tokens probability 0; of equal ones, low ids go first.
+    """Sets the probability of all but the k most probable tokens to 0; ties favour low ids.
 
     Args:
         logits: float32[..., V].
-        top_k: how many tokens stay; 0 keeps all.
+        top_k: the number of tokens to keep; 0 keeps all.
 
     Returns:
-        float32[..., V], minus infinity at the others.
+        float32[..., V], minus infinity for the other tokens.
 
     Example:
         >>> keep_top_k(jnp.array([1.0, 3.0, 2.0]), 2).tolist()
@@ -148,11 +148,11 @@ def keep_top_p(logits: Array, top_p: ArrayLike) -> Array:
     """Keeps the nucleus: the fewest most probable tokens that together have probability >= p.
 
     Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration", equation 2. At least
-    one token stays.
+    one token is kept.
 
     Args:
         logits: float32[..., V].
-        top_p: probability p, above 0; 1 keeps all.
+        top_p: the probability p, above 0; 1 keeps all tokens.
 
     Returns:
         float32[..., V], minus infinity outside the nucleus.
@@ -171,7 +171,11 @@ def keep_top_p(logits: Array, top_p: ArrayLike) -> Array:
 
 
 def _keep_largest(logits: Array, wanted: Array, count: Callable[[Array], Array]) -> Array:
-    """Keeps the largest logits, as many as `count` says of them sorted; sorts only if wanted."""
+    """Keeps the largest logits and sets the others to minus infinity, if wanted.
+
+    `count` gets the logits sorted from large to small, and returns the number of logits to keep.
+    Sorting is skipped when nothing is filtered.
+    """
 
     def restrict(logits: Array) -> Array:
         largest_first = jnp.sort(logits, axis=-1, descending=True)
@@ -187,5 +191,5 @@ def _keep_largest(logits: Array, wanted: Array, count: Callable[[Array], Array])
 
 
 def _of_each(setting: ArrayLike, logits: Array) -> Array:
-    """A setting of each distribution, [..., 1]."""
+    """Returns a setting for each distribution, [..., 1]."""
     return jnp.broadcast_to(jnp.asarray(setting), logits.shape[:-1])[..., None]

@@ -1,4 +1,4 @@
-"""How text is drawn: the settings, their defaults and their bounds. Needs no JAX."""
+"""The settings of text generation, with their defaults and bounds. This file needs no JAX."""
 
 import dataclasses
 import math
@@ -13,21 +13,22 @@ STOPS: tuple[Stop, ...] = get_args(Stop)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GenerationSettings:
-    """What `generate` takes beside the checkpoint and the prompt.
+    """The settings of `generate`, apart from the checkpoint and the prompt.
 
     Attributes:
-        max_tokens: how many tokens are drawn at most, sentence ends included.
-        temperature: divides the logits; 0 takes the most probable token each time (greedy).
-        top_k: only the k most probable tokens may be drawn; 0 is no limit.
-        top_p: only the most probable tokens that together reach this probability; 1 is no limit.
-        seed: the same seed gives the same text.
-        stop: "end" stops a text at its first `</s>`; "length" writes a newline there and goes on
-            until max_tokens. None is "length" for a character vocabulary, whose `</s>` is a mere
+        max_tokens: the largest number of tokens drawn, with sentence ends.
+        temperature: divides the logits; 0 always takes the most probable token (greedy decoding).
+        top_k: only the k most probable tokens may be drawn; 0 means no limit.
+        top_p: only the most probable tokens that together reach this probability may be drawn; 1
+            means no limit.
+        seed: the random seed; the same seed gives the same text.
+        stop: "end" stops a text at its first `</s>`. "length" writes a newline there and continues
+            until max_tokens. None means "length" for a character vocabulary, whose `</s>` is only a
             newline, and "end" for others, whose lines are sentences.
         allow_unknown: whether `<unk>` may be drawn.
 
     Raises:
-        UserError: a value is out of its bounds.
+        UserError: if a value is out of its bounds.
 
     Example:
         >>> GenerationSettings(temperature=-1.0)

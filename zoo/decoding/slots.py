@@ -1,9 +1,9 @@
-"""Generates many texts side by side in slots, which are filled anew as texts end.
+"""Generation of many texts side by side in slots, which are reused when texts end.
 
-The state of a recurrent network is small and has the same size after any number of tokens. So S
-rows are advanced by one compiled program, and a row whose text ends is given to the next text while
-the others go on. The number of rows never changes. Each row reads its own inputs and draws with its
-own key, so a text depends neither on the texts beside it nor on when it was begun.
+The state of a recurrent network is small and keeps its size after any number of tokens. So one
+compiled program advances S rows, and a row whose text has ended is given to the next text while the
+other rows continue. The number of rows never changes. Each row reads its own inputs and draws with
+its own key, so a text depends neither on the texts beside it nor on when it was started.
 """
 
 from collections.abc import Sequence
@@ -39,7 +39,8 @@ class Slots:
         model: a language model module.
         params: its parameters.
         num_slots: S.
-        block_steps: how many tokens a row draws in a call of `advance`; it changes no token.
+        block_steps: the number of tokens that a row draws in a call of `advance`; it changes no
+            token.
 
     Example:
         >>> import jax.numpy as jnp
@@ -62,7 +63,7 @@ class Slots:
         self.clear()
 
     def clear(self) -> None:
-        """Forgets all texts."""
+        """Removes all texts."""
         num_slots = self._num_slots
         self._state = DecodingState(
             self._model.zero_carry(num_slots),
@@ -76,22 +77,22 @@ class Slots:
         self._seeds = np.zeros(num_slots, np.uint32)
         self._rows, self._indices = np.zeros((2, num_slots), np.int32)
         self._free = list(range(num_slots))[::-1]
-        self._unread: dict[int, list[int]] = {}  # of a slot whose prompt is being read
+        self._unread: dict[int, list[int]] = {}  # the rest of each prompt that is being read
         self._drawing: set[int] = set()
 
     @property
     def num_free(self) -> int:
-        """How many texts can be added."""
+        """The number of texts that can be added."""
         return len(self._free)
 
     def add(self, inputs: Sequence[int], settings: GenerationSettings, row: int = 0) -> int:
-        """Begins a text in a free slot and returns the slot's number.
+        """Begins a text in a free slot, and returns the number of the slot.
 
         Args:
-            inputs: the tokens of the prompt, the first of them `<s>`.
+            inputs: the tokens of the prompt, which begin with `<s>`.
             settings: temperature, top_k, top_p, seed and allow_unknown are used.
-            row: the text's number among those of its request. With the seed it makes the key, so
-                the tokens are those of row number `row` of `generate`.
+            row: the number of the text in its request. The key is made from the seed and the row,
+                so the tokens are the same as in row number `row` of `generate`.
         """
         slot = self._free.pop()
         tokens, fresh = np.array(self._state.tokens), np.array(self._state.fresh)
@@ -104,7 +105,7 @@ class Slots:
         return slot
 
     def free(self, slot: int) -> None:
-        """Ends the text in a slot, which the next one may have."""
+        """Ends the text in a slot, which becomes free for another text."""
         self._unread.pop(slot, None)
         self._drawing.discard(slot)
         self._free.append(slot)
@@ -113,7 +114,7 @@ class Slots:
         """Reads a piece of each new prompt, then draws a block for every text that has been read.
 
         Returns:
-            The next tokens of each text, by its slot; none of a text whose prompt is not read yet.
+            The next tokens of each text, by its slot. A text whose prompt is not read yet has none.
         """
         self._read()
         if not self._drawing:
@@ -136,7 +137,7 @@ class Slots:
         return {slot: tokens[slot].tolist() for slot in sorted(self._drawing)}
 
     def _read(self) -> None:
-        """Reads at most PREFILL_STEPS tokens of each new prompt, all of them in one call."""
+        """Reads at most PREFILL_STEPS tokens of each new prompt, in one call for all prompts."""
         if any(self._unread.values()):
             piece = np.full((self._num_slots, PREFILL_STEPS), END_ID, np.int32)
             lengths = np.zeros(self._num_slots, np.int32)
@@ -162,7 +163,7 @@ def _draw(
     *,
     num_steps: int,
 ) -> tuple[DecodingState, Array]:
-    """Draws a block for the rows that are drawing [S]; the others stay as they are.
+    """Draws a block for the rows marked in drawing [S]; the other rows stay as they are.
 
     Returns:
         The state after the block, and int32[S, num_steps], the tokens drawn.

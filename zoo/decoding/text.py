@@ -1,4 +1,4 @@
-"""Between text and tokens: the inputs that a prompt gives, and drawn tokens as text."""
+"""Conversion between text and tokens: the inputs of a prompt, and the text of drawn tokens."""
 
 import re
 import warnings
@@ -16,16 +16,16 @@ from zoo.special_tokens import END_ID, START_ID, UNKNOWN, UNKNOWN_ID
 
 
 class PromptWarning(UserWarning):
-    """A prompt holds something that the vocabulary lacks, so the model reads `<unk>` there."""
+    """A prompt has parts that the vocabulary lacks, so the model reads `<unk>` there."""
 
 
 def prompt_inputs(vocabulary: Vocabulary, prompt: str) -> list[int]:
-    """The inputs that a model reads before it draws: for every line `<s>` and the line's tokens.
+    """Returns the inputs of a prompt: for every line `<s>` and the tokens of the line.
 
     So "a\\nb" gives `<s> a <s> b`, and the empty prompt `<s>`.
 
     Warns:
-        PromptWarning: the vocabulary lacks characters or words of the prompt.
+        PromptWarning: if the vocabulary lacks characters or words of the prompt.
 
     Example:
         >>> from zoo.special_tokens import SPECIAL_TOKENS
@@ -41,21 +41,21 @@ def prompt_inputs(vocabulary: Vocabulary, prompt: str) -> list[int]:
 
 
 def encode_prompt(vocabulary: Vocabulary, prompt: str) -> list[int]:
-    """As `prompt_inputs`, without a word about what the vocabulary lacks."""
+    """Returns the inputs of a prompt like `prompt_inputs`, but never warns."""
     return [token for line in prompt.split("\n") for token in (START_ID, *vocabulary.encode(line))]
 
 
 def unknown_parts(vocabulary: Vocabulary, prompt: str) -> list[str]:
-    """Returns the distinct words of a prompt that become `<unk>`, or else characters, in its order.
+    """Returns the words of a prompt that become `<unk>`, or its characters, each once, in order.
 
-    A word is as the prompt has it, also where the vocabulary holds lower-cased words.
+    A word is written as in the prompt, even if the vocabulary holds lower-cased words.
 
     Example:
         >>> from zoo.special_tokens import SPECIAL_TOKENS
         >>> unknown_parts(LowercaseWordVocabulary([*SPECIAL_TOKENS, "do"]), "Don't, don't!")
         ["n't", ',', '!']
     """
-    parts: dict[str, str] = {}  # each part, and how the prompt writes it where it comes first
+    parts: dict[str, str] = {}  # each part, and its first spelling in the prompt
     for part, written in _parts(vocabulary, prompt):
         parts.setdefault(part, written)
     return [
@@ -66,7 +66,7 @@ def unknown_parts(vocabulary: Vocabulary, prompt: str) -> list[str]:
 
 
 def _parts(vocabulary: Vocabulary, prompt: str) -> Iterator[tuple[str, str]]:
-    """Yields what a prompt is cut into, each with how the prompt writes it."""
+    """Yields the parts of a prompt, each with its spelling in the prompt."""
     if vocabulary.kind == WordVocabulary.kind:
         yield from ((word, word) for word in prompt.split())
     elif vocabulary.kind == LowercaseWordVocabulary.kind:
@@ -79,25 +79,25 @@ def _parts(vocabulary: Vocabulary, prompt: str) -> Iterator[tuple[str, str]]:
 
 
 def default_stop(vocabulary: Vocabulary) -> Stop:
-    """Where a text stops unless the user says: see `GenerationSettings.stop`."""
+    """Returns where a text stops by default; see `GenerationSettings.stop`."""
     return "length" if vocabulary.kind == CharacterVocabulary.kind else "end"
 
 
 class TextStream:
-    """The text of one row, piece by piece, as its tokens are drawn.
+    """The text of one row, piece by piece, while its tokens are drawn.
 
-    A piece cannot be decoded alone, since words are joined by spaces. So the line at hand is
-    decoded as a whole, and what it has beyond the last time is the piece.
+    A piece cannot be decoded alone, since words are joined by spaces. So the whole current line is
+    decoded, and the piece is the part that was not there before.
 
     Args:
         vocabulary: the vocabulary of the tokens.
         prompt: the text before the first piece.
-        stop: what ends the text: "end" its first `</s>`, "length" nothing but max_tokens.
-        max_tokens: how many tokens are taken.
+        stop: "end" ends the text at its first `</s>`, "length" only at max_tokens.
+        max_tokens: the largest number of tokens.
 
     Attributes:
-        finished: True once the row has its last token; further ones give no text.
-        num_tokens: how many tokens the text has taken.
+        finished: True once the row has its last token; further tokens give no text.
+        num_tokens: the number of tokens in the text so far.
 
     Example:
         >>> from zoo.special_tokens import SPECIAL_TOKENS
@@ -118,10 +118,10 @@ class TextStream:
         self._num_written = len(vocabulary.decode(self._line))
         joined_by_spaces = isinstance(vocabulary, WordVocabulary)
         if joined_by_spaces and self._line and line[-1].isspace():
-            self._num_written += 1  # the prompt has the space before the next word already
+            self._num_written += 1  # the prompt already has the space before the next word
 
     def write(self, tokens: Iterable[int]) -> str:
-        """Takes the next tokens that the row drew and returns the text that they add."""
+        """Takes the next tokens of the row, and returns the text that they add."""
         text = ""
         for token in tokens:
             if self.finished:

@@ -1,6 +1,6 @@
-"""Translates texts with a trained encoder-decoder, in batches of similar length.
+"""Translation of texts with a trained encoder-decoder, in batches of similar length.
 
-Axes: B sources of a call, K hypotheses of each, S source steps, T target steps.
+Axes: B sources in a call, K hypotheses per source, S source steps, T target steps.
 """
 
 import dataclasses
@@ -29,26 +29,26 @@ from zoo.whole_characters import require_whole_characters
 TRANSLATOR = Kind("translator", "translate")
 BATCH_SIZE = 64
 BUCKET_LENGTHS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256)
-MAX_SOURCE_TOKENS = BUCKET_LENGTHS[-1] - 1  # besides the end
-MAX_BEAM_SIZE = 1000  # its memory grows with it
+MAX_SOURCE_TOKENS = BUCKET_LENGTHS[-1] - 1  # without the end
+MAX_BEAM_SIZE = 1000  # memory grows with the beam size
 LENGTH_PENALTY = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Translation:
-    """A source and what a translator makes of it.
+    """A source text and its translation.
 
     Attributes:
-        source: the text as it was given.
-        text: its translation; "" of an empty source.
-        score: what it was chosen by, log p(text | source) / tokens^length_penalty, in nats; a
-            sentence that was drawn or chosen greedily has log p alone.
-        source_tokens: the tokens that were read, the end `</s>` among them.
-        tokens: the tokens that were written, the end among them unless it was cut.
-        attention: float32[T, S], a row for each written token, over the source's; None of a model
-            without attention.
+        source: the source text as it was given.
+        text: its translation; "" for an empty source.
+        score: log p(text | source) / tokens^length_penalty in nats, by which it was chosen. After
+            sampling or greedy decoding, it is log p(text | source).
+        source_tokens: the tokens that were read, with the end `</s>`.
+        tokens: the tokens that were written, with the end unless the translation was cut.
+        attention: float32[T, S], the weights of the source tokens for each written token; None for
+            a model without attention.
         others: further translations and their scores, the best first.
-        is_cut: the source was longer than a translator reads, and its end is lost.
+        is_cut: whether the end of the source was dropped because the source is too long.
     """
 
     source: str
@@ -61,7 +61,7 @@ class Translation:
     is_cut: bool = False
 
     def to_json(self) -> Json:
-        """The record as plain JSON types."""
+        """Returns the record as plain JSON types."""
         attention = None if self.attention is None else self.attention.tolist()
         others = [{"text": text, "score": score} for text, score in self.others]
         return {**vars(self), "attention": attention, "others": others}
@@ -69,16 +69,16 @@ class Translation:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class TrainedTranslator(Checkpoint):
-    """A trained encoder-decoder; `vocabulary` is that of its targets.
+    """A trained encoder-decoder; `vocabulary` is its target vocabulary.
 
     Attributes:
         source_vocabulary: the vocabulary of its sources.
-        lowercase: it was trained on lower-cased texts.
+        lowercase: whether it was trained on lower-cased texts.
     """
 
     kind = TRANSLATOR
     token_axes: ClassVar[Mapping[str, tuple[str, int]]] = {
-        "embedding": ("target", 0),  # of both sides, with one vocabulary
+        "embedding": ("target", 0),  # shared by both sides, which then have one vocabulary
         "source_embedding": ("source", 0),
         "target_embedding": ("target", 0),
         "output_kernel": ("target", 1),
@@ -94,7 +94,7 @@ class TrainedTranslator(Checkpoint):
 
     @property
     def vocabulary_record(self) -> Json:
-        """Both vocabularies as plain JSON, as a checkpoint's vocabulary.json holds them."""
+        """Both vocabularies as plain JSON, as in vocabulary.json of a checkpoint."""
         return {"source": self.source_vocabulary.to_json(), "target": self.vocabulary.to_json()}
 
     @property
@@ -105,16 +105,16 @@ class TrainedTranslator(Checkpoint):
 
 @dataclasses.dataclass(frozen=True)
 class SearchSettings:
-    """How translations are looked for.
+    """The settings of the search for translations.
 
     Attributes:
-        beam_size: K; 1 is greedy.
-        length_penalty: the power of the length that scores are divided by.
-        temperature: above 0, draw one translation with this temperature instead of a search.
-        seed: of what is drawn.
-        n_best: how many translations of each source, at most K.
-        first_text: the number of the first text; text i draws with the seed and first_text + i, so
-            that texts given in parts draw as they would together.
+        beam_size: K, the number of beam hypotheses; 1 means greedy decoding.
+        length_penalty: the power of the length by which scores are divided.
+        temperature: if above 0, one translation is drawn with this temperature, without a search.
+        seed: the random seed for drawing.
+        n_best: the number of translations for each source, at most K.
+        first_text: the number of the first text. Text i draws with the seed and first_text + i, so
+            that texts given in parts are drawn as if they were given together.
     """
 
     beam_size: int = 5
@@ -130,8 +130,8 @@ class SearchSettings:
             raise UserError(f"beam_size is {self.beam_size}; use 1 to {MAX_BEAM_SIZE}, such as 5")
         if not 1 <= self.n_best <= self.beam_size:
             raise UserError(
-                f"n_best is {self.n_best} and beam_size {self.beam_size}; use at least 1, and at "
-                "most as many translations as the beam is wide"
+                f"n_best is {self.n_best}, but beam_size is {self.beam_size}; use an n_best from 1 "
+                "to beam_size"
             )
         check_least(0, "", self, "length_penalty", "temperature")
         for name in ("seed", "first_text"):
@@ -139,27 +139,27 @@ class SearchSettings:
                 raise UserError(f"{name} is {getattr(self, name)}; use 0 to {2**32 - 1}")
         if self.temperature and self.beam_size > 1:
             raise UserError(
-                f"temperature is {self.temperature} and beam_size {self.beam_size}; "
-                "to draw translations use a beam of 1"
+                f"temperature is {self.temperature}, but beam_size is {self.beam_size}; use "
+                "beam_size 1 to draw translations"
             )
 
 
 def translate(
     checkpoint: ModelOrName, texts: str | Sequence[str], **settings: Any
 ) -> list[Translation]:
-    """Translates texts. What a text becomes does not depend on the others.
+    """Translates texts. The translation of a text does not depend on the other texts.
 
     Args:
-        checkpoint: what `zoo.load` gives of a translator, or a name that it takes.
-        texts: the texts, or one; a newline counts as a space.
+        checkpoint: a translator from `zoo.load`, or a name that `zoo.load` accepts.
+        texts: a list of texts, or one text; a newline counts as a space.
         **settings: the fields of `SearchSettings`, such as beam_size.
 
     Returns:
         A record for each text, in order.
 
     Raises:
-        UserError: the checkpoint is no translator, a setting is out of its bounds, or a text has
-            half a character.
+        UserError: if the checkpoint is not a translator, a setting is out of its bounds, or a text
+            has half a character.
 
     Example:
         >>> from zoo.data.vocabulary import build_vocabulary
@@ -197,7 +197,7 @@ def translate(
 
 
 class Found(NamedTuple):
-    """What a search gave for a batch: hypotheses, and the best one's attention [B, T, S]."""
+    """The result of a search for a batch: hypotheses, and the best one's attention [B, T, S]."""
 
     hypotheses: Hypotheses
     weights: np.ndarray | None
@@ -209,13 +209,13 @@ def search(
     numbers: Sequence[int],
     settings: SearchSettings,
 ) -> Found:
-    """Translates some sources; text number i draws with the key made of the seed and i.
+    """Translates some sources; text number i draws with a key made from the seed and i.
 
     Args:
         checkpoint: a translator.
-        rows: int32[S] tokens of each source, its end among them.
-        numbers: of each text.
-        settings: how translations are looked for.
+        rows: int32[S] tokens of each source, with its end.
+        numbers: the numbers of the texts.
+        settings: the settings of the search.
     """
     longest = max(map(len, rows))
     num_steps = BUCKET_LENGTHS[int(np.searchsorted(BUCKET_LENGTHS, longest))]
@@ -249,7 +249,7 @@ def search(
 def attention_weights(
     model: Model, params: Params, sources: Array, source_lengths: Array, inputs: Array
 ) -> Array:
-    """float32[B, T, S], what each target step looks at when the inputs are read."""
+    """Returns float32[B, T, S], the attention of each target step when the inputs are read."""
     return model.apply({"params": params}, sources, source_lengths, inputs).weights
 
 
@@ -261,7 +261,7 @@ def _record(
     place: int,
     n_best: int,
 ) -> Translation:
-    """One source of a batch."""
+    """Returns the translation of one source of a batch."""
     hypotheses, vocabulary = found.hypotheses, checkpoint.vocabulary
     written: list[tuple[str, float]] = []
     for rank in range(min(n_best, hypotheses.tokens.shape[1])):

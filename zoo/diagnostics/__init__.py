@@ -1,1 +1,1 @@
-"""What goes on inside a model: the numbers, and the pictures of them."""
+"""The inside of a model: numbers, and pictures of them."""

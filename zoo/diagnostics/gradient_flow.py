@@ -1,13 +1,13 @@
-"""How much a loss depends on the states of the past: vanishing and exploding gradients.
+"""Vanishing and exploding gradients: how much a loss depends on earlier states.
 
     L_T             = -log p(token T + 1 | tokens up to T)
     dL_T/dh_{t-1}   = (dh_t/dh_{t-1})' dL_T/dh_t
 
 (Bengio, Simard and Frasconi 1994; Pascanu et al. 2013, eq. 5.) h_t is the state that step t hands
-to step t + 1. An LSTM hands on its memory c_t as well; other cells hand on matrices or several
-arrays, which count as one long vector. At T itself it is the output that the loss reads. For a
-linear network, h_t = h_{t-1} U + ..., the matrix is U' at every step, so that the norm is
-multiplied each time by something between the smallest and the largest singular value of U.
+to step t + 1. An LSTM hands on its memory c_t as well. Other cells hand on matrices or several
+arrays, which count as one long vector. At T itself, the gradient is taken at the output that the
+loss reads. For a linear network, h_t = h_{t-1} U + ..., the matrix is U' at every step. The norm is
+then multiplied each time by a factor between the smallest and the largest singular value of U.
 
 Axes: B rows, T time, L layers, H hidden.
 """
@@ -33,15 +33,15 @@ NUM_ROWS = 32
 
 
 class GradientFlow(NamedTuple):
-    """Norms of dL_T/dh_t, mean over the rows of a batch.
+    """Norms of dL_T/dh_t, averaged over the rows of a batch.
 
     Attributes:
         hidden: float[L, T+1]; at [:, d] the norm for t = T - d, the state d steps before the last.
-            It is that of h_t for a cell with states h_t and c_t, and otherwise that of the whole
-            state of the cell. At [:, 0] it is that of the top layer's output, 0 for layers below.
+            For a cell with states h_t and c_t it is the norm for h_t, otherwise for the whole state
+            of the cell. At [:, 0] it is the norm for the top layer's output, 0 for lower layers.
         memory: the norms for c_t of such a cell; None for other cells.
-        reach: how many steps back the gradient that trains the model goes: its truncation, or T
-            without one.
+        reach: the number of steps that the gradient goes back in training: the truncation, or T
+            without truncation.
     """
 
     hidden: np.ndarray
@@ -50,23 +50,23 @@ class GradientFlow(NamedTuple):
 
 
 def require_recurrent(model: Model, name: str) -> RecurrentLM:
-    """Returns a model that has a state that goes through time.
+    """Returns the model if it has a state that is carried through time.
 
     Raises:
-        UserError: it has none; the message calls it by this name.
+        UserError: if it has no such state; the message uses the given name.
     """
     if isinstance(model, RecurrentLM):
         return model
-    raise UserError(f"{name} has no state that goes through time; give a recurrent_lm")
+    raise UserError(f"{name} has no state that is carried through time; give a recurrent_lm")
 
 
 def gradient_flow(model: RecurrentLM, params: Params, tokens: np.ndarray) -> GradientFlow:
-    """The gradient of the last token's loss with respect to every state before it.
+    """Returns the gradients of the last token's loss with respect to every state before it.
 
     Args:
         model: a recurrent language model.
         params: its parameters.
-        tokens: int32[B, T+1]; the last of each row is what is predicted.
+        tokens: int32[B, T+1]; the last token of each row is predicted.
 
     Example:
         >>> from zoo.models.recurrent_lm import RecurrentLMConfig
@@ -86,7 +86,7 @@ def gradient_flow(model: RecurrentLM, params: Params, tokens: np.ndarray) -> Gra
 
 @partial(jax.jit, static_argnames="model")
 def _state_norms(model: RecurrentLM, params: Params, tokens: Array) -> Array:
-    """[T+1, L, states], by distance from the last step."""
+    """Returns norms [T+1, L, states], ordered by the distance from the last step."""
     inputs, targets = tokens[:, :-1].T, tokens[:, -1:]
 
     def step(carry: PyTree, now: Array) -> PyTree:
@@ -118,7 +118,7 @@ def _apply(model: Model, params: Params, *args: Any, **options: Any) -> Any:
 
 
 def _output_norm(model: RecurrentLM, params: Params, tokens: Array) -> Array:
-    """The norm of the gradient at the last output of the top layer."""
+    """Returns the norm of the gradient at the last output of the top layer."""
 
     def run(module: RecurrentLM, embedded: Array) -> Array:
         return module.stack(embedded)[0][:, -1:]
@@ -132,7 +132,7 @@ def _output_norm(model: RecurrentLM, params: Params, tokens: Array) -> Array:
 
 
 def _norms(model: RecurrentLM, carry: PyTree) -> Array:
-    """[L, states] from arrays [B, ...]: of h_t and c_t, or of the whole state of each layer."""
+    """Returns norms [L, states] from arrays [B, ...]: for h_t and c_t, or each layer's state."""
 
     def norm(arrays: list[Array]) -> Array:
         flat = [array.reshape((array.shape[0], -1)) for array in arrays]
@@ -149,7 +149,7 @@ def _norms(model: RecurrentLM, carry: PyTree) -> Array:
 
 @partial(jax.jit, static_argnames="model")
 def _input_norms(model: RecurrentLM, params: Params, tokens: Array) -> Array:
-    """[T], the gradient at every input as training computes it, with the model's truncation."""
+    """Returns the norms of the gradient at every input, [T], with the model's truncation."""
 
     def loss(embedded: Array) -> Array:
         def run(module: RecurrentLM, embedded: Array) -> Array:
@@ -164,17 +164,17 @@ def _input_norms(model: RecurrentLM, params: Params, tokens: Array) -> Array:
 
 
 def cut_rows(tokens: np.ndarray, num_steps: int) -> np.ndarray:
-    """Stretches of a text, spread over all of it, for `gradient_flow`.
+    """Returns pieces of a text, spread over all of it, for `gradient_flow`.
 
     Args:
-        tokens: int32[N], the text, as `encode_lines` makes it.
+        tokens: int32[N], the text, from `encode_lines`.
         num_steps: T.
 
     Returns:
         int32[B, T+1], B at most NUM_ROWS.
 
     Raises:
-        UserError: the text is shorter than one stretch.
+        UserError: if the text is shorter than one piece.
     """
     inputs = shift_targets(tokens)
     if len(inputs) <= num_steps:
@@ -188,10 +188,10 @@ def cut_rows(tokens: np.ndarray, num_steps: int) -> np.ndarray:
 
 
 def linear_flow(recurrent_kernel: np.ndarray, gradient: np.ndarray, num_steps: int) -> np.ndarray:
-    """The norm of a gradient on its way back through a linear network, in closed form.
+    """Returns the norm of a gradient that goes back through a linear network, in closed form.
 
     With U = A diag(s) B' (its singular values s), going back d steps multiplies the gradient by
-    (U')^d; where A = B the norm along singular vector i is multiplied by s_i^d exactly.
+    (U')^d. If A = B, the norm along singular vector i is multiplied by exactly s_i^d.
 
     Args:
         recurrent_kernel: U, [H, H].

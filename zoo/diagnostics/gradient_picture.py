@@ -18,11 +18,11 @@ def draw_flows(
 ) -> None:
     """Draws flows side by side, on one logarithmic scale.
 
-    Lines are the top layer's h_t; thin ones of the same colour are lower layers, dashed ones an
-    LSTM's memory c_t. A vertical bar marks where the gradient that training uses is cut off.
+    Lines show the top layer's h_t. Thin lines of the same colour show lower layers, dashed lines an
+    LSTM's memory c_t. A vertical bar marks where the truncation of training cuts the gradient off.
 
     Args:
-        path: the picture's file.
+        path: the file of the picture.
         panels: by the title of each panel, flows by the name of their model.
     """
     size = (5.2 * len(panels) + 2.2, 4.0)
@@ -66,7 +66,7 @@ def _draw_flow(axis: "Axes", name: str, flow: GradientFlow, index: int) -> None:
 
 
 def _legend(axes: Sequence["Axes"]) -> None:
-    """One for all panels, beside the last of them, where it covers nothing."""
+    """Draws one legend for all panels, beside the last panel, where it covers nothing."""
     lines = [line for axis in axes for line in axis.get_legend_handles_labels()[0]]
     by_name = {str(line.get_label()): line for line in lines}
     axes[-1].legend(
@@ -80,5 +80,5 @@ def _legend(axes: Sequence["Axes"]) -> None:
 
 
 def _positive(norms: np.ndarray) -> np.ndarray:
-    """Zeros have no logarithm; they are left out."""
+    """Replaces zeros, which have no logarithm, by NaN, which is not drawn."""
     return np.where(norms > 0, norms, np.nan)

@@ -1,4 +1,4 @@
-"""What the report draws of a tagger, as plain JSON; see `zoo.diagnostics.figures`."""
+"""Figures of a tagger for the report as plain JSON; see `zoo.diagnostics.figures`."""
 
 from zoo.diagnostics.figures import Figure
 from zoo.evaluation.tagging import TaggingScores
@@ -7,7 +7,7 @@ _LONGEST_WORD = 30  # characters
 
 
 def tagging_figures(scores: TaggingScores) -> list[Figure]:
-    """The scores of each type, the most frequent confusions, and the hardest words.
+    """Returns the scores of each type, the most frequent confusions, and the hardest words.
 
     Example:
         >>> from zoo.evaluation.tagging import score_tags
@@ -44,7 +44,7 @@ def _confusions(scores: TaggingScores) -> Figure:
     most = max(counts.values())
     return {
         "kind": "heat_map",
-        "title": "Words with the tag at the left for which that above was chosen, if often",
+        "title": "Most frequent confusions: the row is the true tag, the column the chosen one",
         "rows": gold,
         "columns": predicted,
         "values": [[count / most for count in row] for row in table],
@@ -56,7 +56,7 @@ def _hardest_words(scores: TaggingScores) -> Figure:
     words = scores.hardest_words
     return {
         "kind": "heat_map",
-        "title": "Words most often tagged wrongly, each with its most frequent mistake",
+        "title": "Words with the most wrong tags, each with its most frequent mistake",
         "rows": [f"{row.word[:_LONGEST_WORD]}: {row.predicted} for {row.gold}" for row in words],
         "columns": ["wrong", "all"],
         "values": [[row.num_wrong / row.num_tokens, 0.0] for row in words],

@@ -1,7 +1,7 @@
-"""Scoring a text with a model that adapts to it: dynamic evaluation, the neural cache, or both.
+"""Language models that adapt to the text they score: dynamic evaluation and the neural cache.
 
-One scan over the text, window by window: score the window, look up the cache, then update the
-parameters (see `zoo.evaluation.dynamic_evaluation` and `zoo.evaluation.neural_cache`).
+One scan reads the text window by window. It scores the window, looks up the cache, and then updates
+the parameters (see `zoo.evaluation.dynamic_evaluation` and `zoo.evaluation.neural_cache`).
 """
 
 import dataclasses
@@ -35,12 +35,12 @@ from zoo.types import PyTree
 
 Array = jax.Array
 
-_WINDOW = 20  # steps of a window where nothing is updated between two of them
+_WINDOW = 20  # steps of a window without dynamic evaluation, where its size changes no result
 _WINDOWS_A_CALL = 100
 
 
 class _Reader(NamedTuple):
-    """What is carried from window to window."""
+    """The state that is carried from window to window."""
 
     params: PyTree
     carry: PyTree
@@ -48,7 +48,7 @@ class _Reader(NamedTuple):
 
 
 class _Window(NamedTuple):
-    """W tokens: read, predicted, where the state is put back, and how many are real."""
+    """One window of W steps: inputs, targets, where the state is reset, and the real length."""
 
     inputs: Array
     targets: Array
@@ -57,7 +57,7 @@ class _Window(NamedTuple):
 
 
 class _Kept(NamedTuple):
-    """What stays the same: trained parameters, R, the update's numbers, and values of theta."""
+    """The constants of the scan: trained parameters, R, eta to epsilon, and values of theta."""
 
     trained: PyTree
     sizes: PyTree
@@ -70,7 +70,7 @@ class Scores(NamedTuple):
 
     Attributes:
         model: float64[N], by the model.
-        cache: float64[F, N], by the cache, see `look_up`, for each theta that was asked for; F is
+        cache: float64[F, N], by the cache (see `look_up`), for each of the F values of theta; F is
             0 without a cache.
     """
 
@@ -81,10 +81,10 @@ class Scores(NamedTuple):
 def read_window(
     model: LanguageModel, kept: _Kept, reader: _Reader, window: _Window
 ) -> tuple[_Reader, tuple[Array, Array]]:
-    """Scores one window, then learns from it. Pure: the body of the scan.
+    """Predicts one window, then learns from it. It is the body of the scan, a pure function.
 
     Returns:
-        What the next window starts with; and log p_model [W] and log p_cache [F, W].
+        The reader for the next window; and log p_model [W] and log p_cache [F, W].
     """
     real = jnp.arange(len(window.targets)) < window.length
 
@@ -128,19 +128,19 @@ def adaptive_scores(
     mode: Mode = "stream",
     flatness: Sequence[float] = (),
 ) -> Scores:
-    """Scores a token stream with a model that adapts to it.
+    """Computes the log-probabilities of a token stream with a model that adapts to it.
 
     Args:
         adaptive: the model and how it adapts.
         params: {"trained": the model's parameters, "sizes": R or None, see `gradient_sizes`}.
-        inputs: int32[N], the token before each target, `<s>` before a sentence's first.
+        inputs: int32[N], the token before each target; `<s>` before the first of a sentence.
         targets: int32[N].
-        mode: "stream" carries the state over sentences, "sentence" starts each anew; parameters
-            and cache are carried over in both.
-        flatness: the values of theta to look the cache up with.
+        mode: "stream" carries the state over sentences, "sentence" resets it at each sentence.
+            Parameters and cache are carried over in both modes.
+        flatness: the values of theta for the cache.
 
     Returns:
-        The log-probabilities of all N targets; each depends on the targets before it alone.
+        The log-probabilities of all N targets. Each depends only on the targets before it.
     """
     model, dynamic, trained = adaptive.model, adaptive.dynamic, params["trained"]
     windows = cut_windows(inputs, targets, dynamic.window if dynamic else _WINDOW, mode)
@@ -164,7 +164,7 @@ def adaptive_scores(
 
 
 def cut_windows(inputs: np.ndarray, targets: np.ndarray, steps: int, mode: Mode) -> _Window:
-    """Returns the windows of a text, arrays [K, W], the last one padded."""
+    """Returns the windows of a text as arrays [K, W]; the last window is padded."""
     num_windows = -(-len(targets) // steps)
     padding = (0, num_windows * steps - len(targets))
 
@@ -183,13 +183,13 @@ def cut_windows(inputs: np.ndarray, targets: np.ndarray, steps: int, mode: Mode)
 
 
 def _state_width(model: LanguageModel, params: PyTree) -> int:
-    """H of what the model's softmax reads."""
+    """Returns H, the width of the states that the model's softmax reads."""
     tokens = jnp.zeros((1, 1), jnp.int32)
     output = jax.eval_shape(lambda: model.apply({"params": params}, tokens))
     if getattr(output, "softmax", None) is None:
         raise UserError(
-            "a cache needs the states that a recurrent model's softmax reads, and this model has "
-            "none; use a model of the architecture recurrent_lm, or leave --cache out"
+            "a cache needs the states that a recurrent model's softmax reads, but this model has "
+            "none; use a model of the architecture recurrent_lm, or leave out --cache"
         )
     return output.softmax.hidden.shape[-1]
 
@@ -200,8 +200,8 @@ class AdaptiveLM:
 
     Attributes:
         model: the language model module.
-        dynamic: how its parameters follow the text; None if they stay.
-        cache: the cache beside it; None for none.
+        dynamic: how its parameters follow the text; None keeps them fixed.
+        cache: the settings of the cache; None means no cache.
     """
 
     model: LanguageModel
@@ -210,14 +210,14 @@ class AdaptiveLM:
 
     @property
     def vocabulary_size(self) -> int:
-        """V."""
+        """V, the number of tokens in the vocabulary."""
         return self.model.vocabulary_size
 
     def zero_carry(self, batch_size: int) -> PyTree:
-        """Raises UserError: there is no text yet that the model could adapt to."""
+        """Raises a UserError, because generation has no text that the model could adapt to."""
         raise UserError(
-            "a model that adapts to a text scores texts, and can't be sampled from; give the "
-            "checkpoint itself"
+            "a model that adapts to a text scores texts, and cannot generate; give the checkpoint "
+            "itself"
         )
 
     apply = zero_carry
@@ -225,7 +225,7 @@ class AdaptiveLM:
     def token_log_probabilities(
         self, params: PyTree, inputs: np.ndarray, targets: np.ndarray, *, mode: Mode = "stream"
     ) -> np.ndarray:
-        """Returns float64[N], the log-probability of each target; see `adaptive_scores`.
+        """Returns the log-probability of each target, float64[N]; see `adaptive_scores`.
 
         Args:
             params: {"trained": the model's parameters, "sizes": R or None}.
@@ -243,13 +243,12 @@ class AdaptiveLM:
 class AdaptiveCheckpoint:
     """A trained language model that adapts to the text that it scores.
 
-    It is taken wherever a language model is scored: by `zoo.evaluate`, `zoo.perplexity` and
-    `zoo.mix`.
+    Functions that score a language model accept it: `zoo.evaluate`, `zoo.perplexity`, `zoo.mix`.
 
     Attributes:
         trained: the checkpoint.
         model: how it adapts.
-        sizes: R of dynamic evaluation, see `gradient_sizes`; None where it is not needed.
+        sizes: R of dynamic evaluation, see `gradient_sizes`; None if it is not needed.
     """
 
     kind: ClassVar[Kind] = LANGUAGE_MODEL
@@ -259,7 +258,7 @@ class AdaptiveCheckpoint:
     sizes: PyTree = None
 
     def __repr__(self) -> str:
-        """A line on how it adapts, and those of the checkpoint."""
+        """Returns a line on how it adapts, and the lines of the checkpoint."""
         return f"adapts by {self.model.dynamic} and {self.model.cache}:\n{self.trained!r}"
 
     @property
@@ -279,11 +278,11 @@ class AdaptiveCheckpoint:
 
 
 def check_can_adapt(checkpoint: TrainedModel, cache: NeuralCache | None) -> None:
-    """Raises UserError, one line, for a model that can't adapt, or has no states for a cache."""
+    """Raises a UserError if a model cannot adapt, or has no states for the cache."""
     require_language_model(checkpoint)
     if not isinstance(checkpoint.model, nn.Module):
         raise UserError(
-            "n-grams, mixtures and models that adapt already can't adapt; give a recurrent or "
+            "n-grams, mixtures and models that already adapt cannot adapt; give a recurrent or "
             "feed-forward language model"
         )
     if cache is not None:
@@ -309,14 +308,13 @@ def adapt(
     """Returns a trained language model that adapts to the text that it scores.
 
     Args:
-        checkpoint: what `zoo.load` gives, or a name that it takes.
-        dynamic: settings of dynamic evaluation; None to leave the parameters as they are.
-        cache: settings of the neural cache; None for none.
+        checkpoint: a checkpoint from `zoo.load`, or a name that `zoo.load` accepts.
+        dynamic: settings of dynamic evaluation; None keeps the parameters fixed.
+        cache: settings of the neural cache; None means no cache.
         training_text: the text that the model was trained on, or its lines; rule rms needs it.
 
     Raises:
-        UserError: the model is not a neural language model, or there is no training text where it
-            is needed.
+        UserError: if the model is not a neural language model, or rule rms has no training text.
 
     Example:
         >>> from zoo.data.vocabulary import build_vocabulary

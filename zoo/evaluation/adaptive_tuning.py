@@ -1,4 +1,4 @@
-"""Choosing the settings of dynamic evaluation and of the cache on validation text."""
+"""Tuning the settings of dynamic evaluation and of the cache on validation text."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -12,9 +12,9 @@ from zoo.evaluation.neural_cache import NeuralCache, mix_in
 from zoo.evaluation.perplexity import text_lines
 from zoo.types import Json
 
-MOST_TOKENS = 10_000  # of the text that dynamic evaluation is tuned on
+MOST_TOKENS = 10_000  # the most tokens of the text that is used for tuning
 _FACTOR = 2.0  # between two values of a setting that are tried
-_LEAST_GAIN_NATS = 5e-4  # of a token; a smaller one is not worth another try
+_LEAST_GAIN_NATS = 5e-4  # per token; after a smaller gain the search stops
 _FLATNESS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0)
 _WEIGHTS = (0.02, 0.05, 0.075, 0.1, 0.125, 0.15, 0.175, 0.2, 0.25, 0.3, 0.4)
 
@@ -28,14 +28,15 @@ def tune(
 ) -> AdaptiveCheckpoint:
     """Returns the same model with the settings that suit a text best.
 
-    The rate of dynamic evaluation is doubled or halved as long as that helps, then its decay, on
-    the first 10,000 tokens. The cache's theta and lambda are the best of a grid on the same tokens.
+    The rate of dynamic evaluation is doubled or halved as long as the loss falls, and then its
+    decay. The cache's theta and lambda are the best of a grid. All tuning uses the first 10,000
+    tokens.
 
     Args:
-        checkpoint: what `zoo.evaluation.adaptive.adapt` gives; its settings are the start.
+        checkpoint: a model from `zoo.evaluation.adaptive.adapt`; its settings are the start.
         text: validation text, or its lines.
         mode: as in `zoo.evaluate`.
-        log: takes a line for each setting that is tried.
+        log: a function that receives a line for each setting that is tried.
     """
     tokens = encode_lines(checkpoint.vocabulary, text_lines(text))[:MOST_TOKENS]
     inputs = shift_targets(tokens)
@@ -65,13 +66,13 @@ def _climb(
     score: Callable[[DynamicEvaluation], Scores],
     log: Callable[[str], None],
 ) -> tuple[DynamicEvaluation, Scores]:
-    """The best value of one setting, upwards first, and the scores with it."""
+    """Returns the best value of one setting, tried upwards first, and the scores with it."""
 
     def measure(value: float) -> tuple[float, DynamicEvaluation, Scores]:
         tried = replace_setting(settings, field, value)
         scores = score(tried)
         nats = -float(scores.model.mean())
-        log(f"dynamic {field} {value:g}: {nats:.4f} nats a token")
+        log(f"dynamic {field} {value:g}: {nats:.4f} nats per token")
         return nats, tried, scores
 
     best = measure(getattr(settings, field))
@@ -89,18 +90,18 @@ def _climb(
 
 
 def replace_setting(settings: DynamicEvaluation, field: str, value: float) -> DynamicEvaluation:
-    """Returns the settings with another value of one of them."""
+    """Returns the settings with one value replaced."""
     changes: Json = {field: value}
     return dataclasses.replace(settings, **changes)
 
 
 def _best_cache(cache: NeuralCache, scores: Scores, log: Callable[[str], None]) -> NeuralCache:
-    """The cheapest theta and lambda of the grid."""
+    """Returns the cache with the theta and lambda of the grid that give the lowest loss."""
     found: list[tuple[float, float, float]] = []
     for row, flatness in enumerate(_FLATNESS):
         for weight in _WEIGHTS:
             nats = -float(mix_in(scores.model, scores.cache[row], weight).mean())
             found.append((nats, flatness, weight))
     nats, flatness, weight = min(found)
-    log(f"cache flatness {flatness:g}, weight {weight:g}: {nats:.4f} nats a token")
+    log(f"cache flatness {flatness:g}, weight {weight:g}: {nats:.4f} nats per token")
     return dataclasses.replace(cache, flatness=flatness, weight=weight)

@@ -1,7 +1,7 @@
-"""Word alignments read off attention, and how wrong they are.
+"""Word alignments from attention weights, and their error rate.
 
-Target word t is linked to the source word that it looks at most:  A = {(argmax_s a_ts, t)}, but to
-none where that is the source's end. With gold links S,
+Target word t is linked to the source word with the largest weight, A = {(argmax_s a_ts, t)}. It is
+not linked if that is the end of the source. With gold links S,
 
     AER = 1 - 2 |A and S| / (|A| + |S|)         (Och and Ney 2003, eq. 21, all links sure)
 
@@ -16,14 +16,14 @@ Links = Sequence[tuple[int, int]]
 
 
 def links_of(weights: np.ndarray) -> list[tuple[int, int]]:
-    """The links that attention makes.
+    """Returns the links that attention makes.
 
     Args:
         weights: [T+1, S+1], a row for each target word and the end, a column for each source word
             and the end.
 
     Returns:
-        Numbers of source and target words, from 0.
+        Pairs of a source word's and a target word's number, from 0.
 
     Example:
         >>> links_of(np.array([[0.1, 0.8, 0.1], [0.2, 0.1, 0.7], [0, 0, 1]]))
@@ -35,11 +35,11 @@ def links_of(weights: np.ndarray) -> list[tuple[int, int]]:
 
 
 def alignment_error_rate(found: Iterable[Links], gold: Iterable[Links]) -> float:
-    """AER over all pairs of a corpus together; 0 is perfect, 1 is no link right.
+    """Returns the AER over all pairs of a corpus; 0 is perfect, 1 means that no link is right.
 
     Args:
         found: the links of each pair.
-        gold: those that are right.
+        gold: the gold links of each pair.
 
     Example:
         >>> alignment_error_rate([[(0, 0), (1, 1)]], [[(0, 0), (2, 1)]])

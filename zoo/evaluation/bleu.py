@@ -1,4 +1,4 @@
-"""BLEU and chrF, computed by sacrebleu, which is an extra, so that figures can be compared."""
+"""BLEU and chrF by sacrebleu, an optional package, so that figures can be compared."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -13,9 +13,9 @@ class TextScores(NamedTuple):
 
     Attributes:
         bleu: BLEU (Papineni et al. 2002) with sacrebleu's standard tokeniser (Post 2018).
-        bleu_lowercase: the same of lower-cased texts.
+        bleu_lowercase: BLEU of the lower-cased texts.
         chrf: chrF2 (Popovic 2015).
-        signature: what sacrebleu says of how BLEU was computed.
+        signature: sacrebleu's record of how it computed BLEU.
     """
 
     bleu: float
@@ -25,14 +25,14 @@ class TextScores(NamedTuple):
 
 
 def score_texts(translations: Sequence[str], references: Sequence[str]) -> TextScores:
-    """Scores of a corpus of translations.
+    """Returns the scores of a corpus of translations.
 
     Args:
         translations: N texts.
         references: N texts.
 
     Raises:
-        UserError: sacrebleu is not installed.
+        UserError: if sacrebleu is not installed.
 
     Example:
         >>> scores = score_texts(["The old dog sleeps here ."], ["the old dog sleeps here ."])
@@ -40,7 +40,7 @@ def score_texts(translations: Sequence[str], references: Sequence[str]) -> TextS
         (76.0, 100.0)
     """
     sacrebleu = import_sacrebleu()
-    wanted = [list(references)]  # force: texts of separated words are no mistake here
+    wanted = [list(references)]  # force: words separated by spaces are no mistake here
     bleu, lowercase = sacrebleu.BLEU(force=True), sacrebleu.BLEU(lowercase=True, force=True)
     score = bleu.corpus_score(translations, wanted).score
     return TextScores(
@@ -52,16 +52,16 @@ def score_texts(translations: Sequence[str], references: Sequence[str]) -> TextS
 
 
 def count_ngrams(translations: Sequence[str], references: Sequence[str]) -> np.ndarray:
-    """What each of N translations adds to the sums that BLEU is made of.
+    """Counts the n-grams of N translations, from whose sums BLEU is computed.
 
     Returns:
-        float64[N, 10]: for n = 1 to 4 the n-grams that match the reference's, then all n-grams of
-        the translation, and the lengths of the translation and of the reference.
+        float64[N, 10]: the n-grams that match the reference's, for n = 1 to 4; then all n-grams of
+        the translation; then the lengths of the translation and of the reference.
 
     Raises:
-        UserError: sacrebleu is not installed.
+        UserError: if sacrebleu is not installed.
     """
-    bleu = import_sacrebleu().BLEU(force=True, effective_order=True)  # which counts the same
+    bleu = import_sacrebleu().BLEU(force=True, effective_order=True)  # the counts are the same
     rows = []
     for translation, reference in zip(translations, references, strict=True):
         score = bleu.sentence_score(translation, [reference])
@@ -70,15 +70,15 @@ def count_ngrams(translations: Sequence[str], references: Sequence[str]) -> np.n
 
 
 def bleu_of_sums(sums: np.ndarray) -> np.ndarray:
-    """BLEU, 0 to 100, as sacrebleu computes it: with n-grams that never match smoothed.
+    """Returns BLEU from 0 to 100 as sacrebleu computes it, with smoothing of unmatched n-grams.
 
         BLEU = 100 min(1, exp(1 - r/c)) (prod_n p_n)^(1/4)
 
-    Of the k-th order whose n-grams never match, p_n = 1 / (2^k times the number of n-grams) (Chen
-    and Cherry 2014, method 3). Without 4-grams, or without any match, BLEU is 0.
+    For the k-th order without any match, p_n = 1 / (2^k times the number of n-grams) (Chen and
+    Cherry 2014, method 3). Without 4-grams, or without any match, BLEU is 0.
 
     Args:
-        sums: float64[S, 10], sums of what `count_ngrams` gives.
+        sums: float64[S, 10], sums over rows of `count_ngrams`.
 
     Returns:
         float64[S].
@@ -98,7 +98,7 @@ def bleu_of_sums(sums: np.ndarray) -> np.ndarray:
 
 
 def import_sacrebleu() -> Any:
-    """The sacrebleu package; a UserError where it is not installed."""
+    """Returns the sacrebleu package; raises a UserError if it is not installed."""
     try:
         import sacrebleu
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""How well a classifier does: accuracy, F1, confusion, calibration, and thresholds.
+"""Scores of a classifier: accuracy, F1, confusion matrix, calibration, and thresholds.
 
     precision_c = TP_c / (TP_c + FP_c)        recall_c = TP_c / (TP_c + FN_c)
     F1_c        = 2 TP_c / (2 TP_c + FP_c + FN_c)
@@ -6,10 +6,10 @@
     micro F1    = 2 TP / (2 TP + FP + FN), each summed over all labels
     ECE         = sum_m (n_m / n) | right_m - confidence_m |
 
-The expected calibration error (Guo et al. 2017, eq. 5) compares, in 15 bins of equal width, how
-sure the classifier is with how often it is right: of one label with the probability of the chosen
-one, of several with the probability of every label. Where a text may have several labels, the
-accuracy is the fraction of texts all of whose labels are right.
+The expected calibration error (Guo et al. 2017, eq. 5) compares, in 15 bins of equal width, the
+classifier's confidence with how often it is right. If a text has one label, the confidence is the
+probability of the chosen label. If it may have several, every label's probability counts, and the
+accuracy is the fraction of texts with all labels right.
 
 Axes: N texts, C labels.
 """
@@ -26,7 +26,7 @@ NUM_BINS = 15
 
 
 class LabelScore(NamedTuple):
-    """One label's scores; `support` is how many texts have it."""
+    """The scores of one label; `support` is the number of texts that have it."""
 
     label: str
     precision: float
@@ -36,15 +36,16 @@ class LabelScore(NamedTuple):
 
 
 class ClassificationScore(NamedTuple):
-    """How well a classifier did on N texts; see the top of this file.
+    """Scores of a classifier on N texts; the equations stand at the top of this file.
 
     Attributes:
         num_examples: N.
         nats_per_text: mean negative log-probability of the labels.
         accuracy, macro_f1, micro_f1, calibration_error: as above.
-        majority_accuracy: accuracy of always choosing what is most frequent in training.
-        by_label: one row a label.
-        confusion: int[C, C], texts of label i for which j was chosen; None for several labels.
+        majority_accuracy: accuracy of always choosing the most frequent label in training.
+        by_label: a row for each label.
+        confusion: int[C, C], the confusion matrix: the number of texts of label i for which j was
+            chosen. None if a text may have several labels.
     """
 
     num_examples: int
@@ -67,7 +68,7 @@ class ClassificationScore(NamedTuple):
         return hash(tuple(self[:-1]))
 
     def to_json(self) -> Json:
-        """The scores by name, as plain JSON types."""
+        """Returns the scores by name, as plain JSON types."""
         return {
             **self._asdict(),
             "by_label": [row._asdict() for row in self.by_label],
@@ -76,12 +77,13 @@ class ClassificationScore(NamedTuple):
 
 
 def choose(probabilities: np.ndarray, labels: Labels, thresholds: np.ndarray) -> np.ndarray:
-    """bool[N, C], the labels of each text.
+    """Chooses the labels of each text, bool[N, C].
 
     Args:
         probabilities: float[N, C].
-        labels: where there is one a text, the most probable is chosen.
-        thresholds: float[C]; where there may be several, those that reach theirs are chosen.
+        labels: the labels. If a text has one label, the most probable label is chosen.
+        thresholds: float[C]. If a text may have several labels, every label whose probability
+            reaches its threshold is chosen.
 
     Example:
         >>> from zoo.data.labels import make_labels
@@ -97,12 +99,12 @@ def choose(probabilities: np.ndarray, labels: Labels, thresholds: np.ndarray) ->
 def score_probabilities(
     probabilities: np.ndarray, targets: np.ndarray, labels: Labels, thresholds: np.ndarray
 ) -> ClassificationScore:
-    """Scores what a classifier holds of N texts.
+    """Computes the scores of a classifier from its probabilities for N texts.
 
     Args:
         probabilities: float[N, C].
-        targets: float[N, C], 1 where a text has the label.
-        labels: their names.
+        targets: float[N, C], 1 if the text has the label.
+        labels: the labels with their names.
         thresholds: float[C], see `choose`.
     """
     truth = targets > 0
@@ -128,14 +130,14 @@ def score_probabilities(
 
 
 def choose_thresholds(probabilities: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """For each label the threshold with the highest F1; made on validation texts.
+    """Returns the threshold with the highest F1 for each label; used on validation texts.
 
     Args:
         probabilities: float[N, C].
         targets: float[N, C].
 
     Returns:
-        float[C], halfway between two neighbouring probabilities; of a label that no text has, 0.5.
+        float[C], halfway between two neighbouring probabilities; 0.5 for a label without texts.
 
     Example:
         >>> probabilities = np.array([[0.9], [0.4], [0.2], [0.1]])
@@ -150,14 +152,14 @@ def choose_thresholds(probabilities: np.ndarray, targets: np.ndarray) -> np.ndar
         values = np.append(column[order], 0.0)
         right = np.cumsum(truth[order])
         f1 = 2 * right / (np.arange(1, len(order) + 1) + truth.sum())
-        f1[values[:-1] == values[1:]] = -1  # no threshold parts equal probabilities
+        f1[values[:-1] == values[1:]] = -1  # no threshold separates equal probabilities
         best = int(f1.argmax())
         thresholds[label] = (values[best] + values[best + 1]) / 2
     return thresholds
 
 
 def calibration_error(confidences: np.ndarray, right: np.ndarray) -> float:
-    """The expected calibration error, see the top of this file.
+    """Returns the expected calibration error, see the top of this file.
 
     Args:
         confidences: float[M], from 0 to 1.
@@ -192,18 +194,18 @@ def _nats(probabilities: np.ndarray, truth: np.ndarray, labels: Labels) -> float
 
 
 def _majority_accuracy(truth: np.ndarray, labels: Labels) -> float:
-    """Accuracy of choosing for every text the label that is most frequent in training, alone."""
+    """Returns the accuracy of always choosing the most frequent label in training, and no other."""
     always = np.arange(len(labels)) == np.argmax(labels.counts)
     return float((truth == always).all(axis=1).mean())
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    """The quotient, 0 where nothing is divided by nothing."""
+    """Returns the quotient of two counts, with 0 / 0 = 0."""
     return numerator / np.maximum(denominator, 1)
 
 
 def label_table(rows: Sequence[LabelScore]) -> str:
-    """The scores of each label as a table.
+    """Returns a table with the scores of each label.
 
     Example:
         >>> from zoo.data.labels import make_labels
@@ -222,12 +224,12 @@ def label_table(rows: Sequence[LabelScore]) -> str:
 def score_table(
     what: str, rows: Sequence[tuple[str, float, float, float, int]], counted: str
 ) -> str:
-    """A table of names with their precision, recall and F1, and how often each occurs.
+    """Returns a table of names with their precision, recall and F1, and their counts.
 
     Args:
-        what: the head of the names.
-        rows: a name, its precision, recall and F1, and its number.
-        counted: the head of the numbers.
+        what: the head of the column of names.
+        rows: the name, precision, recall, F1 and count of each row.
+        counted: the head of the column of counts.
     """
     width = max([len(what), *(len(row[0]) for row in rows)])
     lines = [f"{what:{width}}  precision  recall      F1  {counted}"]

@@ -1,4 +1,4 @@
-"""What a classifier holds of texts, and which of their tokens decided.
+"""Labels of texts from a classifier, and how much each token contributed.
 
 Axes: B rows of a call, T time, N texts, C labels.
 """
@@ -35,11 +35,11 @@ class TrainedClassifier(Checkpoint):
     """A trained classifier.
 
     Attributes:
-        labels: what it chooses from.
-        thresholds: float64[C], the probability that each of several labels has to reach, as chosen
-            on validation; 0.5 for all where none were.
-        max_tokens: how many tokens of a text it reads; 0 for all.
-        cut: what a text with more tokens than that loses: its "end" or its "middle".
+        labels: the labels that it chooses from.
+        thresholds: float64[C], the probability that each label must reach if a text may have
+            several, tuned on validation texts; 0.5 for every label if they were not tuned.
+        max_tokens: the largest number of tokens that it reads of a text; 0 means all.
+        cut: which part of a too long text is dropped: "end" or "middle".
     """
 
     kind = CLASSIFIER
@@ -55,12 +55,12 @@ class TrainedClassifier(Checkpoint):
     cut: str = "end"
 
     def _inputs(self) -> str:
-        several = ", any number a text" if self.labels.multiple else ""
+        several = ", any number per text" if self.labels.multiple else ""
         return f"{super()._inputs()}; {len(self.labels)} labels{several}"
 
     @property
     def vocabulary_record(self) -> Json:
-        """Vocabulary and labels as plain JSON, as a checkpoint's vocabulary.json holds them."""
+        """Vocabulary and labels as plain JSON, as in vocabulary.json of a checkpoint."""
         return {"tokens": self.vocabulary.to_json(), "labels": self.labels.to_json()}
 
     @property
@@ -70,11 +70,11 @@ class TrainedClassifier(Checkpoint):
 
 
 class Predictions(NamedTuple):
-    """What a classifier gives for N texts.
+    """The output of a classifier for N texts.
 
     Attributes:
-        probabilities: float32[N, C], of each label.
-        weights: float32[T] of each text, which tokens were pooled: they sum to one.
+        probabilities: float32[N, C], the probability of each label.
+        weights: float32[T] for each text, the weights of its tokens in pooling; they sum to one.
     """
 
     probabilities: np.ndarray
@@ -83,15 +83,16 @@ class Predictions(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Classification:
-    """One text and what a classifier makes of it.
+    """The labels that a classifier gives a text, with probabilities and weights.
 
     Attributes:
         text: the text.
-        labels: what it chose: one label, or where a text may have several, any number, the most
-            probable first.
-        probabilities: of every label; they sum to one unless a text may have several.
-        tokens: the tokens it read; the last is the end, `</s>`.
-        weights: of each token, how much of the pooled vector comes from it; they sum to one.
+        labels: the chosen labels: one, or any number if a text may have several. The most probable
+            label is the first.
+        probabilities: the probability of every label; they sum to one unless a text may have
+            several labels.
+        tokens: the tokens that it read; the last token is the end, `</s>`.
+        weights: the share of each token in the pooled vector; they sum to one.
     """
 
     text: str
@@ -101,22 +102,22 @@ class Classification:
     weights: tuple[float, ...]
 
     def to_json(self) -> Json:
-        """The record as plain JSON types."""
+        """Returns the record as plain JSON types."""
         return dict(vars(self))
 
 
 def classify(checkpoint: ModelOrName, texts: str | Sequence[str]) -> list[Classification]:
-    """Labels texts. An empty text is one too: the classifier reads only its end.
+    """Predicts the labels of texts. An empty text is allowed: the classifier reads only its end.
 
     Args:
-        checkpoint: what `zoo.load` gives of a classifier, or a name that it takes.
-        texts: the texts, or one.
+        checkpoint: a classifier from `zoo.load`, or a name that `zoo.load` accepts.
+        texts: a list of texts, or one text.
 
     Returns:
         A record for each text, in order. It does not depend on the other texts.
 
     Raises:
-        UserError: the checkpoint is no classifier.
+        UserError: if the checkpoint is not a classifier.
 
     Example:
         >>> from zoo.data.labels import make_labels
@@ -160,23 +161,24 @@ def classify(checkpoint: ModelOrName, texts: str | Sequence[str]) -> list[Classi
 def evaluate_classifier(
     checkpoint: ModelOrName, texts: Sequence[str], labels: Sequence[str | Sequence[str]]
 ) -> ClassificationScore:
-    """How well a classifier does on labelled texts.
+    """Measures how well a classifier labels texts whose labels are known.
 
     Args:
-        checkpoint: what `zoo.load` gives of a classifier, or a name that it takes.
+        checkpoint: a classifier from `zoo.load`, or a name that `zoo.load` accepts.
         texts: N texts.
-        labels: the labels of each, or where each has one, that label itself.
+        labels: the list of labels of each text, or the label itself if each text has one.
 
     Raises:
-        UserError: the checkpoint is no classifier, a label is none of its own, or there is no text.
+        UserError: if the checkpoint is not a classifier, a label is unknown to it, or there is no
+            text.
     """
     trained = require(checkpoint, TrainedClassifier)
     texts, rows = given_list(texts, "texts"), given_list(labels, "labels")
     given_texts(texts)
     if not texts or len(texts) != len(rows):
         raise UserError(
-            f"there are {len(texts)} texts and labels for {len(rows)}; give labels for each of "
-            "one text or more"
+            f"there are {len(texts)} texts and labels for {len(rows)} texts; give at least one "
+            "text, and labels for each text"
         )
     targets = trained.labels.encode([given_texts(own, "labels") for own in rows])
     _, found = _read(trained, texts)
@@ -186,7 +188,7 @@ def evaluate_classifier(
 def _read(
     checkpoint: TrainedClassifier, texts: Sequence[str]
 ) -> tuple[Sequence[np.ndarray], Predictions]:
-    """The tokens of each text, and what the classifier gives for them."""
+    """Returns the tokens of each text, and the output of the classifier for them."""
     rows = encode_texts(checkpoint.vocabulary, texts, checkpoint.max_tokens, checkpoint.cut)
     multiple = checkpoint.labels.multiple
     return rows, predict(checkpoint.model, checkpoint.params, rows, multiple=multiple)
@@ -195,13 +197,13 @@ def _read(
 def predict(
     model: Model, params: Params, rows: Sequence[np.ndarray], *, multiple: bool
 ) -> Predictions:
-    """The probabilities of every label for N texts, which are read in batches of similar length.
+    """Returns the label probabilities of N texts, which are read in batches of similar length.
 
     Args:
         model: a classifier.
         params: its parameters.
-        rows: int32[T] tokens of each text, as `encode_texts` makes them.
-        multiple: a text may have several labels.
+        rows: int32[T] tokens of each text, from `encode_texts`.
+        multiple: whether a text may have several labels.
     """
     probabilities: list[np.ndarray] = [np.empty(0)] * len(rows)
     weights: list[np.ndarray] = [np.empty(0)] * len(rows)
@@ -222,7 +224,7 @@ def predict(
 def _forward(
     model: Model, multiple: bool, params: Params, tokens: Array, lengths: Array
 ) -> tuple[Array, Array]:
-    """Probabilities [B, C] and weights [B, T]."""
+    """Returns probabilities [B, C] and weights [B, T]."""
     output = model.apply({"params": params}, tokens, lengths=lengths)
     link = jax.nn.sigmoid if multiple else jax.nn.softmax
     return link(output.logits), output.weights

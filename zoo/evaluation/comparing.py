@@ -1,15 +1,16 @@
-"""Whether one model is better than another on a split, or only luckier: the paired bootstrap.
+"""Paired bootstrap: is one model better than another on a split, or only luckier?
 
     d   = score(A) - score(B)                     on the N texts of the split
     d_b = score(A on b) - score(B on b)           on sample b: N texts drawn from them, with repeats
     p   = (1 + number of b with |d_b - d| >= |d|) / (1 + number of samples)
 
-Both models are scored on the same drawn texts (Koehn 2004), so what makes a text hard for both
-cancels out. p is how often a difference as large would be seen if there were none: the differences
-d_b scatter around d as those of models that do not differ would around 0 (Efron and Tibshirani
-1993, section 16.4). It speaks of other texts of this kind, not of other seeds of the training.
+Both models are scored on the same drawn texts (Koehn 2004), so effects of texts that are hard for
+both cancel out. p is the probability of a difference as large as d if the models did not differ.
+The differences d_b scatter around d as they would scatter around 0 for equal models (Efron and
+Tibshirani 1993, section 16.4). The test speaks about other texts of this kind, not about other
+seeds of the training.
 
-Axes: N texts, K numbers of a text, S samples.
+Axes: N texts, K numbers per text, S samples.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,17 +21,17 @@ import numpy as np
 from zoo.errors import UserError
 from zoo.types import Json
 
-_DRAWS_A_TIME = 2**22  # texts drawn in one go
+_DRAWS_A_TIME = 2**22  # the number of texts drawn at once
 
 
 class Measure(NamedTuple):
-    """A score of a whole split, made of sums over its texts.
+    """A score of a whole split, computed from sums over its texts.
 
     Attributes:
-        values: float64[N, K], what each text adds to the sums.
-        score: from sums, float64[S, K], to scores, float64[S].
-        same: columns of the values that must be the same for both models, for their scores to be
-            of one thing.
+        values: float64[N, K], the terms that each text adds to the sums.
+        score: a function from sums, float64[S, K], to scores, float64[S].
+        same: columns of the values that must be equal for two models. Otherwise their scores
+            cannot be compared.
     """
 
     values: np.ndarray
@@ -39,11 +40,11 @@ class Measure(NamedTuple):
 
 
 class TextStatistics(NamedTuple):
-    """What a model does with each text of a split.
+    """The results of a model for each text of a split.
 
     Attributes:
         texts: the N texts.
-        measures: by name, those that suit the model's task.
+        measures: the measures of the model's task, by name.
     """
 
     texts: Sequence[str]
@@ -54,10 +55,10 @@ class Difference(NamedTuple):
     """The difference between two models by one measure.
 
     Attributes:
-        measure: its name.
+        measure: the name of the measure.
         first, second: the scores of both models on all texts.
         difference: d, first minus second.
-        low, high: the middle 95 per cent of d_b.
+        low, high: the bounds of the middle 95 per cent of d_b.
         p_value: p.
         num_texts, num_samples: N and S.
     """
@@ -73,7 +74,7 @@ class Difference(NamedTuple):
     num_samples: int
 
     def to_json(self) -> Json:
-        """The fields as plain JSON types."""
+        """Returns the fields as plain JSON types."""
         return self._asdict()
 
 
@@ -83,17 +84,17 @@ def compare(
     """Tests the difference between two models on the same texts.
 
     Args:
-        first: of the first model.
-        second: of the second one, of the same task.
+        first: the results of the first model.
+        second: the results of the second model, which must be of the same task.
         num_samples: S.
-        seed: of the samples.
+        seed: the seed of the samples.
 
     Returns:
-        A difference for each measure that both have. Perplexities are compared only where both
-        models cut the texts into as many tokens.
+        A difference for each measure that both models have. Perplexities are compared only if both
+        models cut the texts into the same number of tokens.
 
     Raises:
-        UserError: the texts differ, or no measure is of one thing for both.
+        UserError: if the texts differ, or no measure can be compared.
     """
     if list(first.texts) != list(second.texts):
         raise UserError(
@@ -103,18 +104,18 @@ def compare(
     found = []
     for name, own in first.measures.items():
         other = second.measures.get(name)
-        if other is not None and _agree(own, other):
+        if other is not None and _are_comparable(own, other):
             found.append(_compare(name, own, other, num_samples, seed))
     if not found:
         raise UserError(
-            "no score of the two models is of one thing, such as of the same labels; give models "
-            "of one task and corpus"
+            "no score of the two models can be compared, because their labels or tokens differ; "
+            "give models of one task and corpus"
         )
     return found
 
 
-def _agree(first: Measure, second: Measure) -> bool:
-    """Whether both models' scores are of one thing."""
+def _are_comparable(first: Measure, second: Measure) -> bool:
+    """Returns whether the scores of both models can be compared."""
     if first.values.shape != second.values.shape:
         return False
     columns = list(first.same)
@@ -140,7 +141,7 @@ def _compare(name: str, first: Measure, second: Measure, num_samples: int, seed:
 
 
 def ratio(sums: np.ndarray) -> np.ndarray:
-    """The quotient of two sums [S, 2], such as right texts by texts.
+    """Returns the quotient of two sums [S, 2], such as right texts by texts.
 
     Example:
         >>> ratio(np.array([[3.0, 4.0]])).tolist()
@@ -150,20 +151,20 @@ def ratio(sums: np.ndarray) -> np.ndarray:
 
 
 def exp_ratio(sums: np.ndarray) -> np.ndarray:
-    """Perplexity, from sums [S, 2] of nats and of tokens."""
+    """Returns the perplexity, from sums [S, 2] of nats and of tokens."""
     return np.exp(ratio(sums))
 
 
 def bits_ratio(sums: np.ndarray) -> np.ndarray:
-    """Bits a character, from sums [S, 2] of nats and of characters."""
+    """Returns bits per character, from sums [S, 2] of nats and of characters."""
     return ratio(sums) / np.log(2)
 
 
 def mean_f1(sums: np.ndarray) -> np.ndarray:
-    """Macro F1, see `zoo.evaluation.classification`, from sums [S, 2C].
+    """Returns macro F1, see `zoo.evaluation.classification`, from sums [S, 2C].
 
-    The first C columns are the texts of each label for which the label was chosen, times 2; the
-    others are the texts for which it was chosen and those that have it, together.
+    The first C columns are 2 TP for each label. The other C columns are the number of texts for
+    which the label was chosen plus the number of texts that have it.
 
     Example:
         >>> mean_f1(np.array([[2.0, 0.0, 0.0, 3.0, 1.0, 0.0]])).round(3).tolist()
@@ -175,6 +176,6 @@ def mean_f1(sums: np.ndarray) -> np.ndarray:
 
 
 def all_f1(sums: np.ndarray) -> np.ndarray:
-    """Micro F1, from the same sums as macro F1."""
+    """Returns micro F1, from the sums that `mean_f1` takes."""
     right, occurs = np.split(sums, 2, axis=1)
     return right.sum(axis=1) / np.maximum(occurs.sum(axis=1), 1)

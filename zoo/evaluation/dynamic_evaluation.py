@@ -1,16 +1,17 @@
-"""Dynamic evaluation: parameters that follow the text that has been scored.
+"""Dynamic evaluation: the parameters follow the text that has been scored.
 
 The text is read in windows of W tokens. After window i is scored with the parameters theta_{i-1},
-they take one step down the gradient of its mean loss L_i, and some way back to the trained
-parameters theta_g (Krause et al. 2018, eq. 5 to 7; all operations element by element):
+the parameters take one step down the gradient of the window's mean loss L_i. They also move part of
+the way back to the trained parameters theta_g (Krause et al. 2018, eq. 5 to 7; all operations are
+element by element):
 
     theta_i = theta_{i-1} - eta grad L_i / (R + epsilon) + lambda N (theta_g - theta_{i-1})
 
     R = sqrt(mean_k g_k^2)         over gradients g_k of the trained model on its training text
     N = min(R / mean(R), 1 / lambda)
 
-With R + epsilon = 1 and N = 1 it is stochastic gradient descent; with lambda = 0 besides, it is the
-dynamic model of Mikolov et al. 2010. No token is scored with parameters that have seen it.
+With R + epsilon = 1 and N = 1 this is stochastic gradient descent. With lambda = 0 in addition, it
+is the dynamic model of Mikolov et al. 2010. No token is scored with parameters that have seen it.
 """
 
 import math
@@ -34,7 +35,7 @@ from zoo.types import PyTree
 Array = jax.Array
 
 RULES = ("rms", "sgd")
-_ROWS = 20  # pieces of training text that a gradient of the statistics is the mean of
+_ROWS = 20  # pieces of training text over which a gradient of the statistics is averaged
 _MOST_BATCHES = 200
 MAX_WINDOW = 1_000_000
 
@@ -44,11 +45,12 @@ class DynamicEvaluation:
     """The settings of dynamic evaluation.
 
     Attributes:
-        rule: rms, scaled by the gradients of the training text, or sgd.
+        rule: "rms" divides the gradient by the size of gradients on the training text; "sgd" does
+            not.
         rate: eta.
         decay: lambda.
-        window: W, tokens between two updates.
-        epsilon: what is added to R, of rule rms.
+        window: W, the number of tokens between two updates.
+        epsilon: the number that rule rms adds to R.
     """
 
     rule: str = "rms"
@@ -70,12 +72,12 @@ class DynamicEvaluation:
 
 
 class Rates(NamedTuple):
-    """The numbers of an update, which may change without another compilation.
+    """The numbers of an update, which can change without another compilation.
 
     Attributes:
         rate: eta.
         decay: lambda.
-        epsilon: what is added to R.
+        epsilon: the number that is added to R.
     """
 
     rate: Array | float
@@ -118,22 +120,22 @@ def follow(rates: Rates, params: PyTree, grads: PyTree, trained: PyTree, sizes: 
 def gradient_sizes(model: LanguageModel, params: PyTree, tokens: np.ndarray, window: int) -> PyTree:
     """Returns R, the root mean square of each parameter's gradient over a text.
 
-    The text is read as 20 streams, each with its own state, and a gradient is that of the mean
-    loss of one window of each. At most 200 windows of a stream are read.
+    The text is read as 20 streams, each with its own state. Each gradient is the gradient of the
+    mean loss over one window of every stream. At most 200 windows of each stream are read.
 
     Args:
         model: a language model module.
         params: its parameters.
-        tokens: int32[N], the training text, every sentence's tokens followed by `</s>`.
+        tokens: int32[N], the training text, the tokens of each sentence followed by `</s>`.
         window: W.
 
     Raises:
-        UserError: the text is shorter than 20 windows.
+        UserError: if the text is shorter than 20 windows.
     """
     if len(tokens) < _ROWS * window:
         raise UserError(
             f"the training text has {len(tokens)} tokens, too few for the statistics of dynamic "
-            f"evaluation, which take {_ROWS} windows of {window}; use --dynamic=sgd"
+            f"evaluation, which need {_ROWS} windows of {window} tokens; use --dynamic=sgd"
         )
     batches = StreamBatches(tokens, batch_size=_ROWS, sequence_length=window, seed=0)
     num_batches = min(batches.batches_per_epoch, _MOST_BATCHES)
@@ -147,7 +149,7 @@ def gradient_sizes(model: LanguageModel, params: PyTree, tokens: np.ndarray, win
 def _add_squares(
     model: LanguageModel, params: PyTree, sums: PyTree, carry: PyTree, batch: Batch
 ) -> tuple[PyTree, PyTree]:
-    """Adds the squares of one gradient; the carry goes on."""
+    """Adds the squares of one gradient to the sums, and returns them with the next carry."""
 
     def loss(params: PyTree) -> tuple[Array, PyTree]:
         resets = jnp.asarray(batch.fresh)[:, None]

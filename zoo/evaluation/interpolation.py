@@ -1,12 +1,12 @@
-"""Mixing language models: weights by expectation-maximisation, scores, and which model wins where.
+"""Mixtures of language models: weights by expectation-maximization, scores, and winners by token.
 
     p(w_i | h_i) = sum_k lambda_k p_k(w_i | h_i)
 
     lambda_k <- (1/N) sum_i  lambda_k p_k(w_i | h_i) / p(w_i | h_i)
 
 (Dempster, Laird and Rubin 1977; for language models Jelinek and Mercer 1980.) No step lowers the
-likelihood of the text it is made on, and the likelihood has one maximum. Weights are tuned on
-validation text, never on the text that is reported.
+likelihood of the text that the weights are fitted to, and the likelihood has one maximum. Weights
+are tuned on validation text, never on the text of the reported scores.
 
 Axes: K models, N tokens.
 """
@@ -34,15 +34,16 @@ from zoo.models.trained import (
 from zoo.types import Params
 
 MAX_ITERATIONS = 2000  # the nats are then within log(K) / MAX_ITERATIONS of the best
-TOLERANCE_NATS = 1e-7  # a token; a step that gains less is the last
+TOLERANCE_NATS = 1e-7  # per token; the iteration ends after a smaller gain
 
 
 class Fit(NamedTuple):
-    """Weights by expectation-maximisation.
+    """Weights by expectation-maximization.
 
     Attributes:
-        weights: float64[K], sums to one.
-        nats_per_token: of the mixture before each step and after the last; never rises.
+        weights: float64[K], which sum to one.
+        nats_per_token: the loss of the mixture before each step and after the last one; it never
+            rises.
     """
 
     weights: np.ndarray
@@ -50,13 +51,13 @@ class Fit(NamedTuple):
 
 
 def fit_weights(log_probabilities: np.ndarray) -> Fit:
-    """The weights with which a mixture gives a text the highest probability.
+    """Returns the weights with which a mixture gives a text the highest probability.
 
     Args:
-        log_probabilities: [K, N], natural logarithms, of every token by every model.
+        log_probabilities: [K, N], natural logarithms, for every token by every model.
 
     Raises:
-        UserError: a token to which every model gives probability 0.
+        UserError: if every model gives some token probability 0.
 
     Example:
         >>> fit = fit_weights(np.log([[0.9, 0.9, 0.1], [0.1, 0.1, 0.9]]))
@@ -79,7 +80,7 @@ def fit_weights(log_probabilities: np.ndarray) -> Fit:
 
 
 def interpolate(log_probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The mixture's log-probability of every token, [N]; see `fit_weights`.
+    """Returns the mixture's log-probability of every token, [N]; see `fit_weights`.
 
     Example:
         >>> np.exp(interpolate(np.log([[0.5], [0.1]]), np.array([0.25, 0.75]))).round(3).tolist()
@@ -92,7 +93,7 @@ def interpolate(log_probabilities: np.ndarray, weights: np.ndarray) -> np.ndarra
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Mixture:
-    """Trained models and their weights; wherever a checkpoint is asked for, it is one.
+    """Trained models and their weights. Functions that take a checkpoint also take a mixture.
 
     Attributes:
         parts: the trained models.
@@ -106,7 +107,7 @@ class Mixture:
     weights: np.ndarray
 
     def __repr__(self) -> str:
-        """A line for the mixture, and one for each part."""
+        """Returns a line for the mixture, and a line for each part."""
         parts = zip(self.weights.tolist(), self.parts, strict=True)
         rows = [f"\n  {weight:.3f} of {part.name}" for weight, part in parts]
         return f"{self.name}: {self.kind.noun} of {len(self.parts)} models{''.join(rows)}"
@@ -116,14 +117,14 @@ class Mixture:
         """The mixture as a language model."""
         if any(part.vocabulary.tokens != self.vocabulary.tokens for part in self.parts):
             raise UserError(
-                "the models number their tokens differently, so they can be scored together but "
-                "not sampled from; train them on one corpus"
+                "the models number their tokens differently, so they can score texts together but "
+                "not generate; train them on one corpus"
             )
         return MixtureLM(tuple(part.model for part in self.parts))
 
     @property
     def params(self) -> Params:
-        """Its parameters."""
+        """The parameters of the mixture."""
         weights = self.weights.astype(np.float32)
         return {"weights": weights, "parts": [part.params for part in self.parts]}
 
@@ -136,15 +137,15 @@ class Mixture:
 def mix(
     checkpoints: Sequence[ModelOrName], tune: str | Sequence[str], *, mode: Mode = "stream"
 ) -> Mixture:
-    """A mixture of models, with the weights that suit a text best.
+    """Returns a mixture of models, with the weights that suit a text best.
 
     Args:
-        checkpoints: what `zoo.load` gives or takes, two or more, over the same tokens.
-        tune: the text, or its lines; validation text.
+        checkpoints: two or more checkpoints from `zoo.load`, or names, over the same tokens.
+        tune: the text, or its lines; it should be validation text.
         mode: as in `zoo.evaluate`.
 
     Raises:
-        UserError: the models have different vocabularies, or the text is empty.
+        UserError: if the models have different vocabularies, or the text is empty.
     """
     models = [require_language_model(one) for one in given_list(checkpoints, "checkpoints")]
     check_vocabularies(models)
@@ -153,7 +154,7 @@ def mix(
 
 
 def check_vocabularies(checkpoints: Sequence[TrainedModel]) -> None:
-    """Raises UserError, one line, unless all models are over the same tokens."""
+    """Raises a UserError unless all models have the same tokens."""
     if not checkpoints:
         raise UserError("there is no model to mix; give one or more")
     first = checkpoints[0].vocabulary
@@ -162,7 +163,7 @@ def check_vocabularies(checkpoints: Sequence[TrainedModel]) -> None:
         if (other.kind, set(other.tokens)) != (first.kind, set(first.tokens)):
             lacking = sorted(set(first.tokens) ^ set(other.tokens))[:3]
             raise UserError(
-                f"the models are over different vocabularies, of {len(first)} {first.kind} tokens "
+                f"the models have different vocabularies, of {len(first)} {first.kind} tokens "
                 f"and of {len(other)} {other.kind} tokens; not in both: "
                 f"{', '.join(map(repr, lacking))}, ...; mix models of one corpus"
             )
@@ -171,7 +172,7 @@ def check_vocabularies(checkpoints: Sequence[TrainedModel]) -> None:
 def score_parts(
     checkpoints: Sequence[TrainedModel], lines: Sequence[str], *, mode: Mode = "stream"
 ) -> np.ndarray:
-    """float64[K, N], the log-probability of every token of a text by every model."""
+    """Returns the log-probability of every token of a text by every model, float64[K, N]."""
     return np.array(
         [
             token_log_probabilities(
@@ -187,7 +188,7 @@ def score_parts(
 
 
 class MixtureScore(NamedTuple):
-    """How well a mixture and its parts predict a text."""
+    """The scores of a mixture and of its parts on a text."""
 
     mixture: Score
     parts: list[Score]
@@ -196,7 +197,7 @@ class MixtureScore(NamedTuple):
 def evaluate_mixture(
     mixture: Mixture, text: str | Sequence[str], *, mode: Mode = "stream"
 ) -> MixtureScore:
-    """Scores a text with a mixture and with each of its parts; see `zoo.evaluate`."""
+    """Evaluates a mixture and each of its parts on a text; see `zoo.evaluate`."""
     lines = text_lines(text)
     log_probabilities = score_parts(mixture.parts, lines, mode=mode)
     tokens = encode_lines(mixture.vocabulary, lines)
@@ -218,10 +219,10 @@ class Winners(NamedTuple):
     """Which model gives each token of a text the highest probability.
 
     Attributes:
-        tokens: the N tokens as text, `</s>` at the end of each line.
+        tokens: the N tokens as text, with `</s>` at the end of each line.
         log_probabilities: float64[K, N].
-        mixture: float64[N], of the mixture.
-        winner: int[N], the model's number.
+        mixture: float64[N], the log-probabilities by the mixture.
+        winner: int[N], the number of the best model.
     """
 
     tokens: list[str]
@@ -231,7 +232,7 @@ class Winners(NamedTuple):
 
 
 def find_winners(mixture: Mixture, text: str, *, mode: Mode = "stream") -> Winners:
-    """Which model of a mixture predicts each token of a text best; of equals, the first."""
+    """Finds the model of a mixture that predicts each token best; the first one among equals."""
     lines = text_lines(text)
     log_probabilities = score_parts(mixture.parts, lines, mode=mode)
     vocabulary = mixture.vocabulary

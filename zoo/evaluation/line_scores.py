@@ -1,4 +1,4 @@
-"""The score of each of many texts by a language model, in a few calls for all of them."""
+"""The scores of many texts by a language model, computed together in a few calls."""
 
 import math
 from collections.abc import Sequence
@@ -18,14 +18,14 @@ def line_scores(
     """Returns the score of each text.
 
     Args:
-        checkpoint: any language model, or a name that `zoo.load` takes.
-        texts: the texts; a newline in one ends a sentence.
-        mode: "sentence" starts the state anew at each sentence, so that a text's score does not
-            depend on the others; "stream" carries it over sentences and texts.
+        checkpoint: any language model, or a name that `zoo.load` accepts.
+        texts: the texts; a newline in a text ends a sentence.
+        mode: "sentence" resets the state at each sentence, so that a text's score does not depend
+            on the others. "stream" carries the state over sentences and texts.
 
     Returns:
-        A score for each text, whose `nats` are infinite where the model gives a token probability
-        0. The scores add up to what `zoo.evaluate` gives for all texts.
+        A score for each text. Its `nats` are infinite if the model gives a token probability 0. The
+        scores add up to the score of `zoo.evaluate` for all texts.
     """
     return [score for score, _ in line_details(checkpoint, texts, mode=mode)]
 
@@ -53,7 +53,7 @@ def line_details(
 def _score(
     model: TrainedModel, texts: Sequence[str], mode: Mode
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The tokens int32[T] of each text and their surprisal float64[T] in nats."""
+    """Returns the tokens int32[T] of each text and their surprisal float64[T] in nats."""
     if not texts:
         return []
     rows = [encode_lines(model.vocabulary, text.split("\n")) for text in texts]

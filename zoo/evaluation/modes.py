@@ -1,7 +1,7 @@
-"""The two ways of scoring a text by a language model. Needs no JAX."""
+"""The two modes in which a language model can score a text. This file needs no JAX."""
 
 from typing import Literal, get_args
 
-# "stream": the state is carried over sentences; "sentence": it starts anew at each.
+# "stream" carries the state over sentences; "sentence" resets it at each sentence.
 Mode = Literal["stream", "sentence"]
 MODES: tuple[Mode, ...] = get_args(Mode)

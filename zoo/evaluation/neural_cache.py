@@ -1,11 +1,11 @@
-"""The continuous cache: words that came lately, after states like this one, come again.
+"""The continuous cache: recent words whose states were like the present state are likely again.
 
     p(w | h_1..h_t) = (1 - lambda) p_model(w | h_t) + lambda p_cache(w | h_1..h_t)
 
     p_cache(w | h_1..h_t)  proportional to  sum_i [x_{i+1} = w] exp(theta h_t . h_i)
 
-over the last n steps i < t (Grave et al. 2017, eq. 2 to 4). Nothing is trained. h_t is what the
-softmax of the model reads. Before anything has been read there is no cache, and p is the model's.
+over the last n steps i < t (Grave et al. 2017, eq. 2 to 4). Nothing is trained. h_t is the state
+that the model's softmax reads. Before the first step the cache is empty, and p is the model's p.
 
 Axes: W steps of a window, n steps of the cache, H width of a state, F values of theta.
 """
@@ -22,7 +22,7 @@ from zoo.errors import UserError
 from zoo.given import check_kinds
 
 Array = jax.Array
-EMPTY = -1  # the token of a place in the cache that nothing has filled yet
+EMPTY = -1  # the token of a place in the cache that is not filled yet
 MAX_SIZE = 1_000_000  # tokens, each with a state of the model
 
 
@@ -31,9 +31,9 @@ class NeuralCache:
     """The settings of the cache.
 
     Attributes:
-        size: n, how many steps it remembers.
+        size: n, the number of steps that it remembers.
         weight: lambda.
-        flatness: theta; 0 is the frequency of a word among the last n.
+        flatness: theta; with 0 the cache is the frequency of a word among the last n words.
     """
 
     size: int = 500
@@ -44,7 +44,7 @@ class NeuralCache:
         check_kinds(self)
         if not 1 <= self.size <= MAX_SIZE:
             raise UserError(
-                f"the cache's size is {self.size}; use 1 to {MAX_SIZE}, such as --cache=500"
+                f"the size of the cache is {self.size}; use 1 to {MAX_SIZE}, such as --cache=500"
             )
         if not 0 <= self.weight < 1:
             raise UserError(f"cache_weight is {self.weight}; use 0 to below 1, such as 0.1")
@@ -53,11 +53,11 @@ class NeuralCache:
 
 
 class Memory(NamedTuple):
-    """What a cache remembers, oldest first.
+    """The content of a cache, oldest first.
 
     Attributes:
         states: [n, H], h_i.
-        tokens: int32[n], x_{i+1}; `EMPTY` where there is none yet.
+        tokens: int32[n], x_{i+1}; `EMPTY` in a place that is not filled.
     """
 
     states: Array
@@ -65,7 +65,7 @@ class Memory(NamedTuple):
 
 
 def empty_memory(size: int, width: int) -> Memory:
-    """Returns a cache of n = `size` steps, none of them filled, for states of that width."""
+    """Returns an empty cache of n = `size` steps, for states of the given width."""
     return Memory(jnp.zeros((size, width)), jnp.full(size, EMPTY, jnp.int32))
 
 
@@ -73,14 +73,14 @@ def look_up(memory: Memory, states: Array, targets: Array, flatness: Array) -> t
     """Returns log p_cache of each target, and the memory after the window.
 
     Args:
-        memory: what came before the window.
+        memory: the content of the cache before the window.
         states: [W, H], h_t of the window.
         targets: int32[W], x_{t+1}; `EMPTY` for steps that are padding.
         flatness: [F], values of theta to try.
 
     Returns:
-        [F, W], minus infinity where the cache gives a target no probability, NaN where there is
-        no cache yet.
+        [F, W], minus infinity if the cache gives a target no probability, NaN if the cache is
+        empty; and the memory.
 
     Example:
         >>> memory = Memory(jnp.ones((2, 1)), jnp.array([7, 5]))

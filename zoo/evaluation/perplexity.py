@@ -1,12 +1,12 @@
-"""Perplexity of a language model on text, exactly: every token is scored once.
+"""Exact perplexity of a language model on text: every token is scored once.
 
     nats       = -sum_i log p(w_i | tokens before it)          i over all N tokens, `</s>` included
     perplexity = exp(nats / N)                                 (Jelinek et al. 1977)
     bits per character = nats / (ln 2 * number of characters)
 
-A token's context, in both modes, starts with `<s>`. In mode "stream" the state is carried on from
-sentence to sentence; in mode "sentence" it starts anew at each. Legend of axes: B rows, T time,
-V vocabulary, N tokens.
+In both modes, the context of a token starts with `<s>`. Mode "stream" carries the state over
+sentences; mode "sentence" resets it at each sentence. Axes: B rows, T time, V vocabulary,
+N tokens.
 """
 
 import dataclasses
@@ -32,20 +32,20 @@ from zoo.progress import track
 from zoo.special_tokens import END_ID, START_ID, UNKNOWN, UNKNOWN_ID
 from zoo.types import Json, Params, PyTree
 
-# Elements of [B, T] in one call. The logits are the memory: 10 MB with 10,000 words.
+# The number of elements [B, T] in one call. Logits take most memory: 10 MB for 10,000 words.
 CALL_ELEMENTS = 256
 SENTENCE_ROWS = 16
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Score:
-    """How well a model predicted a text: sums, and what is divided from them.
+    """The score of a model on a text: sums, and the measures that follow from them.
 
     Attributes:
-        num_tokens: scored tokens, every sentence's end among them.
-        num_characters: characters of the text, one newline a line among them.
-        num_unknown: scored tokens that are `<unk>`.
-        nats: negative log-probability of all scored tokens.
+        num_tokens: the number of scored tokens, including the end of each sentence.
+        num_characters: the number of characters of the text, including one newline per line.
+        num_unknown: the number of scored tokens that are `<unk>`.
+        nats: the negative log-probability of all scored tokens.
         mode: "stream" or "sentence", see the top of this file.
 
     Example:
@@ -62,12 +62,12 @@ class Score:
 
     @property
     def nats_per_token(self) -> float:
-        """Mean negative log-probability of a token."""
+        """The mean negative log-probability of a token."""
         return self.nats / self.num_tokens
 
     @property
     def perplexity(self) -> float:
-        """exp(nats_per_token): V for a model that holds all V tokens equally probable."""
+        """exp(nats_per_token); it is V for a model that gives all V tokens equal probability."""
         try:
             return math.exp(self.nats_per_token)
         except OverflowError:
@@ -75,11 +75,11 @@ class Score:
 
     @property
     def bits_per_character(self) -> float:
-        """Bits a character; unknown characters cost what `<unk>` costs, so look at num_unknown."""
+        """Bits per character. Unknown characters count as `<unk>`, so look at num_unknown too."""
         return self.nats / math.log(2) / self.num_characters
 
     def to_json(self) -> Json:
-        """The scores by name, as plain JSON types."""
+        """Returns the scores by name, as plain JSON types."""
         return {
             "mode": self.mode,
             "perplexity": self.perplexity,
@@ -92,12 +92,12 @@ class Score:
 
 
 def warn_of_unknown(score: Score) -> None:
-    """Warns the caller's caller if a model does not know some of the tokens that it scored."""
+    """Warns the caller of the public function if some scored tokens are unknown to the model."""
     unknown, tokens = score.num_unknown, score.num_tokens
     if unknown:
         warnings.warn(
             f"{unknown:,} of {tokens:,} tokens ({unknown / tokens:.1%}) are {UNKNOWN} to the "
-            "model, so its perplexity does not compare with that of a model that knows them",
+            "model, so do not compare its perplexity with a model that knows them",
             Note,
             stacklevel=3,
         )
@@ -106,10 +106,10 @@ def warn_of_unknown(score: Score) -> None:
 def perplexity(
     checkpoint: ModelOrName, text: str | Sequence[str], *, mode: Mode = "stream"
 ) -> float:
-    """Perplexity of a checkpoint's model on a text; the arguments are those of `evaluate`.
+    """Returns the perplexity of a checkpoint's model on a text; the arguments are as in `evaluate`.
 
     Warns:
-        Note: the model does not know some of the tokens. `evaluate` counts them in its score.
+        Note: if the model does not know some tokens. The score of `evaluate` counts them.
 
     Example:
         >>> from zoo.data.vocabulary import build_vocabulary
@@ -130,18 +130,18 @@ def perplexity(
 
 
 def evaluate(checkpoint: ModelOrName, text: str | Sequence[str], *, mode: Mode = "stream") -> Score:
-    """Scores a text with a checkpoint's model.
+    """Evaluates a checkpoint's model on a text.
 
     Args:
-        checkpoint: what `zoo.load` gives, or a name that it takes.
+        checkpoint: a checkpoint from `zoo.load`, or a name that `zoo.load` accepts.
         text: a string, in which a newline ends a sentence, or its lines without newlines.
-        mode: "stream" carries the state over sentences, "sentence" starts each anew.
+        mode: "stream" carries the state over sentences, "sentence" resets it at each sentence.
 
     Returns:
-        The score of all its tokens.
+        The score of all tokens.
 
     Raises:
-        UserError: the text is empty, the mode is unknown, or the model gives no finite score.
+        UserError: if the text is empty, the mode is unknown, or the score is not finite.
     """
     model = require_language_model(checkpoint)
     lines = text_lines(text)
@@ -166,7 +166,7 @@ def _not_finite(checkpoint: TrainedModel, lines: list[str], mode: Mode) -> str:
     number = int(np.count_nonzero(tokens[:place] == END_ID))
     num_before = len(encode_lines(vocabulary, lines[:number])) if number else 0
     position, num_tokens = place - num_before, len(vocabulary.encode(lines[number]))
-    # Unknown tokens are named as the text writes them, where its words or characters are tokens.
+    # An unknown token is named as the text writes it, if the tokens are words or characters.
     written = vocabulary.tokens[tokens[place]]
     for parts in (lines[number].split(), lines[number]):
         if len(parts) == num_tokens and position < num_tokens:
@@ -177,18 +177,18 @@ def _not_finite(checkpoint: TrainedModel, lines: list[str], mode: Mode) -> str:
     if value != -math.inf:
         return f"{start} log-probability {value}, so its training diverged; use another checkpoint"
     if tokens[place] == UNKNOWN_ID:
-        return f"{start}, which it lacks, probability 0, as it has no <unk>; use another checkpoint"
+        return f"{start}, an unknown token, probability 0: it has no <unk>; use another checkpoint"
     return (
-        f"{start} probability 0, as n-grams by maximum_likelihood do with what they have not "
+        f"{start} probability 0, as maximum_likelihood n-grams do for n-grams that they have not "
         "seen; use another checkpoint"
     )
 
 
 def text_lines(text: str | Sequence[str]) -> list[str]:
-    """The lines of a text that is to be scored.
+    """Returns the lines of a text that is to be scored.
 
     Raises:
-        UserError: there is nothing in them.
+        UserError: if all lines are empty.
 
     Example:
         >>> text_lines("one\\n\\ntwo\\n")
@@ -210,13 +210,13 @@ def score_tokens(
     mode: Mode = "stream",
     num_streams: int = 1,
 ) -> Score:
-    """Scores a token stream; the arguments are those of `token_log_probabilities`.
+    """Evaluates a model on a token stream; the arguments are as in `token_log_probabilities`.
 
     Args:
         model: a language model module.
         params: its parameters.
-        tokens: int32[N], every sentence's tokens followed by `</s>`.
-        num_characters: characters of the text that the tokens stand for, newlines included.
+        tokens: int32[N], the tokens of each sentence followed by `</s>`.
+        num_characters: the number of characters of the text, newlines included.
         mode: "stream" or "sentence".
         num_streams: see `token_log_probabilities`.
 
@@ -230,7 +230,7 @@ def score_tokens(
         num_tokens=len(tokens),
         num_characters=num_characters,
         num_unknown=count_unknown(tokens),
-        nats=0.0 - float(log_probabilities.sum(dtype=np.float64)),  # no -0.0 for a sum of 0
+        nats=0.0 - float(log_probabilities.sum(dtype=np.float64)),  # avoids -0.0 if the sum is 0
         mode=mode,
     )
 
@@ -244,23 +244,23 @@ def token_log_probabilities(
     num_streams: int = 1,
     call_elements: int = CALL_ELEMENTS,
 ) -> np.ndarray:
-    """Log-probability that a model gives each token after those before it.
+    """Returns the log-probability of each token after the tokens before it.
 
     Args:
         model: a language model module.
         params: its parameters.
-        tokens: int32[N], every sentence's tokens followed by `</s>`; N at least 1.
-        mode: "stream" carries the state over sentences, "sentence" starts each anew.
-        num_streams: in mode "stream", cut the tokens into so many pieces that each start at
-            the initial state and are scored side by side: faster, and a little worse at the cuts.
-            1 is exact. Mode "sentence" needs no such cuts.
-        call_elements: tokens scored at a time, padding included; it changes no result.
+        tokens: int32[N], the tokens of each sentence followed by `</s>`; N is at least 1.
+        mode: "stream" carries the state over sentences, "sentence" resets it at each sentence.
+        num_streams: in mode "stream", the number of pieces that the tokens are cut into. Each piece
+            starts at the initial state, and all are scored side by side, which is faster but a
+            little worse at the cuts. 1 is exact. Mode "sentence" needs no such cuts.
+        call_elements: the number of tokens scored at a time, with padding; it changes no result.
 
     Returns:
         float32[N], natural logarithms.
 
     Raises:
-        UserError: there are no tokens, or the mode is unknown.
+        UserError: if there are no tokens, or the mode is unknown.
     """
     if mode not in MODES:
         raise UserError(f"mode is {mode!r}; use one of {', '.join(MODES)}")
@@ -286,7 +286,7 @@ def _score_rows(
     mode: Mode,
     call_elements: int,
 ) -> np.ndarray:
-    """Scores the rows targets[cuts[b]:cuts[b+1]] side by side, a few steps a call."""
+    """Computes the rows targets[cuts[b]:cuts[b+1]] side by side, a few steps in each call."""
     lengths = np.diff(cuts)
     next_power_of_two = 1 << int(lengths.max() - 1).bit_length()  # few shapes, few compilations
     num_steps = max(1, min(call_elements // len(lengths), next_power_of_two))
@@ -312,7 +312,7 @@ def _score_rows(
 
 
 def _sentence_cuts(inputs: np.ndarray) -> np.ndarray:
-    """Where to cut N inputs into at most SENTENCE_ROWS rows of whole sentences, about equal."""
+    """Returns where to cut N inputs into at most SENTENCE_ROWS rows of whole sentences."""
     starts = np.flatnonzero(inputs == START_ID)
     ideal = np.linspace(0, len(inputs), SENTENCE_ROWS + 1)[:-1]
     nearest = np.searchsorted(starts, ideal).clip(max=len(starts) - 1)
@@ -320,7 +320,7 @@ def _sentence_cuts(inputs: np.ndarray) -> np.ndarray:
 
 
 def _pad_rows(tokens: np.ndarray, cuts: np.ndarray, multiple: int) -> np.ndarray:
-    """Rows tokens[cuts[b]:cuts[b+1]], padded with `</s>` to one length, a multiple of `multiple`.
+    """Returns rows tokens[cuts[b]:cuts[b+1]], padded to one length, a multiple of `multiple`.
 
     Example:
         >>> _pad_rows(np.array([7, 8, 9]), np.array([0, 2, 3]), 2).tolist()
@@ -343,6 +343,6 @@ def _score_part(
     lengths: Array,
     resets: Array,
 ) -> tuple[PyTree, Array]:
-    """Log-probabilities [B, T] of the targets, and the carry after each row's last real input."""
+    """Returns log-probabilities [B, T], and the carry after the last real input of each row."""
     output = model.apply({"params": params}, inputs, carry, lengths=lengths, resets=resets)
     return output.carry, -token_losses(output.logits, targets)

@@ -1,7 +1,7 @@
-"""What a trained model holds inside: the states of its layers, and its embeddings.
+"""The inside of a trained model: the states of its layers, and its embeddings.
 
-A probe, such as a linear classifier of parts of speech, is trained on the states of a layer (Alain
-and Bengio 2017; of language models Adi et al. 2017).
+A probe, such as a linear classifier for parts of speech, can be trained on the states of a layer
+(Alain and Bengio 2017; for language models Adi et al. 2017).
 """
 
 import dataclasses
@@ -41,11 +41,11 @@ class States:
     """The states of all layers of a model along a text.
 
     Attributes:
-        tokens: the T tokens that were read. A language model reads `<s>` and all tokens but the
-            last end; its state at step t is what token t + 1 is predicted from.
-        layers: float32[T, H] by the name of the layer, from the bottom: `layer_0`, ..., of a model
-            that reads both ways also `reverse_layer_0`, ...; and `output`, what the rest of the
-            model gets.
+        tokens: the T tokens that were read. A language model reads `<s>` and all tokens except the
+            last end; it predicts token t + 1 from the state at step t.
+        layers: float32[T, H] by the name of the layer, from the bottom: `layer_0`, ..., and
+            `reverse_layer_0`, ... if the model reads in both directions; and `output`, the input
+            of the rest of the model.
     """
 
     tokens: tuple[str, ...]
@@ -56,14 +56,14 @@ def states(checkpoint: ModelOrName, text: str, *, mode: Mode = "stream") -> Stat
     """Returns the states of all layers of a model while it reads a text.
 
     Args:
-        checkpoint: a recurrent language model, a classifier, or a translator, whose encoder reads;
-            or a name that `zoo.load` takes.
+        checkpoint: a recurrent language model, a classifier, or a translator, whose encoder reads
+            the text; or a name that `zoo.load` accepts.
         text: the text; for a language model a newline ends a sentence.
-        mode: of a language model: "stream" carries the state over sentences, "sentence" starts
-            each anew.
+        mode: only for a language model: "stream" carries the state over sentences, "sentence"
+            resets it at each sentence.
 
     Raises:
-        UserError: the model has no layers with states, or the text is empty.
+        UserError: if the model has no layers with states, or the text is empty.
 
     Example:
         >>> from zoo.data.vocabulary import build_vocabulary
@@ -95,7 +95,7 @@ def states(checkpoint: ModelOrName, text: str, *, mode: Mode = "stream") -> Stat
 
 
 def _read_text(trained: Checkpoint, text: str) -> tuple[Vocabulary, list[int]]:
-    """The inputs of a language model."""
+    """Returns the vocabulary and the inputs of a language model."""
     tokens = encode_lines(trained.vocabulary, text_lines(text))
     return trained.vocabulary, shift_targets(tokens).tolist()
 
@@ -122,7 +122,7 @@ _READERS: Mapping[Kind, Callable[[Any, str], tuple[Vocabulary, list[int]]]] = {
 def _forward(
     model: nn.Module, kind: Kind, mode: Mode, params: Params, tokens: Array, lengths: Array
 ) -> dict[str, Array]:
-    """Arrays [1, T, H] by the name of the layer; what else the model computes is left out."""
+    """Returns arrays [1, T, H] by the name of the layer; other outputs are dropped."""
 
     def is_wanted(module: nn.Module, method: str) -> bool:
         name = module.name or ""
@@ -143,7 +143,7 @@ def _forward(
 
 
 def _captured(kept: PyTree, name: str = "") -> PyTree:
-    """Yields the names of modules and the first array that each one gave."""
+    """Yields the names of modules and the first array that each module returned."""
     for key, value in kept.items():
         if key == "__call__":
             yield name, jax.tree.leaves(value)[0]
@@ -152,7 +152,7 @@ def _captured(kept: PyTree, name: str = "") -> PyTree:
 
 
 def _in_order(layers: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The layers from the bottom, the forward one before the reverse one; the output last."""
+    """Sorts layers from the bottom, forward before reverse, with the output last."""
 
     def place(name: str) -> tuple[bool, int, bool]:
         found = _LAYER.fullmatch(name)
@@ -164,18 +164,18 @@ def _in_order(layers: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 def embedding(
     checkpoint: ModelOrName, tokens: str | Sequence[str], *, side: str = "source"
 ) -> np.ndarray:
-    """Returns the embedding of a token, or of several.
+    """Returns the embedding of a token, or of several tokens.
 
     Args:
-        checkpoint: any model but n-grams, or a name that `zoo.load` takes.
-        tokens: one token, or a list of them, as the vocabulary has them.
-        side: of a translator: "source" or "target".
+        checkpoint: any neural model, or a name that `zoo.load` accepts.
+        tokens: one token or a list of tokens, written as in the vocabulary.
+        side: only for a translator: "source" or "target".
 
     Returns:
-        float32[D]; float32[N, D] of a list of N tokens.
+        float32[D] for one token, float32[N, D] for a list of N tokens.
 
     Raises:
-        UserError: the vocabulary lacks a token, or the model has no embeddings.
+        UserError: if the vocabulary lacks a token, or the model has no embeddings.
 
     Example:
         >>> import zoo
@@ -198,9 +198,9 @@ def embedding(
 
 
 def _number(vocabulary: Vocabulary, token: str) -> int:
-    """The number of a token in a vocabulary."""
+    """Returns the number of a token in a vocabulary."""
     if token in vocabulary.tokens:
         return vocabulary.tokens.index(token)
     near = difflib.get_close_matches(token, vocabulary.tokens, n=3)
-    known = f"near ones: {', '.join(near)}" if near else "see checkpoint.vocabulary.tokens"
+    known = f"similar tokens: {', '.join(near)}" if near else "see checkpoint.vocabulary.tokens"
     raise UserError(f"the vocabulary has no token {token!r}; {known}")

@@ -1,8 +1,8 @@
-"""How surprising each token of a text is to a language model.
+"""Surprisal: how unexpected each token of a text is to a language model.
 
     surprisal_i = -log2 p(w_i | tokens before it)          in bits
 
-(Shannon 1948; of readers Hale 2001.) Its mean over the N tokens is log2 of the perplexity.
+(Shannon 1948; for human readers Hale 2001.) The mean over the N tokens is log2 of the perplexity.
 """
 
 import dataclasses
@@ -23,9 +23,9 @@ class Surprisal:
     """The tokens of a text with their surprisal.
 
     Attributes:
-        tokens: the N tokens that were predicted, each sentence's end `</s>` among them; `<unk>` is
-            a token that the model does not know.
-        bits: float64[N], infinite where the model gives a token probability 0.
+        tokens: the N tokens that were predicted, including `</s>` at the end of each sentence;
+            `<unk>` is a token that the model does not know.
+        bits: float64[N], infinite if the model gives a token probability 0.
     """
 
     tokens: tuple[str, ...]
@@ -33,11 +33,11 @@ class Surprisal:
 
     @property
     def probabilities(self) -> np.ndarray:
-        """float64[N], the probability of each token after those before it."""
+        """The probability of each token after the tokens before it, float64[N]."""
         return np.exp2(-self.bits)
 
     def to_json(self) -> Json:
-        """The tokens and their bits as plain JSON types; infinite bits are None."""
+        """Returns the tokens and their bits as plain JSON types; infinite bits are None."""
         bits = [value if math.isfinite(value) else None for value in self.bits.tolist()]
         return {"tokens": list(self.tokens), "bits": bits}
 
@@ -48,13 +48,13 @@ def surprisal(
     """Returns the surprisal of each token of a text.
 
     Args:
-        checkpoint: any language model: recurrent, feed-forward or of n-grams, a mixture, or a model
-            that adapts; or a name that `zoo.load` takes.
+        checkpoint: any language model: recurrent, feed-forward, an n-gram model, a mixture, or a
+            model that adapts; or a name that `zoo.load` accepts.
         text: a string, in which a newline ends a sentence, or its lines without newlines.
-        mode: "stream" carries the state over sentences, "sentence" starts each anew.
+        mode: "stream" carries the state over sentences, "sentence" resets it at each sentence.
 
     Raises:
-        UserError: the text is empty, the mode is unknown, or it is no language model.
+        UserError: if the text is empty, the mode is unknown, or it is not a language model.
 
     Example:
         >>> from zoo.data.vocabulary import build_vocabulary

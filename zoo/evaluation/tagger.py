@@ -34,23 +34,23 @@ from zoo.types import Json, Params
 TAGGER = Kind("tagger", "tag")
 BATCH_SIZE = 128
 BUCKET_LENGTHS = (8, 16, 32, 64, 128, 256)
-_TEXT_LENGTHS, _TEXTS_A_CALL = (64, 128, 256, 512), 32  # in characters, of language models
-_WORDS_A_CALL = 1024  # of which the characters are read at once
+_TEXT_LENGTHS, _TEXTS_A_CALL = (64, 128, 256, 512), 32  # in characters, for language models
+_WORDS_A_CALL = 1024  # words whose characters are read at once
 
 
 class Reader(NamedTuple):
-    """A frozen language model over characters that a tagger reads with.
+    """A frozen language model over characters, whose states a tagger uses as features.
 
     Attributes:
         settings: the section `model` of its config.
-        vocabulary: of characters.
+        vocabulary: its vocabulary of characters.
     """
 
     settings: Json
     vocabulary: Vocabulary
 
     def to_json(self) -> Json:
-        """The record as plain JSON types."""
+        """Returns the record as plain JSON types."""
         return {"model": self.settings, "vocabulary": self.vocabulary.to_json()}
 
 
@@ -60,13 +60,13 @@ class TrainedTagger(Checkpoint):
 
     Attributes:
         tags: the tags by number.
-        scheme: in which they mark spans, see `zoo.data.tag_schemes`.
-        characters: the vocabulary of characters; None if they are not read.
-        num_trained_words: so many words of the vocabulary, the special ones included, occur in
-            training; those behind them only have a pre-trained vector.
-        lowercase: words are looked up in lower case.
-        corpus: the name of the corpus, which says how a text is split into words.
-        readers: the frozen language models, whose parameters are part of the tagger's.
+        scheme: the scheme in which tags mark spans, see `zoo.data.tag_schemes`.
+        characters: the vocabulary of characters; None if characters are not read.
+        num_trained_words: the number of words in the vocabulary that occur in training, with the
+            special tokens. The words after them have only a pre-trained vector.
+        lowercase: whether words are looked up in lower case.
+        corpus: the name of the corpus, which decides how a text is split into words.
+        readers: the frozen language models, whose parameters are part of the tagger's parameters.
     """
 
     kind = TAGGER
@@ -81,7 +81,7 @@ class TrainedTagger(Checkpoint):
 
     @property
     def vocabulary_record(self) -> Json:
-        """Vocabularies and tags as plain JSON, as a checkpoint's vocabulary.json holds them."""
+        """Vocabularies and tags as plain JSON, as in vocabulary.json of a checkpoint."""
         own = {"language_models": [reader.to_json() for reader in self.readers]}
         return {
             **(own if self.readers else {}),
@@ -93,7 +93,7 @@ class TrainedTagger(Checkpoint):
         }
 
     def encode(self, sentences: Sequence[Sequence[str]]) -> EncodedSentences:
-        """Returns sentences, given as their tokens, as the model takes them."""
+        """Encodes sentences, given as lists of tokens, for the model."""
         return encode_sentences(
             sentences,
             self.vocabulary,
@@ -103,7 +103,7 @@ class TrainedTagger(Checkpoint):
         )
 
     def known_words(self, sentences: Sequence[Sequence[str]]) -> set[str]:
-        """Returns which tokens of sentences occur in training."""
+        """Returns the tokens of sentences that occur in training."""
         tokens = sorted({token for sentence in sentences for token in sentence})
         (row,) = encode_sentences([tokens], self.vocabulary, lowercase=self.lowercase).words
         return {
@@ -113,9 +113,9 @@ class TrainedTagger(Checkpoint):
         }
 
     def features(self, sentences: Sequence[Sequence[str]]) -> list[np.ndarray] | None:
-        """Returns what the language models say of the words of sentences, float32[T, G] of each.
+        """Returns the language models' features of the words, float32[T, G] for each sentence.
 
-        None without language models.
+        Returns None if the tagger has no language models.
         """
         if not self.readers:
             return None
@@ -140,11 +140,11 @@ class TrainedTagger(Checkpoint):
 
 
 class Predicted(NamedTuple):
-    """What a tagger gives for the words of a sentence.
+    """The output of a tagger for the words of a sentence.
 
     Attributes:
         tags: int32[T], the numbers of their tags.
-        probabilities: float32[T], of each of these tags, given the whole sentence.
+        probabilities: float32[T], the probability of each of these tags, given the sentence.
     """
 
     tags: np.ndarray
@@ -153,13 +153,13 @@ class Predicted(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class TaggedSpan:
-    """Some words in a row with a label.
+    """Consecutive words with a label.
 
     Attributes:
-        label: such as "person".
+        label: the label, such as "person".
         text: the words as they stand in the text.
-        start: the number of the first character in the text, from 0.
-        end: the number of the character behind the last one.
+        start: the position of the first character in the text, from 0.
+        end: the position after the last character.
     """
 
     label: str
@@ -170,14 +170,14 @@ class TaggedSpan:
 
 @dataclasses.dataclass(frozen=True)
 class Tagging:
-    """One text and what a tagger makes of it.
+    """The tags and spans that a tagger finds in one text.
 
     Attributes:
-        text: the text; words that were given are joined with spaces.
-        tokens: the words that it was split into.
+        text: the text; words that were given as a list are joined with spaces.
+        tokens: the words that the text was split into.
         tags: the tag of each word.
         probabilities: the probability of each of these tags.
-        spans: what the tags mark; none if they are plain.
+        spans: the spans that the tags mark; plain tags mark no spans.
     """
 
     text: str
@@ -187,25 +187,25 @@ class Tagging:
     spans: tuple[TaggedSpan, ...]
 
     def to_json(self) -> Json:
-        """The record as plain JSON types."""
+        """Returns the record as plain JSON types."""
         return {**vars(self), "spans": [dataclasses.asdict(span) for span in self.spans]}
 
 
 def tag(
     checkpoint: TrainedModel, texts: str | Sequence[str] | Sequence[Sequence[str]]
 ) -> list[Tagging]:
-    """Tags the words of texts.
+    """Predicts the tags of the words of texts.
 
     Args:
-        checkpoint: what `zoo.load` gives of a tagger.
-        texts: the texts, or one. A text is split as the corpus of the tagger is; or it is a list of
-            words. A text without words has no tags.
+        checkpoint: a tagger from `zoo.load`.
+        texts: a list of texts, or one text. A text is a string, which is split like the corpus of
+            the tagger, or a list of words. A text without words has no tags.
 
     Returns:
         A record for each text, in order. It does not depend on the other texts.
 
     Raises:
-        UserError: the checkpoint is no tagger, or a word is blank.
+        UserError: if the checkpoint is not a tagger, or a word is blank.
 
     Example:
         >>> from zoo.data.vocabulary import build_vocabulary
@@ -233,7 +233,7 @@ def tag(
 
 
 def _split(trained: TrainedTagger, text: str | Sequence[str]) -> tuple[str, list[FoundWord]]:
-    """A text and its words."""
+    """Returns a text and its words."""
     if isinstance(text, str):
         return text, word_finder(trained.corpus)(text)
     words, start = [], 0
@@ -299,7 +299,7 @@ def predict(trained: TrainedTagger, sentences: Sequence[Sequence[str]]) -> list[
 
 
 def _spell_table(trained: TrainedTagger, table: np.ndarray) -> np.ndarray:
-    """What the characters of W different words say, float32[W, S]."""
+    """Returns the character features of W different words, float32[W, S]."""
     parts = []
     for start in range(0, len(table), _WORDS_A_CALL):
         part = table[start : start + _WORDS_A_CALL]
@@ -311,7 +311,7 @@ def _spell_table(trained: TrainedTagger, table: np.ndarray) -> np.ndarray:
 
 @partial(jax.jit, static_argnums=0)
 def _spell(model: Model, params: Params, characters: Array) -> Array:
-    """[W, S]."""
+    """Returns the character features of words, [W, S]."""
     return model.apply({"params": params}, characters, method="spell")
 
 
@@ -320,5 +320,5 @@ _read = jax.jit(read_texts, static_argnums=0)
 
 @partial(jax.jit, static_argnums=0)
 def _forward(model: Model, params: Params, inputs: dict[str, Array]) -> tuple[Array, Array]:
-    """Tags int32[B, T] and their probabilities [B, T]."""
+    """Returns tags int32[B, T] and their probabilities [B, T]."""
     return decode(model.apply({"params": params}, **inputs), inputs["lengths"])

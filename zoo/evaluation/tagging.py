@@ -1,13 +1,13 @@
-"""How well a tagger does: accuracy, spans by type, unknown words, confusions, hardest words.
+"""Scores of a tagger: accuracy, spans by type, unknown words, confusions, hardest words.
 
     accuracy  = right tags / tokens
     precision = right spans / predicted spans        recall = right spans / gold spans
     F1        = 2 right / (predicted + gold)
 
-A span is right if its first token, its last token and its label are. Spans are counted as the
-evaluation script of CoNLL-2000 counts them, see `zoo.data.tag_schemes`; precision, recall and F1
-over all types are micro averages. Tags of the scheme "plain" mark no spans: their types are the
-tags themselves, and precision, recall and F1 of a type are counted in tokens.
+A span is right if its first token, its last token and its label are right. Spans are counted as in
+the evaluation script of CoNLL-2000, see `zoo.data.tag_schemes`. Precision, recall and F1 over all
+types are micro averages. Tags of the scheme "plain" mark no spans. Their types are the tags
+themselves, and precision, recall and F1 of a type count tokens.
 """
 
 import dataclasses
@@ -28,10 +28,10 @@ class TypeScore:
     """Precision, recall and F1 of one type of span, of all types, or of one plain tag.
 
     Attributes:
-        label: the type; "" for all together.
-        num_right: spans, or tokens, that are right.
-        num_predicted: those that were predicted.
-        num_gold: those of the gold tags.
+        label: the type; "" for all types together.
+        num_right: the number of right spans, or of right tokens.
+        num_predicted: the number of predicted spans or tokens.
+        num_gold: the number of gold spans or tokens.
     """
 
     label: str
@@ -41,12 +41,12 @@ class TypeScore:
 
     @property
     def precision(self) -> float:
-        """The part of the predicted ones that are right; 0 if none was predicted."""
+        """The fraction of predictions that are right; 0 if nothing was predicted."""
         return self.num_right / max(self.num_predicted, 1)
 
     @property
     def recall(self) -> float:
-        """The part of the gold ones that were predicted; 0 if there are none."""
+        """The fraction of gold spans or tokens that were predicted; 0 if there are none."""
         return self.num_right / max(self.num_gold, 1)
 
     @property
@@ -55,20 +55,20 @@ class TypeScore:
         return 2 * self.num_right / max(self.num_predicted + self.num_gold, 1)
 
     def to_json(self) -> Json:
-        """The counts and the scores by name."""
+        """Returns the counts and the scores by name."""
         scores = {"precision": self.precision, "recall": self.recall, "f1": self.f1}
         return {**dataclasses.asdict(self), **scores}
 
 
 @dataclasses.dataclass(frozen=True)
 class WordsScore:
-    """How well some of the words were tagged: those that occur in training, or the others.
+    """Scores on a part of the words: on the words that occur in training, or on the others.
 
     Attributes:
-        num_tokens: how many tokens they are.
-        num_right: how many of the tokens have the right tag.
-        num_spans: how many gold spans there are.
-        num_right_spans: how many of the spans were found.
+        num_tokens: the number of tokens.
+        num_right: the number of tokens with the right tag.
+        num_spans: the number of gold spans.
+        num_right_spans: the number of gold spans that were found.
     """
 
     num_tokens: int
@@ -78,23 +78,23 @@ class WordsScore:
 
     @property
     def accuracy(self) -> float:
-        """The part of the tokens with the right tag; 0 if there are none."""
+        """The fraction of tokens with the right tag; 0 if there are none."""
         return self.num_right / max(self.num_tokens, 1)
 
     @property
     def span_recall(self) -> float:
-        """The part of the spans that were found; 0 if there are none."""
+        """The fraction of gold spans that were found; 0 if there are none."""
         return self.num_right_spans / max(self.num_spans, 1)
 
     def to_json(self) -> Json:
-        """The counts and the scores by name."""
+        """Returns the counts and the scores by name."""
         scores = {"accuracy": self.accuracy, "span_recall": self.span_recall}
         return {**dataclasses.asdict(self), **scores}
 
 
 @dataclasses.dataclass(frozen=True)
 class Confusion:
-    """A tag that was predicted instead of another, and how often."""
+    """A pair of a gold tag and another tag that was predicted for it, with its count."""
 
     gold: str
     predicted: str
@@ -107,10 +107,10 @@ class HardWord:
 
     Attributes:
         word: the word.
-        num_wrong: how often its tag was wrong.
-        num_tokens: how often it occurs.
-        gold: the most frequent right tag where it was wrong.
-        predicted: the most frequent tag that was predicted then.
+        num_wrong: the number of its wrong tags.
+        num_tokens: the number of its occurrences.
+        gold: the gold tag of its most frequent mistake.
+        predicted: the predicted tag of its most frequent mistake.
     """
 
     word: str
@@ -122,18 +122,18 @@ class HardWord:
 
 @dataclasses.dataclass(frozen=True)
 class TaggingScores:
-    """How well a tagger did on some sentences; see the top of this file.
+    """Scores of a tagger on sentences; the equations stand at the top of this file.
 
     Attributes:
-        num_sentences: how many sentences there are.
-        num_tokens: how many tokens they have.
-        accuracy: the part of the tokens with the right tag.
-        sentence_accuracy: the part of the sentences all of whose tags are right.
-        spans: all spans together; None if the tags are plain.
+        num_sentences: the number of sentences.
+        num_tokens: the number of tokens.
+        accuracy: the fraction of tokens with the right tag.
+        sentence_accuracy: the fraction of sentences with all tags right.
+        spans: the scores of all spans together; None if the tags are plain.
         by_type: a row for each label, or for each plain tag, in alphabetical order.
-        known: the words that occur in training, and the spans of such words alone; None if it is
-            not known which words occur in training.
-        unknown: the other words, and the spans with at least one of them.
+        known: scores on words that occur in training, and on spans of only such words; None if it
+            is not known which words occur in training.
+        unknown: scores on the other words, and on spans with at least one of them.
         confusions: the most frequent confusions, at most `MOST_CONFUSIONS`.
         hardest_words: the words with the most wrong tags, at most `MOST_WORDS`.
     """
@@ -150,7 +150,7 @@ class TaggingScores:
     hardest_words: tuple[HardWord, ...]
 
     def numbers(self) -> dict[str, float]:
-        """The scores that are one number each, by name; of plain tags there is no F1.
+        """Returns the scores that are single numbers, by name; plain tags have no F1.
 
         Example:
             >>> scores = score_tags([["NN"]], [["NN"]], scheme="plain", words=[["net"]])
@@ -169,7 +169,7 @@ class TaggingScores:
         return found
 
     def to_json(self) -> Json:
-        """The scores by name, as plain JSON types."""
+        """Returns the scores by name, as plain JSON types."""
         parts = {"spans": self.spans, "known": self.known, "unknown": self.unknown}
         return {
             **dataclasses.asdict(self),
@@ -189,18 +189,18 @@ def score_tags(
     words: Sequence[Sequence[str]],
     training_words: Collection[str] | None = None,
 ) -> TaggingScores:
-    """Scores the predicted tags of sentences.
+    """Compares the predicted tags of sentences with the gold tags.
 
     Args:
-        gold: the tags of each sentence as they should be.
-        predicted: the tags of each sentence as they were predicted, of the same lengths.
+        gold: the gold tags of each sentence.
+        predicted: the predicted tags of each sentence, of the same lengths.
         scheme: the scheme of all tags.
         words: the words of each sentence.
-        training_words: the words that occur in training; the known and the unknown words are then
-            scored apart.
+        training_words: the words that occur in training; if given, known and unknown words also
+            get separate scores.
 
     Raises:
-        ValueError: the sentences have different lengths, or a tag is none of the scheme.
+        ValueError: if the lengths differ, or a tag does not belong to the scheme.
 
     Example:
         >>> words, gold = [["to", "New", "York"]], [["O", "B-loc", "I-loc"]]
@@ -273,7 +273,7 @@ def _words_apart(
     found: set[_Place],
     training_words: Collection[str] | None,
 ) -> tuple[WordsScore, WordsScore] | tuple[None, None]:
-    """Scores the words that occur in training and the other words, each with their spans."""
+    """Returns separate scores for words that occur in training and other words."""
     if training_words is None:
         return None, None
     seen = frozenset(training_words)
@@ -318,12 +318,12 @@ def _hardest(tokens: Sequence[_Token]) -> tuple[HardWord, ...]:
 
 
 def _first(counts: Counter[_Key], most: int) -> list[_Key]:
-    """Returns the most frequent ones; equally frequent ones in alphabetical order."""
+    """Returns the most frequent keys; equally frequent keys are in alphabetical order."""
     return sorted(counts, key=lambda one: (-counts[one], one))[:most]
 
 
 def type_table(rows: Sequence[TypeScore]) -> str:
-    """The scores of each type as a table.
+    """Returns a table with the scores of each type.
 
     Example:
         >>> print(type_table([TypeScore("loc", 1, 2, 4), TypeScore("person", 3, 3, 3)]))

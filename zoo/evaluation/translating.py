@@ -1,8 +1,8 @@
-"""How well a translator does: teacher-forced and free-running, which are two different things.
+"""Scores of a translator: teacher-forced and free-running, which are two different things.
 
-Teacher-forced, it reads the true target words and predicts the next: perplexity per target token.
-Free-running, it reads its own: BLEU and chrF of whole translations. Where gold alignments are
-known, the attention of the teacher-forced pass is held against them.
+With teacher forcing, the model reads the true target words and predicts the next one: perplexity
+per target token. In free running, it reads its own words: BLEU and chrF of whole translations. If
+gold alignments are known, they are compared with the attention of the teacher-forced pass.
 """
 
 import dataclasses
@@ -40,7 +40,7 @@ from zoo.types import Json, Params
 
 Array = jax.Array
 
-MOST_ELEMENTS = 2**18  # of attention weights in a batch: 64 pairs of 64 words
+MOST_ELEMENTS = 2**18  # the most attention weights in a batch: 64 pairs of 64 words
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,16 +48,16 @@ class TranslationScore:
     """Scores of a translator on N pairs.
 
     Attributes:
-        bleu: 0 to 100, of its own translations, as all but perplexity and alignments.
-        bleu_lowercase: the same of lower-cased texts.
-        chrf: chrF2, 0 to 100.
-        signature: how sacrebleu computed BLEU.
-        nats_per_token: teacher-forced, the end of each sentence among the tokens.
-        perplexity: exp of it.
-        alignment_error_rate: teacher-forced; None without gold alignments or attention.
+        bleu: 0 to 100, from its own translations.
+        bleu_lowercase: BLEU of the lower-cased translations and references.
+        chrf: chrF2, 0 to 100, from its own translations.
+        signature: sacrebleu's record of how it computed BLEU.
+        nats_per_token: the loss with teacher forcing, with the end of each sentence as a token.
+        perplexity: exp(nats_per_token).
+        alignment_error_rate: with teacher forcing; None without gold alignments or attention.
         num_examples: N.
-        beam_size: of the search.
-        translations: what it wrote.
+        beam_size: the beam size of the search.
+        translations: its translations.
     """
 
     bleu: float
@@ -72,7 +72,7 @@ class TranslationScore:
     translations: tuple[str, ...]
 
     def scores(self) -> dict[str, float]:
-        """The scores by name, and `error`, which training is to lower: 100 - BLEU."""
+        """Returns the scores by name, with `error`, which training minimizes: 100 - BLEU."""
         names = ("bleu", "bleu_lowercase", "chrf", "nats_per_token", "perplexity")
         scores = {"error": 100 - self.bleu} | {name: getattr(self, name) for name in names}
         if self.alignment_error_rate is not None:
@@ -80,7 +80,7 @@ class TranslationScore:
         return scores
 
     def to_json(self) -> Json:
-        """The scores by name with what they come from, as plain JSON types."""
+        """Returns the scores by name and how they were measured, as plain JSON types."""
         scores = self.scores()
         del scores["error"]
         return {
@@ -94,28 +94,28 @@ class TranslationScore:
 def evaluate_translator(
     checkpoint: ModelOrName, pairs: ParallelTexts | Sequence[Pair], *, beam_size: int = 5
 ) -> TranslationScore:
-    """How well a translator does on sentence pairs.
+    """Measures how well a translator translates sentence pairs.
 
     Args:
-        checkpoint: what `zoo.load` gives of a translator, or a name that it takes.
+        checkpoint: a translator from `zoo.load`, or a name that `zoo.load` accepts.
         pairs: a list of `zoo.Pair`, or of (source, reference); or their columns.
-        beam_size: 1 is greedy.
+        beam_size: the number of beam hypotheses; 1 means greedy decoding.
 
     Raises:
-        UserError: the checkpoint is no translator, there is no pair, or sacrebleu is missing.
+        UserError: if the checkpoint is not a translator, there is no pair, or sacrebleu is missing.
     """
     trained = require(checkpoint, TrainedTranslator)
     if not isinstance(pairs, ParallelTexts):
         pairs = _columns(pairs)
     if not pairs.sources or len(pairs.sources) != len(pairs.targets):
         raise UserError(
-            f"there are {len(pairs.sources)} sources and {len(pairs.targets)} targets; give as "
-            "many of both, at least one"
+            f"there are {len(pairs.sources)} sources and {len(pairs.targets)} targets; give the "
+            "same number of both, at least one"
         )
     written = translate(trained, pairs.sources, beam_size=beam_size)
     if num_cut := sum(one.is_cut for one in written):
         warnings.warn(
-            f"{num_cut} sources have more than {MAX_SOURCE_TOKENS} tokens; their ends were cut",
+            f"{num_cut} sources have more than {MAX_SOURCE_TOKENS} tokens; their ends were dropped",
             stacklevel=2,
         )
     translations = tuple(one.text for one in written)
@@ -137,7 +137,7 @@ def evaluate_translator(
 
 
 def _columns(pairs: Sequence[Pair]) -> ParallelTexts:
-    """A list of pairs as columns."""
+    """Returns a list of pairs as columns."""
     rows = []
     for pair in given_list(pairs, "pairs"):
         sides = given_list(pair, "a pair")
@@ -148,12 +148,12 @@ def _columns(pairs: Sequence[Pair]) -> ParallelTexts:
 
 
 class Forced(NamedTuple):
-    """What a teacher-forced pass over N pairs gives.
+    """The result of a teacher-forced pass over N pairs.
 
     Attributes:
-        nats: negative log-probability of all target tokens.
-        num_tokens: how many these are.
-        weights: of each pair [T, S] attention; empty without it.
+        nats: the negative log-probability of all target tokens.
+        num_tokens: the number of target tokens.
+        weights: the attention weights [T, S] of each pair; empty without attention.
     """
 
     nats: float
@@ -162,9 +162,9 @@ class Forced(NamedTuple):
 
 
 def force_targets(checkpoint: TrainedTranslator, pairs: ParallelTexts) -> Forced:
-    """Reads the true targets of all pairs, in batches of similar length, long ones in small ones.
+    """Runs teacher forcing on all pairs, in batches of similar length.
 
-    Sources are cut as `translate` cuts them.
+    Batches of long sentences are smaller. Sources are cut as `translate` cuts them.
     """
     sources, targets = pairs.sources, pairs.targets
     if checkpoint.lowercase:
@@ -175,7 +175,7 @@ def force_targets(checkpoint: TrainedTranslator, pairs: ParallelTexts) -> Forced
     nats = 0.0
     weights: list[np.ndarray] = [np.empty(0)] * len(lengths)
     for chosen, num_rows, num_steps in track(_plan(lengths), "scoring"):
-        filled = [*chosen, *[chosen[0]] * (num_rows - len(chosen))]  # one shape a bucket
+        filled = [*chosen, *[chosen[0]] * (num_rows - len(chosen))]  # one shape per bucket
         batch = make_parallel_batch(
             [source_rows[row] for row in filled], [target_rows[row] for row in filled], num_steps
         )
@@ -188,7 +188,7 @@ def force_targets(checkpoint: TrainedTranslator, pairs: ParallelTexts) -> Forced
 
 
 def _plan(lengths: np.ndarray) -> list[tuple[np.ndarray, int, int]]:
-    """Which pairs make a batch, its rows, and its steps: attention has rows * steps^2 elements."""
+    """Plans batches: their pairs, rows and steps. Attention has rows * steps^2 elements."""
     buckets = make_buckets(BUCKET_LENGTHS, int(lengths.max()))
     bucket_of = np.searchsorted(buckets, lengths)
     plan = []
@@ -202,7 +202,7 @@ def _plan(lengths: np.ndarray) -> list[tuple[np.ndarray, int, int]]:
 
 @partial(jax.jit, static_argnums=0)
 def _force(model: Model, params: Params, batch: ParallelBatch) -> tuple[Array, Array | None]:
-    """Each row's loss [B] in nats, and the weights [B, T, S]."""
+    """Returns the loss of each row [B] in nats, and the weights [B, T, S]."""
     output = model.apply({"params": params}, batch.sources, batch.source_lengths, batch.inputs)
     losses = token_losses(output.logits, jnp.asarray(batch.targets))
     real = real_steps(losses, jnp.asarray(batch.lengths))
@@ -212,7 +212,7 @@ def _force(model: Model, params: Params, batch: ParallelBatch) -> tuple[Array, A
 def _error_rate(
     checkpoint: TrainedTranslator, pairs: ParallelTexts, forced: Forced
 ) -> float | None:
-    """Of pairs with gold alignments, whose tokens are words; None where there are none."""
+    """Returns the AER of the pairs with gold alignments; None without such pairs or word tokens."""
     known = [number for number, links in enumerate(pairs.alignments) if links]
     if not known or checkpoint.model.config.context != "attention":
         return None

@@ -13,7 +13,7 @@ from zoo.training.members import list_members
 
 
 class StoppedRun(UserError):
-    """A run of several seeds was stopped before it had a model of each."""
+    """A run of several members was stopped before each member had a model."""
 
 
 def train(
@@ -23,24 +23,27 @@ def train(
     allow_config_change: bool = False,
     log: Callable[[str], None] | None = None,
 ) -> Checkpoint:
-    """Trains what a config describes, or goes on with it where the workdir's run was stopped.
+    """Trains the model that a config describes, or continues the run that the workdir holds.
 
-    It is what `train.py` does: the run's directory gets its config, metrics, checkpoints and
-    report, SIGTERM or Ctrl-C ends the run with a checkpoint, and the same call goes on from it.
+    `train.py` calls the same code: the run's directory gets its config, metrics, checkpoints and
+    report. SIGTERM or Ctrl-C ends the run with a checkpoint, and the same call continues from it.
 
     Args:
-        config: as `zoo.config` gives it, with any fields changed; or what `zoo.config` takes.
+        config: a config from `zoo.config`, with any fields changed; or an argument of `zoo.config`,
+            such as a name.
         workdir: the run's directory.
-        allow_config_change: go on although the run was started with another config.
-        log: takes each line of progress; None to print it.
+        allow_config_change: continue the run even if it was started with another config.
+        log: a function that receives each line of progress; None prints the lines.
 
     Returns:
         The trained model, as `zoo.load(workdir)` gives it. If the config trains several seeds or
-        learning rates, the one that is best on validation; each lies below the workdir.
+        learning rates, the member with the best validation score. The workdir has a directory for
+        each member.
 
     Raises:
-        UserError: a field of the config can't be, the corpus can't be read, the workdir can't be
-            written or holds a run with another config, or the loss is no longer finite.
+        UserError: if a field of the config is invalid, the corpus cannot be read, the workdir
+            cannot be written or holds a run with another config, or the loss is not finite.
+        StoppedRun: if a run of several members was stopped before its end.
     """
     if not isinstance(config, ConfigDict):
         config = config_files.config(config)
@@ -50,7 +53,7 @@ def train(
 
 
 def _load(config: ConfigDict, workdir: str) -> Checkpoint:
-    """The model that a run came to; of several members the best one."""
+    """Returns the trained model of a run; the best member if the run has several."""
     from zoo import hub  # imports what training itself does not need
 
     shared = ("seed", "num_seeds", "learning_rate_factors")
@@ -60,5 +63,5 @@ def _load(config: ConfigDict, workdir: str) -> Checkpoint:
         return hub.load(workdir)
     places = [os.path.join(workdir, member.name) for member in members]
     if not all(map(os.path.isdir, places)):
-        raise StoppedRun(f"{workdir} was stopped before its end; the same call goes on with it")
+        raise StoppedRun(f"{workdir} was stopped before its end; the same call continues the run")
     return min(map(hub.load, places), key=lambda model: model.progress["best_score"])

@@ -1,4 +1,4 @@
-"""Trees of arrays on disk, written and read by Orbax, and looked at before they are read."""
+"""Trees of arrays on disk: Orbax writes and reads them, and they are checked before a read."""
 
 import os
 import re
@@ -15,36 +15,37 @@ from zoo.training.checksums import DamagedCheckpoint, list_files
 from zoo.training.places import absolute_place
 from zoo.types import PyTree
 
-# Arrays are stored as they are, but for chunks of zeros, which take no room.
+# The arrays are not compressed, except that chunks of zeros take no room.
 _MOST_TIMES_LARGER = 4
 _ALWAYS_ALLOWED = 64 * 2**20  # bytes
-_PLAIN_PATH = re.compile(r"(gs://)?[A-Za-z0-9_./ +,:=@%-]*")
+_PLAIN_CHARACTERS = re.compile(r"(gs://)?[A-Za-z0-9_./ +,:=@%-]*")
 
 
 def write_arrays(directory: epath.Path, tree: PyTree) -> None:
-    """Writes a tree of arrays.
+    """Writes a tree of arrays to a directory.
 
     Raises:
-        DamagedCheckpoint: Orbax said that all went well, but what it wrote can't be read. It passes
-            over some errors of the disk.
+        DamagedCheckpoint: if the arrays that were written cannot be read back. Orbax ignores some
+            errors of the disk, so that its success is no proof.
     """
     import jax
 
     arrays = jax.tree.map(np.asarray, jax.device_get(tree))
-    with _checkpointer() as checkpointer, _without_patterns(directory) as place:
+    with _checkpointer() as checkpointer, _plain_path(directory) as place:
         checkpointer.save(place, arrays)
     if told := first_difference(stored_shapes(directory), arrays):
         raise DamagedCheckpoint(f"{directory} is damaged: {told}")
 
 
 def read_arrays(directory: epath.Path) -> PyTree:
-    """Returns what `write_arrays` wrote, as nested dicts of NumPy arrays.
+    """Returns the arrays that `write_arrays` wrote, as nested dicts of NumPy arrays.
 
     Raises:
-        DamagedCheckpoint: the files hold no arrays, or say that they hold far more than they can.
+        DamagedCheckpoint: if the files hold no arrays, or announce far larger arrays than the files
+            can hold.
     """
     stored_shapes(directory)
-    with _checkpointer() as checkpointer, _without_patterns(directory) as place:
+    with _checkpointer() as checkpointer, _plain_path(directory) as place:
         return checkpointer.restore(place)
 
 
@@ -57,7 +58,7 @@ def stored_shapes(directory: epath.Path) -> PyTree:
     import jax
 
     try:
-        with _checkpointer() as checkpointer, _without_patterns(directory) as place:
+        with _checkpointer() as checkpointer, _plain_path(directory) as place:
             metadata = checkpointer.metadata(place)
         tree = getattr(metadata, "item_metadata", metadata)
         tree = getattr(tree, "tree", tree)
@@ -88,7 +89,7 @@ def _check_size(directory: epath.Path, num_bytes: int) -> None:
 
 
 def named_leaves(tree: PyTree) -> dict[str, PyTree]:
-    """Returns leaves by their path, such as `['optimizer'][0].mu['bias']`."""
+    """Returns the leaves of a tree by their path, such as `['optimizer'][0].mu['bias']`."""
     import jax
 
     leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
@@ -96,7 +97,7 @@ def named_leaves(tree: PyTree) -> dict[str, PyTree]:
 
 
 def first_difference(found: PyTree, wanted: PyTree) -> str:
-    """Returns in words the first array whose shape differs between two trees, or "".
+    """Describes the first array whose shape differs between two trees; "" if none differs.
 
     Example:
         >>> first_difference({"bias": np.ones(2)}, {"bias": np.ones(3)})
@@ -114,7 +115,7 @@ def first_difference(found: PyTree, wanted: PyTree) -> str:
 
 
 class HasShape(Protocol):
-    """An array, or what stands for its shape."""
+    """An array, or an object with the shape and dtype of an array."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -126,11 +127,11 @@ class HasShape(Protocol):
 
 
 def list_differences(found: Mapping[str, HasShape], wanted: Mapping[str, HasShape]) -> list[str]:
-    """Returns in words every array whose shape or dtype is not the wanted one.
+    """Describes every array whose shape or dtype differs from the wanted shape or dtype.
 
     Args:
-        found: arrays by name.
-        wanted: arrays, or their shapes, by name.
+        found: the arrays by name.
+        wanted: the expected arrays, or their shapes, by name.
 
     Example:
         >>> list_differences({"bias": np.ones(2)}, {"bias": np.ones(3)})
@@ -148,15 +149,15 @@ def _describe(leaf: HasShape | None) -> str:
 
 
 @contextmanager
-def _without_patterns(directory: epath.Path) -> Iterator[epath.Path]:
-    """The same directory by a whole path of plain characters.
+def _plain_path(directory: epath.Path) -> Iterator[epath.Path]:
+    """Yields an absolute path of the same directory that has only plain characters.
 
-    Orbax finds no arrays by a relative path, takes the characters []*? for a pattern, and
-    TensorStore takes paths for UTF-8.
+    Orbax finds no arrays under a relative path and takes the characters []*? for a pattern.
+    TensorStore expects paths in UTF-8.
     """
     directory = absolute_place(directory)
     path = os.fspath(directory)
-    if _PLAIN_PATH.fullmatch(path):
+    if _PLAIN_CHARACTERS.fullmatch(path):
         yield directory
         return
     with tempfile.TemporaryDirectory(prefix="recurrent-zoo-") as room:
@@ -167,9 +168,10 @@ def _without_patterns(directory: epath.Path) -> Iterator[epath.Path]:
 
 @contextmanager
 def _checkpointer() -> Iterator[Any]:
-    """Orbax for this process alone, which by itself would wait for every other process.
+    """Yields an Orbax checkpointer for this process alone.
 
-    Inside, Orbax does not log: what it raises is told in one line, and what it wrote is checked.
+    By default, Orbax would wait for every other process. Inside the context, Orbax does not log:
+    its errors are reported in one line, and its files are checked.
     """
     import jax
     import orbax.checkpoint as ocp
@@ -177,11 +179,11 @@ def _checkpointer() -> Iterator[Any]:
 
     me = jax.process_index()
     alone = ocp.options.MultiprocessingOptions(primary_host=me, active_processes={me})
-    # Trained weights hardly compress; without it saving takes half the time.
+    # Trained weights hardly compress. Without compression, saving takes half the time.
     handler = ocp.PyTreeCheckpointHandler(use_compression=False, multiprocessing_options=alone)
     verbosity = logging.get_verbosity()
     logging.set_verbosity(logging.FATAL)
-    _hear_no_late_answers()
+    _silence_late_answers()
     try:
         with ocp.Checkpointer(handler, multiprocessing_options=alone) as checkpointer:
             yield checkpointer
@@ -189,14 +191,14 @@ def _checkpointer() -> Iterator[Any]:
         logging.set_verbosity(verbosity)
 
 
-def _hear_no_late_answers() -> None:
-    """From now on, answers of TensorStore to Orbax that come too late print no traceback.
+def _silence_late_answers() -> None:
+    """Silences the tracebacks of answers that TensorStore sends to Orbax too late.
 
-    Orbax closes its event loop at the first error, such as a full disk. Each of TensorStore's
-    threads that answers afterwards has Python print that the loop is closed.
+    Orbax closes its event loop at the first error, such as a full disk. For each thread of
+    TensorStore that answers afterwards, Python would print that the event loop is closed.
     """
     before = sys.unraisablehook
-    if getattr(before, "hears_no_late_answers", False):
+    if getattr(before, "silences_late_answers", False):
         return
 
     def hook(told: "sys.UnraisableHookArgs") -> None:
@@ -204,5 +206,5 @@ def _hear_no_late_answers() -> None:
         if not late:
             before(told)
 
-    hook.hears_no_late_answers = True  # type: ignore[attr-defined]
+    hook.silences_late_answers = True  # type: ignore[attr-defined]
     sys.unraisablehook = hook

@@ -1,15 +1,16 @@
-"""Averages of the parameters over the steps of training: what is evaluated, saved and used.
+"""Averages of the parameters over the training steps, which are evaluated, saved and used.
 
     a_k = a_{k-1} + w_k (params_k - a_{k-1}),    w_k = max(1 - d, 1 / k)
 
-k counts the steps since averaging began, so that a_k is the mean of the first 1 / (1 - d) of them
-and from there on an exponential moving average with decay d. With d = 1 it is the mean of all
-steps: averaged stochastic gradient descent (ASGD; Polyak and Juditsky 1992). Training goes on with
-the parameters themselves. Before averaging begins, the average is a copy of them.
+k counts the steps since averaging began. So a_k is the mean of the parameters over the first
+1 / (1 - d) steps, and from there on an exponential moving average with decay d. With d = 1 it is
+the mean over all steps: averaged stochastic gradient descent (ASGD; Polyak and Juditsky 1992). The
+training steps themselves use the parameters, not the average. Before averaging begins, the average
+is a copy of the parameters.
 
-Averaging begins with the first step, or when validation stalls: when a score is worse than the
-best of all but the last n scores before it (non-monotonically triggered ASGD, "NT-ASGD"; Merity et
-al. 2018, algorithm 1).
+Averaging begins at the first step, or when validation stalls. Validation stalls when a score is
+worse than the best score of all evaluations except the last n before it (non-monotonically
+triggered ASGD, "NT-ASGD"; Merity et al. 2018, algorithm 1).
 """
 
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ class AveragingConfig:
     """The settings of the average.
 
     Attributes:
-        start: when averaging begins, one of `zoo.tasks.settings.AVERAGING_STARTS`.
+        start: the moment when averaging begins, one of `zoo.tasks.settings.AVERAGING_STARTS`.
         decay: d.
     """
 
@@ -49,14 +50,14 @@ class Average(struct.PyTreeNode):
     decay: float = struct.field(pytree_node=False)
 
     def begin(self) -> "Average":
-        """Returns the average that the next step begins; an average that has begun goes on."""
+        """Returns an average that begins at the next step; an average that has begun continues."""
         return self.replace(count=jnp.maximum(self.count, 0))
 
     def follow(self, params: Params) -> "Average":
         """Returns the average after one more step.
 
         Args:
-            params: the parameters after that step.
+            params: the parameters after that step, in the same tree as the average.
 
         Example:
             >>> average = Average(jnp.zeros(()), jnp.asarray(0), decay=1.0)
@@ -76,7 +77,7 @@ class Average(struct.PyTreeNode):
 
 
 def start_average(config: AveragingConfig, params: Params) -> Average | None:
-    """Returns the average before the first step; None where the config asks for none."""
+    """Returns the average before the first step, or None if the config asks for no average."""
     if config.start == "never":
         return None
     count = jnp.asarray(0 if config.start == "first_step" else -1, jnp.int32)
@@ -84,10 +85,12 @@ def start_average(config: AveragingConfig, params: Params) -> Average | None:
 
 
 def is_stalled(scores: Sequence[float], patience: int) -> bool:
-    """Returns whether the last score is worse than the best of all but the `patience` before it.
+    """Returns whether the last score is worse than the best of the scores before the window.
+
+    The window holds the `patience` scores just before the last one.
 
     Args:
-        scores: of all evaluations so far, lower is better.
+        scores: the scores of all evaluations so far; lower is better.
         patience: n.
 
     Example:

@@ -1,19 +1,19 @@
-"""Steps of a run on disk: each a directory that is enough by itself, and whole or not there.
+"""Checkpoints of a run: each step is a complete directory of its own, or is not there at all.
 
 A run keeps its steps in `<workdir>/checkpoints/<step>/`:
 
     params/          the parameters (Orbax), readable without knowing their structure
     state/           every other array (Orbax): optimizer state, recurrent carry, random key, ...
     config.json      the resolved config
-    vocabulary.json  what `Vocabulary.to_json()` gave
+    vocabulary.json  the record from `Vocabulary.to_json()`
     progress.json    the step, the data position, running sums, scores: plain JSON
     checksums.json   SHA-256 of every other file, by its path relative to the directory
-    card.json, .md   optional, of a released checkpoint; see zoo.cards
+    card.json, .md   optional, in a released checkpoint; see zoo.cards
 
-Arrays are stored as NumPy arrays, so a step written on any number of devices of any kind is read
-on any other. A step is written as `.<step>.incomplete`, its checksums last, and then renamed: a
-process that is killed leaves the whole step, or a leftover that the next save clears away.
-One process writes a run's steps; any number may read them.
+Arrays are stored as NumPy arrays, so a step that was written on any number and kind of devices can
+be read on any other. A step is written as `.<step>.incomplete`, its checksums last, and then
+renamed. A process that is killed leaves the whole step, or a leftover that the next save removes.
+One process writes the steps of a run; any number of processes may read them.
 """
 
 import contextlib
@@ -45,7 +45,7 @@ _LEFTOVER = re.compile(r"\.(\d+)\.(incomplete|replaced)")
 
 @dataclasses.dataclass(frozen=True)
 class Restored:
-    """What one step of a run holds; `state` is None unless a template of it was given."""
+    """The content of one step of a run; `state` is None unless a template for it was given."""
 
     step: int
     params: Params
@@ -65,15 +65,15 @@ def save(
     vocabulary: Json,
     progress: Json,
 ) -> epath.Path:
-    """Write one step of a run, and return its directory once it is complete.
+    """Writes one step of a run, and returns its directory once it is complete.
 
     A step that is already there is replaced. Orbax cannot store arrays without elements.
 
     Args:
-        workdir: the run's directory; made where it is absent.
-        step: number of train steps taken.
-        params: nested dict of arrays.
-        state: pytree of arrays (a container, not one bare array).
+        workdir: the run's directory, which is created if it does not exist.
+        step: the number of train steps taken.
+        params: a nested dict of arrays.
+        state: a pytree of arrays (a container, not one bare array).
         config: plain JSON.
         vocabulary: plain JSON.
         progress: plain JSON; the key "step" is added to it.
@@ -118,18 +118,18 @@ def save(
 
 
 def _not_written(workdir: os.PathLike[str] | str, step: int, error: Exception) -> UserError:
-    """The error that a step can't be written, and from which one the run can go on."""
+    """Returns the error for a step that cannot be written, with the step to continue from."""
     reason = reason_of(error)
     kept = steps(workdir)[-1:]
-    on = f"the run can go on from step {kept[0]}" if kept else "the run has no checkpoint yet"
+    on = f"the run can continue from step {kept[0]}" if kept else "the run has no checkpoint yet"
     return UserError(
-        f"step {step} can't be written to {os.fspath(workdir)} ({reason}); {on}: make room or mend "
-        "the place, and type the same command"
+        f"step {step} cannot be written to {os.fspath(workdir)} ({reason}); {on}. Free some space "
+        "or repair the directory, then type the same command"
     )
 
 
 def reason_of(error: Exception) -> str:
-    """Why something can't be written, in the words of the system where a library repeats them.
+    """Returns why a file cannot be written, in the system's own words if the message has them.
 
     Example:
         >>> reason_of(ValueError('OUT_OF_RANGE: Error writing "/a": No space left on device [1]'))
@@ -141,9 +141,9 @@ def reason_of(error: Exception) -> str:
 
 
 def steps(workdir: os.PathLike[str] | str) -> list[int]:
-    """The steps of a run that have a directory of their own, in increasing order.
+    """Returns the steps of a run that have a directory of their own, in increasing order.
 
-    Such a step was complete when it was written; `verify` tells whether it still is.
+    Each of these steps was complete when it was written; `verify` tells whether it still is.
 
     Example:
         >>> steps("a directory that is not there")
@@ -156,7 +156,7 @@ def steps(workdir: os.PathLike[str] | str) -> list[int]:
 
 
 def step_directory(workdir: os.PathLike[str] | str, step: int) -> epath.Path:
-    """Where a run keeps one of its steps, whether it is there or not.
+    """Returns the directory in which a run keeps a step, whether it exists or not.
 
     Example:
         >>> step_directory("/runs/demo", 1200).as_posix()
@@ -166,7 +166,7 @@ def step_directory(workdir: os.PathLike[str] | str, step: int) -> epath.Path:
 
 
 def is_step_directory(path: os.PathLike[str] | str) -> bool:
-    """Whether a directory is meant to be one step; it may be damaged all the same.
+    """Returns whether a directory is meant to be one step; the step may still be damaged.
 
     Example:
         >>> is_step_directory("a directory that is not there")
@@ -177,13 +177,13 @@ def is_step_directory(path: os.PathLike[str] | str) -> bool:
 
 
 def verify(directory: os.PathLike[str] | str) -> None:
-    """Check that one step's files are those that were saved (see `checksums.verify`).
+    """Checks that the files of a step are the files that were saved (see `checksums.verify`).
 
     Args:
-        directory: one step's directory.
+        directory: the directory of the step.
 
     Raises:
-        DamagedCheckpoint: a file is missing, changed, or leads out of the directory.
+        DamagedCheckpoint: if a file is missing, has changed, or leads out of the directory.
     """
     checksums.verify(absolute_place(directory), required=(CONFIG, VOCABULARY, PROGRESS))
 
@@ -191,16 +191,16 @@ def verify(directory: os.PathLike[str] | str) -> None:
 def latest_sound(
     workdir: os.PathLike[str] | str, *, log: Callable[[str], None], set_aside: bool = False
 ) -> epath.Path | None:
-    """The directory of a run's newest step that verifies.
+    """Returns the directory of the newest step that verifies.
 
     Args:
         workdir: the run's directory.
-        log: called with one line for each damaged step that is newer.
-        set_aside: for the process that goes on with the run: damaged steps are renamed to
-          `<step>.damaged`, and what a killed process left is cleared away.
+        log: a function that receives one line for each newer step that is damaged.
+        set_aside: rename damaged steps to `<step>.damaged`, and remove the leftovers of a killed
+            process. Only the process that continues the run may do so.
 
     Returns:
-        The directory, absolute; None if the run has no sound step.
+        The absolute directory, or None if the run has no sound step.
     """
     directory = step_directory(workdir, 0).parent
     if set_aside and directory.is_dir():
@@ -213,7 +213,7 @@ def latest_sound(
             verify(candidate)
             return candidate
         except DamagedCheckpoint as error:
-            if step not in steps(workdir):  # its run has deleted it, and may have saved another
+            if step not in steps(workdir):  # the run has deleted it, and may have saved another
                 continue
             log(str(error))
             if set_aside:
@@ -229,20 +229,20 @@ def restore(
     params_template: PyTree = None,
     state_template: PyTree = None,
 ) -> Restored:
-    """Read one step. It does not check the files: call `verify` (or `latest_sound`) first.
+    """Reads one step. It does not check the files: call `verify` (or `latest_sound`) first.
 
     Args:
-        directory: one step's directory.
-        params_template: pytree of arrays or `jax.ShapeDtypeStruct`s like the parameters. Each
-          leaf is placed as its template's `sharding` says; NumPy leaves stay NumPy.
-          Without it, params are nested dicts of NumPy arrays.
-        state_template: the same for the other arrays; without it they are not read.
+        directory: the directory of the step.
+        params_template: a pytree of arrays or `jax.ShapeDtypeStruct`s like the parameters. Each
+            leaf is placed as the `sharding` of its template says; NumPy leaves stay NumPy.
+            Without a template, params are nested dicts of NumPy arrays.
+        state_template: the same for the other arrays, which are not read without a template.
 
     Returns:
-        The step's record, bit for bit what was saved.
+        The content of the step, bit for bit as it was saved.
 
     Raises:
-        UserError: a leaf is missing, is too much, or has another shape or dtype than its template.
+        UserError: if a leaf is missing, has no template, or differs in shape or dtype.
     """
     root = absolute_place(directory)
     params, state = read_arrays(root / PARAMS), None
@@ -262,9 +262,9 @@ def restore(
 
 
 def keep(workdir: os.PathLike[str] | str, *, best: int | None) -> None:
-    """Delete all steps of a run but two: its latest, and its best or else the one before.
+    """Deletes all steps of a run but two: the latest, and the best or else the one before.
 
-    So there is one to fall back on if the latest is damaged.
+    The second step is the fallback if the latest one is damaged.
 
     Args:
         workdir: the run's directory.
@@ -274,23 +274,23 @@ def keep(workdir: os.PathLike[str] | str, *, best: int | None) -> None:
     spare = best if best in others else max(others, default=latest)
     for step in others:
         if step != spare:
-            # Renamed first: a process killed while it deletes leaves no half of a step.
+            # Renamed first: a process that is killed while it deletes leaves no half of a step.
             doomed = step_directory(workdir, step)
             doomed.rename(_aside(doomed, "incomplete")).rmtree()
 
 
 def write_sums(directory: epath.Path) -> None:
-    """Write checksums.json over all files that a step's directory has; it comes last."""
+    """Writes checksums.json over all files of a step's directory; it is written last."""
     write_json(directory / checksums.FILE, checksums.compute(directory))
 
 
 def read_json(path: epath.Path) -> Any:
-    """One of a step's text files, such as `directory / PROGRESS`."""
+    """Returns the content of one of a step's JSON files, such as `directory / PROGRESS`."""
     return json.loads(path.read_bytes())
 
 
 def write_json(path: epath.Path, record: Json) -> None:
-    """Write one of a step's text files, and wait until it is on the disk."""
+    """Writes one of a step's JSON files, and waits until it is on the disk."""
     text = json.dumps(record, indent=1, ensure_ascii=False)
     # A lone surrogate has no UTF-8 form; its backslash form is also its JSON escape.
     path.write_bytes(text.encode("utf-8", errors="backslashreplace"))
@@ -298,7 +298,7 @@ def write_json(path: epath.Path, record: Json) -> None:
 
 
 def _fill(template: PyTree, stored: Mapping[str, np.ndarray], where: str) -> PyTree:
-    """Stored leaves in the template's structure, checked against it and placed as it says."""
+    """Returns the stored leaves in the template's structure, checked and placed as it says."""
     import jax
 
     wanted = named_leaves(template)
@@ -318,7 +318,7 @@ def _fill(template: PyTree, stored: Mapping[str, np.ndarray], where: str) -> PyT
 
 
 def _sync(path: epath.Path) -> None:
-    """Wait until a file or a directory is on the disk; remote storage does so by itself."""
+    """Waits until a file or a directory is on the disk; remote storage does so by itself."""
     if "://" in os.fspath(path):
         return
     descriptor = os.open(path, os.O_RDONLY)
@@ -333,7 +333,7 @@ def _aside(complete: epath.Path, kind: str) -> epath.Path:
 
 
 def _clear_leftovers(directory: epath.Path) -> None:
-    """Remove what a killed process left; a step that it had moved away to replace comes back."""
+    """Removes the leftovers of a killed process, and restores a step that it was replacing."""
     for entry in directory.iterdir():
         if leftover := _LEFTOVER.fullmatch(entry.name):
             step, kind = leftover.groups()

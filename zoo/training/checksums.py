@@ -1,7 +1,7 @@
-"""A directory's files against their SHA-256 sums, which stand in its checksums.json.
+"""Checks of a directory's files against their SHA-256 sums in its checksums.json.
 
-The format is a JSON object: paths relative to the directory, with `/` between their parts, to
-SHA-256 in hexadecimal digits.
+The file is a JSON object. It maps each path, relative to the directory and with `/` between its
+parts, to the SHA-256 sum of the file in hexadecimal digits.
 """
 
 import hashlib
@@ -15,15 +15,15 @@ from etils import epath
 from zoo.types import Json
 
 FILE = "checksums.json"
-ARRAYS = ("params/", "state/")  # directories in which every file has to be listed
+ARRAYS = ("params/", "state/")  # directories in which every file must be listed
 
 
 class DamagedCheckpoint(Exception):
-    """A directory that is not what was saved: the message names it and what is wrong."""
+    """A directory does not hold what was saved; the message names the directory and the fault."""
 
 
 def compute(directory: epath.Path) -> dict[str, str]:
-    """The sums of all files under a directory but checksums.json, as that file holds them.
+    """Returns the sums of all files under a directory except checksums.json.
 
     Example:
         >>> import tempfile
@@ -37,19 +37,19 @@ def compute(directory: epath.Path) -> dict[str, str]:
 
 
 def verify(directory: epath.Path, *, required: Iterable[str]) -> None:
-    """Check that a directory's files are those whose sums were written.
+    """Checks that the files of a directory agree with the sums that were written.
 
-    A file that checksums.json does not list is ignored, but not among the arrays (below params/ or
-    state/), where a library might prefer it to what is listed. No path, listed or not, may lead
-    out of the directory: neither an absolute one, nor one with `..`, nor a symbolic link.
+    A file that checksums.json does not list is ignored, except among the arrays (below params/ or
+    state/), where a library might prefer it to a listed file. No path, listed or not, may lead out
+    of the directory: neither an absolute path, nor a path with `..`, nor a symbolic link.
 
     Args:
-        directory: where checksums.json and the files are.
+        directory: the directory of checksums.json and the files.
         required: paths that checksums.json must list.
 
     Raises:
-        DamagedCheckpoint: a file is missing, differs, is not listed among the arrays, is no regular
-            file, or leads out of the directory.
+        DamagedCheckpoint: if a file is missing, differs, is not listed among the arrays, is not a
+            regular file, or leads out of the directory.
 
     Example:
         >>> verify(epath.Path("/nowhere"), required=())
@@ -66,11 +66,11 @@ def verify(directory: epath.Path, *, required: Iterable[str]) -> None:
 
 
 def agrees(directory: epath.Path, name: str) -> bool:
-    """Whether one file of a directory, such as a card, is the one whose sum was written.
+    """Returns whether one file of a directory, such as a card, agrees with its sum.
 
     Returns:
-        False if the file differs or is missing, is no regular file or leads out of the directory,
-        or if the sums can't be read; True if no sum lists it.
+        False if the file differs, is missing, is not a regular file or leads out of the directory,
+        or if the sums cannot be read. True if no sum lists the file.
     """
     try:
         expected = _read_sums(directory)
@@ -84,7 +84,7 @@ def agrees(directory: epath.Path, name: str) -> bool:
 
 
 def _fault(directory: epath.Path, required: Iterable[str]) -> str | None:
-    """What is wrong, in a few words; None if all is well."""
+    """Returns the fault in a few words, or None if there is none."""
     if not (directory / FILE).exists():
         return f"{FILE} is missing"
     expected = _read_sums(directory)
@@ -101,18 +101,18 @@ def _fault(directory: epath.Path, required: Iterable[str]) -> str | None:
         if name in expected and not (directory / name).exists():
             return f"{name} is missing"
         if name in expected and not _is_regular(directory / name):
-            return f"{name} is no regular file"
+            return f"{name} is not a regular file"
         if name in expected and _sha256(directory / name) != expected[name]:
             return f"{name} differs from its checksum"
     return None
 
 
 def _read_sums(directory: epath.Path) -> Json:
-    """Returns what checksums.json holds; ValueError if it lies elsewhere or might never end."""
+    """Returns the content of checksums.json; raises ValueError if it is not a regular file here."""
     if _leads_outside(directory, FILE):
         raise ValueError(f"{FILE} leads out of the directory")
     if not _is_regular(directory / FILE):
-        raise ValueError(f"{FILE} is no regular file")
+        raise ValueError(f"{FILE} is not a regular file")
     return json.loads((directory / FILE).read_bytes())
 
 
@@ -133,7 +133,7 @@ def list_files(directory: epath.Path, prefix: str = "") -> Iterator[str]:
 
 
 def _is_regular(path: epath.Path) -> bool:
-    """Whether a path is a file with an end: no directory, device or pipe."""
+    """Returns whether a path is a regular file, and no directory, device or pipe."""
     if "://" in os.fspath(path):
         return path.is_file()
     return stat.S_ISREG(os.stat(path).st_mode)

@@ -1,9 +1,9 @@
-"""Parameters in fewer bytes: half precision, or eight bits a weight with a scale per row.
+"""Parameters in fewer bytes: half precision, or eight bits per weight with a scale for each row.
 
     q_ij = round(w_ij / s_i),    s_i = max_j |w_ij| / 127,    w_ij is read as s_i q_ij
 
-for matrices of any number of axes, of which the last one is j. Vectors stay in float32. A matrix
-is stored as {"eight_bits": q, "scales": s}, so that a reader needs no other record of it.
+for arrays with two or more axes, of which the last one is j. Vectors stay in float32. A matrix is
+stored as {"eight_bits": q, "scales": s}, so that a reader needs no further record of it.
 """
 
 from collections.abc import Callable
@@ -19,14 +19,14 @@ _LARGEST = 127
 
 
 def compact(params: Params, precision: str) -> Params:
-    """Returns float32 parameters as they are stored with a precision.
+    """Returns float32 parameters in the form in which a precision stores them.
 
     Args:
-        params: nested dict of arrays.
+        params: a nested dict of arrays.
         precision: one of PRECISIONS.
 
     Raises:
-        UserError: a parameter does not fit into half precision.
+        UserError: if a parameter does not fit into half precision.
 
     Example:
         >>> stored = compact({"kernel": np.array([[0.5, -1.27]], np.float32)}, "int8")
@@ -60,10 +60,10 @@ def _quantize(name: str, leaf: np.ndarray) -> PyTree:
 
 
 def widened_shapes(shapes: PyTree) -> PyTree:
-    """Returns the shapes that stored parameters have once they are computed with.
+    """Returns the shapes that stored parameters have after `widen`.
 
     Args:
-        shapes: a tree of `jax.ShapeDtypeStruct`, of the stored parameters.
+        shapes: a tree of `jax.ShapeDtypeStruct` with the shapes of the stored parameters.
     """
     if isinstance(shapes, dict) and shapes.keys() == {_BITS, _SCALES}:
         return shapes[_BITS]
@@ -73,7 +73,7 @@ def widened_shapes(shapes: PyTree) -> PyTree:
 
 
 def widen(params: Params) -> Params:
-    """Returns stored parameters as they are computed with: what was compact becomes float32."""
+    """Returns stored parameters in float32, in which the model computes with them."""
     return {name: _widen(leaf) for name, leaf in params.items()}
 
 

@@ -1,27 +1,29 @@
-"""A run's config: sections, each with the fields and defaults of one record."""
+"""A run's config: its sections, each with the fields and defaults of one record."""
 
 import dataclasses
+import importlib
 import math
 from typing import Any
 
 from ml_collections import ConfigDict, config_dict
 
 from zoo.errors import UserError
-from zoo.models.registry import default_config
+from zoo.models.registry import ARCHITECTURES, default_config
 from zoo.tasks.by_size import fill
 from zoo.tasks.registry import find_task
 from zoo.training.devices import MeshConfig
 from zoo.training.optimizers import OptimizerConfig
 
-_LARGEST, _LARGEST_SEED = 2**31 - 1, 2**32 - 1  # int32, of which steps and sizes are on a device
+SECTIONS = ("data", "model", "optimizer", "training", "evaluation", "mesh")
+_LARGEST, _LARGEST_SEED = 2**31 - 1, 2**32 - 1  # a device holds steps and sizes as int32
 _LONGEST_SHOWN = 200  # characters
 _KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "a text"}
 
 
 def base_config(architecture: str) -> ConfigDict:
-    """A config in which every field has its default, to be changed field by field.
+    """Returns a config in which every field has its default value.
 
-    An architecture has the fields that it needs and no others.
+    The config of an architecture has the fields that the architecture needs, and no others.
 
     Args:
         architecture: a name in `zoo.list_models()`.
@@ -41,9 +43,10 @@ def base_config(architecture: str) -> ConfigDict:
 
 
 def leave_open(config: ConfigDict) -> None:
-    """Makes each field None that can follow from the size of the corpus, see `zoo.tasks.by_size`.
+    """Sets each field to None that can follow from the size of the corpus.
 
-    Lengths in steps become 0. A flag, or an assignment, sets any of the fields all the same.
+    See `zoo.tasks.by_size`. Lengths in steps become 0. A flag or an assignment can still set any of
+    these fields.
 
     Example:
         >>> config = base_config("classifier")
@@ -60,15 +63,28 @@ def leave_open(config: ConfigDict) -> None:
 
 
 def _records(architecture: str) -> dict[str, type]:
-    """The records of an architecture's sections, but for the model's."""
+    """Returns the records of the sections of an architecture's config, without the model's."""
     task = find_task(architecture)
     if not task.takes_steps:
         return dict(task.records)
     return {**task.records, "optimizer": OptimizerConfig, "mesh": MeshConfig}
 
 
+def section_records(architecture: str) -> dict[str, type]:
+    """Returns the record of each section of an architecture's config, the model's with them.
+
+    Example:
+        >>> list(section_records("ngram_lm"))
+        ['data', 'model', 'training', 'evaluation']
+    """
+    entry = ARCHITECTURES[architecture]
+    model = getattr(importlib.import_module(entry.module), entry.config)
+    found = {**_records(architecture), "model": model}
+    return {name: found[name] for name in SECTIONS if name in found}
+
+
 def section(config: ConfigDict, name: str) -> Any:
-    """One section of a config as its record, with its values checked.
+    """Returns one section of a config as its record, which checks the values.
 
     Example:
         >>> section(base_config("recurrent_lm"), "training").log_every_steps
@@ -91,7 +107,7 @@ def check(config: ConfigDict) -> None:
             section(config, name)
         for field in defaults:
             _check_numbers(f"{name}.{field}", config[name][field])
-    parts = config.training.get("num_microbatches", 1)  # what is counted has no batches
+    parts = config.training.get("num_microbatches", 1)  # an n-gram model has no batches
     if parts > 1 and config.data.batch_size % parts:
         raise UserError(
             f"training.num_microbatches={parts} does not divide "
@@ -100,18 +116,18 @@ def check(config: ConfigDict) -> None:
 
 
 def _check_fields(config: ConfigDict, name: str, wanted: set[str]) -> None:
-    """Raises UserError for a section of another architecture's config."""
+    """Raises a UserError if a section has the fields of another architecture's config."""
     architecture, found = config.model.architecture, set(config.get(name, ()))
     for field in sorted(wanted ^ found):
         differs = "has" if field in wanted else "has no"
         raise UserError(
             f"model.architecture is {architecture!r}, whose config {differs} {name}.{field}, "
-            "unlike this one; start from a config of that architecture, such as one in configs/"
+            "unlike this config; start from a config of that architecture, such as one in configs/"
         )
 
 
 def _check_numbers(name: str, value: object) -> None:
-    """Raises UserError for a number that no field can have: negative, absurd or no number."""
+    """Raises a UserError for a number that no field can have: negative, too large or not finite."""
     largest = _LARGEST_SEED if name == "training.seed" else _LARGEST
     for number in value if isinstance(value, tuple | list) else (value,):
         if type(number) is int and not 0 <= number <= largest:
@@ -121,14 +137,14 @@ def _check_numbers(name: str, value: object) -> None:
 
 
 def _check_kind(name: str, value: object, default: object) -> None:
-    """Raises UserError for a value of another kind than the default.
+    """Raises a UserError if a value and the default of its field are of different types.
 
-    ConfigDict itself takes None for every field, and does not know what a tuple holds.
+    ConfigDict itself accepts None for every field, and does not check the elements of a tuple.
     """
     if isinstance(default, tuple):
         if not isinstance(value, tuple | list):
             raise UserError(f"{name} is {_shown(value)}; use a tuple, as in {default}")
-        kind = type(default[0]) if default else str  # an empty one is of names
+        kind = type(default[0]) if default else str  # an empty default is a tuple of names
         if any(type(element) not in _allowed(kind) for element in value):
             raise UserError(
                 f"{name} is {_shown(tuple(value))}; use {kind.__name__} values, as in {default}"
@@ -139,11 +155,11 @@ def _check_kind(name: str, value: object, default: object) -> None:
 
 
 def _allowed(kind: type) -> tuple[type, ...]:
-    """Whole numbers do where decimal ones stand."""
+    """Returns the types that a field accepts; a whole number may stand for a decimal number."""
     return (int, float) if kind is float else (kind,)
 
 
 def _shown(value: object) -> str:
-    """Returns a value in a message: one line, cut where it is long."""
+    """Returns a value as a message shows it: on one line, and cut if it is long."""
     text = " ".join(repr(value).split())
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."

@@ -1,4 +1,4 @@
-"""Configs by name: those in configs/, the user's own files, and those of trained models."""
+"""Configs by name: the files in configs/, the user's own files, and configs of trained models."""
 
 import difflib
 import os
@@ -20,16 +20,16 @@ from zoo.types import Json
 
 
 def config(name: os.PathLike[str] | str) -> ConfigDict:
-    """Returns a config, whose fields can be changed before `zoo.train` gets it.
+    """Returns a config, whose fields can be changed before it is passed to `zoo.train`.
 
     Args:
-        name: a file in configs/ without its ending, such as "python_docs_lstm"; or the path of a
-            file of your own with a function get_config; or a released checkpoint or a run, for the
-            config that it was trained with, without the places of its files. A colon and a text
-            after a file give get_config the text as its argument.
+        name: the name of a file in configs/ without its ending, such as "python_docs_lstm"; or the
+            path of your own file with a function get_config; or a released checkpoint or a run.
+            A checkpoint or run gives the config that it was trained with, without the places of
+            its files. After a file, a colon and a text pass the text to get_config.
 
     Raises:
-        UserError: there is no such config, or its file fails.
+        UserError: if there is no such config, or its file fails.
 
     Example:
         >>> found = config("python_docs_lstm")
@@ -52,18 +52,18 @@ python_docs_lstm? A config is also a file with a function get_config, a run or a
 
 
 def _read(path: Path, argument: str) -> ConfigDict:
-    """What the function get_config of a file returns."""
+    """Returns the result of a file's function get_config."""
     module = _run(path)
     if not hasattr(module, "get_config"):
         raise UserError(
-            f"{path} is a file without a function get_config; write one as in the files of configs/"
+            f"{path} has no function get_config; write one like those in the files of configs/"
         )
     try:
         found = module.get_config(*([argument] if argument else []))
     except UserError as error:
         raise UserError(f"{path}: get_config fails: {error}") from error
     except Exception as error:  # the user's own file may raise anything
-        raise UserError(f"{path}: get_config fails: {_told(error, path)}") from error
+        raise UserError(f"{path}: get_config fails: {_describe_error(error, path)}") from error
     if not isinstance(found, ConfigDict):
         raise UserError(
             f"{path}: get_config returns a {type(found).__name__}; return a ConfigDict, such as "
@@ -73,27 +73,27 @@ def _read(path: Path, argument: str) -> ConfigDict:
 
 
 def _run(path: Path) -> ModuleType:
-    """A file of the user's as a module."""
+    """Runs a file of the user, and returns it as a module."""
     name = f"zoo_config_{path.stem}"
-    loader = SourceFileLoader(name, str(path))  # whatever the file's name ends with
+    loader = SourceFileLoader(name, str(path))  # a file name with any ending
     module = module_from_spec(ModuleSpec(name, loader, origin=str(path)))
-    sys.modules[name] = module  # where dataclasses look for their module
+    sys.modules[name] = module  # dataclasses look for their module here
     try:
         path.read_bytes()
         loader.exec_module(module)
     except OSError as error:
-        raise UserError(f"the config can't be read: {error}") from error
+        raise UserError(f"the config cannot be read: {error}") from error
     except (ImportError, SyntaxError, ValueError) as error:
         if isinstance(error, UserError):
             raise
-        raise UserError(f"{path} is no Python file that can be run: {error}") from error
+        raise UserError(f"{path} is not a Python file that can be run: {error}") from error
     except Exception as error:
-        raise UserError(f"{path} fails: {_told(error, path)}") from error
+        raise UserError(f"{path} fails: {_describe_error(error, path)}") from error
     return module
 
 
-def _told(error: Exception, path: Path) -> str:
-    """An error that a config file raises, with the line of the file that it came from."""
+def _describe_error(error: Exception, path: Path) -> str:
+    """Describes an error that a config file raises, with the line of the file that raised it."""
     told = error.args[0] if error.args else ""  # ml_collections wraps a KeyError
     reason = " ".join(str(told.args[0] if isinstance(told, KeyError) else told).split())
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
@@ -103,7 +103,7 @@ def _told(error: Exception, path: Path) -> str:
 
 
 def _of_model(name: str, files: dict[str, Path]) -> ConfigDict:
-    """The config of a released checkpoint or a run."""
+    """Returns the config of a released checkpoint or a run."""
     from zoo import hub  # imports what training itself does not need
 
     if not name.strip():
@@ -126,7 +126,7 @@ def _of_model(name: str, files: dict[str, Path]) -> ConfigDict:
 
 
 def _filled(record: Json) -> ConfigDict:
-    """A config of this version with the fields that a record has."""
+    """Returns a config of this version, with the values that a record has."""
     found = base_config(record["model"]["architecture"])
     defaults = flatten(found.to_dict())
     for field, value in flatten(record).items():

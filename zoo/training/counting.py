@@ -1,4 +1,4 @@
-"""The other way to get parameters: no steps, one pass over the corpus that counts."""
+"""Training by counting: n-gram models take no steps, but one pass over the corpus."""
 
 import math
 import time
@@ -11,7 +11,7 @@ from zoo.types import Params
 
 
 def _score(workload: CountingWorkload, params: Params) -> tuple[dict[str, float], Progress]:
-    """The scores, and the progress that they are; infinite ones are no JSON."""
+    """Returns the scores, and the progress that holds the finite ones; JSON has no infinity."""
     scores = workload.evaluate(params)
     finite = {name: value for name, value in scores.items() if math.isfinite(value)}
     known = dict(workload.fingerprints)
@@ -26,17 +26,17 @@ def count(
     log: Callable[[str], None],
     report: bool = False,
 ) -> Progress:
-    """Counts, saves and scores a model; where the run has it already, it is only scored.
+    """Counts, saves and scores a model. A model that the run already has is only scored.
 
     Args:
         run: the run's directory.
-        workload: the model on its corpus.
-        seed: of the sample.
-        log: takes each line of progress.
+        workload: the model and its corpus.
+        seed: the seed of the sample.
+        log: a function that receives each line of progress.
         report: write report.html.
 
     Returns:
-        What was reached; the only step is 1.
+        The progress of the run, whose only step is 1.
     """
     params = run.load_counted(workload.vocabulary, log, workload.fingerprints)
     if params is None:

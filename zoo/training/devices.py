@@ -1,13 +1,17 @@
-"""Where arrays live: a mesh of devices with the axes `data` and `model`.
+"""Placement of arrays on devices: data and tensor parallelism over a mesh.
 
-    rows of a batch, and of the carry            spread over data
+The mesh has the axes `data` and `model`:
+
+    rows of a batch, and of the carry            split over data
     embedding [V, E]                             V over model
     kernel [D, H], [D, G*H], [H, G*H], [H, V]    columns over model
-    bias [H], [G*H], [V]                         the same
+    bias [H], [G*H], [V]                         the only axis over model
     everything else                              whole on every device
 
-Moments of the optimizer lie as their parameters do. The compiler puts in what has to be sent (Xu et
-al. 2021, GSPMD): the loss and its gradient are those of one device, up to the order of sums. An
+The moments of the optimizer are placed like their parameters. The compiler inserts the
+communication (Xu et al. 2021, GSPMD): the loss and its gradient are the same as on one device, up
+to the order of sums. An axis whose size the mesh axis does not divide stays whole. One device is
+the mesh 1 x 1.
 axis that does not divide by its mesh axis stays whole. One device is the mesh 1 x 1.
 """
 
@@ -30,12 +34,13 @@ DATA, MODEL = "data", "model"
 
 @dataclass(frozen=True)
 class MeshConfig:
-    """How many devices a run uses.
+    """The number of devices that a run uses.
 
     Attributes:
-        data: the rows of a batch are shared out over so many; 0: as many as there are and as
-            divide the batch.
-        model: matrices and vocabularies are shared out over so many.
+        data: the number of parts that the rows of a batch are split into (data parallelism).
+            0 uses the largest number of devices that divides the batch.
+        model: the number of parts that matrices and vocabularies are split into (tensor
+            parallelism).
     """
 
     data: int = 0
@@ -43,19 +48,19 @@ class MeshConfig:
 
     def __post_init__(self) -> None:
         if self.data < 0:
-            raise UserError(f"mesh.data is {self.data}; use at least 1, or 0: as many as there are")
+            raise UserError(f"mesh.data is {self.data}; use at least 1, or 0 for all devices")
         check_least(1, "mesh", self, "model")
 
 
 def make_mesh(config: MeshConfig, num_rows: int) -> Mesh:
-    """The mesh data x model over the devices of all hosts.
+    """Returns the mesh data x model over the devices of all hosts.
 
     Args:
-        config: its axes.
-        num_rows: how many rows are worked through at once; `data` has to divide it.
+        config: the sizes of its axes.
+        num_rows: the number of rows that are processed at once. The axis `data` must divide it.
 
     Raises:
-        UserError: there are too few devices, or they don't divide the rows.
+        UserError: if there are too few devices, or the rows do not divide evenly among them.
 
     Example:
         >>> dict(make_mesh(MeshConfig(data=1), num_rows=20).shape)
@@ -67,33 +72,33 @@ def make_mesh(config: MeshConfig, num_rows: int) -> Mesh:
     if data * config.model > len(devices):
         raise UserError(
             f"mesh.data={config.data} and mesh.model={config.model} need {data * config.model} "
-            f"devices, and there are {len(devices)}; set mesh.data and mesh.model"
+            f"devices, but there are {len(devices)}; set smaller mesh.data or mesh.model"
         )
     if num_rows % data:
         raise UserError(
             f"mesh.data={data} does not divide the {num_rows} rows (of a batch or microbatch) or "
-            "members that are worked through at once; change mesh.data, or data.batch_size, "
+            "members that are processed at once; change mesh.data, data.batch_size, "
             "training.num_microbatches or training.num_seeds"
         )
     if jax.process_count() > 1 and data * config.model < len(devices):
         raise UserError(
             f"the mesh {data} x {config.model} leaves out some of the {len(devices)} devices of "
-            f"{jax.process_count()} processes; {len(devices) // config.model} has to divide the "
-            f"{num_rows} rows (of a batch or microbatch) or members that are worked through at once"
+            f"{jax.process_count()} processes; {len(devices) // config.model} must divide the "
+            f"{num_rows} rows (of a batch or microbatch) or members that are processed at once"
         )
     chosen = np.asarray(devices[: data * config.model]).reshape(data, config.model)
     return Mesh(chosen, (DATA, MODEL))
 
 
 def shardings(state: PyTree, mesh: "Mesh | AbstractMesh", num_members: int = 1) -> PyTree:
-    """Where each array of a training state lives.
+    """Returns the sharding of each array of a training state.
 
     Args:
         state: a tree of arrays, or of their shapes, with parameters by their names and the carry
             under `carry`.
         mesh: the devices.
-        num_members: above 1, arrays have a first axis of so many members, which is all that is
-            shared out, over data.
+        num_members: the number of members. If it is above 1, every array has a first axis of this
+            size, and only that axis is split, over `data`.
 
     Returns:
         The same tree of `NamedSharding`s.
@@ -120,7 +125,7 @@ def shardings(state: PyTree, mesh: "Mesh | AbstractMesh", num_members: int = 1) 
 
 
 def _axes(names: list[str], ndim: int) -> list[str | None]:
-    """The mesh axis that each axis of an array is spread over, by the names on its path."""
+    """Returns the mesh axis that splits each axis of an array, from the names on its path."""
     axes: list[str | None] = [None] * ndim
     if "carry" in names and ndim:
         axes[0] = DATA
@@ -134,7 +139,7 @@ def _axes(names: list[str], ndim: int) -> list[str | None]:
 
 
 def local_rows(mesh: Mesh, num_rows: int) -> slice:
-    """The rows of a batch that the devices of this process work on.
+    """Returns the rows of a batch that the devices of this process work on.
 
     Example:
         >>> local_rows(make_mesh(MeshConfig(), num_rows=6), 6)
@@ -147,11 +152,11 @@ def local_rows(mesh: Mesh, num_rows: int) -> slice:
 
 
 def place_batches(batches: list[PyTree], mesh: Mesh | None) -> PyTree:
-    """Batches of one shape, stacked on the devices: each row goes where it is worked on.
+    """Stacks batches of one shape on the devices, each row on the device that works on it.
 
     Args:
         batches: K trees of arrays [B, ...], the same on every process.
-        mesh: the devices; None to leave the stack in the host's memory.
+        mesh: the devices; None leaves the stack in the memory of the host.
 
     Returns:
         The tree of arrays [K, B, ...].
@@ -171,7 +176,7 @@ def place_batches(batches: list[PyTree], mesh: Mesh | None) -> PyTree:
 
 
 def describe_mesh(mesh: Mesh, params: Params) -> str:
-    """What one device holds of the parameters, for the log; "" where it is all of them.
+    """Describes for the log how many parameters a device holds; "" if one device holds all.
 
     Example:
         >>> describe_mesh(make_mesh(MeshConfig(), num_rows=1), {})

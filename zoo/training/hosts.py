@@ -1,8 +1,8 @@
-"""Several processes, one a host, that train one model together.
+"""Multi-process runs: several processes, one for each host, train one model together.
 
-Every process runs the same program. The first one writes the run's directory, which all of them
-have to see; the others read it. What has to be agreed on, such as the wish to stop, is asked of
-all.
+Every process runs the same program. The first process writes the run's directory, which all of
+them must see; the others read it. Whatever they must agree on, such as the wish to stop, is
+gathered from all processes.
 """
 
 from collections.abc import Callable
@@ -19,16 +19,16 @@ _TEXT_BYTES = 1024
 
 
 def connect(coordinator: str | None, num_processes: int | None, process_id: int | None) -> None:
-    """Joins the other processes; has to come before anything else of JAX.
+    """Joins the other processes. Must be called before any other use of JAX.
 
     Args:
-        coordinator: HOST:PORT of the first process; None where the environment (Cloud TPU, Slurm,
-            GKE) tells all three.
-        num_processes: how many there are.
-        process_id: which this one is, from 0.
+        coordinator: address (HOST:PORT) of process 0. None if the environment (Cloud TPU, Slurm,
+            GKE) provides all three values.
+        num_processes: the number of processes.
+        process_id: the number of this process, from 0.
 
     Raises:
-        UserError: an argument is missing, or the others can't be reached.
+        UserError: if an argument is missing or invalid, or the other processes do not answer.
     """
     given = [value for value in (coordinator, num_processes, process_id) if value is not None]
     if len(given) not in (0, 3):
@@ -41,18 +41,18 @@ def connect(coordinator: str | None, num_processes: int | None, process_id: int 
         jax.distributed.initialize(coordinator, num_processes, process_id)
     except (RuntimeError, ValueError) as error:
         raise UserError(
-            f"the processes of the run can't be joined ({str(error).splitlines()[0]}); give "
+            f"the processes of the run cannot be joined ({str(error).splitlines()[0]}); give "
             "--coordinator=HOST:PORT --num_processes=N --process_id=I"
         ) from error
 
 
 def is_first() -> bool:
-    """Whether this process writes the run's directory and the log."""
+    """Returns whether this process writes the run's directory and the log."""
     return jax.process_index() == 0
 
 
 def any_of_all(wish: bool) -> bool:
-    """Whether any process has a wish; all have to ask at the same point.
+    """Returns whether any process has the wish. All processes must call it at the same point.
 
     Example:
         >>> any_of_all(False)
@@ -66,20 +66,21 @@ def any_of_all(wish: bool) -> bool:
 
 
 def together(action: Callable[[], T]) -> T:
-    """Runs an action on every process, and returns once all of them have ended it.
+    """Runs an action on every process, and returns once all processes have ended it.
 
-    If the action fails on one process, all processes raise an error. Without this, the others would
-    wait for ever for the process that has ended. All have to call it at the same point.
+    If the action fails on one process, all processes raise an error. Otherwise the others would
+    wait for ever for the failed process. All processes must call it at the same point.
 
     Args:
-        action: what to do. It may do something on the first process only, such as write a file.
+        action: the function to call. It may act on the first process only, for example to write a
+            file.
 
     Returns:
-        What the action returned on this process.
+        The result of the action on this process.
 
     Raises:
-        UserError: the action failed on another process, whose number and error the message has. An
-            error of this process is raised as it is.
+        UserError: if the action failed on another process; the message has its number and error.
+            An error of this process is raised as it is.
 
     Example:
         >>> together(lambda: "done")
@@ -90,7 +91,7 @@ def together(action: Callable[[], T]) -> T:
     failed: Exception | None = None
     try:
         result = action()
-    except Exception as error:  # whatever it is, the others must not wait
+    except Exception as error:  # whatever the error is, the others must not wait
         failed = error
     told = "" if failed is None else " ".join(f"{failed}".split()) or type(failed).__name__
     for process, text in enumerate(gather_texts(told)):
@@ -102,7 +103,7 @@ def together(action: Callable[[], T]) -> T:
 
 
 def gather_texts(text: str) -> list[str]:
-    """Returns the text of each process, at most 1024 bytes of it; all have to ask together.
+    """Returns the text of each process, up to 1024 bytes. All processes must call it together.
 
     Example:
         >>> gather_texts("here")
@@ -119,7 +120,7 @@ def gather_texts(text: str) -> list[str]:
 
 
 def gather(tree: PyTree) -> PyTree:
-    """A tree of arrays, wherever they lie, as whole NumPy arrays on every process.
+    """Returns a tree of arrays, wherever they are placed, as whole NumPy arrays on every process.
 
     Example:
         >>> gather({"bias": jax.numpy.ones(2)})
@@ -138,5 +139,5 @@ def gather(tree: PyTree) -> PyTree:
 
 
 def on_one_host(tree: PyTree) -> PyTree:
-    """Arrays that this process can use alone: those it has, or of several hosts whole copies."""
+    """Returns arrays that this process can use alone; several hosts gather whole copies."""
     return tree if jax.process_count() == 1 else gather(tree)

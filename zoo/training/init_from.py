@@ -1,9 +1,9 @@
-"""A new run that starts from the parameters of a model that is trained already.
+"""Fine-tuning: a new run that starts from the parameters of a trained model.
 
-Where the vocabularies differ, the rows of embeddings and of the softmax go over by their token, and
-a token that the model does not know starts at the mean of those that it knows. From a language
-model a classifier takes the embeddings and the recurrent layers (Howard and Ruder 2018); the
-layers that read backwards, and the network that chooses, start at random.
+If the vocabularies differ, the rows of embeddings and of the softmax are copied token by token. A
+token that the trained model does not know starts at the mean of all rows. A classifier takes the
+embeddings and the recurrent layers from a language model (Howard and Ruder 2018). Its backward
+layers and its output network start at random.
 """
 
 from typing import NamedTuple
@@ -23,15 +23,15 @@ from zoo.training.state import TrainState
 from zoo.types import Params, PyTree
 
 _WORDS = ("word", "lowercase_word")
-_ENCODER = ("embedding", "stack/")  # of a language model and a classifier alike
+_ENCODER = ("embedding", "stack/")  # the modules that a language model shares with a classifier
 
 
 class Start(NamedTuple):
-    """What a run starts from.
+    """The parameters that a run starts from.
 
     Attributes:
-        params: nested dict of the arrays that are taken over; all others start at random.
-        notes: what was taken, a line each.
+        params: a nested dict of the arrays that are copied; all other arrays start at random.
+        notes: lines that say what was copied.
     """
 
     params: Params
@@ -39,28 +39,28 @@ class Start(NamedTuple):
 
 
 def has_sound_step(workdir: str) -> bool:
-    """Returns whether a run can go on from a checkpoint of its own."""
+    """Returns whether a run can continue from a checkpoint of its own."""
     if not workdir:
         return False
     return checkpoints.latest_sound(workdir, log=lambda line: None) is not None
 
 
 def start_of(config: ConfigDict, workload: Workload, workdir: str) -> Start | None:
-    """What `training.init_from` gives; None if there is none, or the run has begun."""
+    """Returns the start that `training.init_from` names; None if unset or the run has begun."""
     init_from = config.training.init_from
     return load_start(init_from, workload) if init_from and not has_sound_step(workdir) else None
 
 
 def load_start(init_from: str, workload: Workload) -> Start:
-    """Returns what training.init_from names, as the workload's model has it.
+    """Returns the parameters that training.init_from names, in the form of the workload's model.
 
     Args:
-        init_from: what `zoo.load` takes.
-        workload: what is to be trained; of several members, the workload of one.
+        init_from: an argument of `zoo.load`.
+        workload: the workload to train; for several members, the workload of one member.
 
     Raises:
-        UserError: there is no such model, or its tokens or its parameters are not of the kind and
-            the sizes that this config has.
+        UserError: if there is no such model, or its tokens or parameters do not have the
+            kind or size that this config needs.
     """
     from zoo import hub  # imports what training itself does not need
 
@@ -74,30 +74,30 @@ def load_start(init_from: str, workload: Workload) -> Start:
     if told := first_difference(moved, wanted):
         raise UserError(
             f"training.init_from is {init_from}, whose parameters do not fit the model section of "
-            f"this config: {told}; set the fields of model as that model has them"
+            f"this config: {told}; set the fields of model to the values of that model"
         )
     return Start(moved, notes)
 
 
 def _check_kinds(init_from: str, trained: Checkpoint, new: Checkpoint) -> None:
-    """Raises UserError for a model of another task, or with tokens of another kind."""
+    """Raises a UserError for a model of another task, or with tokens of another kind."""
     if trained.kind not in (new.kind, LANGUAGE_MODEL) or (
         trained.kind != new.kind and "labels" not in new.tokens
     ):
         raise UserError(
-            f"training.init_from is {init_from}, a {trained.kind.noun}, and this config trains a "
-            f"{new.kind.noun}; give a {new.kind.noun}, or for a classifier a language model"
+            f"training.init_from is {init_from}, a {trained.kind.noun}, but this config trains a "
+            f"{new.kind.noun}; give a {new.kind.noun}, or a language model for a classifier"
         )
     found, wanted = trained.vocabulary.kind, new.vocabulary.kind
     if found != wanted and not {found, wanted} <= set(_WORDS):
         raise UserError(
-            f"training.init_from is {init_from}, whose tokens are of the kind {found!r}, and those "
-            f"of this config {wanted!r}; use data.vocabulary={found}"
+            f"training.init_from is {init_from}, whose tokens are of the kind {found!r}, but the "
+            f"tokens of this config are of the kind {wanted!r}; use data.vocabulary={found}"
         )
 
 
 def _move_rows(trained: Checkpoint, new: Checkpoint) -> tuple[Params, tuple[str, ...]]:
-    """A model's parameters with the rows of another's tokens, and how many it knew."""
+    """Returns a model's parameters with rows for the new tokens, and notes on the known tokens."""
     params, notes = flatten_dict(trained.params, sep="/"), []
     for name, tokens in new.tokens.items():
         known = trained.tokens.get(name)
@@ -116,14 +116,14 @@ def _move_rows(trained: Checkpoint, new: Checkpoint) -> tuple[Params, tuple[str,
 
 
 def _take(array: np.ndarray, rows: np.ndarray, axis: int) -> jax.Array:
-    """An array's rows by number along an axis, the mean of all where the number is -1."""
+    """Returns an array's rows by number along an axis; -1 stands for the mean of all rows."""
     array = np.asarray(array)
     with_mean = np.concatenate([array, array.mean(axis=axis, keepdims=True)], axis=axis)
-    return jnp.asarray(with_mean.take(rows, axis=axis))  # -1 is the last
+    return jnp.asarray(with_mean.take(rows, axis=axis))  # -1 is the last row, the mean
 
 
 def _encoder_of(found: Params, wanted: PyTree) -> tuple[Params, PyTree]:
-    """What a classifier takes of a language model, and the shapes that it should have."""
+    """Returns the parameters that a classifier takes from a language model, and their shapes."""
     flat, shapes = flatten_dict(found, sep="/"), flatten_dict(wanted, sep="/")
     names = {name for name in shapes if name.startswith(_ENCODER) and "/reverse_" not in name}
     kept = [{name: tree[name] for name in names & set(tree)} for tree in (flat, shapes)]
@@ -134,8 +134,8 @@ def start_from(state: TrainState, params: Params) -> TrainState:
     """Returns the state before the first step, with other parameters in every member.
 
     Args:
-        state: as `initial_state` makes it.
-        params: of `load_start`; those that it lacks stay as they are.
+        state: a state from `initial_state`.
+        params: the parameters of `load_start`; a parameter that is missing here stays as it is.
     """
     taken = flatten_dict(params)
 

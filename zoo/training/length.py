@@ -1,12 +1,13 @@
-"""The length of a run: epochs become steps, once the corpus says how many steps an epoch has.
+"""The length of a run: epochs are converted to steps once the corpus is known.
 
-All that follows (the schedule, evaluations, checkpoints, a run that goes on) counts in steps, and a
-run's config.json holds the steps. So a run goes on only with a corpus that gives the same number.
+Everything after the conversion (schedule, evaluations, checkpoints, resuming) counts in steps, and
+a run's config.json holds the steps. So a run can continue only with a corpus that gives the same
+number of steps.
 """
 
 from ml_collections import ConfigDict
 
-_STEPS = 1000  # where a config says nothing
+_STEPS = 1000  # if a config gives no length
 _FIELDS = (
     ("training", "num_steps", "num_epochs"),
     ("training", "checkpoint_every_steps", "checkpoint_every_epochs"),
@@ -18,8 +19,8 @@ def in_steps(config: ConfigDict, batches_per_epoch: int) -> ConfigDict:
     """Returns the config with every length in steps, at least 1.
 
     Args:
-        config: a run's config, in which a length is in steps, in epochs, or in neither.
-        batches_per_epoch: train steps of an epoch.
+        config: a run's config, which gives each length in steps, in epochs, or not at all.
+        batches_per_epoch: the number of train steps per epoch.
 
     Example:
         >>> config = ConfigDict(
@@ -49,30 +50,30 @@ def in_steps(config: ConfigDict, batches_per_epoch: int) -> ConfigDict:
 
 
 def describe_length(num_steps: int, batches_per_epoch: int) -> str:
-    """Returns how long a run is, in a line.
+    """Returns a line with the length of a run.
 
     Example:
         >>> describe_length(1560, 156)
-        '156 steps an epoch, 10 epochs: 1,560 steps in all'
+        '156 steps per epoch, 10 epochs: 1,560 steps in all'
     """
     return (
-        f"{batches_per_epoch:,} steps an epoch, {num_steps / batches_per_epoch:.3g} epochs: "
+        f"{batches_per_epoch:,} steps per epoch, {num_steps / batches_per_epoch:.3g} epochs: "
         f"{num_steps:,} steps in all"
     )
 
 
 def advise_longer(given: ConfigDict, num_steps: int, batches_per_epoch: int) -> str:
-    """Returns what to type for a run of twice the length.
+    """Returns the advice to train twice as long, with the flag to type.
 
     Args:
         given: the config before `in_steps`.
-        num_steps: length of the run.
-        batches_per_epoch: train steps of an epoch.
+        num_steps: the length of the run.
+        batches_per_epoch: the number of train steps per epoch.
     """
     field = f"num_epochs={2 * num_steps / batches_per_epoch:.3g}"
     if given.training.num_steps:
         field = f"num_steps={2 * num_steps}"
     return (
-        "the last evaluation was still the best: train longer, in another --workdir: "
+        "the last evaluation was still the best: train longer, in another --workdir, with "
         f"--config.training.{field}"
     )

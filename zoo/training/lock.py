@@ -1,7 +1,8 @@
-"""One process at a time in a run's directory, by a lock that ends with the process.
+"""A lock on a run's directory: one process at a time may use it.
 
-The file `lock` in the directory is held open and locked (flock), so that the system releases it
-when the process dies, however it dies. Its content names the process for whoever is refused.
+The process holds the file `lock` in the directory open and locked (flock), so that the system
+releases the lock when the process dies for any reason. The file names the process, so that the
+error of another process can say who holds the lock.
 """
 
 import datetime
@@ -18,19 +19,19 @@ NAME = "lock"
 
 @contextmanager
 def locked(directory: Path, log: Callable[[str], None]) -> Iterator[None]:
-    """Inside, this process alone uses a directory.
+    """Holds the lock on a directory inside the context, so that this process alone uses it.
 
     Args:
         directory: an existing directory.
-        log: takes a line where the file system has no locks.
+        log: a function that receives a line if the file system has no locks.
 
     Raises:
-        UserError: another process uses it, or the file can't be written.
+        UserError: if another process uses the directory, or the lock file cannot be written.
     """
     try:
         import fcntl
-    except ImportError:  # no Unix
-        log(f"this system has no file locks; see that one process at a time uses {directory}")
+    except ImportError:  # not Unix
+        log(f"this system has no file locks; let only one process at a time use {directory}")
         yield
         return
     path = directory / NAME
@@ -38,7 +39,7 @@ def locked(directory: Path, log: Callable[[str], None]) -> Iterator[None]:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise UserError(
-            f"{path} can't be written ({error.strerror}); choose another directory"
+            f"{path} cannot be written ({error.strerror}); choose another directory"
         ) from error
     try:
         try:
@@ -49,7 +50,10 @@ def locked(directory: Path, log: Callable[[str], None]) -> Iterator[None]:
                 "--workdir"
             ) from error
         except OSError as error:
-            log(f"{directory} can't be locked ({error.strerror}); see that one process uses it")
+            log(
+                f"{directory} cannot be locked ({error.strerror}); let only one process at a time "
+                "use it"
+            )
         now = datetime.datetime.now().replace(microsecond=0)
         holder = f"process {os.getpid()} on {socket.gethostname()}, since {now}\n"
         os.truncate(descriptor, 0)
@@ -60,7 +64,7 @@ def locked(directory: Path, log: Callable[[str], None]) -> Iterator[None]:
 
 
 def _holder(path: Path) -> str:
-    """Who wrote the lock's file."""
+    """Returns the name of the process that wrote the lock file."""
     try:
         return path.read_text("utf-8").strip() or "another process"
     except (OSError, ValueError):

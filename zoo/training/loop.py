@@ -1,4 +1,4 @@
-"""The training loop: batches through `train_steps`, and what happens between two calls of it."""
+"""The training loop: it calls `train_steps`, and logs, evaluates and saves between the calls."""
 
 import math
 import time
@@ -33,8 +33,8 @@ from zoo.training.start import initial_state
 from zoo.training.state import TrainState, train_steps
 
 
-def _say_nothing(line: str) -> None:
-    """The log of every process but the first."""
+def _drop_line(line: str) -> None:
+    """Drops a line of the log; every process but the first uses it."""
     del line
 
 
@@ -45,25 +45,25 @@ def train(
     allow_config_change: bool = False,
     log: Callable[[str], None] = print_line,
 ) -> Progress:
-    """Trains what a config describes, or goes on with it where the workdir's run was stopped.
+    """Trains the model that a config describes, or continues the run that the workdir holds.
 
-    SIGTERM or Ctrl-C ends the run with a checkpoint; started again, it goes on from there and ends
-    bit for bit as if it had not been stopped.
+    SIGTERM or Ctrl-C ends the run with a checkpoint. When started again, the run continues from the
+    checkpoint, and ends bit for bit as if it had not been stopped.
 
     Args:
-        config: as `zoo.training.config.base_config` makes it.
+        config: a config from `zoo.training.config.base_config`.
         workdir: the run's directory.
-        allow_config_change: go on although the run was started with another config.
-        log: takes each line of progress.
+        allow_config_change: continue the run even if it was started with another config.
+        log: a function that receives each line of progress.
 
     Returns:
-        What was reached.
+        The progress of the run at its end.
 
     Raises:
-        UserError: for a config, corpus or workdir that can't be, or a loss that is not finite.
+        UserError: if the config, corpus or workdir is invalid, or the loss is not finite.
     """
     configs.check(config)
-    # First: a corpus that can't be used, here or on another host, leaves nothing behind.
+    # This comes first: a corpus that cannot be used, on any host, then leaves nothing behind.
     if fields := open_in(config):
         config = hosts.together(lambda: settle(config))
         log(describe(config, fields))
@@ -82,9 +82,9 @@ def train_workload(
     allow_config_change: bool = False,
     log: Callable[[str], None] = print_line,
 ) -> Progress:
-    """Trains a workload that is not, or not only, what its config describes; else as `train`."""
+    """Trains a given workload, which may differ from what its config describes; else as `train`."""
     if not hosts.is_first():
-        log = _say_nothing
+        log = _drop_line
     given = config
     with ExitStack() as opened:
         place = hosts.together(lambda: opened.enter_context(run_place(workdir, log)))
@@ -116,9 +116,9 @@ def _train(
     advice: str,
     log: Callable[[str], None],
 ) -> Progress:
-    """The steps of a run in its directory, from the parameters `start` where there are any.
+    """Runs the training steps in the run's directory, from the parameters `start` if given.
 
-    The advice is for a run whose last evaluation is its best.
+    The advice is logged if the last evaluation is the best.
     """
     members = list_members(configs.section(config, "training"))
     workload, num_rows = of_one, config.data.batch_size // config.training.num_microbatches
@@ -150,7 +150,7 @@ def _train(
 
 
 class _Loop:
-    """The steps of one run, with what has to happen at which of them."""
+    """The steps of one run, and what happens between them: logs, evaluations, checkpoints."""
 
     def __init__(
         self,
@@ -164,17 +164,17 @@ class _Loop:
         self.optimizer = configs.section(config, "optimizer")
         self.schedule = make_schedule(self.optimizer, self.training.num_steps)
         self.directory, self.workload, self.writer, self.log = run, workload, writer, log
-        self.seconds_left: float | None = None  # of training, as the last line of progress told
+        self.seconds_left: float | None = None  # of training, from the last line of progress
         self.clock_step: int | None = None  # the step at which the clock of the rate was started
         self.clock = time.monotonic()
 
     def finished(self, step: int, progress: Progress) -> bool:
-        """Whether the run is at its last step, or out of patience with its validation score."""
+        """Returns whether the run is at its last step, or out of patience with validation."""
         out_of_patience = 0 < self.evaluation.patience <= progress.stalled
         return step >= self.training.num_steps or out_of_patience
 
     def run(self, state: TrainState, progress: Progress) -> TrainState:
-        """From the given state to the end of the run, or to a signal; fills in `progress`."""
+        """Trains from the given state to the end or to a signal, and fills in `progress`."""
         step, num_steps = int(state.step), self.training.num_steps
         num_params = sum(array.size for array in jax.tree.leaves(state.params))
         self.log(f"{num_params:,} parameters; step {step} of {num_steps}")
@@ -196,18 +196,18 @@ class _Loop:
                 if hosts.any_of_all(bool(stopped)) and not self.finished(step, progress):
                     if not saved:
                         self._save(state, progress)
-                    self.log(f"stopped at step {step}; the same command goes on from here")
+                    self.log(f"stopped at step {step}; the same command continues from here")
                     break
         return state
 
     def _start_clock(self, step: int) -> None:
-        """After the first call, whose compilation is not to slow the rate that is shown."""
+        """Starts the clock after the first call, so that compiling does not count in the rate."""
         now = time.monotonic()
         self.log(f"compiled and trained to step {step} in {now - self.clock:.1f} s")
         self.clock_step, self.clock = step, now
 
     def _next_event(self, step: int) -> int:
-        """The next step after which something has to happen."""
+        """Returns the next step after which a log line, checkpoint or evaluation is due."""
         every = (
             self.training.log_every_steps,
             self.training.checkpoint_every_steps,
@@ -216,7 +216,7 @@ class _Loop:
         return min(self.training.num_steps, *((step // steps + 1) * steps for steps in every))
 
     def _accumulate(self, progress: Progress, step: int, metrics: dict, count: int) -> None:
-        """Adds up each step's metrics, and stops a run whose loss is no number."""
+        """Adds up each step's metrics, and stops a run whose loss is not finite."""
         sums = progress.sums
         for index in range(count):
             for name, values in metrics.items():
@@ -235,7 +235,7 @@ class _Loop:
         )
 
     def _events(self, state: TrainState, progress: Progress, step: int) -> tuple[TrainState, bool]:
-        """Log, evaluate and save where the step is due; says whether it saved."""
+        """Logs, evaluates and saves if the step is due; returns whether it saved."""
         last = step == self.training.num_steps
         if step % self.training.log_every_steps == 0 or last:
             self._log_training(state, progress, step)
@@ -263,7 +263,7 @@ class _Loop:
             "gradient_norm": sums["gradient_norm"] / sums["steps"],
             "learning_rate": float(self.schedule(step - 1)) * float(state.learning_rate_scale),
         }
-        if timed:  # none yet where the first call, which compiles, ended here
+        if timed:  # the first call, which compiles, is not timed
             record["tokens_per_second"] = round(timed / seconds * tokens_a_step)
         self.writer.write(step, "train", record)
         before, num_steps = self.seconds_left, self.training.num_steps
@@ -274,7 +274,7 @@ class _Loop:
             self.log(f"plan: about {whole:.1f} minutes of training, evaluations not counted")
 
     def _evaluate(self, state: TrainState, progress: Progress, step: int) -> bool:
-        """Scores the validation split; says whether it is the best score so far."""
+        """Evaluates on the validation split; returns whether the score is the best one so far."""
         started = time.monotonic()
         params = hosts.on_one_host(state.used_params)
         scores = self.workload.evaluate(params)
@@ -294,11 +294,11 @@ class _Loop:
             progress.stalled_at_rate += 1
         mark = " (best)" if improved else ""
         self.log(f"step {step}: validation {self.workload.describe(scores)}{mark}")
-        self.clock += time.monotonic() - started  # the rate is of training alone
+        self.clock += time.monotonic() - started  # the rate is the rate of training alone
         return improved
 
     def _after_stall(self, state: TrainState, progress: Progress) -> TrainState:
-        """Lowers the rate, from the best parameters on, where the schedule says so."""
+        """Lowers the rate and goes back to the best parameters, if the schedule says so."""
         config = self.optimizer
         if config.schedule != "plateau" or progress.stalled_at_rate < config.decay_patience:
             return state
@@ -308,7 +308,7 @@ class _Loop:
         scale = state.learning_rate_scale * config.decay_factor
         self.log(
             f"validation stalled: learning rate times {config.decay_factor}, "
-            f"on from step {progress.best_step}'s parameters"
+            f"continuing from the parameters of step {progress.best_step}"
         )
         return state.replace(
             params=best.params,
@@ -318,7 +318,7 @@ class _Loop:
         )
 
     def _begin_averaging(self, state: TrainState, progress: Progress) -> TrainState:
-        """Lets averaging begin where the config waits for a stall, and this is one."""
+        """Begins averaging if the config waits for a stall and validation has stalled now."""
         average = state.average
         if average is None or average.count >= 0:
             return state
@@ -329,7 +329,7 @@ class _Loop:
 
     def _save(self, state: TrainState, progress: Progress) -> None:
         started = time.monotonic()
-        state = state.replace(params=hosts.gather(state.params))  # once, to look at and to write
+        state = state.replace(params=hosts.gather(state.params))  # once, to check and to write
         for array in jax.tree.leaves(state.params):
             if not np.isfinite(array).all():
                 value = float(array[~np.isfinite(array)][0])

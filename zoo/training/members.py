@@ -1,14 +1,14 @@
-"""Several runs of one config at once, by other seeds and other learning rates: its members.
+"""Members: several runs of one config, with other seeds and learning rates, trained at once.
 
-Every array of the training state but the step gets a first axis, the M members, and the loss is the
-sum of theirs, each of its own parameters and its own batch:
+Every array of the training state except the step gets a first axis for the M members. The loss is
+the sum of the members' losses. Each loss depends only on the member's own parameters and batch:
 
     d (L_1 + ... + L_M) / d params_m = d L_m / d params_m
 
-So the one train step trains them all, and each takes the steps it would have taken alone, up to
-rounding. What looks at validation looks at the mean of the best learning rate: which step is the
-best, and when patience ends or a plateau lowers the rate. A loss that is no number ends all.
-Members are shared out over the mesh axis `data`.
+So one train step trains all members, and each member takes the steps that it would take alone, up
+to rounding. Decisions from validation use the mean of the best learning rate: which step is the
+best, when patience ends, and when a plateau lowers the rate. If one member's loss is not finite,
+the whole run ends. The members are split over the mesh axis `data`.
 """
 
 import itertools
@@ -39,9 +39,9 @@ class Member(NamedTuple):
     """One of the runs.
 
     Attributes:
-        name: of its directory below the workdir.
+        name: the name of its directory below the workdir.
         seed: its training.seed.
-        rate_factor: what its learning rate is multiplied by.
+        rate_factor: the factor that multiplies its learning rate.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Member(NamedTuple):
 
 
 def list_members(training: TrainingConfig) -> list[Member]:
-    """The members of a run; of an ordinary run the one.
+    """Returns the members of a run; an ordinary run has one.
 
     Example:
         >>> [member.name for member in list_members(TrainingConfig(num_seeds=2))]
@@ -68,16 +68,16 @@ def list_members(training: TrainingConfig) -> list[Member]:
 
 @dataclass(frozen=True)
 class SumOfLosses(Objective):
-    """The objective of M members: arrays [M, ...], and the sum of their losses.
+    """The objective of M members: it takes arrays [M, ...] and sums the losses.
 
     Attributes:
-        one: the objective of each.
+        one: the objective of each member.
     """
 
     one: Objective
 
     def loss(self, params: PyTree, carry: PyTree, batch: PyTree, key: Array) -> Loss:
-        """The sum of the losses, the carries, and the sums of the metrics."""
+        """Returns the sum of the losses, with the carries and the sums of the metrics."""
         losses, (carry, metrics) = jax.vmap(self.one.loss)(params, carry, batch, key)
         return losses.sum(), (carry, {name: values.sum() for name, values in metrics.items()})
 
@@ -90,7 +90,7 @@ class SumOfLosses(Objective):
 def optimize_each(
     optimizer: optax.GradientTransformation, rate_factors: Sequence[float]
 ) -> optax.GradientTransformation:
-    """An optimizer for every member, its updates multiplied by its factor.
+    """Returns an optimizer for all members that multiplies each one's updates by its factor.
 
     Example:
         >>> optimizer = optimize_each(optax.sgd(0.1), [1.0, 3.0])
@@ -117,10 +117,10 @@ def optimize_each(
 class MemberBatches:
     """The batches of all members side by side, arrays [M, B, ...].
 
-    Where buckets give the members' batches different lengths, the shorter are padded.
+    If buckets give the members' batches different lengths, the shorter batches are padded.
 
     Args:
-        batches: of each member.
+        batches: the batches of each member.
     """
 
     def __init__(self, batches: Sequence[Batches]):
@@ -128,12 +128,12 @@ class MemberBatches:
         self.batches_per_epoch = batches[0].batches_per_epoch
 
     def batch(self, epoch: int, index: int) -> PyTree:
-        """Return batch number `index` of an epoch, of every member."""
+        """Returns batch number `index` of an epoch for every member."""
         return jax.tree.map(_stack, *(one.batch(epoch, index) for one in self._batches))
 
 
 def _stack(*arrays: np.ndarray) -> np.ndarray:
-    """Arrays [B, ...] as one [M, B, ...], tokens padded to the longest."""
+    """Stacks arrays [B, ...] to one array [M, B, ...], with tokens padded to the longest."""
     if arrays[0].ndim == 1:
         return np.stack(arrays)
     longest, rest = max(array.shape[1] for array in arrays), [(0, 0)] * (arrays[0].ndim - 2)
@@ -149,12 +149,12 @@ def _stack(*arrays: np.ndarray) -> np.ndarray:
 class MembersWorkload(Workload):
     """The workload of all members.
 
-    Its scores are means over the seeds, of the learning rate that is best by them; the criterion of
-    each member stands beside them, under the member's name.
+    Its scores are means over the seeds of the learning rate that is best by these means. Beside
+    them, the criterion of each member is stored under the member's name.
 
     Attributes:
         one: the workload of one member.
-        members: all of them.
+        members: all members.
     """
 
     one: Workload
@@ -162,11 +162,11 @@ class MembersWorkload(Workload):
 
     @property
     def criterion(self) -> str:  # type: ignore[override]
-        """The name of the score that training is to lower."""
+        """The name of the score that training minimizes."""
         return self.one.criterion
 
     def init_params(self, key: Array) -> PyTree:
-        """Returns the parameters of all members before training, from their keys [M]."""
+        """Returns the initial parameters of all members, from their keys [M]."""
         return jax.vmap(self.one.init_params)(key)
 
     def evaluate(self, params: PyTree) -> Scores:
@@ -176,20 +176,20 @@ class MembersWorkload(Workload):
         return mean | {member.name: score[self.criterion] for member, score in scores.items()}
 
     def describe(self, scores: Scores) -> str:
-        """Returns scores in a few words."""
+        """Describes scores in a few words."""
         return f"mean over seeds {self.one.describe(scores)}"
 
     def sample(self, params: PyTree, seed: int) -> str:
-        """Returns what the first member does."""
+        """Returns a sample from the first member."""
         return self.one.sample(take(params, 0), seed)
 
     def figures(self, params: PyTree) -> list[Json]:
-        """Returns what the report draws of the first member."""
+        """Returns the figures of the first member for the report."""
         return self.one.figures(take(params, 0))
 
 
 def combine(workload: Workload, members: Sequence[Member]) -> MembersWorkload:
-    """The workload of all members, from that of one."""
+    """Returns the workload of all members, from the workload of one member."""
     batches = cast(SeededBatches, workload.batches)
     return MembersWorkload(
         trained=workload.trained,
@@ -206,21 +206,21 @@ def combine(workload: Workload, members: Sequence[Member]) -> MembersWorkload:
 
 
 def take(tree: PyTree, number: int) -> PyTree:
-    """One member's part of a tree of arrays [M, ...]."""
+    """Returns one member's part of a tree of arrays [M, ...]."""
     return jax.tree.map(lambda array: array[number], tree)
 
 
 def score_each(
     workload: Workload, params: Params, members: Sequence[Member]
 ) -> dict[Member, dict[str, float]]:
-    """What each member scores on the validation split."""
+    """Returns the scores of each member on the validation split."""
     return {member: workload.evaluate(take(params, m)) for m, member in enumerate(members)}
 
 
 def best_rate(
     scores: Mapping[Member, Mapping[str, float]], members: Sequence[Member], criterion: str
 ) -> tuple[list[Member], dict[str, float]]:
-    """The members with the learning rate whose mean over seeds is lowest, and their mean scores.
+    """Returns the members with the learning rate of the lowest mean over seeds, and the means.
 
     Example:
         >>> members = list_members(TrainingConfig(num_seeds=2, learning_rate_factors=(1.0, 2.0)))
@@ -243,14 +243,15 @@ def best_rate(
 def write_members(
     run: Run, config: ConfigDict, workload: Workload, state: TrainState, log: Callable[[str], None]
 ) -> None:
-    """Each member as a run of its own below the workdir, and what they come to.
+    """Writes each member as a run of its own below the workdir, and logs their scores.
 
     Args:
-        run: the run of all.
+        run: the run of all members.
         config: its config.
-        workload: of one member.
-        state: the state of all at the best step.
-        log: takes a line for each member, their mean and spread, and the score of the ensemble.
+        workload: the workload of one member.
+        state: the state of all members at the best step.
+        log: a function that receives a line for each member, their mean and spread, and the score
+            of the ensemble.
     """
     members = list_members(section(config, "training"))
     params = hosts.on_one_host(state.used_params)

@@ -1,4 +1,4 @@
-"""A run's metrics: JSON lines, the line of progress, TensorBoard and W&B where they are wanted."""
+"""The metrics of a run: JSON lines, the progress line, and TensorBoard and W&B if requested."""
 
 import json
 import math
@@ -16,7 +16,7 @@ _WANDB_ID = "wandb_id.txt"
 
 
 class MetricsWriter:
-    """Appends to a run's metrics and samples, and tells TensorBoard and W&B if asked.
+    """Appends to a run's metrics and samples, and sends them to TensorBoard and W&B if asked.
 
     Args:
         run: the run.
@@ -24,7 +24,7 @@ class MetricsWriter:
         wandb: send the metrics to Weights & Biases.
 
     Raises:
-        UserError: a package that is asked for is not installed.
+        UserError: if a package that is needed is not installed.
     """
 
     def __init__(self, run: Run, *, tensorboard: bool, wandb: bool = False):
@@ -48,7 +48,7 @@ class MetricsWriter:
             self._wandb.finish(exit_code=0 if kind is None else 1)
 
     def write(self, step: int, split: str, scores: dict[str, float]) -> None:
-        """One record: the scores of a split after a step."""
+        """Writes one record: the scores of a split after a step."""
         self._file.write(json.dumps({"step": step, "split": split, **scores}) + "\n")
         if self._board is not None:
             for name, value in scores.items():
@@ -58,7 +58,7 @@ class MetricsWriter:
             self._wandb.log({"step": step, **named})
 
     def write_sample(self, step: int, text: str) -> None:
-        """What the model does after a step; nothing where the text is empty."""
+        """Writes a sample of the model after a step; an empty text is not written."""
         if text:
             with self._run.append(SAMPLES) as file:
                 file.write(json.dumps({"step": step, "sample": text}) + "\n")
@@ -76,7 +76,7 @@ def _open_tensorboard(run: Run) -> Any:
 
 
 def _open_wandb(run: Run) -> Any:
-    """A run of W&B, the same one again when the training goes on."""
+    """Opens a run of W&B; a resumed training opens the same run again."""
     try:
         import wandb
     except ImportError as error:
@@ -104,7 +104,7 @@ def progress_line(
     record: dict[str, float],
     seconds_left: float | None,
 ) -> str:
-    """What a person watches while a model trains; without rate and time while there are none.
+    """Returns the progress line of a training; rate and time are left out while unknown.
 
     Example:
         >>> progress_line(50, 100, {"loss_nats": 1.5, "tokens_per_second": 12345}, 61.0)

@@ -1,4 +1,4 @@
-"""Optimizers and learning-rate schedules from config, all of them optax's."""
+"""Optimizers and learning-rate schedules, built from a config with Optax."""
 
 import math
 from collections.abc import Mapping
@@ -24,22 +24,23 @@ class OptimizerConfig:
     Attributes:
         name: sgd, momentum, adam (Kingma and Ba 2015) or adamw (Loshchilov and Hutter 2019).
         learning_rate: the rate after warm-up and before any decay.
-        momentum: decay of the first moment, of momentum, adam and adamw.
-        second_moment_decay: decay of the second moment, of adam and adamw.
-        weight_decay: adamw takes learning_rate * weight_decay * params off the parameters; the
-            others add weight_decay * params to the clipped gradient.
-        decay_recurrent_kernels: whether weight_decay is on the recurrent kernels too; it shortens
+        momentum: decay of the first moment, in momentum, adam and adamw.
+        second_moment_decay: decay of the second moment, in adam and adamw.
+        weight_decay: adamw subtracts learning_rate * weight_decay * params from the parameters;
+            the other optimizers add weight_decay * params to the clipped gradient.
+        decay_recurrent_kernels: apply weight_decay to the recurrent kernels too, which shortens
             the memory of a plain recurrent network.
-        clip_norm: gradients longer than this are scaled down to it; 0 for no limit.
-        warmup_steps: the rate rises linearly from 0 over these steps.
-        schedule: what follows: constant; cosine, down to 0 at the run's last step; step, times
-            decay_factor at decay_start_steps and every decay_every_steps from then on; plateau,
-            times decay_factor whenever validation has not improved for decay_patience
-            evaluations, going on from the best parameters.
-        decay_factor: see schedule.
-        decay_start_steps: see schedule.
-        decay_every_steps: see schedule.
-        decay_patience: see schedule.
+        clip_norm: the largest norm of the gradient; a longer gradient is scaled down to it. 0
+            means no limit.
+        warmup_steps: the number of steps in which the rate rises linearly from 0.
+        schedule: the rate after warm-up. "constant" keeps it. "cosine" lowers it to 0 at the
+            run's last step. "step" multiplies it by decay_factor at decay_start_steps and every
+            decay_every_steps after that. "plateau" multiplies it by decay_factor when validation
+            has not improved for decay_patience evaluations, and goes back to the best parameters.
+        decay_factor: the factor of the schedules step and plateau.
+        decay_start_steps: the first step at which the schedule step lowers the rate.
+        decay_every_steps: the number of steps between two such steps.
+        decay_patience: the number of evaluations without improvement that plateau waits for.
     """
 
     name: str = "adam"
@@ -68,11 +69,11 @@ class OptimizerConfig:
 
 
 def make_schedule(config: OptimizerConfig, num_steps: int) -> optax.Schedule:
-    """The learning rate as a function of the steps taken, without what validation does to it.
+    """Returns the learning rate as a function of the steps taken, without "plateau".
 
     Args:
         config: the optimizer's settings.
-        num_steps: length of the run, at which cosine reaches 0.
+        num_steps: the length of the run, at which cosine reaches 0.
 
     Example:
         >>> rate = make_schedule(OptimizerConfig(learning_rate=1.0, warmup_steps=4), 100)
@@ -93,9 +94,9 @@ def make_schedule(config: OptimizerConfig, num_steps: int) -> optax.Schedule:
 
 
 def _staircase(config: OptimizerConfig) -> optax.Schedule:
-    """Schedule "step", as a function of the steps after warm-up.
+    """Returns the schedule "step", as a function of the steps after warm-up.
 
-    Not optax.exponential_decay, whose first step down can't be nearer than the next ones are.
+    optax.exponential_decay does not fit: its first step down cannot come sooner than the others.
     """
 
     def rate(step: jax.typing.ArrayLike) -> jnp.ndarray:
@@ -109,14 +110,14 @@ def _staircase(config: OptimizerConfig) -> optax.Schedule:
 def make_optimizer(
     config: OptimizerConfig, num_steps: int, frozen: Mapping[str, np.ndarray] | None = None
 ) -> optax.GradientTransformation:
-    """Clip, then decay, then the update rule.
+    """Returns the optimizer: it clips, then decays, then applies the update rule.
 
     Args:
         config: the optimizer's settings.
-        num_steps: length of the run.
-        frozen: by the name of a parameter, or of a module, which elements stay as they are, a bool
-            array that broadcasts to each. Their gradients do not count for clipping, and nothing
-            decays them.
+        num_steps: the length of the run.
+        frozen: which elements stay as they are: by the name of a parameter or of a module, a bool
+            array that broadcasts to each parameter. The gradients of frozen elements do not count
+            for clipping, and weight decay does not change them.
 
     Example:
         >>> import jax.numpy as jnp
@@ -153,7 +154,7 @@ def make_optimizer(
 
 
 def _all_but_recurrent_kernels(params: Params) -> PyTree:
-    """True in the place of every parameter but those that multiply a previous state."""
+    """Returns a tree that is False for the kernels that multiply a previous state, else True."""
 
     def is_other(path: jax.tree_util.KeyPath, _: PyTree) -> bool:
         return getattr(path[-1], "key", None) != "recurrent_kernel"
@@ -162,7 +163,7 @@ def _all_but_recurrent_kernels(params: Params) -> PyTree:
 
 
 def _zero(frozen: Mapping[str, np.ndarray]) -> optax.GradientTransformation:
-    """Zeros in the place of the frozen elements' updates."""
+    """Returns a transformation that sets the updates of the frozen elements to zero."""
 
     def update(updates: PyTree, params: Params) -> PyTree:
         del params

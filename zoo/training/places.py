@@ -1,4 +1,4 @@
-"""Places that a user names: paths on this machine, and addresses such as gs://BUCKET/RUN."""
+"""Places that a user can name: paths on this machine, and addresses such as gs://BUCKET/RUN."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ def user_place(name: os.PathLike[str] | str) -> epath.Path:
     """Returns the path that a user typed, with ~ replaced by the home directory.
 
     Raises:
-        UserError: it is an address of a kind that is not supported.
+        UserError: if it is an address of a kind that is not supported.
 
     Example:
         >>> user_place("https://example.org/run")
@@ -35,13 +35,13 @@ path, or an address such as gs://BUCKET/RUN
 
 
 def absolute_place(name: os.PathLike[str] | str) -> epath.Path:
-    """Returns the whole path that a user typed; an address stays as it is.
+    """Returns the absolute form of the path that a user typed; an address stays as it is.
 
     Raises:
-        UserError: as `user_place`.
+        UserError: if it is an address of a kind that is not supported.
 
     Example:
-        >>> absolute_place("gs://BUCKET/RUN")  # which epath itself would take for a relative path
+        >>> absolute_place("gs://BUCKET/RUN")  # epath would take it for a relative path
         PosixGPath('gs://BUCKET/RUN')
     """
     place = user_place(name)
@@ -49,10 +49,10 @@ def absolute_place(name: os.PathLike[str] | str) -> epath.Path:
 
 
 class RunPlace:
-    """Where a run writes: a directory, and the bucket that it is copied to, if there is one.
+    """The place of a run: a local directory, and the bucket that it is copied to, if any.
 
     Attributes:
-        directory: a directory of this machine.
+        directory: the directory on this machine.
     """
 
     def __init__(self, workdir: str, mirror: Mirror | None = None):
@@ -60,17 +60,17 @@ class RunPlace:
         self._workdir, self._mirror = workdir.rstrip("/"), mirror
 
     def push(self) -> None:
-        """Copies what has changed in the directory to the bucket, see `Mirror.push`."""
+        """Copies the changed files of the directory to the bucket, see `Mirror.push`."""
         if self._mirror:
             self._mirror.push()
 
     def pull(self) -> None:
-        """Copies to the directory what another process has written to the bucket."""
+        """Copies to the directory the files that another process has written to the bucket."""
         if self._mirror:
             self._mirror.pull()
 
     def name(self, line: str) -> str:
-        """Returns a line that names the bucket instead of the directory."""
+        """Returns a line with the bucket's name in place of the directory's."""
         return line.replace(self.directory, self._workdir) if self._mirror else line
 
     def naming(self, log: Callable[[str], None]) -> Callable[[str], None]:
@@ -80,14 +80,14 @@ class RunPlace:
 
 @contextlib.contextmanager
 def run_place(workdir: str, log: Callable[[str], None]) -> Iterator[RunPlace]:
-    """A place for a run in a directory, or in a bucket, from which it is copied first.
+    """Yields a run's place, which is a directory, or a bucket that is first copied to one.
 
     Args:
         workdir: a path, or an address such as gs://BUCKET/RUN.
-        log: takes a line about what a bucket does not have.
+        log: a function that receives a line about the missing locks of a bucket.
 
     Raises:
-        UserError: the bucket can't be read.
+        UserError: if the bucket cannot be read.
     """
     if not is_address(workdir):
         yield RunPlace(workdir)
@@ -99,5 +99,5 @@ def run_place(workdir: str, log: Callable[[str], None]) -> Iterator[RunPlace]:
         mirror.directory.mkdir()
         with called(mirror.directory, bucket.address):
             mirror.pull()
-            log(f"a bucket has no locks; see that one process at a time trains in {workdir}")
+            log(f"a bucket has no locks; let only one process at a time train in {workdir}")
             yield RunPlace(workdir, mirror)

@@ -1,4 +1,4 @@
-"""From a run's step to a checkpoint for others: no optimizer, no paths of this machine, smaller."""
+"""Released checkpoints: a run's step without optimizer and local paths, stored in less space."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ from zoo.training.places import absolute_place
 from zoo.types import Json, Params
 from zoo.whole_file import incomplete_name, left_behind
 
-# Fields of a config that name a place, and those that say what to do with it.
+# The fields of a config that name a place or depend on one, and their released values.
 _WITHOUT: dict[str, Json] = {
     "data": {
         "directory": "",
@@ -34,21 +34,21 @@ def release(
     precision: str = "float32",
     add: Callable[[epath.Path], None] | None = None,
 ) -> epath.Path:
-    """Write a copy of one step that has what using the model needs, and no more.
+    """Writes a copy of one step with the files that are needed to use the model, and no others.
 
     Args:
-        step: one step's directory; verified first.
-        target: the directory to make; it must not be there.
-        precision: how float32 parameters are stored, see `zoo.training.compact`; `zoo.load` widens
-            them again.
-        add: writes further files, such as a card, into the directory that it is given.
+        step: the directory of one step, which is verified first.
+        target: the directory to create; it must not exist.
+        precision: the format of stored float32 parameters, see `zoo.training.compact`; `zoo.load`
+            converts them back to float32.
+        add: a function that writes further files, such as a card, into the directory.
 
     Returns:
-        The target, absolute.
+        The absolute path of the target.
 
     Raises:
-        UserError: there is no step, it is damaged, the target is there or can't be written, or a
-            parameter does not fit into float16.
+        UserError: if there is no such step, it is damaged, the target exists or cannot be written,
+            or a parameter does not fit into float16.
     """
     source, place = epath.Path(step), absolute_place(target)
     refuse_existing(place)
@@ -68,24 +68,24 @@ def release(
 
 
 def refuse_existing(place: epath.Path) -> None:
-    """Raises UserError if there is something where a directory is to be made."""
+    """Raises a UserError if the directory to create exists already."""
     try:
         is_there = place.exists()
     except ImportError as error:  # the file system of gs:// paths is an optional package
         raise UserError(f"{place} cannot be written: {error}") from error
     if is_there:
-        raise UserError(f"{place} is there already; name a new directory")
+        raise UserError(f"{place} exists already; name a new directory")
 
 
 def write_whole(place: epath.Path, fill: Callable[[epath.Path], None]) -> None:
-    """Makes a step's directory that is whole or not there.
+    """Creates a step's directory, which is either complete or does not exist.
 
     Args:
-        place: the directory, which must not be there.
-        fill: writes everything but the sums into the directory that it is given.
+        place: the directory, which must not exist.
+        fill: a function that writes everything except the checksums into a given directory.
 
     Raises:
-        UserError: it can't be written.
+        UserError: if the directory cannot be written.
     """
     incomplete = place.with_name(incomplete_name(place.name))
     try:
@@ -98,14 +98,14 @@ def write_whole(place: epath.Path, fill: Callable[[epath.Path], None]) -> None:
     except Exception as error:  # Orbax and TensorStore raise errors of many kinds for a full disk
         with contextlib.suppress(OSError):
             incomplete.rmtree(missing_ok=True)
-        made = place.exists()  # by another process, meanwhile
-        reason = "it is there already" if made else checkpoints.reason_of(error)
+        made = place.exists()  # created by another process in the meantime
+        reason = "it exists already" if made else checkpoints.reason_of(error)
         raise UserError(f"cannot write {place}: {reason}; choose another place") from error
 
 
 def _read(step: epath.Path) -> checkpoints.Restored:
     if not checkpoints.is_step_directory(step):
-        raise UserError(f"{step} is no step of a run; give a run, or one step's directory")
+        raise UserError(f"{step} is not a step of a run; give a run, or the directory of one step")
     try:
         checkpoints.verify(step)
         return checkpoints.restore(step)
@@ -116,7 +116,7 @@ def _read(step: epath.Path) -> checkpoints.Restored:
 def write_params(directory: epath.Path, params: Params) -> None:
     """Writes the parameters into a step's directory."""
     write_arrays(directory / checkpoints.PARAMS, params)
-    # Orbax leaves the name of the directory that it wrote to, which is nobody else's business.
+    # Orbax stores the name of the directory that it wrote to, which should not be published.
     (directory / checkpoints.PARAMS / "commit_success.txt").unlink(missing_ok=True)
 
 
@@ -127,14 +127,14 @@ def write_records(
     vocabulary: Json,
     progress: Json,
 ) -> None:
-    """Writes the records of a step into its directory, plain JSON each."""
+    """Writes the records of a step, each as plain JSON, into its directory."""
     checkpoints.write_json(directory / checkpoints.CONFIG, config)
     checkpoints.write_json(directory / checkpoints.VOCABULARY, vocabulary)
     checkpoints.write_json(directory / checkpoints.PROGRESS, {**progress, "step": step})
 
 
 def without_paths(config: Json) -> Json:
-    """A run's config without the paths of the machine that it was trained on.
+    """Returns a run's config without the paths of the machine that it was trained on.
 
     Example:
         >>> without_paths({"data": {"corpus": "text_file", "directory": "/home/me"}})

@@ -1,4 +1,4 @@
-"""What a run tells when it has ended."""
+"""The report and log lines at the end of a run."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ def report(
     progress: Progress,
     log: Callable[[str], None],
 ) -> TrainState:
-    """The best checkpoint, its score, the report, and a sample of what it does."""
+    """Logs the best score, the report and a sample, and returns the state of the best step."""
     best_step = int(state.step) if progress.best_step is None else progress.best_step
     if best_step != int(state.step):
         state = run.restore_arrays(best_step, state)

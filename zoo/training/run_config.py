@@ -1,4 +1,4 @@
-"""The config that a run was started with, as config.json in its directory keeps it."""
+"""The config that a run was started with, which is kept in config.json in its directory."""
 
 import json
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from zoo.types import Json
 
 
 def plain_config(config: ConfigDict) -> Json:
-    """Returns the config as it reads from JSON: tuples are lists."""
+    """Returns the config as JSON represents it: tuples are lists."""
     return json.loads(config.to_json())
 
 
@@ -23,29 +23,29 @@ def refuse_other_config(directory: Path, config: Json) -> None:
     """Raises a UserError if a run was started with another config.
 
     Args:
-        directory: the run's.
-        config: the one that is given now, plain.
+        directory: the run's directory.
+        config: the config that is given now, as plain JSON.
     """
     before = _config_before(directory)
     if before is None:
-        return  # restoring checks the arrays against the config anyway
+        return  # restoring checks the arrays against the config in any case
     defaults = flatten(plain_config(base_config(config["model"]["architecture"])))
     known = flatten(before)
     differing = {
         name: values
         for name, values in differing_fields([before, config]).items()
-        if name in known or values[1] != defaults.get(name)  # a field newer than the run
+        if name in known or values[1] != defaults.get(name)  # a field may be newer than the run
     }
     if differing:
         told = (f"{name}: {old!r} -> {new!r}" for name, (old, new) in differing.items())
         raise UserError(
             f"workdir {directory} holds a run with another config ({'; '.join(told)}); choose "
-            "another --workdir, or go on with --allow_config_change"
+            "another --workdir, or continue with --allow_config_change"
         )
 
 
 def _config_before(directory: Path) -> Json | None:
-    """The run's config, or the one of its newest step where config.json is lost or damaged."""
+    """Returns the run's config; from its newest step if config.json is lost or damaged."""
     with suppress(UserError):
         record = read_sealed(directory / CONFIG)
         if all(isinstance(section, dict) for section in record.values()):
@@ -59,7 +59,7 @@ def _config_before(directory: Path) -> Json | None:
 
 
 def write_config(directory: Path, config: Json, log: Callable[[str], None]) -> None:
-    """Writes a run's config.json, and tells if what was there is damaged."""
+    """Writes a run's config.json, and logs a line if the old file is damaged."""
     path = directory / CONFIG
     if path.exists():
         try:

@@ -1,4 +1,4 @@
-"""Models of a user's own training: built from a config and a vocabulary, and saved to be loaded."""
+"""Models from the user's own training loop: built from a config and vocabulary, then saved."""
 
 import dataclasses
 import json
@@ -38,24 +38,24 @@ def build(
     source_vocabulary: Vocabulary | None = None,
     seed: int = 0,
 ) -> Checkpoint:
-    """Returns the model that a config describes, over a vocabulary, with the parameters of a start.
+    """Returns the model that a config describes, with a vocabulary and freshly drawn parameters.
 
-    A training loop of your own can go on from `checkpoint.params`, and keep what it learned by
+    Your own training loop can start from `checkpoint.params`. Save its result with
     `zoo.save(checkpoint.with_params(params), directory)`.
 
     Args:
-        config: as `zoo.config` gives it; or what `zoo.config` takes. Fields that are left to follow
-            from the size of a corpus have the defaults of their records.
-        vocabulary: of the tokens, such as `zoo.build_vocabulary` makes it; of a translator, of its
-            targets.
-        labels: of a classifier, the names of its labels, where a text has one of them; or what
-            `zoo.data.labels.make_labels` gives.
-        source_vocabulary: of a translator, of its sources.
-        seed: of the parameters.
+        config: a config from `zoo.config`, or an argument of `zoo.config`. Fields that depend on
+            the size of a corpus get the defaults of their records.
+        vocabulary: the vocabulary of the tokens, for example from `zoo.build_vocabulary`. For a
+            translator it is the target vocabulary.
+        labels: only for a classifier: the names of its labels, if each text has one label; or the
+            result of `zoo.data.labels.make_labels`.
+        source_vocabulary: only for a translator: the vocabulary of its sources.
+        seed: the seed of the parameters.
 
     Raises:
-        UserError: the config can't be, or a classifier lacks labels, or a translator a vocabulary;
-            or the model is one that is counted.
+        UserError: if the config is invalid, a classifier has no labels, a translator lacks a
+            vocabulary, or the model is an n-gram model, which is counted.
 
     Example:
         >>> from zoo.data.vocabulary import build_vocabulary
@@ -71,7 +71,9 @@ def build(
     plain = plain_config(fill(config, flatten(base_config(config.model.architecture).to_dict())))
     task = find_task(plain["model"]["architecture"])
     if not task.takes_steps:
-        raise UserError("an n-gram model is counted and has no parameters to start from; zoo.train")
+        raise UserError(
+            "an n-gram model is counted and has no parameters to start from; use zoo.train"
+        )
     record = vocabulary.to_json()
     if labels:
         made = labels if isinstance(labels, Labels) else make_labels([[name] for name in labels])
@@ -84,7 +86,7 @@ def build(
         raise
     except WRONG_FORM as error:
         raise UserError(
-            f"a {task.kind.noun} can't be built from these vocabularies; give a classifier "
+            f"a {task.kind.noun} cannot be built from these vocabularies; give a classifier "
             "labels=[...], a translator source_vocabulary=..., and a language model neither"
         ) from error
     params = jax.jit(lambda key: task.init(opened.model, key))(jax.random.key(seed))
@@ -94,20 +96,20 @@ def build(
 def save(
     checkpoint: ModelOrName, directory: os.PathLike[str] | str, *, overwrite: bool = False
 ) -> epath.Path:
-    """Saves a trained model as a directory that `zoo.load` and all commands take.
+    """Saves a trained model to a directory that `zoo.load` and all commands accept.
 
     Args:
-        checkpoint: what `zoo.load` or `zoo.build` gives, with the parameters of any training; or a
-            checkpoint that was made by hand, whose config may be empty.
-        directory: the directory to make; gs://... too.
+        checkpoint: a checkpoint from `zoo.load` or `zoo.build`, with the parameters of any
+            training; or a checkpoint made by hand, whose config may be empty.
+        directory: the directory to create, which may be an address such as gs://BUCKET/RUN.
         overwrite: replace a model that was saved there before.
 
     Returns:
-        The directory, absolute.
+        The absolute path of the directory.
 
     Raises:
-        UserError: there is something in its place; it can't be written; or the parameters don't fit
-            the model, aren't finite, or the model isn't what its config says.
+        UserError: if the directory exists or cannot be written, if the parameters do not fit the
+            model or are not finite, or if the model is not the one that its config describes.
     """
     trained = require(checkpoint, Checkpoint)
     config = _plain(trained.config) if "model" in trained.config else _config_of(trained)
@@ -131,45 +133,45 @@ def save(
 
 
 def _plain(record: ConfigDict | Json) -> Json:
-    """A record as it reads from JSON."""
+    """Returns a record as JSON represents it."""
     if isinstance(record, ConfigDict):
         return plain_config(record)
     return json.loads(json.dumps(dict(record)))
 
 
 def _config_of(trained: Checkpoint) -> Json:
-    """The section model that a model was built from."""
+    """Returns a config whose section model describes a model that was made by hand."""
     kind = (type(trained.model).__module__, type(trained.model).__name__)
     for name, one in ARCHITECTURES.items():
         if kind == (one.module, one.model):
             settings = _plain(dataclasses.asdict(trained.model.config))
             return {"model": {"architecture": name, **settings}}
     raise UserError(
-        f"{kind[1]} is no architecture of the zoo, so a saved one could not be loaded; see "
+        f"{kind[1]} is not an architecture of the zoo, so a saved one could not be loaded; see "
         "zoo.list_models()"
     )
 
 
 def _checked_params(trained: Checkpoint, config: Json) -> Params:
-    """The parameters as they are stored, when loading them will give this model.
+    """Returns the parameters as they are stored, after a check that loading gives this model.
 
     Raises:
-        UserError: it would not.
+        UserError: if loading would give another model.
     """
     task = find_task(config["model"]["architecture"])
     try:
         opened = task.open(config, trained.vocabulary_record, _plain(trained.progress))
         told = _difference(trained, opened)
     except WRONG_FORM as error:
-        raise UserError(f"the model can't be loaded from its config: {error}") from error
+        raise UserError(f"the model cannot be loaded from its config: {error}") from error
     if told:
-        raise UserError(f"{told} of the model is not what its config and progress say; change them")
+        raise UserError(f"{told} of the model differs from its config and progress; change them")
     params = jax.tree.map(_as_stored, trained.params)
     wanted = task.parameter_shapes(opened.model)
     if wanted is not None and (told := first_difference(params, wanted)):
         raise UserError(
-            f"the parameters do not fit the model: {told} ('there' is what was given, 'here' what "
-            "the model has)"
+            f"the parameters do not fit the model: {told} ('there' is what was given, 'here' is "
+            "what the model has)"
         )
     for name, leaf in named_leaves(params).items():
         is_number = np.isfinite(leaf)
@@ -181,13 +183,13 @@ def _checked_params(trained: Checkpoint, config: Json) -> Params:
 
 
 def _as_stored(leaf: PyTree) -> np.ndarray:
-    """An array whose numbers are float32 or int32."""
+    """Returns an array in the type in which it is stored, float32 or an integer type."""
     array = np.asarray(leaf)
     return array if array.dtype.kind in "iu" else array.astype(np.float32)
 
 
 def _difference(trained: Checkpoint, opened: Checkpoint) -> str:
-    """The name of the first field that a model would not be loaded with; "" for none."""
+    """Returns the name of the first field that loading would change; "" if there is none."""
     if type(trained) is not type(opened):
         return f"the class {type(trained).__name__}"
     if trained.model != opened.model:
@@ -196,7 +198,7 @@ def _difference(trained: Checkpoint, opened: Checkpoint) -> str:
         if field.name not in _SHARED:
             own, other = getattr(trained, field.name), getattr(opened, field.name)
             if isinstance(own, Vocabulary):
-                continue  # it is made from the record
+                continue  # the record gives it
             if not (np.allclose(own, other) if isinstance(own, np.ndarray) else own == other):
                 return field.name
     return ""

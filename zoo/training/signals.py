@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C as a wish to stop, to be met when a run is in a state worth saving."""
+"""SIGTERM and Ctrl-C as requests to stop, which the loop answers when the run can be saved."""
 
 import signal
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from types import FrameType
 
 @contextmanager
 def stop_signals() -> Iterator[list[int]]:
-    """A list that SIGTERM or a first Ctrl-C adds to; a second Ctrl-C interrupts at once.
+    """Yields a list that SIGTERM or a first Ctrl-C adds to; a second Ctrl-C interrupts at once.
 
     Example:
         >>> with stop_signals() as received:
@@ -24,7 +24,7 @@ def stop_signals() -> Iterator[list[int]]:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
     before = {}
-    with suppress(ValueError):  # not the main thread: signals are someone else's business
+    with suppress(ValueError):  # outside the main thread, signals belong to another part
         for number in (signal.SIGTERM, signal.SIGINT):
             before[number] = signal.signal(number, note)
     try:

@@ -11,19 +11,20 @@ from zoo.types import PyTree
 def stack_batches(
     batches: Batches, step: int, *, most: int, capacity: int, mesh: Mesh | None = None
 ) -> tuple[PyTree, int]:
-    """The batches of the steps from `step` on, to be trained on in one call.
+    """Stacks the batches of the steps from `step` on, for one call of `train_steps`.
 
-    The data position is the step: it tells the epoch and the index in it.
+    The step alone determines the epoch and the index of the batch within the epoch.
 
     Args:
         batches: the training batches.
-        step: the first one's step.
-        most: how many are wanted; there are fewer where a batch has another shape than the first.
-        capacity: K, the size of the stack; the places that are left over repeat the last batch.
-        mesh: the devices that they go to; None to leave them in the host's memory.
+        step: the step of the first batch.
+        most: the largest number of batches to train on. A batch with another shape than the first
+            ends the stack sooner.
+        capacity: K, the size of the stack. Unused places repeat the last batch.
+        mesh: the devices that receive the batches; None leaves them in the memory of the host.
 
     Returns:
-        Arrays [K, ...], and how many of the K places are to be trained on.
+        Arrays [K, ...], and the number of places to train on.
     """
     chosen: list[PyTree] = []
     for position in range(step, step + min(most, capacity)):

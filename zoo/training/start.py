@@ -1,4 +1,4 @@
-"""The state of a run before its first step, each array made where it lives."""
+"""The state of a run before its first step; each array is created on the device that holds it."""
 
 from collections.abc import Callable
 
@@ -17,11 +17,11 @@ from zoo.training.state import TrainState, create_state
 
 
 def initial_state(config: ConfigDict, workload: Workload, mesh: Mesh) -> TrainState:
-    """Parameters, optimizer state and random key; everything random follows from training.seed.
+    """Returns parameters, optimizer state and random key, all of which follow from training.seed.
 
     Args:
         config: a run's config.
-        workload: what it trains; of several members, that of all.
+        workload: the workload to train; with several members, the workload of all members.
         mesh: the devices.
     """
     optimizer = make_optimizer(

@@ -1,4 +1,4 @@
-"""The training state and the one train step that every neural model of the zoo is trained by."""
+"""The training state, and the one train step that trains every neural model of the zoo."""
 
 from collections.abc import Callable
 from functools import partial
@@ -19,23 +19,23 @@ Array = jax.Array
 
 
 class TrainState(struct.PyTreeNode):
-    """Everything that changes in training; with the data position, everything a run is.
+    """The state of a run: everything that changes in training. The data position is its step.
 
     Attributes:
-        step: int32, train steps taken.
+        step: int32, the number of train steps taken.
         params: the model's parameters.
         optimizer_state: the optimizer's moments and counts.
-        carry: the recurrent state handed from batch to batch.
+        carry: the recurrent state, which is handed from batch to batch.
         key: the run's random key; step n draws from fold_in(key, n).
-        learning_rate_scale: float32, factor on every update, lowered when validation stalls.
-        average: of the parameters over the steps, see `zoo.training.averaging`; None where there
-            is none.
+        learning_rate_scale: float32, a factor on every update, lowered when validation stalls.
+        average: the average of the parameters over the steps, see `zoo.training.averaging`; None
+            if parameters are not averaged.
         objective: the loss.
         optimizer: the update rule.
-        num_microbatches: the parts that a batch is worked through in.
-        num_members: how many runs the arrays hold, see `zoo.training.members`.
-        mesh: the devices that the arrays live on, see `zoo.training.devices`; None for wherever
-            they are.
+        num_microbatches: the number of parts of a batch in gradient accumulation.
+        num_members: the number of runs in the arrays, see `zoo.training.members`.
+        mesh: the devices that hold the arrays, see `zoo.training.devices`; None leaves the arrays
+            where they are.
     """
 
     step: Array
@@ -53,7 +53,7 @@ class TrainState(struct.PyTreeNode):
 
     @property
     def used_params(self) -> PyTree:
-        """The parameters that are evaluated and used: the average, where there is one."""
+        """The parameters that are evaluated and used: the average, if there is one."""
         return self.params if self.average is None else self.average.params
 
 
@@ -72,10 +72,10 @@ def create_state(
     Args:
         objective: the loss.
         optimizer: the update rule.
-        params: the parameters to start from.
+        params: the initial parameters.
         carry: the recurrent state before the first batch.
         key: the run's random key.
-        averaging: how the parameters are averaged; None for not at all.
+        averaging: the settings of the average; None means no averaging.
         static: the last fields of TrainState.
     """
     return TrainState(
@@ -93,11 +93,13 @@ def create_state(
 
 
 def train_step(state: TrainState, batch: PyTree) -> tuple[TrainState, Metrics]:
-    """One step: loss, gradient, update. Pure: the same state and batch give the same bits.
+    """Takes one training step: loss, gradient, update.
+
+    The function is pure: the same state and batch give the same bits.
 
     Args:
         state: the state before the step.
-        batch: what the state's objective makes a loss of.
+        batch: a batch for the loss of the state's objective.
 
     Returns:
         The state after the step, and the objective's metrics with `gradient_norm`, the Euclidean
@@ -123,20 +125,21 @@ def train_step(state: TrainState, batch: PyTree) -> tuple[TrainState, Metrics]:
 
 
 def _like(factor: Array, array: Array) -> Array:
-    """A factor [], or [M] for each of several members, with as many axes as an array."""
+    """Reshapes a factor [], or [M] for M members, to as many axes as an array has."""
     return factor.reshape((*factor.shape, *(1,) * (array.ndim - factor.ndim)))
 
 
 def _fold_in(key: Array, step: Array) -> Array:
-    """The key of a step; of several members, see `zoo.training.members`, of each."""
+    """Returns the key of a step, or the keys of M members (see `zoo.training.members`)."""
     fold = jax.random.fold_in if key.ndim == 0 else jax.vmap(jax.random.fold_in, in_axes=(0, None))
     return fold(key, step)
 
 
 def _accumulate(gradient: Callable[..., Any], num_parts: int) -> Callable[..., Any]:
-    """A gradient made from parts of the batch one after the other, in the memory of one part.
+    """Returns a gradient function with gradient accumulation: the parts of a batch one by one.
 
-    Part i of P has the rows i, i + P, i + 2P, ..., which lie on the devices as the whole does.
+    It needs the memory of one part. Part i of P has the rows i, i + P, i + 2P, ..., so that each
+    part is placed on the devices like the whole batch.
     """
 
     def split(array: Array) -> Array:
@@ -164,24 +167,24 @@ def _accumulate(gradient: Callable[..., Any], num_parts: int) -> Callable[..., A
 
 
 def _norm(tree: PyTree) -> Array:
-    """Euclidean norm; Optax has it under a name that changes with its version."""
+    """Returns the Euclidean norm; its name in Optax depends on the version of Optax."""
     return jnp.sqrt(sum(jnp.square(array).sum() for array in jax.tree.leaves(tree)))
 
 
 @partial(jax.jit, donate_argnums=0)
 def train_steps(state: TrainState, batches: PyTree, count: Array) -> tuple[TrainState, Metrics]:
-    """Many train steps in one call, so that starting a step costs an accelerator nothing.
+    """Takes many training steps in one call, so that starting a step costs almost no time.
 
-    The number of steps is a value, not a shape: one program is compiled, whatever the count, and
-    how a run is cut into calls does not change a bit of it.
+    The number of steps is a value, not a shape. So one program is compiled for all counts, and the
+    way in which a run is cut into calls does not change a bit of the result.
 
     Args:
         state: the state before the first step; its buffers are reused.
         batches: arrays [K, ...], K batches stacked.
-        count: int32, how many of them to train on, at most K.
+        count: int32, the number of batches to train on, at most K.
 
     Returns:
-        The state after the last step, and the metrics of each step, arrays [K], zero from `count`.
+        The state after the last step, and the metrics of each step: arrays [K], zero from `count`.
     """
     capacity = jax.tree.leaves(batches)[0].shape[0]
 

@@ -52,7 +52,7 @@ def command(capsys):
         (["--api", "--beam_sizes=5,99"], "use beam sizes from 1 to 32"),
         (["--api", "--beam_sizes=a"], "argument --beam_sizes: invalid"),
         (["--api", "--allow_host=a b"], "allow_host is 'a b'; use the name of a host"),
-        (["--api", "--token_file=/no/such/file"], "can't be read: No such file or directory"),
+        (["--api", "--token_file=/no/such/file"], "cannot be read: No such file or directory"),
     ],
 )
 def test_a_flag_that_won_t_do_is_told_before_any_model_is_read(command, flags, told):
