@@ -235,5 +235,5 @@ def test_labels_for_each_text_are_needed(run):
     checkpoint = zoo.load(run[0])
     with pytest.raises(UserError, match="there are 0 texts and labels for 0"):
         zoo.evaluate_classifier(checkpoint, [], [])
-    with pytest.raises(UserError, match="label 'odd' did not occur in training"):
+    with pytest.raises(UserError, match="label 'odd' does not occur in training"):
         zoo.evaluate_classifier(checkpoint, ["x"], [["odd"]])

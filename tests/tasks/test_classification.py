@@ -186,5 +186,7 @@ def test_a_label_that_training_lacks_is_told(tmp_path):
     write_csv(tmp_path / "train.csv", labeled_texts(30), ("text", "label"))
     write_csv(tmp_path / "dev.csv", [("x", "odd")], ("text", "label"))
     write_csv(tmp_path / "test.csv", [("x", "good")], ("text", "label"))
-    with pytest.raises(UserError, match="label 'odd' did not occur in training; known: bad, good"):
+    with pytest.raises(
+        UserError, match="label 'odd' does not occur in training; use one of bad, good"
+    ):
         build_workload(tiny_config(tmp_path / "train.csv", data__directory=str(tmp_path)))
