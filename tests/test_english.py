@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 # The parts whose prose is finished; a directory stands for all files below it.
-FINISHED = ("README.md", "docs", "zoo/data")
+FINISHED = ("README.md", "docs", "zoo/data", "zoo/layers")
 
 BANNED = {
     "a pronoun for a noun; repeat the noun": r"\b(that|those|the same) of\b",
@@ -30,6 +30,8 @@ BANNED = {
 }
 LONGEST_SENTENCE = 40  # words
 SECTIONS = ("Args", "Returns", "Yields", "Raises", "Warns", "Attributes", "Example", "Examples")
+
+EQUATION = re.compile(r"(?!.*\b[a-z]{4,}\b.* (=|<-) )\S.{0,30} (=|<-) ")
 
 # Plural nouns and other words that end like a verb of the third person.
 NO_VERBS = re.compile(
@@ -69,7 +71,7 @@ def banned(text):
 
 def sentences(paragraph):
     """Returns the sentences of a paragraph; a semicolon does not end one."""
-    return re.split(r"(?<=[.!?:])\s+(?=[\"'`*A-Z(])", " ".join(paragraph.split()))
+    return re.split(r"(?<=[.!?:]) ", " ".join(paragraph.split()))
 
 
 def too_long(paragraphs):
@@ -95,7 +97,7 @@ def prose(docstring):
             section, in_example = False, False
         if in_example:
             continue
-        aside = depth >= 4 and not section  # an equation or a table
+        aside = (depth >= 4 and not section) or EQUATION.match(text)  # an equation or a table
         begins = not text or aside or re.match(r"[*-] |\d+\. |\w+: ", text)
         if begins and lines:
             paragraphs.append(" ".join(lines))
