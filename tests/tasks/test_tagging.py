@@ -235,9 +235,9 @@ def test_several_seeds_are_trained_at_once(run, tmp_path):
 
 
 def test_other_models_are_told_apart(run):
-    with pytest.raises(UserError, match="this is a tagger, no classifier; use tag"):
+    with pytest.raises(UserError, match="this is a tagger, not a classifier; use tag"):
         zoo.classify(zoo.load(run[0]), ["Anna"])
-    with pytest.raises(UserError, match="this is a classifier, no tagger; use classify"):
+    with pytest.raises(UserError, match="this is a classifier, not a tagger; use classify"):
         zoo.tag(zoo.load("trec"), ["Anna"])
 
 

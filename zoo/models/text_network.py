@@ -22,15 +22,17 @@ class TextNetworkConfig:
         cell: the cell of the network; see `zoo.layers.cells`.
         embedding_size: D.
         hidden_sizes: H of each recurrent layer and direction, from the bottom.
-        bidirectional: read in both directions.
-        word_dropout_rate: fraction of the tokens that are `<unk>` in training.
-        embedding_dropout_rate: fraction of the elements of each input dropped in training.
-        layer_dropout_rate: the same of what goes from one recurrent layer to the next.
-        init_scale: embeddings start uniform in +-init_scale, other weights as in their layers.
-        forget_bias: start of the forget gates' bias of an LSTM.
+        bidirectional: whether the network reads in both directions.
+        word_dropout_rate: the fraction of the tokens that become `<unk>` in training.
+        embedding_dropout_rate: the fraction of the elements of each input that is dropped in
+            training.
+        layer_dropout_rate: the fraction of a recurrent layer's outputs that is dropped before the
+            next layer.
+        init_scale: embeddings start uniform in (-init_scale, init_scale).
+        forget_bias: the initial bias of the forget gates of an LSTM.
     """
 
-    no_cells: ClassVar[tuple[str, ...]] = ()  # what `cell` may be beside the names of cells
+    no_cells: ClassVar[tuple[str, ...]] = ()  # further values of `cell`
 
     cell: str = "lstm"
     embedding_size: int = 100
