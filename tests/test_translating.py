@@ -60,7 +60,7 @@ def config_of(corpus, **more):
 
 
 def test_shared_embeddings_of_two_vocabularies_are_refused(corpus):
-    wanted = r"needs one vocabulary: data\.share_vocabulary=True"
+    wanted = r"needs one vocabulary; use data\.share_vocabulary=True"
     with pytest.raises(UserError, match=wanted):
         build_workload(config_of(corpus, **{"model.share_embeddings": True}))
 

@@ -364,7 +364,7 @@ def test_shared_embeddings_are_one_matrix():
     params = random_params(EncoderDecoder(config, V, V))
     assert "embedding" in params
     assert not {"source_embedding", "target_embedding"} & set(params)
-    with pytest.raises(UserError, match=r"needs one vocabulary: data\.share_vocabulary=True"):
+    with pytest.raises(UserError, match=r"needs one vocabulary; use data\.share_vocabulary=True"):
         random_params(EncoderDecoder(config, V, W))
 
 

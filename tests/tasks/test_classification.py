@@ -165,7 +165,7 @@ def test_pre_trained_vectors_are_the_start_and_may_be_frozen(corpus, tmp_path):
     assert embedding[tokens.index("good")].tolist() == [1, 2, 3]
     assert workload.frozen["embedding"].sum() == 2
     assert any("of the" in note for note in workload.notes)
-    with pytest.raises(UserError, match="freeze_word_vectors is set but there are none"):
+    with pytest.raises(UserError, match="freeze_word_vectors is set without a file"):
         build_workload(tiny_config(corpus, training__freeze_word_vectors=True))
 
 

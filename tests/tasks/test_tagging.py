@@ -246,7 +246,7 @@ def test_other_models_are_told_apart(run):
     [
         ({"tags": ["O"]}, r"there are 1 different tags \(O\); a tagger has 2 to 2,000"),
         ({"tags": [f"B-{n}" for n in range(2001)]}, "there are 2,001 different tags"),
-        ({"tags": ["O", "O"]}, "a tag stands twice among the tags"),
+        ({"tags": ["O", "O"]}, "a tag occurs twice among the tags"),
         ({"scheme": "iob9"}, "the scheme is 'iob9'"),
         ({"tags": ["O", "person"]}, "the tag is 'person'"),
     ],

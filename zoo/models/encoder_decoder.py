@@ -184,7 +184,7 @@ class EncoderDecoder(nn.Module):
         config = self.config
         if config.share_embeddings and self.source_vocabulary_size != self.vocabulary_size:
             raise UserError(
-                "model.share_embeddings needs one vocabulary: data.share_vocabulary=True"
+                "model.share_embeddings needs one vocabulary; use data.share_vocabulary=True"
             )
         width, size = config.embedding_size, self.vocabulary_size
         init = uniform(width**-0.5)

@@ -236,9 +236,7 @@ def _write_children(longer: Level, begin: Array, end: Array, log_probs: Array) -
         offset, log_probs = state
         index = begin[:, None] + offset + jnp.arange(CHUNK)[None, :]
         safe = jnp.minimum(index, last)
-        column = jnp.where(
-            index < end[:, None], word[safe], num_words
-        )  # columns outside are dropped
+        column = jnp.where(index < end[:, None], word[safe], num_words)  # num_words is dropped
         return offset + CHUNK, log_probs.at[rows, column].set(value[safe], mode="drop")
 
     def unfinished(state: tuple[Array, Array]) -> Array:

@@ -1,4 +1,4 @@
-"""The loss of what a model with a softmax over a vocabulary gives."""
+"""The loss of models with a softmax over a vocabulary."""
 
 from typing import Protocol
 
@@ -27,17 +27,18 @@ class HasLogits(Protocol):
 def output_losses(
     output: HasLogits, targets: Array, weights: Array, smoothing: float = 0.0
 ) -> tuple[Array, Array]:
-    """The weighted sum of the losses, and each target's own; see `zoo.layers.fast.softmax_loss`.
+    """Returns the weighted sum of the losses, and the loss of each target.
 
     Args:
-        output: an `LMOutput` or `TranslationOutput`. Where it has `softmax` and the logits would be
-            many, they are not looked at, and a compiled program does not make them.
+        output: an `LMOutput` or a `TranslationOutput`. If it has `softmax` and many logits, the
+            logits are not used, so that a compiled program does not compute them; see
+            `zoo.layers.fast.softmax_loss`.
         targets: int32[B, T].
-        weights: [B, T].
-        smoothing: how much of each target's probability is spread over all tokens.
+        weights: [B, T], the weight of each target.
+        smoothing: the part of a target's probability that is spread over all tokens.
 
     Returns:
-        A scalar, and [B, T] in nats, without smoothing.
+        The sum, a scalar; and the losses [B, T] in nats, without smoothing.
     """
     if output.softmax is not None and count_parts(output.softmax) > 1:
         return softmax_losses(output.softmax, targets, weights, smoothing)
