@@ -328,5 +328,5 @@ def test_tensors_of_torch_itself():
     for message, tensor in refused.items():
         with pytest.raises(UserError, match=f"^weight_ih_l0 .*{message}"):
             stack_from_torch({**module.state_dict(), "weight_ih_l0": tensor})
-    with pytest.raises(UserError, match="LSTMCell; expected those of RNN, GRU or LSTM"):
+    with pytest.raises(UserError, match="LSTMCell, not of RNN, GRU or LSTM"):
         stack_from_torch(torch.nn.LSTMCell(D, H).state_dict())
