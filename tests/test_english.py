@@ -12,15 +12,17 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-# The parts whose prose is finished; a directory stands for all files below it.
+# The parts whose prose is finished, as patterns of paths.
 FINISHED = (
     "README.md",
-    "docs",
-    "zoo/data",
-    "zoo/exchange",
-    "zoo/layers",
-    "zoo/models",
-    "zoo/tasks",
+    "configs/*.py",
+    "docs/**/*.md",
+    "zoo/*.py",
+    "zoo/data/**/*.py",
+    "zoo/exchange/**/*.py",
+    "zoo/layers/**/*.py",
+    "zoo/models/**/*.py",
+    "zoo/tasks/**/*.py",
 )
 
 BANNED = {
@@ -49,18 +51,9 @@ NO_VERBS = re.compile(
 )
 
 
-def python_files(room):
-    path = ROOT / room
-    return [path] if path.suffix == ".py" else sorted(path.rglob("*.py"))
-
-
-def pages(room):
-    path = ROOT / room
-    return [path] if path.suffix == ".md" else sorted(path.rglob("*.md"))
-
-
-FILES = [path for room in FINISHED for path in python_files(room) if path.suffix == ".py"]
-PAGES = [path for room in FINISHED for path in pages(room) if path.suffix == ".md"]
+PATHS = sorted(path for pattern in FINISHED for path in ROOT.glob(pattern))
+FILES = [path for path in PATHS if path.suffix == ".py"]
+PAGES = [path for path in PATHS if path.suffix == ".md"]
 
 
 def name(path):
