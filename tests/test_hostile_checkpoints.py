@@ -221,7 +221,7 @@ def test_no_dataset_decides_what_is_imported(sound, tmp_path, capsys, monkeypatc
     assert main([command, str(directory)]) == 2
     assert "a path from a checkpoint is not followed" in capsys.readouterr().err
     assert main([command, str(directory), f"--data_directory={root}"]) == 2
-    assert "'evil.Feature', which is no feature of TFDS" in capsys.readouterr().err
+    assert "'evil.Feature', which is not a feature of TFDS" in capsys.readouterr().err
     assert not (root / "ran").exists()
     assert "evil" not in sys.modules
 
