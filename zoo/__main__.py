@@ -52,7 +52,7 @@ COMMANDS = {
     "release": release,
     "verify": verify,
 }
-_NO_CACHE = "Compile everything anew, and store no compiled program."
+_NO_CACHE = "Compile all programs again, and store none of them."
 # The field of a config that each of these flags of commands sets.
 _FIELDS = {"data_directory": "data.directory", "column": "data.text_column", "id": "data.id_column"}
 _OF_TRAINING = "a field of the config that the model was trained with"

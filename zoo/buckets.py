@@ -162,7 +162,7 @@ class Mirror:
         """Copies the objects of the bucket to this machine, except steps without a marker.
 
         A run that saves a step deletes an older step, perhaps while it is being copied. If the
-        objects have changed since the start, copying begins anew.
+        objects have changed since the start, copying starts again.
 
         Args:
             wanted: a function that returns whether an object with a name is copied.

@@ -87,7 +87,7 @@ def try_while_run_saves(name_or_path: os.PathLike[str] | str, make: Callable[[],
 
     Args:
         name_or_path: the checkpoint, see `load`.
-        make: a function that reads the checkpoint, and finds its step anew in each call.
+        make: a function that reads the checkpoint. It looks for the step again in each call.
 
     Raises:
         Exception: the error of the function, if the steps did not change or it failed three times.

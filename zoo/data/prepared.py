@@ -60,7 +60,7 @@ def _prepare(
 ) -> None:
     """Prepares a dataset in the cache, unless the cache has it already.
 
-    The dataset is made in a directory of its own and moved when it is complete. So neither an
+    The dataset is made in its own directory and moved when it is complete. So neither an
     interrupted preparation nor a second preparation at the same time leaves half a dataset. A
     damaged dataset is made again.
     """

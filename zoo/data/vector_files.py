@@ -18,7 +18,7 @@ import numpy as np
 from zoo.errors import UserError
 
 MAX_WIDTH = 100_000  # the most numbers of a vector
-_LONGEST_WORD = 10_000  # bytes; without a space in so many bytes, a file is no word2vec binary
+_LONGEST_WORD = 10_000  # bytes; a longer word means that the file is no word2vec binary
 _LONGEST_LINE = 1 << 22  # bytes; 100,000 numbers of 41 characters
 _LONGEST_COUNT = 15  # digits
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)

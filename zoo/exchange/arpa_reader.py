@@ -26,7 +26,7 @@ from zoo.models.ngram_lm import ABSENT, MAX_ORDER, Level, Params, find_child
 from zoo.special_tokens import END, SPECIAL_TOKENS, START_ID, UNKNOWN
 
 _LARGEST_WEIGHT = -LOG10_ZERO
-_COUNT_DIGITS = 18  # so many digits fit into an int64
+_COUNT_DIGITS = 18  # 18 digits fit into an int64
 _NUM_SPECIAL = len(SPECIAL_TOKENS)
 # The blanks of other toolkits. str.split also splits at Unicode blanks, which words may have.
 _FIELD = re.compile(r"[^ \t\r\v\f]+")

@@ -42,7 +42,7 @@ class RecurrentLMConfig:
         hidden_sizes: H of each layer, from the bottom.
         block: plain: each layer reads the outputs of the layer below. residual: each layer adds its
             output to its input, with norms and a gated MLP (see zoo/layers/block.py), as in deep
-            networks of new cells; all hidden_sizes must then equal D.
+            networks of new cells. All hidden_sizes must then equal D.
         convolution_width: k of the causal convolution in front of each cell, for residual blocks.
             The papers use 4; 0 means no convolution.
         tie_embeddings: whether the embedding matrix is also U; the last hidden size must then

@@ -5,7 +5,7 @@ several:    loss = -(1/B) sum_b sum_c  w_c t_bc log p_bc + (1 - t_bc) log(1 - p_
             p = sigmoid(y), t = 1 where text b has label c
 
 The class weights "equal" set all w to 1. "balanced" weights rare labels more. With one label per
-text, w_b = N / (C n_label), where n_label is the number of training texts with the label; so all
+text, w_b = N / (C n_label), where n_label is the number of training texts with the label. So all
 labels have the same total weight. With several labels per text, w_c = min(N / (2 n_c), 10).
 
 Axes: B rows, C labels, N training texts.

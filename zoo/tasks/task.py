@@ -1,7 +1,7 @@
 """The interface of a task: one object that has everything that is special to the task.
 
 A task has its settings. It turns a corpus and a config into a model with its batches and its loss
-(a `Workload`), reads a trained model from the records of a checkpoint, and measures it.
+(a `Workload`). It also reads a trained model from the records of a checkpoint, and measures it.
 `zoo.tasks.registry` finds the task of an architecture.
 """
 

@@ -5,8 +5,8 @@
 
 A cell needs no more than these two functions. `zoo.layers.recurrent` runs the cell over a batch of
 sequences, with padding, resets, both directions and truncation, and JAX differentiates it. Three
-optional members make a cell faster and change its numbers only by rounding: `derivative` is a
-hand-written derivative of one step, `coefficients` is for a cell that is linear in its state, and
+optional members make a cell faster and change its numbers only by rounding. `derivative` is a
+hand-written derivative of one step. `coefficients` is for a cell that is linear in its state.
 `chunks` is for a cell whose state is a matrix.
 
 Axes: B rows, T time, D input features, H units.

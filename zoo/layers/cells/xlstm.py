@@ -146,7 +146,7 @@ class SLSTM(Cell):
             for own, part in zip((i, f, z, o), jnp.split(recurrent, 4, axis=-1), strict=True)
         )
         kept = jax.nn.log_sigmoid(f) + m
-        first = n == 0  # before the first input there is nothing to keep, whatever the gate
+        first = n == 0  # before the first input there is nothing to keep
         m = jnp.where(first, i, jnp.maximum(kept, i))
         i, f = jnp.exp(i - m), jnp.exp(jnp.where(first, 0.0, kept - m))
         c = f * c + i * jnp.tanh(z)
