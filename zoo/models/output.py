@@ -14,8 +14,8 @@ class LMOutput(NamedTuple):
 
     Attributes:
         logits: [B, T, V], the unnormalised log-probabilities of each next token.
-        carry: the memory of the tokens so far, a tree of arrays [B, ...]. Passed on with the tokens
-            that follow, it makes two calls equal to one.
+        carry: the memory of the tokens so far, a tree of arrays [B, ...]. A second call that gets
+            it with the following tokens continues the first call exactly.
         softmax: the inputs of the softmax, for a loss that does not need the logits; None if the
             model does not provide them.
         penalty: a scalar that is added to the mean loss per token in training; None means no

@@ -5,10 +5,10 @@
     h_t <- J_t h_{t-1} + (f_t(g_{t-1}) - J_t g_{t-1})           g: the previous guess of all states
 
 (DEER; Lim et al. 2024, eq. 5 and 6.) Each round evaluates all steps at once and solves a linear
-recurrence by a parallel prefix sum. After k rounds the first k states are exact, whatever the guess
-was. So T rounds always suffice, and a few rounds suffice if the cell forgets. The quasi-Newton form
-(Gonzalez et al. 2024) keeps only the diagonal of J_t. A round then needs T H numbers instead of
-T H^2, but more rounds are needed.
+recurrence by a parallel prefix sum. After k rounds the first k states are exact, for any first
+guess. So T rounds always suffice, and a few rounds suffice if the cell forgets. The quasi-Newton
+form (Gonzalez et al. 2024) keeps only the diagonal of J_t. A round then needs T H numbers instead
+of T H^2, but more rounds are needed.
 
 The gradient of the states is again a linear recurrence, dh_t = J_t dh_{t-1} + df_t, with the full
 J_t. So both forms have the same gradient as the loop.
