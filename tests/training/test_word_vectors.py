@@ -74,7 +74,7 @@ def test_trained_vectors_start_there_and_move(config, tmp_path):
 
 def test_a_width_that_differs_is_told(config, tmp_path):
     config.model.embedding_size = 8
-    with pytest.raises(UserError, match=r"have 6 numbers .*use model\.embedding_size=6"):
+    with pytest.raises(UserError, match=r"have 6 numbers, .*use model\.embedding_size=6"):
         train(config, str(tmp_path / "run"))
 
 
