@@ -5,7 +5,6 @@ import jax
 import jax.numpy as jnp
 
 
-
 def dropout(
     key: jax.Array, x: jax.Array, rate: float, *, shared_axes: tuple[int, ...] = ()
 ) -> jax.Array:
