@@ -257,12 +257,12 @@ def make_buckets(bucket_lengths: Sequence[int], longest: int) -> tuple[int, ...]
 def similar_lengths(
     lengths: np.ndarray, bucket_lengths: Sequence[int], batch_size: int
 ) -> list[tuple[int, np.ndarray]]:
-    """Returns batches of S sequences, the shortest first: the T to pad to, and their numbers.
+    """Returns batches of S sequences, the shortest first: the padded T and the sequence numbers.
 
     Args:
-        lengths: int[S], steps of each sequence.
-        bucket_lengths: the T that batches may have; see `make_buckets`.
-        batch_size: the most sequences of a batch.
+        lengths: int[S], the number of steps of each sequence.
+        bucket_lengths: the values of T that batches may have; see `make_buckets`.
+        batch_size: the largest number of sequences of a batch.
 
     Example:
         >>> batches = similar_lengths(np.array([9, 2, 3]), (4, 8), batch_size=2)

@@ -1,4 +1,4 @@
-"""What models of tokens share: embeddings, and of a classifier and a tagger the network above."""
+"""The common parts of models over tokens: embeddings, and the network of classifier and tagger."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -54,7 +54,7 @@ class TextNetworkConfig:
 
     @property
     def states_size(self) -> int:
-        """The width of the network's states, of both directions together."""
+        """The width of the network's states, with both directions."""
         return self.hidden_sizes[-1] * (2 if self.bidirectional else 1)
 
     def make_stack(self) -> RecurrentStack:
@@ -75,13 +75,13 @@ def embedding_parameter(module: nn.Module, size: int, width: int, init_scale: fl
         module: the module, in its `setup`.
         size: V.
         width: D.
-        init_scale: it starts uniform in +-init_scale; 0 for +-1/sqrt(D).
+        init_scale: the parameter starts uniform in (-init_scale, init_scale); 0 means 1/sqrt(D).
     """
     return module.param("embedding", uniform(init_scale or width**-0.5), (size, width))
 
 
 def drop_words(module: nn.Module, tokens: jax.Array, rate: float, deterministic: bool) -> jax.Array:
-    """Returns the tokens, some of which are `<unk>` in training, with the key "dropout"."""
+    """Replaces tokens by `<unk>` at random in training, with the random key "dropout"."""
     if deterministic or not rate:
         return tokens
     keep = jax.random.bernoulli(module.make_rng("dropout"), 1 - rate, tokens.shape)

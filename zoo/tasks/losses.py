@@ -13,15 +13,15 @@ Array = jax.Array
 
 
 class HasLogits(Protocol):
-    """What a model with a softmax over a vocabulary gives."""
+    """The output of a model with a softmax over a vocabulary."""
 
     @property
     def logits(self) -> Array:
-        """[B, T, V]."""
+        """The logits, [B, T, V]."""
 
     @property
     def softmax(self) -> SoftmaxInputs | None:
-        """What the logits are made of, where that is known."""
+        """The inputs of the softmax; None if the model does not provide them."""
 
 
 def output_losses(

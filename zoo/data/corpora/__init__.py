@@ -167,11 +167,11 @@ def register_corpus(name: str, **settings: Any) -> Callable[[Callable[..., Any]]
 
 
 def files_of_splits(suffixes: Iterable[str], **more: str) -> dict[str, tuple[str, ...]]:
-    """Returns the names that the files of a corpus of the user may have, for `Corpus.files`.
+    """Returns the allowed names of the files of a user's corpus, for `Corpus.files`.
 
     Args:
-        suffixes: the ends of names.
-        **more: one more name for a split.
+        suffixes: the allowed ends of the names.
+        **more: a further name for a split.
 
     Example:
         >>> files_of_splits([".txt"], test="exam.txt")["test"]
