@@ -3,16 +3,17 @@
     python train.py --config=configs/conll2003_tagger.py --config.data.directory=DIR \
         --config.data.word_vectors=glove.6B.100d.txt --workdir=runs/conll2003
 
-DIR holds eng.train, eng.testa and eng.testb, whose last column is the name in IOB1; the model
-learns BIOES. --config.data.tag_column=2 learns the parts of speech, 3 the chunks.
+DIR has eng.train, eng.testa and eng.testb, whose last column is the name in IOB1; the model learns
+BIOES. --config.data.tag_column=2 chooses the parts of speech, and 3 the chunks.
 
-The recipe is that of Ma and Hovy 2016, "End-to-end Sequence Labeling via Bi-directional
-LSTM-CNNs-CRF": vectors of GloVe with 100 numbers that are trained further, 30 filters over three
-characters, an LSTM of 200 in each direction, dropout 0.5 on what goes into it and comes out of it,
-a CRF, batches of 10 sentences, gradients clipped at 5. They report an F1 of 91.21 on the test split
-after 50 epochs of SGD with momentum 0.9 and a rate of 0.015 that falls as 1 / (1 + 0.05 epoch).
-Their loss is a mean over sentences and ours one over words, of which a sentence has 14: the rate is
-0.2 here, and falls with the cosine. The corpus was not at hand: this config never ran on it.
+The recipe is from Ma and Hovy 2016, "End-to-end Sequence Labeling via Bi-directional
+LSTM-CNNs-CRF". It has GloVe vectors with 100 numbers, which are trained further, 30 filters over
+three characters, an LSTM of 200 units in each direction and a CRF. Dropout 0.5 is applied to the
+inputs and outputs of the LSTM. Batches have 10 sentences, and gradients are clipped at 5. The
+authors report an F1 of 91.21 on the test split after 50 epochs of SGD with momentum 0.9 and a rate
+of 0.015 that falls as 1 / (1 + 0.05 epoch). Their loss is a mean over sentences, and ours a mean
+over words; a sentence has 14 words. So the rate is 0.2 here, and it falls with a cosine. The corpus
+was not available, so this config was never run.
 """
 
 from ml_collections import ConfigDict
@@ -24,7 +25,7 @@ NUM_EPOCHS = 50
 
 
 def get_config() -> ConfigDict:
-    """A bidirectional LSTM of 2 x 200 over words and a convolution of their characters, a CRF."""
+    """Configures a bidirectional LSTM of 2 x 200, a convolution over characters, and a CRF."""
     config = base_config("tagger")
     config.data.corpus = "conll_file"
     config.data.scheme = "bioes"

@@ -1,13 +1,13 @@
-"""A tagger of your own sentences: a word and its tag a line, a blank line behind each sentence.
+"""A tagger of your own sentences, with one word and its tag per line and a blank line in between.
 
     python train.py --config=configs/conll_file_tagger.py --config.data.directory=names.conll \
         --workdir=runs/mine
     python -m zoo tag runs/mine "Ada Lovelace was born in London."
 
-One file is divided at random; a directory holds train.conll and, if you like, valid.conll and
-test.conll. Columns are chosen with --config.data.word_column=1 --config.data.tag_column=-1, and the
-scheme of spans (IOB1, IOB2, BIOES) is found. --config.data.corpus=conllu_file reads treebanks, and
-spans_file a .jsonl of texts whose spans are given in characters.
+A single file is divided at random. A directory has train.conll and perhaps valid.conll and
+test.conll. --config.data.word_column=1 --config.data.tag_column=-1 choose the columns, and the
+scheme of spans (IOB1, IOB2, BIOES) is found from the tags. --config.data.corpus=conllu_file reads
+treebanks, and spans_file reads a .jsonl file of texts with spans in characters.
 """
 
 from ml_collections import ConfigDict
@@ -16,7 +16,7 @@ from zoo.training.config import base_config
 
 
 def get_config() -> ConfigDict:
-    """A bidirectional LSTM of 2 x 100 over words and a convolution of their characters, a CRF."""
+    """Configures a bidirectional LSTM of 2 x 100, a convolution over characters, and a CRF."""
     config = base_config("tagger")
     config.data.corpus = "conll_file"
     config.data.bucket_lengths = (16, 32, 64)

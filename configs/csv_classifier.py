@@ -3,8 +3,8 @@
     python train.py --config=configs/csv_classifier.py --config.data.directory=texts.csv \
         --config.data.text_column=text --config.data.label_column=label --workdir=runs/mine
 
-One file is divided at random; a directory holds train.csv, test.csv and, if you like,
-validation.csv. Where a text may have several labels: --config.data.label_separator=,
+A single file is divided at random. A directory has train.csv, test.csv and perhaps validation.csv.
+If a text may have several labels, add --config.data.label_separator=,
 """
 
 from ml_collections import ConfigDict
@@ -13,7 +13,7 @@ from zoo.training.config import base_config, leave_open
 
 
 def get_config() -> ConfigDict:
-    """What follows from the number of texts says `zoo.tasks.by_size`."""
+    """Configures a classifier whose open fields `zoo.tasks.by_size` chooses."""
     config = base_config("classifier")
     config.data.corpus = "table_file"
     config.data.vocabulary_size = 20_000

@@ -1,10 +1,10 @@
-"""Which of 28 emotions does a comment show? Several at once: GoEmotions (Demszky et al. 2020).
+"""Which of 28 emotions does a comment show? It may show several: GoEmotions (Demszky et al. 2020).
 
     python train.py --config=configs/goemotions_classifier.py \
         --config.data.directory=DIR --workdir=runs/goemotions
 
-DIR holds train.tsv, dev.tsv and test.tsv (text, label numbers, id) and labels.txt. Each label's
-threshold is chosen on the validation split.
+DIR has train.tsv, dev.tsv and test.tsv (text, label numbers, id) and labels.txt. The threshold of
+each label is chosen on the validation split.
 """
 
 from ml_collections import ConfigDict
@@ -16,7 +16,7 @@ NUM_EPOCHS = 6
 
 
 def get_config() -> ConfigDict:
-    """A bidirectional LSTM of 2 x 128 over embeddings of 100, max pooling, dropout."""
+    """Configures a bidirectional LSTM of 2 x 128 with max pooling and dropout."""
     config = base_config("classifier")
     config.data.corpus = "goemotions"
     config.data.min_count = 2

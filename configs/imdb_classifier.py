@@ -3,8 +3,8 @@
     python train.py --config=configs/imdb_classifier.py \
         --config.data.directory=DIR --workdir=runs/imdb
 
-DIR holds train.tsv.gz, val.tsv.gz and test.tsv.gz, lines of label (0 or 1), stars, id and text.
-With what TFDS prepares of it:
+DIR has train.tsv.gz, val.tsv.gz and test.tsv.gz, with lines of label (0 or 1), stars, id and text.
+The corpus as TFDS prepares it:
 
     --config.data.corpus=tfds:imdb_reviews --config.data.directory=TFDS_DIR
 """
@@ -18,10 +18,9 @@ NUM_EPOCHS = 4
 
 
 def get_config() -> ConfigDict:
-    """A bidirectional LSTM of 2 x 64 over embeddings of 64, max pooling.
+    """Configures a bidirectional LSTM of 2 x 64 with max pooling.
 
-    Of a review it reads 200 tokens from the start and 200 up to the end, which says what it comes
-    to.
+    It reads the first 200 and the last 200 tokens of a review, because the end has the conclusion.
     """
     config = base_config("classifier")
     config.data.corpus = "imdb"

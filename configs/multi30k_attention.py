@@ -3,8 +3,8 @@
     python train.py --config=configs/multi30k_attention.py \
         --config.data.directory=DIR --workdir=runs/multi30k_attention
 
-DIR holds train.de, train.en, val.de, val.en, test_2016_flickr.de and test_2016_flickr.en
-(Multi30k, Elliott et al. 2016). Needs the extras subwords and translation.
+DIR has train.de, train.en, val.de, val.en, test_2016_flickr.de and test_2016_flickr.en
+(Multi30k, Elliott et al. 2016). It needs the extras subwords and translation.
 """
 
 from ml_collections import ConfigDict
@@ -16,7 +16,7 @@ NUM_EPOCHS = 12
 
 
 def get_config() -> ConfigDict:
-    """A bidirectional GRU of 2 x 256 reads, a GRU of 512 writes, subwords, dropout."""
+    """Configures a bidirectional GRU encoder of 2 x 256, a GRU decoder of 512, and subwords."""
     config = base_config("encoder_decoder")
     config.data.corpus = "multi30k"
     config.data.vocabulary = "subword"

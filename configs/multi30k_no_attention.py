@@ -1,9 +1,9 @@
-"""The same captions through one vector, the bottleneck, without attention.
+"""The same captions without attention, through one vector (the bottleneck).
 
     python train.py --config=configs/multi30k_no_attention.py \
         --config.data.directory=DIR --workdir=runs/multi30k_no_attention
 
-DIR and extras as in multi30k_attention.py.
+DIR and the extras are the same as for multi30k_attention.py.
 """
 
 from ml_collections import ConfigDict
@@ -12,7 +12,7 @@ import zoo
 
 
 def get_config() -> ConfigDict:
-    """Without attention; the decoder reads the source's vector at every step."""
+    """Configures a decoder without attention, which reads the source's vector at every step."""
     config = zoo.config("multi30k_attention")
     config.model.context = "vector"
     config.model.reads_vector = True

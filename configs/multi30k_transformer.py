@@ -3,7 +3,7 @@
     python train.py --config=configs/multi30k_transformer.py \
         --config.data.directory=DIR --workdir=runs/multi30k_transformer
 
-DIR and extras as in multi30k_attention.py.
+DIR and the extras are the same as for multi30k_attention.py.
 """
 
 from ml_collections import ConfigDict
@@ -12,7 +12,7 @@ import zoo
 
 
 def get_config() -> ConfigDict:
-    """Three layers of 256 on either side, four heads, one embedding matrix for everything."""
+    """Configures three layers of 256 on either side, four heads and one shared embedding matrix."""
     config = zoo.config("multi30k_attention")
     config.model.encoder = "transformer"
     config.model.decoder = "transformer"

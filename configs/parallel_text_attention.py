@@ -3,8 +3,8 @@
     python train.py --config=configs/parallel_text_attention.py --config.data.directory=PATH \
         --config.data.source_language=de --config.data.target_language=en --workdir=runs/mine
 
-PATH is a directory with train.de and train.en (and, where they are there, valid and test of both),
-or one table NAME.de-en.tsv with a tab between a sentence and its translation. Needs the extras
+PATH is a directory with train.de and train.en, and perhaps valid and test of both languages. Or it
+is one table NAME.de-en.tsv with a tab between a sentence and its translation. It needs the extras
 subwords and translation.
 """
 
@@ -15,7 +15,7 @@ from zoo.training.config import leave_open
 
 
 def get_config() -> ConfigDict:
-    """As for the captions; what follows from the number of pairs says `zoo.tasks.by_size`."""
+    """Configures the model for captions, with open fields that `zoo.tasks.by_size` chooses."""
     config = zoo.config("multi30k_attention")
     config.data.corpus = "parallel_text"
     config.model.score = "additive"

@@ -3,7 +3,7 @@
     python train.py --config=configs/penn_treebank_awd_small.py \
         --config.data.directory=DIR --workdir=runs/penn_treebank_awd_small
 
-DIR holds ptb.train.txt, ptb.valid.txt and ptb.test.txt.
+DIR has ptb.train.txt, ptb.valid.txt and ptb.test.txt.
 """
 
 from ml_collections import ConfigDict
@@ -15,10 +15,10 @@ NUM_EPOCHS = 42
 
 
 def get_config() -> ConfigDict:
-    """Layers of 800 and 400 units, dropped as in the large model, and one cosine of AdamW."""
+    """Configures layers of 800 and 400 units with the dropout of the large model, and AdamW."""
     config = zoo.config("penn_treebank_awd")
     config.model.hidden_sizes = (800, 400)
-    config.model.matmul_dtype = "float32"  # which a CPU multiplies faster than bfloat16
+    config.model.matmul_dtype = "float32"  # a CPU multiplies float32 faster than bfloat16
     config.optimizer.name = "adamw"
     config.optimizer.learning_rate = 3e-3
     config.optimizer.momentum = 0.0

@@ -3,7 +3,7 @@
     python train.py --config=configs/penn_treebank_characters.py \
         --config.data.directory=DIR --workdir=runs/penn_treebank_characters
 
-DIR holds ptb.train.txt, ptb.valid.txt and ptb.test.txt. Published (Merity et al. 2018, "An analysis
+DIR has ptb.train.txt, ptb.valid.txt and ptb.test.txt. Published (Merity et al. 2018, "An analysis
 of neural language modeling at multiple scales"): 1.175 bits per character on the test split. This
 config was not run to its end here.
 """
@@ -17,7 +17,7 @@ NUM_EPOCHS = 500
 
 
 def get_config() -> ConfigDict:
-    """The published recipe: three layers, tied embeddings of 200, weight dropout, Adam."""
+    """Configures the published recipe: three layers, tied embeddings, weight dropout, Adam."""
     config = base_config("recurrent_lm")
     config.data.corpus = "penn_treebank"
     config.data.vocabulary = "character"

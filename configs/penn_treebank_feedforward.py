@@ -3,7 +3,8 @@
     python train.py --config=configs/penn_treebank_feedforward.py \
         --config.data.directory=DIR --workdir=runs/penn_treebank_feedforward
 
-DIR holds ptb.train.txt, ptb.valid.txt and ptb.test.txt. Pre-trained vectors, to train on or frozen:
+DIR has ptb.train.txt, ptb.valid.txt and ptb.test.txt. To use pre-trained
+vectors, which may be frozen:
 
     --config.data.word_vectors=glove.6B.50d.txt --config.model.embedding_size=50 \
     --config.training.freeze_word_vectors
@@ -18,7 +19,7 @@ NUM_EPOCHS = 5
 
 
 def get_config() -> ConfigDict:
-    """A window of 6 words, 300 hidden units, dropout."""
+    """Configures a window of 6 words, 300 hidden units and dropout."""
     config = base_config("feedforward_lm")
     config.data.corpus = "penn_treebank"
     config.data.vocabulary = "word"

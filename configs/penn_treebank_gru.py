@@ -1,9 +1,9 @@
-"""A GRU language model on the Penn Treebank, of the size of penn_treebank_rnn_bptt.
+"""A GRU language model on the Penn Treebank with the size of penn_treebank_rnn_bptt.
 
     python train.py --config=configs/penn_treebank_gru.py \
         --config.data.directory=DIR --workdir=runs/penn_treebank_gru
 
-DIR holds ptb.train.txt, ptb.valid.txt and ptb.test.txt.
+DIR has ptb.train.txt, ptb.valid.txt and ptb.test.txt.
 """
 
 from ml_collections import ConfigDict
@@ -14,7 +14,7 @@ NUM_EPOCHS = 6
 
 
 def get_config() -> ConfigDict:
-    """One layer of 200, tied embeddings, the gradient of whole chunks."""
+    """Configures one layer of 200, tied embeddings, and gradients through whole chunks."""
     config = zoo.config("penn_treebank_rnn_bptt")
     config.model.cell = "gru"
     config.model.truncation = 0

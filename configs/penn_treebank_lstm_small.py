@@ -3,7 +3,7 @@
     python train.py --config=configs/penn_treebank_lstm_small.py \
         --config.data.directory=DIR --workdir=runs/penn_treebank_lstm_small
 
-DIR holds ptb.train.txt, ptb.valid.txt and ptb.test.txt.
+DIR has ptb.train.txt, ptb.valid.txt and ptb.test.txt.
 """
 
 from ml_collections import ConfigDict
@@ -14,7 +14,7 @@ STEPS_PER_EPOCH = 2_323  # 929,589 tokens in 20 streams, in chunks of 20
 
 
 def get_config() -> ConfigDict:
-    """Two layers of 200, no dropout, 13 epochs; the rate is halved each epoch from the fifth on."""
+    """Configures two layers of 200, no dropout, and a rate that is halved from epoch 5 on."""
     config = base_config("recurrent_lm")
     config.data.corpus = "penn_treebank"
     config.data.vocabulary = "word"
@@ -25,8 +25,8 @@ def get_config() -> ConfigDict:
     config.model.hidden_sizes = (200, 200)
     config.model.init_scale = 0.1
     config.model.forget_bias = 0.0
-    # The paper sums the loss over the 20 steps of a chunk where we take the mean: its rate of 1.0
-    # and norm of 5 are 20 and 0.25 here.
+    # The paper sums the loss over the 20 steps of a chunk, and we take the mean. So its rate of 1.0
+    # and its norm of 5 are 20 and 0.25 here.
     config.optimizer.name = "sgd"
     config.optimizer.learning_rate = 20.0
     config.optimizer.clip_norm = 0.25

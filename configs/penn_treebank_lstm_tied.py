@@ -3,7 +3,7 @@
     python train.py --config=configs/penn_treebank_lstm_tied.py \
         --config.data.directory=DIR --workdir=runs/penn_treebank_lstm_tied
 
-DIR holds ptb.train.txt, ptb.valid.txt and ptb.test.txt.
+DIR has ptb.train.txt, ptb.valid.txt and ptb.test.txt.
 """
 
 from ml_collections import ConfigDict
@@ -15,7 +15,7 @@ NUM_EPOCHS = 16
 
 
 def get_config() -> ConfigDict:
-    """Two layers of 400, dropout 0.35 everywhere, SGD with weight decay and one cosine."""
+    """Configures two layers of 400, dropout 0.35 everywhere, and SGD with a cosine schedule."""
     config = base_config("recurrent_lm")
     config.data.corpus = "penn_treebank"
     config.data.vocabulary = "word"

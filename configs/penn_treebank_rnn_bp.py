@@ -3,7 +3,7 @@
     python train.py --config=configs/penn_treebank_rnn_bp.py \
         --config.data.directory=DIR --workdir=runs/penn_treebank_rnn_bp
 
-DIR holds ptb.train.txt, ptb.valid.txt and ptb.test.txt.
+DIR has ptb.train.txt, ptb.valid.txt and ptb.test.txt.
 """
 
 from ml_collections import ConfigDict
@@ -14,7 +14,7 @@ NUM_EPOCHS = 11
 
 
 def get_config() -> ConfigDict:
-    """Every previous state is held constant: the error flows no step back."""
+    """Configures plain backpropagation: the previous state is a constant."""
     config = zoo.config("penn_treebank_rnn_bptt")
     config.model.truncation = 1
     config.training.num_steps = NUM_EPOCHS * config.evaluation.every_steps  # an epoch

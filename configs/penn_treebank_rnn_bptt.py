@@ -3,8 +3,8 @@
     python train.py --config=configs/penn_treebank_rnn_bptt.py \
         --config.data.directory=DIR --workdir=runs/penn_treebank_rnn_bptt
 
-DIR holds ptb.train.txt, ptb.valid.txt and ptb.test.txt. --config.model.truncation=35 goes further
-back; penn_treebank_rnn_bp.py is the same by plain backpropagation.
+DIR has ptb.train.txt, ptb.valid.txt and ptb.test.txt. --config.model.truncation=35 goes further
+back. penn_treebank_rnn_bp.py has the same model with plain backpropagation.
 """
 
 from ml_collections import ConfigDict
@@ -16,9 +16,10 @@ NUM_EPOCHS = 9
 
 
 def get_config() -> ConfigDict:
-    """An Elman network with 200 hidden units, tied embeddings; every loss reaches 5 steps back.
+    """Configures an Elman network of 200 units whose gradients go 5 steps back.
 
-    Decay would shrink the recurrent kernel, and with it the memory that an n-gram model lacks.
+    Recurrent kernels have no weight decay, because it would shrink the memory of the network, which
+    is its advantage over n-grams.
     """
     config = base_config("recurrent_lm")
     config.data.corpus = "penn_treebank"

@@ -9,7 +9,7 @@ from zoo.training.config import base_config
 
 
 def get_config() -> ConfigDict:
-    """A window of 12 characters, 384 hidden units, Adam with a cosine."""
+    """Configures a window of 12 characters, 384 hidden units, and Adam with a cosine schedule."""
     config = base_config("feedforward_lm")
     config.data.corpus = "python_docs"
     config.data.batch_size = 32

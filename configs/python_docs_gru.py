@@ -9,7 +9,7 @@ import zoo
 
 
 def get_config() -> ConfigDict:
-    """As python_docs_lstm, but for the cell."""
+    """Configures python_docs_lstm with another cell."""
     config = zoo.config("python_docs_lstm")
     config.model.cell = "gru"
     return config

@@ -2,8 +2,8 @@
 
 python train.py --config=configs/python_docs_kneser_ney.py --workdir=runs/python_docs_kneser_ney
 
---config.model.order=2 --config.model.estimator=maximum_likelihood is the bigram model of a first
-lecture on language models: look at its sample.
+--config.model.order=2 --config.model.estimator=maximum_likelihood gives the bigram model of a first
+lecture on language models. Look at its sample.
 """
 
 from ml_collections import ConfigDict
@@ -12,5 +12,5 @@ from zoo.training.config import base_config
 
 
 def get_config() -> ConfigDict:
-    """The corpus and the vocabulary of python_docs_lstm."""
+    """Configures an n-gram model with the corpus and the vocabulary of python_docs_lstm."""
     return base_config("ngram_lm")

@@ -9,7 +9,7 @@ from zoo.training.config import base_config
 
 
 def get_config() -> ConfigDict:
-    """One layer of 256, Adam with a cosine, three to four minutes on 2 cores."""
+    """Configures one layer of 256, which takes three to four minutes on 2 cores."""
     config = base_config("recurrent_lm")
     config.data.corpus = "python_docs"
     config.data.batch_size = 32

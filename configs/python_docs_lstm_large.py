@@ -9,7 +9,7 @@ import zoo
 
 
 def get_config() -> ConfigDict:
-    """Two layers of 512, tied embeddings, dropout against the small corpus."""
+    """Configures two layers of 512, tied embeddings, and much dropout for the small corpus."""
     config = zoo.config("python_docs_lstm")
     config.data.sequence_length = 128
     config.model.embedding_size = 512

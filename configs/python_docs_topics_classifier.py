@@ -2,7 +2,7 @@
 
     python train.py --config=configs/python_docs_topics_classifier.py --workdir=runs/topics
 
---config.model.pooling=last|mean|max|attention, --config.model.cell=elman|gru|lstm|none.
+Try --config.model.pooling=last|mean|max|attention and --config.model.cell=elman|gru|lstm|none.
 """
 
 from ml_collections import ConfigDict
@@ -14,7 +14,7 @@ NUM_EPOCHS = 12
 
 
 def get_config() -> ConfigDict:
-    """A bidirectional LSTM of 2 x 64 over embeddings of 64, max pooling, dropout."""
+    """Configures a bidirectional LSTM of 2 x 64 with max pooling and dropout."""
     config = base_config("classifier")
     config.data.vocabulary_size = 4000
     config.model.embedding_size = 64

@@ -2,9 +2,9 @@
 
     python train.py --config=configs/python_source_roles_tagger.py --workdir=runs/roles
 
---config.model.output=softmax|crf, --config.model.characters=none|recurrent|convolution,
---config.model.cell=elman|gru|lstm. Keywords, marks and numbers are left out of the corpus, so that
-a role has to be guessed from how the names are spelled and in which order they stand.
+Try --config.model.output=softmax|crf, --config.model.characters=none|recurrent|convolution and
+--config.model.cell=elman|gru|lstm. The corpus has no keywords, marks and numbers, so the tagger has
+to guess a role from the spelling of a name and from its neighbours.
 """
 
 from ml_collections import ConfigDict
@@ -16,7 +16,7 @@ NUM_EPOCHS = 6
 
 
 def get_config() -> ConfigDict:
-    """A bidirectional LSTM of 2 x 64 over names and a convolution of their characters, a CRF."""
+    """Configures a bidirectional LSTM of 2 x 64, a convolution over characters, and a CRF."""
     config = base_config("tagger")
     config.data.bucket_lengths = (12, 24, 40)
     config.data.batch_size = 64

@@ -3,8 +3,8 @@
     python train.py --config=configs/sst2_classifier.py \
         --config.data.directory=DIR --workdir=runs/sst2
 
-DIR holds stsa.binary.train, stsa.binary.dev and stsa.binary.test, lines "label sentence". With
---config.data.corpus=sst5 and the files stsa.fine.* there are five classes.
+DIR has stsa.binary.train, stsa.binary.dev and stsa.binary.test, with lines "label sentence".
+--config.data.corpus=sst5 has five classes, in the files stsa.fine.*.
 """
 
 from ml_collections import ConfigDict
@@ -16,7 +16,7 @@ NUM_EPOCHS = 12
 
 
 def get_config() -> ConfigDict:
-    """A bidirectional LSTM of 2 x 128 over embeddings of 100, max pooling, much dropout."""
+    """Configures a bidirectional LSTM of 2 x 128 with max pooling and much dropout."""
     config = base_config("classifier")
     config.data.corpus = "sst2"
     config.data.bucket_lengths = (16, 32, 64)

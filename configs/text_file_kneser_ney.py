@@ -12,7 +12,9 @@ import zoo
 
 
 def get_config() -> ConfigDict:
-    """All words are kept; --config.data.min_count=2 makes <unk> of those that occur once."""
+    """Configures a model that knows all words.
+
+    With --config.data.min_count=2, words that occur once are <unk>."""
     config = zoo.config("penn_treebank_kneser_ney")
     config.data.corpus = "text_file"
     return config

@@ -12,7 +12,7 @@ from zoo.training.config import leave_open
 
 
 def get_config() -> ConfigDict:
-    """The default model on a corpus of the user; characters seen once are unknown."""
+    """Configures the default model for the user's corpus; rare characters are unknown."""
     config = zoo.config("python_docs_lstm")
     config.data.corpus = "text_file"
     config.data.min_count = 2

@@ -11,7 +11,7 @@ import zoo
 
 
 def get_config() -> ConfigDict:
-    """As python_docs_lstm, for a corpus twice as long."""
+    """Configures python_docs_lstm for a corpus that is twice as long."""
     config = zoo.config("python_docs_lstm")
     config.data.corpus = "tiny_shakespeare"
     config.training.num_steps = 5000

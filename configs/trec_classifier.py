@@ -3,8 +3,8 @@
     python train.py --config=configs/trec_classifier.py \
         --config.data.directory=DIR --workdir=runs/trec
 
-DIR holds train.txt and test.txt, lines "COARSE:fine question"; a tenth of the training questions is
-the validation split. --config.data.corpus=trec_fine for the fifty classes.
+DIR has train.txt and test.txt, with lines "COARSE:fine question". A tenth of the training questions
+is the validation split. --config.data.corpus=trec_fine has the fifty classes.
 """
 
 from ml_collections import ConfigDict
@@ -16,7 +16,7 @@ NUM_EPOCHS = 12
 
 
 def get_config() -> ConfigDict:
-    """A bidirectional GRU of 2 x 128 over embeddings of 100, attention pooling, dropout."""
+    """Configures a bidirectional GRU of 2 x 128 with attention pooling and dropout."""
     config = base_config("classifier")
     config.data.corpus = "trec"
     config.data.bucket_lengths = (12, 20, 40)

@@ -3,8 +3,8 @@
     python train.py --config=configs/ud_atis_tagger.py \
         --config.data.directory=DIR --workdir=runs/ud_atis
 
-DIR holds train.conllu, dev.conllu and test.conllu, or the files by the names of the treebank.
---config.data.tag_column=xpos|NAME_OF_A_FEATURE, --config.model.output=crf.
+DIR has train.conllu, dev.conllu and test.conllu, or the files with the names of the treebank. Try
+--config.data.tag_column=xpos|NAME_OF_A_FEATURE and --config.model.output=crf.
 """
 
 from ml_collections import ConfigDict
@@ -16,7 +16,7 @@ NUM_EPOCHS = 10
 
 
 def get_config() -> ConfigDict:
-    """A plain bidirectional LSTM of 2 x 64 over words, a softmax for each."""
+    """Configures a plain bidirectional LSTM of 2 x 64 over words, with a softmax for each word."""
     config = base_config("tagger")
     config.data.corpus = "ud_atis"
     config.data.bucket_lengths = (12, 24, 48)

@@ -3,7 +3,7 @@
     python train.py --config=configs/wikitext_awd.py \
         --config.data.directory=DIR --workdir=runs/wikitext_awd
 
-DIR holds wiki.train.tokens, wiki.valid.tokens and wiki.test.tokens. Published: perplexity 68.6 on
+DIR has wiki.train.tokens, wiki.valid.tokens and wiki.test.tokens. Published: perplexity 68.6 on
 validation and 65.8 on test after a second phase (see configs/penn_treebank_awd.py). This config was
 not run to its end here.
 """
@@ -17,7 +17,7 @@ NUM_EPOCHS = 300
 
 
 def get_config() -> ConfigDict:
-    """The recipe of the Penn Treebank with the published batches and dropout of WikiText-2."""
+    """Configures penn_treebank_awd with the published batches and dropout for WikiText-2."""
     config = zoo.config("penn_treebank_awd")
     config.data.corpus = "wikitext"
     config.data.batch_size = 80

@@ -2,7 +2,7 @@
 
     python train.py --config=configs/wikitext_lstm.py --config.data.directory=DIR --workdir=DIR2
 
-DIR holds wiki.train.tokens, wiki.valid.tokens and wiki.test.tokens.
+DIR has wiki.train.tokens, wiki.valid.tokens and wiki.test.tokens.
 """
 
 from ml_collections import ConfigDict
@@ -14,7 +14,7 @@ NUM_EPOCHS = 16
 
 
 def get_config() -> ConfigDict:
-    """The Penn Treebank's recipe on a corpus twice as long, with 33,000 words."""
+    """Configures the recipe of the Penn Treebank for a corpus twice as long, with 33,000 words."""
     config = zoo.config("penn_treebank_lstm_tied")
     config.data.corpus = "wikitext"
     config.training.num_steps = NUM_EPOCHS * STEPS_PER_EPOCH

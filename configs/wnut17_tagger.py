@@ -3,9 +3,9 @@
     python train.py --config=configs/wnut17_tagger.py --config.data.directory=DIR \
         --config.data.word_vectors=glove.twitter.27B.25d.txt --workdir=runs/wnut17
 
-DIR holds train.conll, valid.conll and test.conll of Derczynski et al. 2017, two columns. Most names
-of the test split occur in no training sentence, so that much is owed to the vectors and to the
-characters: vectors of more numbers need --config.model.embedding_size too.
+DIR has train.conll, valid.conll and test.conll of Derczynski et al. 2017, with two columns. Most
+names of the test split occur in no training sentence, so the vectors and the characters matter
+most. Vectors with more numbers need --config.model.embedding_size, too.
 """
 
 from ml_collections import ConfigDict
@@ -17,7 +17,7 @@ NUM_EPOCHS = 16
 
 
 def get_config() -> ConfigDict:
-    """A bidirectional LSTM of 2 x 100 over words and a convolution of their characters, a CRF."""
+    """Configures a bidirectional LSTM of 2 x 100, a convolution over characters, and a CRF."""
     config = base_config("tagger")
     config.data.corpus = "wnut17"
     config.data.lowercase = True

@@ -260,12 +260,12 @@ def test_tune_chooses_on_validation_and_tells_what_it_tried(command, root):
         (
             "recurrent",
             ["--dynamic", "--text={root}/test.txt"],
-            "a checkpoint's word is not followed; if you trust it, type --data_directory={root}\n",
+            "from a checkpoint is not followed; if you trust it, type --data_directory={root}\n",
         ),
         (
             "recurrent",
             ["--cache=9", "--tune", "--text={root}/test.txt"],
-            "a checkpoint's word is not followed; if you trust it, type --data_directory={root}\n",
+            "from a checkpoint is not followed; if you trust it, type --data_directory={root}\n",
         ),
         # A file is scored, but R needs a corpus that this checkpoint does not know.
         (

@@ -115,7 +115,7 @@ def test_train_py_takes_the_file_as_a_config(
 
 
 def test_a_taken_name_and_what_is_no_cell_are_refused() -> None:
-    with pytest.raises(UserError, match=r"can't be registered as 'lstm'; use a name of your own"):
+    with pytest.raises(UserError, match=r"cannot be registered as 'lstm'; use a name of your own"):
         zoo.register_cell("lstm", zoo.layers.cells.LSTM)
     with pytest.raises(UserError, match=r"the cell 'mine' is 3; expected a class derived from"):
         zoo.register_cell("mine", 3)

@@ -186,8 +186,8 @@ def test_tagged_sentences_of_lines(page: ModuleType, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [
-        ("trec", {}, "can't be registered as 'trec'; use letters, digits and underscores, and a"),
-        ("my corpus", {}, "can't be registered as 'my corpus'; use letters, digits and underscor"),
+        ("trec", {}, "cannot be registered as 'trec'; use letters, digits and underscores, and a"),
+        ("my corpus", {}, "cannot be registered as 'my corpus'; use letters, digits and undersc"),
         (
             "mine",
             {"gives": int},
@@ -218,7 +218,11 @@ def test_what_is_no_corpus_is_refused(name: str, settings: dict, message: str) -
             ("a", "b"),
             "it gives ('a', 'b'), which is no Tagged; see gives of the corpus",
         ),
-        (zoo.Tagged, zoo.Tagged((), ()), "it gives a sentence without words; leave it out"),
+        (
+            zoo.Tagged,
+            zoo.Tagged((), ()),
+            "it gives a sentence without words; leave the sentence out",
+        ),
         (zoo.Tagged, zoo.Tagged("ab", "cd"), "its tokens are 'ab'; use a tuple of texts"),
         (zoo.Tagged, zoo.Tagged(("a",), (1,)), "its tags are (1,); use a tuple of texts"),
         (zoo.Tagged, zoo.Tagged(("a", ""), ("b", "c")), "its tokens are ('a', ''), of which one i"),

@@ -70,7 +70,7 @@ def test_the_task_trains_resumes_loads_and_is_measured(
     assert found["mean_error"] < 0.5  # always saying 1.5 is wrong by 1.5
     checkpoint = zoo.load(tmp_path / "whole")
     assert checkpoint.kind.noun == "rater"
-    with pytest.raises(UserError, match="this is a rater, no classifier; use evaluate"):
+    with pytest.raises(UserError, match="this is a rater, not a classifier; use evaluate"):
         zoo.classify(checkpoint, ["good"])
-    with pytest.raises(UserError, match="this is a rater, no language model; use evaluate"):
+    with pytest.raises(UserError, match="this is a rater, not a language model; use evaluate"):
         zoo.generate(checkpoint)

@@ -238,7 +238,7 @@ def test_a_fault_of_a_bucket_is_one_line(bucket, tmp_path, fault, told):
         with pytest.raises(UserError) as caught:
             action()
         message = str(caught.value)
-        assert message.startswith(f"{ADDRESS} can't be {what}")
+        assert message.startswith(f"{ADDRESS} cannot be {what}")
         assert "\n" not in message
         assert told.replace("WHAT", what) in message
 

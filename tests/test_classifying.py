@@ -192,17 +192,17 @@ def test_several_labels_from_training_to_the_command(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["generate", "RUN"], "this is a classifier, no language model; use classify"),
+        (["generate", "RUN"], "this is a classifier, not a language model; use classify"),
         (
             ["mix", "RUN", "python_docs_lstm", "--tune=T", "--text=T"],
-            "this is a classifier, no language model",
+            "this is a classifier, not a language model",
         ),
         (["diagnose", "RUN"], "give a recurrent_lm"),
         (["evaluate", "RUN", "--mode=stream"], "--mode is not for a classifier; leave it out"),
         (["evaluate", "RUN", "--text=T"], "T ends with '.txt'; use one of .csv, .tsv, .jsonl"),
         (["classify", "RUN", "a", "--file=T"], "there are texts and --file; give one of them"),
         (["classify", "RUN", "--file=T", "--picture=p.png"], "--picture draws the texts of the"),
-        (["classify", "python_docs_lstm", "a"], "this is a language model, no classifier; use"),
+        (["classify", "python_docs_lstm", "a"], "this is a language model, not a classifier; use"),
         (["evaluate", "python_docs_lstm", "--data_directory=D"], "python_docs reads no files"),
         (["evaluate", "python_docs_topics", "--data_directory=D"], "leave --data_directory=D out"),
         (
@@ -235,5 +235,5 @@ def test_labels_for_each_text_are_needed(run):
     checkpoint = zoo.load(run[0])
     with pytest.raises(UserError, match="there are 0 texts and labels for 0"):
         zoo.evaluate_classifier(checkpoint, [], [])
-    with pytest.raises(UserError, match="label 'odd' did not occur in training"):
+    with pytest.raises(UserError, match="label 'odd' does not occur in training"):
         zoo.evaluate_classifier(checkpoint, ["x"], [["odd"]])

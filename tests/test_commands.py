@@ -223,7 +223,7 @@ def test_help_has_an_example(name, capsys):
         (["generate", "x", "--max_tokens=0"], "max_tokens is 0"),
         (["generate", "x", "--temperature=-1"], "temperature is -1.0"),
         (["generate", "x", "--top_k=-3"], "top_k is -3"),
-        (["translate", "x", "y", "--beam_size=--"], "--beam_size is '--', which no flag can be"),
+        (["translate", "x", "y", "--beam_size=--"], "--beam_size is '--', which is not a value"),
         (["generate", "x", "--top_p=0"], "top_p is 0.0"),
         (["generate", "x", "--seed=-1"], "seed is -1"),
         (["generate", "x", "--num_samples=0"], "num_samples is 0"),

@@ -219,9 +219,9 @@ def test_no_dataset_decides_what_is_imported(sound, tmp_path, capsys, monkeypatc
     (directory / "config.json").write_text(json.dumps(config))
     seal(directory)
     assert main([command, str(directory)]) == 2
-    assert "a checkpoint's word is not followed" in capsys.readouterr().err
+    assert "a path from a checkpoint is not followed" in capsys.readouterr().err
     assert main([command, str(directory), f"--data_directory={root}"]) == 2
-    assert "'evil.Feature', which is no feature of TFDS" in capsys.readouterr().err
+    assert "'evil.Feature', which is not a feature of TFDS" in capsys.readouterr().err
     assert not (root / "ran").exists()
     assert "evil" not in sys.modules
 
@@ -294,7 +294,7 @@ def table(change: Any) -> Any:
     ],
 )
 def test_tables_of_n_grams_that_do_not_hold_are_refused(sound, tmp_path, change):
-    assert "n-grams do not hold" in refusal(
+    assert "n-grams are damaged" in refusal(
         with_params(sound["counts"], tmp_path / "changed", change)
     )
 

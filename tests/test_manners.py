@@ -95,7 +95,7 @@ def test_every_function_takes_a_name(names):
 
 
 def test_a_name_of_another_kind_or_of_nothing_is_told(names):
-    with pytest.raises(UserError, match="this is a classifier, no language model; use classify"):
+    with pytest.raises(UserError, match="this is a classifier, not a language model; use classify"):
         zoo.generate("topics")
     with pytest.raises(UserError, match="there is no checkpoint 'lstn'; released: lstm"):
         zoo.generate("lstn")
@@ -104,7 +104,7 @@ def test_a_name_of_another_kind_or_of_nothing_is_told(names):
 @pytest.mark.parametrize(
     ("call", "kind", "message"),
     [
-        (lambda m: zoo.generate(3), TypeError, "a trained model is wanted, not a int"),
+        (lambda m: zoo.generate(3), TypeError, "expected a trained model, not a int"),
         (lambda m: zoo.generate(m, 5), TypeError, "prompt is 5, an int; give a string or a list"),
         (lambda m: zoo.generate(m, [5]), TypeError, "prompt has 5, an int, where a text belongs"),
         (lambda m: zoo.generate(m, max_tokens="50"), UserError, "max_tokens is '50', a str; use a"),

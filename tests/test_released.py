@@ -150,7 +150,7 @@ def test_a_score_that_differs_is_told_with_exit_code_1(tmp_path, monkeypatch, ca
         (["verify"], {}, "give either the names of checkpoints or --all"),
         (["verify", "mine", "--all"], {}, "or --all"),
         (["verify", "nothing"], {}, "nothing is not released; see python -m zoo list"),
-        (["verify", "mine"], {"seed": "0"}, "seed is '0', of the wrong kind"),
+        (["verify", "mine"], {"seed": "0"}, "seed is '0', of the wrong type"),
         (["verify", "mine"], {"colour": 1}, "is no card: "),
         (["verify", "mine"], {"scores": [{"measure": "x"}]}, "is no card: "),
     ],

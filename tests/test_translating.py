@@ -60,7 +60,7 @@ def config_of(corpus, **more):
 
 
 def test_shared_embeddings_of_two_vocabularies_are_refused(corpus):
-    wanted = r"needs one vocabulary: data\.share_vocabulary=True"
+    wanted = r"needs one vocabulary; use data\.share_vocabulary=True"
     with pytest.raises(UserError, match=wanted):
         build_workload(config_of(corpus, **{"model.share_embeddings": True}))
 
@@ -217,8 +217,8 @@ def test_the_command_evaluates(run, corpus, capsys, tmp_path):
             ["evaluate", "RUN", "--source=a.txt", "--target=a.txt", "--beam_size=0"],
             "beam_size is 0; use 1 to 1000",
         ),
-        (["generate", "RUN"], "this is a translator, no language model; use translate"),
-        (["classify", "RUN", "a"], "this is a translator, no classifier; use translate"),
+        (["generate", "RUN"], "this is a translator, not a language model; use translate"),
+        (["classify", "RUN", "a"], "this is a translator, not a classifier; use translate"),
         (["translate", "RUN", "a", "--beam_size=0"], "beam_size is 0; use 1 to 1000"),
         (["translate", "RUN", "a", "--beam_size=1001"], "beam_size is 1001; use 1 to 1000"),
         (["translate", "RUN", "a", "--picture=a.gif"], "a.gif is no name for a picture"),
@@ -228,7 +228,7 @@ def test_the_command_evaluates(run, corpus, capsys, tmp_path):
         (["translate", "RUN", "a", "--temperature=-1"], "temperature is -1.0"),
         (["translate", "RUN", "a", "--temperature=1", "--beam_size=2"], "use beam_size 1"),
         (["translate", "RUN", "a", "--length_penalty=nan"], "length_penalty is nan"),
-        (["translate", "python_docs_lstm", "a"], "this is a language model, no translator"),
+        (["translate", "python_docs_lstm", "a"], "this is a language model, not a translator"),
         (["translate", "RUN", "eins " * 300, "--too_long=refuse"], "text 1 has more than 255"),
     ],
 )

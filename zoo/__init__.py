@@ -1,6 +1,6 @@
 """Recurrent Zoo: recurrent networks as pure functions on JAX and Flax.
 
-The public names are imported when they are first used, so that `import zoo` costs nothing.
+Each public name is imported when it is first used, so that `import zoo` is fast.
 
 Example:
     >>> import zoo
@@ -152,7 +152,7 @@ def _version() -> str:
 
     try:
         return version("recurrent-zoo")
-    except PackageNotFoundError:  # a source tree that was never installed
+    except PackageNotFoundError:  # a source tree that is not installed
         return "0+source"
 
 

@@ -2,7 +2,7 @@
 
 import signal
 
-if __name__ == "__main__":  # until run_program takes over, Ctrl-C ends this without a traceback
+if __name__ == "__main__":  # until run_program takes over, Ctrl-C must not print a traceback
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import argparse
@@ -54,14 +54,14 @@ COMMANDS = {
     "release": release,
     "verify": verify,
 }
-_NO_CACHE = "compile everything, and store no compiled program"
-# The fields of a config that flags of commands stand for.
+_NO_CACHE = "Compile all programs again, and store none of them."
+# The field of a config that each of these flags of commands sets.
 _FIELDS = {"data_directory": "data.directory", "column": "data.text_column", "id": "data.id_column"}
 _OF_TRAINING = "a field of the config that the model was trained with"
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line as all others."""
+    """A parser whose errors are one line, like all other errors."""
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}; see {self.prog} --help")
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command.
 
     Args:
-        arguments: what stands after `python -m zoo`; None for the process's own.
+        arguments: the words after `python -m zoo`; None means the arguments of the process.
 
     Returns:
         The exit code, see `zoo.terminal.run_program`.
@@ -83,7 +83,7 @@ def _run(arguments: Sequence[str] | None) -> None:
     _check_words(sys.argv[1:] if arguments is None else arguments)
     parsed, rest = _parser().parse_known_args(arguments)
     command = COMMANDS[parsed.command]
-    if command is train:  # whose flags are the fields of its config
+    if command is train:  # the flags of train are the fields of its config
         parsed.settings = rest
     elif rest:
         raise UserError(
@@ -95,28 +95,31 @@ def _run(arguments: Sequence[str] | None) -> None:
     try:
         command.run(parsed)
     except UserError as error:
-        if command is train:  # it has told its flags itself
+        if command is train:  # train has named its flags itself
             raise
         flags = {field: f"--{flag}" for flag, field in _FIELDS.items() if flag in parsed}
         raise UserError(with_flags(str(error), flags, _OF_TRAINING)) from error
 
 
 def _check_words(words: Sequence[str]) -> None:
-    """Raises UserError for `--flag=--`, which argparse takes for a flag with an empty list."""
+    """Raises a UserError for `--flag=--`, which argparse reads as a flag with an empty list."""
     for word in words:
         flag, _, value = word.partition("=")
         if flag.startswith("--") and value == "--":
-            raise UserError(f"{flag} is '--', which no flag can be; give another value")
+            raise UserError(f"{flag} is '--', which is not a value; give another value")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="python -m zoo",
-        description="Recurrent networks: list what there is, measure it, let it write.",
+        description="Recurrent networks: list, train, measure and use them.",
         allow_abbrev=False,
     )
     parser.add_argument(
-        "--version", action="version", version=f"recurrent-zoo {zoo.__version__}", help="print it"
+        "--version",
+        action="version",
+        version=f"recurrent-zoo {zoo.__version__}",
+        help="Print the version.",
     )
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():

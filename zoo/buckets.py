@@ -1,8 +1,8 @@
-"""Directories in a bucket, such as gs://BUCKET/RUN, read and written by fsspec.
+"""Reads and writes directories in a bucket, such as gs://BUCKET/RUN, with fsspec.
 
-A bucket has objects with names, and no directories: one object is written as a whole or not at all,
-but nothing is renamed, and several objects never appear together. So what is to appear together is
-written first, and the object that says that all of it is there, last; see `Mirror`.
+A bucket has named objects and no directories. One object is written as a whole or not at all. But
+objects cannot be renamed, and several objects never appear at the same time. So a group of objects
+is written first, and then a last object, which marks the group as complete; see `Mirror`.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from pathlib import Path
 from zoo.errors import UserError
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://")
-_KINDS = ("gs", "s3", "az", "abfs", "hf")  # what etils.epath has, and Azure's other name
+_KINDS = ("gs", "s3", "az", "abfs", "hf")  # the kinds of etils.epath, and a second name of Azure
 _MARKER = "checksums.json"  # the last file of one step of a run
 _UNFINISHED = re.compile(r"\.incomplete\.|\.[0-9]+\.(incomplete|replaced)")
 _STEP = re.compile(r"(.*/)?checkpoints/[^/]+(?=/)")
@@ -26,7 +26,7 @@ _MOST_TRIES = 3
 
 
 def is_address(name: os.PathLike[str] | str) -> bool:
-    """Whether a name is an address of a bucket, and no path of this machine.
+    """Returns whether a name is an address of a bucket rather than a path of this machine.
 
     Example:
         >>> is_address("gs://BUCKET/RUN"), is_address("/runs/demo"), is_address("C:/runs")
@@ -39,7 +39,7 @@ class Bucket:
     """The objects below an address.
 
     Args:
-        address: such as gs://BUCKET/RUN.
+        address: an address, such as gs://BUCKET/RUN.
 
     Raises:
         UserError: the kind of address is unknown, or its package is missing.
@@ -59,11 +59,13 @@ class Bucket:
         self._root = str(root).rstrip("/")
 
     def list_files(self) -> dict[str, str]:
-        """The names of all objects, relative to the address, each with a text that tells versions
-        of it apart; the object at the address itself has the name "".
+        """Returns the names of all objects, relative to the address, with their versions.
+
+        A version is any text that changes when the object is written again. The object at the
+        address itself has the name "".
 
         Raises:
-            UserError: the bucket can't be read, or a name leads out of it.
+            UserError: the bucket cannot be read, or a name leads out of it.
         """
         with self._told("read"):
             self._files.invalidate_cache()
@@ -75,7 +77,7 @@ class Bucket:
         }
         for name in named:
             if {".", ".."} & set(name.split("/")) or "\0" in name:
-                raise UserError(f"{self.address} holds {name!r}, which leads out of it; remove it")
+                raise UserError(f"{self.address} has {name!r}, which leads out of it; remove it")
         return named
 
     def fetch(self, name: str, target: Path) -> None:
@@ -90,7 +92,7 @@ class Bucket:
             self._files.put_file(str(source), self._path(name))
 
     def remove(self, name: str) -> None:
-        """Removes an object, if it is there."""
+        """Removes an object if it exists."""
         with self._told("written"), contextlib.suppress(FileNotFoundError):
             self._files.rm_file(self._path(name))
 
@@ -99,21 +101,21 @@ class Bucket:
 
     @contextlib.contextmanager
     def _told(self, what: str) -> Iterator[None]:
-        """Turns what fsspec's packages raise into one line; each has errors of its own."""
+        """Turns the errors of fsspec's packages, which differ, into one line."""
         try:
             yield
         except UserError:
             raise
         except ImportError as error:
-            raise UserError(f"{self.address} can't be {what}: {_first_line(error)}") from error
+            raise UserError(f"{self.address} cannot be {what}: {_first_line(error)}") from error
         except Exception as error:
             raise self._refusal(what, error) from error
 
     def _refusal(self, what: str, error: Exception) -> UserError:
         kind = type(error).__name__
         return UserError(
-            f"{self.address} can't be {what} ({kind}: {_first_line(error)}); see that the bucket "
-            f"is there and that this machine has credentials for it{_login(self.address)}"
+            f"{self.address} cannot be {what} ({kind}: {_first_line(error)}); check that the "
+            f"bucket exists and that this machine has credentials for it{_login(self.address)}"
         )
 
 
@@ -123,7 +125,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _login(address: str) -> str:
-    """How credentials are usually given."""
+    """Returns a hint for credentials, or "" if there is none."""
     kinds = {
         "gs": "gcloud auth application-default login",
         "s3": "aws configure",
@@ -133,18 +135,18 @@ def _login(address: str) -> str:
 
 
 def _version(about: Mapping[str, object]) -> str:
-    """What changes when an object is written again, as far as its bucket tells."""
+    """Returns a text that changes when an object is written again, if its bucket shows it."""
     names = ("size", "etag", "ETag", "md5Hash", "crc32c", "mtime", "LastModified", "created")
     return " ".join(str(about[name]) for name in names if name in about)
 
 
 class Mirror:
-    """A directory of this machine that is kept like one in a bucket, for one writer.
+    """A directory of this machine that mirrors a directory in a bucket, for one writer.
 
-    `push` writes what has changed here. The files of one step of a run appear together: its marker,
-    checksums.json, is written after all others and removed before all others, and a step without it
-    is not there for `pull`. A process that is killed between two calls leaves a bucket in which
-    every step with a marker is whole.
+    `push` writes the changes of this machine. The files of a step of a run appear together: the
+    marker of the step, checksums.json, is written after all other files and removed before them,
+    and `pull` ignores a step without a marker. So if a process is killed between two calls, every
+    step with a marker is complete.
 
     Args:
         bucket: the directory in the bucket.
@@ -153,19 +155,20 @@ class Mirror:
 
     def __init__(self, bucket: Bucket, directory: Path):
         self.bucket, self.directory = bucket, directory
-        self._stored: dict[str, tuple[int, int] | None] = {}  # None: there, but not like here
+        # None means that the object exists, but differs from the file on this machine.
+        self._stored: dict[str, tuple[int, int] | None] = {}
 
     def pull(self, wanted: Callable[[str], bool] = lambda name: True) -> None:
-        """Copies what is in the bucket to this machine, steps without a marker left out.
+        """Copies the objects of the bucket to this machine, except steps without a marker.
 
-        A run that saves a step deletes an older one, maybe while it is copied. If the objects have
-        changed since the start, it begins anew.
+        A run that saves a step deletes an older step, perhaps while it is being copied. If the
+        objects have changed since the start, copying starts again.
 
         Args:
-            wanted: says of a name whether to copy it.
+            wanted: a function that returns whether an object with a name is copied.
 
         Raises:
-            UserError: the bucket can't be read.
+            UserError: the bucket cannot be read.
         """
         for _ in range(_MOST_TRIES - 1):
             names = self.bucket.list_files()
@@ -188,17 +191,17 @@ class Mirror:
                 self._stored[name] = self._state(name)
 
     def push(self) -> None:
-        """Copies what has changed on this machine to the bucket.
+        """Copies the changes on this machine to the bucket.
 
         Raises:
-            UserError: the bucket can't be written. What was in it before still counts.
+            UserError: the bucket cannot be written. Its earlier content is still valid.
         """
         here = {name: self._state(name) for name in self._list()}
         changed = [name for name, state in here.items() if self._stored.get(name) != state]
         gone = [name for name in self._stored if name not in here and _step_of(name)]
         broken = {_step_of(name) for name in changed if _step_of(name)}
         markers = [f"{step}/{_MARKER}" for step in sorted(broken)]
-        # What a killed process left of a step goes before the step is whole again.
+        # Objects that a killed process left of a step are removed before the step is complete.
         left = [name for name in gone if _step_of(name) in broken]
         self._remove([name for name in markers if name in self._stored])
         self._remove(left)
@@ -214,7 +217,7 @@ class Mirror:
             self._stored.pop(name, None)
 
     def _list(self) -> Iterator[str]:
-        """Yields the names of the files here, but of those that are being written."""
+        """Yields the names of the files here, except files that are being written."""
         for place, folders, files in os.walk(self.directory):
             folders[:] = [name for name in folders if not _UNFINISHED.match(name)]
             for name in files:
@@ -227,7 +230,7 @@ class Mirror:
 
 
 def _step_of(name: str) -> str:
-    """The directory of the step that a file belongs to; "" if it belongs to none.
+    """Returns the directory of the step that a file belongs to, or "".
 
     Example:
         >>> _step_of("seed_1/checkpoints/12/params/d/a"), _step_of("metrics.jsonl")
@@ -239,16 +242,16 @@ def _step_of(name: str) -> str:
 
 @contextlib.contextmanager
 def local_copy(address: str, wanted: Callable[[str], bool]) -> Iterator[Path]:
-    """A file or a directory of this machine with what is at an address; it goes in the end.
+    """Yields a temporary copy of a file or a directory at an address.
 
-    Errors that are raised inside name the address, not the copy.
+    Errors that are raised inside the block name the address, not the copy.
 
     Args:
-        address: of an object, or of a directory.
-        wanted: says of an object's name, relative to the address, whether it is needed.
+        address: the address of an object or a directory.
+        wanted: a function that returns whether an object, named relative to the address, is needed.
 
     Raises:
-        UserError: it can't be read.
+        UserError: the address cannot be read.
     """
     bucket = Bucket(address)
     with tempfile.TemporaryDirectory(prefix="recurrent-zoo-") as room:
@@ -260,7 +263,7 @@ def local_copy(address: str, wanted: Callable[[str], bool]) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def called(place: Path, address: str) -> Iterator[None]:
-    """Errors that are raised inside name an address instead of its copy on this machine."""
+    """Makes errors inside the block name an address instead of its copy on this machine."""
     try:
         yield
     except UserError as error:
@@ -268,16 +271,16 @@ def called(place: Path, address: str) -> Iterator[None]:
 
 
 def cached_copy(address: str, cache: Path) -> Path:
-    """A file or a directory of this machine with what is at an address.
+    """Returns a copy of a file or a directory at an address, in a cache on this machine.
 
-    It is fetched again when the bucket lists other versions of the objects.
+    The copy is fetched again when the bucket lists other versions of the objects.
 
     Args:
-        address: of one object, or of a directory.
-        cache: where copies are kept.
+        address: the address of an object or a directory.
+        cache: the directory for copies.
 
     Raises:
-        UserError: there is nothing, or it can't be read.
+        UserError: there is nothing at the address, or it cannot be read.
     """
     bucket = Bucket(address)
     found = bucket.list_files()
@@ -295,12 +298,12 @@ def cached_copy(address: str, cache: Path) -> Path:
 
 
 def _made(directory: Path) -> Path:
-    """A directory, made where it is absent."""
+    """Returns a directory, which is created if it is missing."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(
-            f"{directory} can't be made ({error.strerror}); use data.cache_directory=DIR or the "
-            "environment variable ZOO_CACHE"
+            f"{directory} cannot be created ({error.strerror}); use data.cache_directory=DIR or "
+            "the environment variable ZOO_CACHE"
         ) from error
     return directory

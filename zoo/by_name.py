@@ -1,6 +1,6 @@
-"""How a name becomes a trained model, for the rooms that use one and stand below `zoo.load`.
+"""The function that loads a trained model by name, for packages below `zoo.hub`.
 
-`zoo/__init__.py` puts the function here, so that no room imports what is above it.
+`zoo/__init__.py` sets the function, so that no package imports a package above it.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
-"""Cards: where a released checkpoint comes from and what it scores, for people and for programs.
+"""Cards: the origin and the scores of a released checkpoint, for people and programs.
 
-card.json holds the fields of `Card`, card.md the same for people, made of it by `render`. A score
-says the flags of `python -m zoo evaluate` that measure it, so that anyone can measure it again, as
+card.json has the fields of `Card`. card.md is the same text for people, made by `render`. A score
+has the flags of `python -m zoo evaluate` that measure it. So anyone can measure it again, as
 `python -m zoo verify` does.
 """
 
@@ -18,8 +18,8 @@ from zoo.errors import WRONG_FORM, UserError
 JSON, MARKDOWN = "card.json", "card.md"
 
 _LARGEST = 1e300
-# The flags of `python -m zoo evaluate` that a card may ask for: they choose what is measured, and
-# can neither write nor read anything else.
+# The flags of `python -m zoo evaluate` that a card may have. They choose the measurement, and the
+# command reads and writes nothing else.
 _NUMBER = r"[0-9]+(\.[0-9]+)?(e-?[0-9]+)?"
 _FLAGS = re.compile(
     r"--(split=(train|validation|test)|mode=(stream|sentence)|beam_size=[0-9]{1,3}"
@@ -33,10 +33,10 @@ class StatedScore:
     """A score that a card states.
 
     Attributes:
-        measure: its name in what `python -m zoo evaluate --json` prints.
-        flags: the flags of that command, such as "--split=test --mode=sentence".
+        measure: the name of the score in the output of `python -m zoo evaluate --json`.
+        flags: the flags of this command, such as "--split=test --mode=sentence".
         value: the score.
-        spread: how far a score that is measured again may be off, rounding and all.
+        spread: the largest difference of a repeated measurement, rounding included.
     """
 
     measure: str
@@ -47,24 +47,24 @@ class StatedScore:
 
 @dataclasses.dataclass(frozen=True)
 class Card:
-    """What a card says.
+    """The content of a card.
 
     Attributes:
-        title: what it is, in a few words.
-        what: the same in a sentence or two.
-        equations: the files where they stand.
-        corpus: what it was trained on.
-        licence: of the corpus.
-        command: the training's, whole.
-        commit: of this repository, the one before it was released.
-        seed: of the training.
-        hardware: what it was trained on.
-        minutes: how long that took.
-        scores: what it scores.
-        limits: what it is not good for.
-        python: the version, such as "3.11", whose manual the scores are of; "" where the corpus
-            is the same everywhere.
-        needs_directory: the corpus lies in a directory of the user's.
+        title: a description of the model in a few words.
+        what: a description of the model in a sentence or two.
+        equations: the files with the equations.
+        corpus: the corpus that the model was trained on.
+        licence: the licence of the corpus.
+        command: the complete command of the training.
+        commit: the commit of this repository before the release.
+        seed: the seed of the training.
+        hardware: the hardware of the training.
+        minutes: the duration of the training.
+        scores: the scores of the model.
+        limits: the uses that the model is not good for.
+        python: the version of Python, such as "3.11", whose manual the scores were measured on; ""
+            if the corpus is the same everywhere.
+        needs_directory: whether the corpus lies in a directory of the user.
     """
 
     title: str
@@ -84,7 +84,7 @@ class Card:
 
     @property
     def is_of_this_python(self) -> bool:
-        """Whether this interpreter has the text that the scores are of."""
+        """Whether this version of Python has the text of the scores."""
         return self.python in ("", f"{sys.version_info.major}.{sys.version_info.minor}")
 
 
@@ -92,7 +92,7 @@ def read_card(path: epath.PathLike) -> Card:
     """Reads a card.json.
 
     Raises:
-        UserError: it is missing, no JSON, or lacks a field.
+        UserError: the file is missing, is not JSON, or lacks a field.
 
     Example:
         >>> read_card("nowhere/card.json")
@@ -101,7 +101,7 @@ def read_card(path: epath.PathLike) -> Card:
         zoo.errors.UserError: cannot read nowhere/card.json: No such file or directory
     """
     try:
-        if os.path.exists(path) and not os.path.isfile(path):  # a device might never end
+        if os.path.exists(path) and not os.path.isfile(path):  # reading a device might never end
             raise UserError(f"cannot read {path}: it is no regular file")
         record = json.loads(epath.Path(path).read_text())
         scores = tuple(StatedScore(**score) for score in record.pop("scores"))
@@ -114,27 +114,27 @@ def read_card(path: epath.PathLike) -> Card:
         raise UserError(f"cannot read {path}: {reason}") from error
     except WRONG_FORM as error:
         raise UserError(
-            f"{path} is no card: {str(error)[:200]}; it holds the fields of zoo.cards.Card"
+            f"{path} is no card: {str(error)[:200]}; a card has the fields of zoo.cards.Card"
         ) from error
     _check(card, path)
     return card
 
 
 def _check(card: Card, path: epath.PathLike) -> None:
-    """Raises UserError for a field of the wrong kind."""
+    """Raises a UserError if a field has the wrong type."""
     for field in dataclasses.fields(Card):
         value = getattr(card, field.name)
         kinds = (int, float) if field.type in ("float", float) else field.type
         if isinstance(kinds, type | tuple) and not isinstance(value, kinds):
-            raise UserError(f"{path}: {field.name} is {str(value)[:80]!r}, of the wrong kind")
+            raise UserError(f"{path}: {field.name} is {str(value)[:80]!r}, of the wrong type")
     if not -_LARGEST < card.minutes < _LARGEST:
-        raise UserError(f"{path}: minutes is no number of minutes; tell how long training took")
+        raise UserError(f"{path}: minutes is no number of minutes; give the training's duration")
     for score in card.scores:
         _check_score(score, path)
 
 
 def _check_score(score: StatedScore, path: epath.PathLike) -> None:
-    """Raises UserError for a score that can't be measured, or asks for more than a measurement."""
+    """Raises a UserError for a score that cannot be measured or has other flags."""
     if not (isinstance(score.measure, str) and isinstance(score.flags, str)):
         raise UserError(f"{path}: a score has a measure or flags that are no text; use texts")
     for flag in score.flags.split():
@@ -151,19 +151,19 @@ def _check_score(score: StatedScore, path: epath.PathLike) -> None:
 
 
 def write_card(directory: epath.Path, card: Card, num_parameters: int, num_bytes: int) -> None:
-    """Writes a card beside a checkpoint, for programs and for people."""
+    """Writes a card into the directory of a checkpoint, for programs and for people."""
     record = json.dumps(dataclasses.asdict(card), indent=1, ensure_ascii=False)
     (directory / JSON).write_text(record + "\n")
     (directory / MARKDOWN).write_text(render(card, num_parameters, num_bytes))
 
 
 def render(card: Card, num_parameters: int, num_bytes: int) -> str:
-    """The card as Markdown.
+    """Returns the card as Markdown.
 
     Args:
         card: the card.
-        num_parameters: of the model.
-        num_bytes: of the checkpoint's files.
+        num_parameters: the number of parameters of the model.
+        num_bytes: the size of the checkpoint's files.
     """
     rows = [
         f"| {score.measure.replace('_', ' ')} | `{score.flags}` | {score.value:g} | "

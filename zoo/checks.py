@@ -1,4 +1,4 @@
-"""Checks of settings, each with the line that says what came and what is allowed."""
+"""Checks of settings. The error gives the value and the allowed values."""
 
 import math
 from collections.abc import Iterable
@@ -21,9 +21,9 @@ def check_least(least: int, section: str, settings: object, *names: str) -> None
 
     Args:
         least: the least value.
-        section: of a config; "" for settings that are arguments of a function.
-        settings: what has the fields.
-        *names: of the fields.
+        section: the section of the config; "" if the settings are arguments of a function.
+        settings: the object that has the fields.
+        *names: the names of the fields.
 
     Example:
         >>> from types import SimpleNamespace
@@ -39,7 +39,7 @@ def check_least(least: int, section: str, settings: object, *names: str) -> None
 
 
 def check_sizes(field: str, sizes: tuple[int, ...]) -> None:
-    """Raises a UserError unless there is a size, and each is at least 1.
+    """Raises a UserError unless there is a size and every size is at least 1.
 
     Example:
         >>> check_sizes("model.hidden_sizes", (256, 128))
@@ -49,7 +49,7 @@ def check_sizes(field: str, sizes: tuple[int, ...]) -> None:
 
 
 def check_rates(section: str, settings: object, *names: str) -> None:
-    """Raises a UserError for the first field of a section that is no rate of dropping.
+    """Raises a UserError for the first field of a section that is not a dropout rate.
 
     Example:
         >>> from types import SimpleNamespace

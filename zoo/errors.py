@@ -1,11 +1,11 @@
-"""The one exception that commands turn into a single line and exit code 2."""
+"""The exception for mistakes of users, which commands print as one line with exit code 2."""
 
 import re
 import sys
 from collections.abc import Mapping
 from typing import NoReturn
 
-# What reading a record of the wrong form may raise, when it is used as if it were of the right one.
+# The errors that may occur when a record of the wrong form is used like a record of the right form.
 WRONG_FORM = (
     ArithmeticError,
     AttributeError,
@@ -16,7 +16,7 @@ WRONG_FORM = (
     ValueError,
 )
 
-# A field of a config in a message, also as libraries named it before they left flags to programs.
+# A field of a config in a message, with or without the flag that an older version wrote.
 _FIELD = re.compile(
     r"(?<![\w./-])(?P<flag>--config\.)?"
     r"(?P<field>(?:data|evaluation|mesh|model|optimizer|training)\.[a-z][a-z_]*)"
@@ -25,10 +25,9 @@ _FIELD = re.compile(
 
 
 class UserError(ValueError):
-    """A mistake in the input: one line that says what came, what was expected, what to type.
+    """A mistake in the input: one line that says what is wrong, what is allowed and what to do.
 
-    Commands print it as `error: ...` and exit with code 2; in Python it is an ordinary
-    ValueError.
+    Commands print it as `error: ...` and exit with code 2. In Python it is an ordinary ValueError.
 
     Example:
         >>> raise UserError("--temperature is -1.0; use a number of at least 0, such as 0.8")
@@ -39,20 +38,20 @@ class UserError(ValueError):
 
 
 class Note(UserWarning):
-    """What a user should know of a result. Commands print it as `note: ...` on standard error."""
+    """A note on a result for the user. Commands print it as `note: ...` on standard error."""
 
 
 def with_flags(message: str, flags: Mapping[str, str], otherwise: str = "") -> str:
-    """Returns a message that names fields of a config, with the flags that set them.
+    """Returns a message in which fields of a config are replaced by flags.
 
     Libraries name a field, such as data.directory=DIR, and a program knows its own flags. A field
-    that a user is to type, followed by `=`, is replaced by its flag. If the message has no such
-    field, but names others, the flag of the first one stands at its end.
+    followed by `=`, which the user should type, is replaced by its flag. If the message has no such
+    field but names other fields, the flag of the first field is added at the end.
 
     Args:
-        message: of an error.
-        flags: the flag of each field that the program has one for.
-        otherwise: a remark for a field to type that has no flag.
+        message: the message of an error.
+        flags: the flag of each field that has a flag in the program.
+        otherwise: a remark that is added if a field to type has no flag.
 
     Example:
         >>> with_flags("use data.directory=DIR", {"data.directory": "--data_directory"})
@@ -77,11 +76,11 @@ def with_flags(message: str, flags: Mapping[str, str], otherwise: str = "") -> s
 
 
 def _is_typed(field: re.Match[str]) -> bool:
-    """Whether a message tells its reader to type a field."""
+    """Returns whether a message asks the user to type a field."""
     return bool(field["flag"]) or field["after"] == "="
 
 
 def fail(message: str) -> NoReturn:
-    """Ends the program with a message in one line and exit code 2."""
+    """Ends the program with a message on one line and exit code 2."""
     print(f"error: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(2)

@@ -1,4 +1,4 @@
-"""What users of the Python functions give: texts, lists of texts, and numbers of settings."""
+"""Checks arguments of the Python functions: texts, lists of texts, and settings."""
 
 import dataclasses
 import numbers
@@ -16,14 +16,14 @@ _KINDS: dict[type, tuple[type | tuple[type, ...], str]] = {
 
 
 def given_texts(given: str | Sequence[str], what: str = "texts") -> list[str]:
-    """Returns texts as a list, also if there is one and no list.
+    """Returns texts as a list, even if a single text is given.
 
     Args:
         given: the texts.
-        what: how messages call them.
+        what: the name of the texts in messages.
 
     Raises:
-        TypeError: it is no text and no list of texts.
+        TypeError: the argument is neither a text nor a list of texts.
 
     Example:
         >>> given_texts("one"), given_texts(("one", "two"))
@@ -50,10 +50,10 @@ def given_texts(given: str | Sequence[str], what: str = "texts") -> list[str]:
 
 
 def given_list(given: Iterable[Any], what: str) -> list[Any]:
-    """Returns what was given as a list, which a text is not.
+    """Returns an argument as a list; a text is refused.
 
     Raises:
-        TypeError: it is a text, or no list.
+        TypeError: the argument is a text, or is not a list.
 
     Example:
         >>> given_list("python_docs_lstm", "checkpoints")
@@ -67,10 +67,11 @@ def given_list(given: Iterable[Any], what: str) -> list[Any]:
 
 
 def check_kinds(settings: Any) -> None:
-    """Raises UserError for the first setting that is of another kind than its default.
+    """Raises a UserError that names the first setting whose type differs from its default.
 
     Args:
-        settings: a dataclass, whose fields without a default, or with None, may be anything.
+        settings: a dataclass. Fields without a default, or with the default None, may have any
+            type.
     """
     for field in dataclasses.fields(settings):
         value, default = getattr(settings, field.name), field.default

@@ -1,8 +1,8 @@
-"""Trained models by name: released checkpoints, runs, single steps of runs, and files.
+"""Loads trained models by name: released checkpoints, runs, single steps of runs, and files.
 
-A released checkpoint is one step's directory (see `zoo.training.checkpoints`) that lies, under its
-name, in `checkpoints/` of the checkout, which an installed package has inside, or in a directory
-that the environment variable ZOO_CHECKPOINTS lists.
+A released checkpoint is the directory of a step (see `zoo.training.checkpoints`) with the name of
+the checkpoint. It lies in `checkpoints/` of the checkout or of the installed package, or in a
+directory that the environment variable ZOO_CHECKPOINTS lists.
 """
 
 import dataclasses
@@ -35,7 +35,7 @@ Made = TypeVar("Made")
 
 @dataclasses.dataclass(frozen=True)
 class ReleasedCheckpoint:
-    """A checkpoint that can be loaded by its name; `summary` is one line from its card."""
+    """A checkpoint that can be loaded by its name; `summary` is the first line of its card."""
 
     name: str
     directory: epath.Path
@@ -43,16 +43,21 @@ class ReleasedCheckpoint:
 
 
 def load(name_or_path: os.PathLike[str] | str) -> Checkpoint:
-    """Load a trained model; its files are verified first, and no code of theirs is run.
+    """Loads a trained model; its files are verified first, and no code in them is run.
 
     Args:
-        name_or_path: a released name; or a run's workdir, which stands for its best step (its
-            newest where no step has a score); or one step's directory; or a file: .safetensors as
-            `zoo export` writes it, or .arpa or .lm, plain, .gz or .bz2, an n-gram model of any
-            toolkit. Any of these may lie in a bucket, such as gs://BUCKET/RUN.
+        name_or_path: one of the following; a path may also be an address in a bucket, such as
+            gs://BUCKET/RUN.
+
+            * The name of a released checkpoint.
+            * The workdir of a run: its best step is loaded, or its newest step if none has a score.
+            * The directory of a step.
+            * A .safetensors file from `zoo export`.
+            * An .arpa or .lm file of any toolkit, an n-gram model, which may be packed as .gz or
+              .bz2.
 
     Raises:
-        UserError: there is no such checkpoint, or it is damaged, or this version cannot build it.
+        UserError: there is no such checkpoint, it is damaged, or this version cannot build it.
 
     Example:
         >>> load("no such checkpoint")  # doctest: +ELLIPSIS
@@ -75,17 +80,17 @@ def load(name_or_path: os.PathLike[str] | str) -> Checkpoint:
 
 
 def try_while_run_saves(name_or_path: os.PathLike[str] | str, make: Callable[[], Made]) -> Made:
-    """Returns what a function makes of a checkpoint that a run may be adding steps to.
+    """Calls a function that reads a checkpoint, again if its run saves a step meanwhile.
 
-    A run that saves a step deletes an older one, maybe while the function reads that one. If the
-    function fails and the run's steps have changed since its start, it is called again.
+    A run that saves a step deletes an older step, perhaps while the function reads it. If the
+    function fails and the steps of the run have changed since its start, it is called again.
 
     Args:
-        name_or_path: as in `load`.
-        make: reads the checkpoint by its name or path, and finds its step anew in each call.
+        name_or_path: the checkpoint, see `load`.
+        make: a function that reads the checkpoint. It looks for the step again in each call.
 
     Raises:
-        Exception: what the function raised, if the steps did not change or it failed three times.
+        Exception: the error of the function, if the steps did not change or it failed three times.
     """
     for _ in range(_MOST_TRIES - 1):
         before = _steps(name_or_path)
@@ -98,7 +103,7 @@ def try_while_run_saves(name_or_path: os.PathLike[str] | str, make: Callable[[],
 
 
 def _steps(name_or_path: os.PathLike[str] | str) -> list[int]:
-    """Returns the steps of a run; none for whatever is no run or cannot be looked at."""
+    """Returns the steps of a run, or none if it is not a run or cannot be read."""
     try:
         return checkpoints.steps(user_place(name_or_path))
     except (ImportError, OSError, ValueError):
@@ -106,7 +111,7 @@ def _steps(name_or_path: os.PathLike[str] | str) -> list[int]:
 
 
 def _make(name: str, stored: soundness.Stored) -> Checkpoint:
-    """A checkpoint from what is stored, whose arrays are read once their shapes fit the model."""
+    """Returns a checkpoint from stored records; arrays are read after their shapes were checked."""
     import jax
     import jax.numpy as jnp
 
@@ -129,13 +134,13 @@ def _make(name: str, stored: soundness.Stored) -> Checkpoint:
 
 
 def describe(name_or_path: os.PathLike[str] | str) -> Json:
-    """A checkpoint's config and vocabulary as plain JSON; its arrays are not read.
+    """Returns the config and vocabulary of a checkpoint as plain JSON; arrays are not read.
 
     Args:
-        name_or_path: as in `load`, but no file.
+        name_or_path: the checkpoint, see `load`, but not a file.
 
     Returns:
-        "config", as in `Checkpoint`, and "vocabulary", as in `Checkpoint.vocabulary_record`.
+        "config", see `Checkpoint`, and "vocabulary", see `Checkpoint.vocabulary_record`.
 
     Raises:
         UserError: there is no such checkpoint, or it is damaged.
@@ -154,13 +159,13 @@ def describe(name_or_path: os.PathLike[str] | str) -> Json:
 
 
 def _is_of_checkpoint(name: str) -> bool:
-    """Whether an object below a run's or a step's address is needed to load its model."""
+    """Returns whether an object at the address of a run or a step is needed to load its model."""
     top = name.split("/")[0]
     return top in (checkpoints.PARAMS, checkpoints.STATE, "checkpoints") or top == name
 
 
 def _open(name: str) -> soundness.Stored:
-    """What is stored under a name."""
+    """Returns the stored records and arrays of a checkpoint."""
     if not name.endswith(SAFETENSORS_SUFFIX):
         return soundness.open_step(_find(name), name)
     from zoo.exchange.safetensors_file import read_safetensors
@@ -173,7 +178,7 @@ def _open(name: str) -> soundness.Stored:
 
 
 def _refuse_several(name: str, config: Json) -> None:
-    """Raises UserError for the checkpoint of a run of several members."""
+    """Raises a UserError if a checkpoint has several members that were trained together."""
     training = config.get("training", {})
     rates = training.get("learning_rate_factors", [1.0])
     if training.get("num_seeds", 1) != 1 or (isinstance(rates, list) and len(rates) > 1):
@@ -204,7 +209,7 @@ def _load_arpa(name: str) -> Checkpoint:
 
 
 def list_checkpoints() -> list[ReleasedCheckpoint]:
-    """The released checkpoints, sorted by name; only their text files are read.
+    """Returns the released checkpoints, sorted by name; only text files are read.
 
     Example:
         >>> names = [checkpoint.name for checkpoint in list_checkpoints()]
@@ -218,7 +223,7 @@ def list_checkpoints() -> list[ReleasedCheckpoint]:
 
 
 def _released() -> dict[str, epath.Path]:
-    """Directories of released checkpoints by name; the user's own hide the package's."""
+    """Returns directories of released checkpoints by name; the user's hide the package's."""
     package = epath.Path(__file__).parent
     roots = [package / "checkpoints", package.parent / "checkpoints"]  # installed; a checkout
     listed = os.environ.get("ZOO_CHECKPOINTS", "").split(os.pathsep)
@@ -233,7 +238,7 @@ def _released() -> dict[str, epath.Path]:
 
 
 def _summary(directory: epath.Path) -> str:
-    """The first line of the card, without the marks of a heading; empty if there is no card."""
+    """Returns the first line of the card without heading marks, or "" without a card."""
     card, damaged = directory / MARKDOWN, "(its card is damaged)"
     if not checkpoints.checksums.agrees(directory, MARKDOWN):
         return damaged
@@ -245,7 +250,7 @@ def _summary(directory: epath.Path) -> str:
 
 
 def _find(name: str) -> epath.Path:
-    """The directory of the step that a name or a path stands for, verified."""
+    """Returns the verified directory of the step of a name or a path."""
     released = _released()
     path = released.get(name) or user_place(name)
     try:
@@ -266,17 +271,17 @@ def _unknown(name: str, released: dict[str, epath.Path]) -> str:
 
 
 def _step_of_run(workdir: epath.Path) -> epath.Path:
-    """The best step of a run if it is there and sound, else the newest sound step."""
+    """Returns the best step of a run if it is sound, otherwise the newest sound step."""
     damaged: list[str] = []
     newest = checkpoints.latest_sound(workdir, log=damaged.append)
     if newest is None and damaged:
         raise UserError(f"{workdir} has no sound checkpoint; {damaged[0]}")
     if newest is None and (workdir / checkpoints.CONFIG).exists():
-        raise UserError(f"{workdir} has no complete checkpoint yet; let its run go on until then")
+        raise UserError(f"{workdir} has no complete checkpoint yet; wait until its run saves one")
     if newest is None:
         raise UserError(
-            f"{workdir} is no checkpoint: it has neither {checkpoints.PARAMS}/, as one step's "
-            "directory has, nor steps under checkpoints/, as a run's workdir has"
+            f"{workdir} is no checkpoint: it has neither {checkpoints.PARAMS}/, like the directory "
+            "of a step, nor steps in checkpoints/, like the workdir of a run"
         )
     best_step = soundness.read_record(newest / checkpoints.PROGRESS, str(newest)).get("best_step")
     chosen = newest
@@ -293,10 +298,10 @@ def _step_of_run(workdir: epath.Path) -> epath.Path:
 
 
 def _open_records(name: str, stored: soundness.Stored) -> tuple[Task, Checkpoint, PyTree]:
-    """A checkpoint without its parameters, its task, and the shapes that they must have.
+    """Returns a checkpoint without parameters, its task, and the shapes of its parameters.
 
     Raises:
-        UserError: it can't be made from what is stored.
+        UserError: the checkpoint cannot be built from the records.
     """
     try:
         task = find_task(stored.config["model"]["architecture"])
@@ -304,6 +309,6 @@ def _open_records(name: str, stored: soundness.Stored) -> tuple[Task, Checkpoint
         return task, opened, task.parameter_shapes(opened.model)
     except WRONG_FORM as error:
         raise UserError(
-            f"the model of {name} cannot be built: {str(error)[:400]}; where it is from a newer "
+            f"the model of {name} cannot be built: {str(error)[:400]}; if it is from a newer "
             "version, type: pip install --upgrade recurrent-zoo"
         ) from error

@@ -1,4 +1,4 @@
-"""What stays on this machine from one start to the next: prepared corpora, compiled programs."""
+"""The cache on this machine: prepared corpora and compiled programs."""
 
 import hashlib
 import os
@@ -10,16 +10,17 @@ from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
-COMPILED = "compiled"  # the directory of programs, in that of the cache
+COMPILED = "compiled"  # the directory of programs in the cache
 _DAYS_UNUSED = 30
-_SHORTEST_COMPILATION = 0.1  # seconds; what takes less is compiled anew
+_SHORTEST_COMPILATION = 0.1  # seconds; faster compilations are not stored
 
 
 def cache_root(chosen: str = "") -> Path:
-    """Returns the directory for all that can be made again.
+    """Returns the directory of the cache.
 
     Args:
-        chosen: the user's own; "" is the environment variable ZOO_CACHE, or ~/.cache/recurrent-zoo.
+        chosen: the user's choice; "" means the environment variable ZOO_CACHE, or
+            ~/.cache/recurrent-zoo if the variable is not set.
 
     Example:
         >>> cache_root("kept").name
@@ -30,13 +31,13 @@ def cache_root(chosen: str = "") -> Path:
 
 
 def keep_compiled_programs() -> None:
-    """From now on JAX stores what this process compiles, and takes what is stored already.
+    """Makes JAX store the programs that it compiles, and use the programs that are stored.
 
-    JAX names a program by everything that it is compiled from, so that a changed model never gets
-    an old program. Each version of JAX and each kind of processor has a directory of its own.
-    Programs that nobody has used for 30 days are deleted. A directory that can't be written, or a
-    file that is damaged, costs a compilation and nothing else. If the user has set JAX's own
-    variable JAX_COMPILATION_CACHE_DIR, nothing changes.
+    JAX names a program after everything that it is compiled from, so a changed model never gets an
+    old program. Each version of JAX and each kind of processor has its own directory. Programs that
+    were not used for 30 days are deleted. If the directory cannot be written or a file is damaged,
+    programs are compiled again. If the user has set JAX's own variable JAX_COMPILATION_CACHE_DIR,
+    this function does nothing.
     """
     if os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         return
@@ -61,13 +62,13 @@ def keep_compiled_programs() -> None:
 
 
 def _tell_jax(name: str, value: str | float) -> None:
-    """Sets a value of JAX where it is imported, and so has read its environment."""
+    """Sets a value of JAX if JAX is already imported and has read its environment."""
     if "jax" in sys.modules:
         sys.modules["jax"].config.update(name, value)
 
 
 def _processor() -> str:
-    """What a program for one processor needs of another: its architecture and instruction sets."""
+    """Returns a digest of the processor's architecture and instruction sets."""
     described = platform.machine()
     with suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

@@ -1,4 +1,4 @@
-"""A bar for work that takes more than a second, where somebody watches."""
+"""A progress bar on a terminal for work that takes more than a second."""
 
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
@@ -9,11 +9,11 @@ DELAY_SECONDS = 1.0
 
 
 def track(items: Sequence[Item], what: str) -> Iterable[Item]:
-    """The items, with a bar on stderr that says how far they are; none where it is no terminal.
+    """Returns the items, with a progress bar on stderr if it is a terminal.
 
     Args:
-        items: what is worked through.
-        what: what is done with them, such as "scoring".
+        items: the items.
+        what: the name of the work, such as "scoring".
 
     Example:
         >>> list(track(range(3), "counting"))

@@ -1,7 +1,7 @@
-"""Whether what a checkpoint holds is a model: its records, and its arrays against the model.
+"""Checks that the records and arrays of a checkpoint make a model.
 
-Sums that agree say that the files are those that somebody wrote, not that they make sense. Here
-nothing is trusted: every fault is one line, and arrays are compared before they are read.
+Checksums that agree show that the files are unchanged, not that they make sense. So nothing is
+trusted here. Every fault is one line, and the shapes of arrays are checked before arrays are read.
 """
 
 from collections.abc import Callable
@@ -18,16 +18,16 @@ from zoo.types import Json, Params, PyTree
 
 
 class Stored(NamedTuple):
-    """What is stored of a model: its records, and its arrays before they are read.
+    """A stored model: its records, and its arrays before they are read.
 
     Attributes:
-        directory: where it lies, or the file.
-        step: number of train steps taken.
-        config: the run's resolved config.
-        vocabulary: as `vocabulary.json` holds it.
-        progress: what the run had reached.
-        shapes: of the parameters, a tree of what has a shape and a dtype.
-        read: gives the parameters.
+        directory: the directory of the step, or the file.
+        step: the number of train steps taken.
+        config: the resolved config of the run.
+        vocabulary: the record in `vocabulary.json`.
+        progress: the progress of the run.
+        shapes: a tree of objects with the shape and dtype of each parameter.
+        read: a function that reads and returns the parameters.
     """
 
     directory: epath.Path
@@ -40,15 +40,15 @@ class Stored(NamedTuple):
 
 
 def open_step(directory: epath.Path, name: str) -> Stored:
-    """Returns what one step's directory holds; its arrays are not read yet.
+    """Returns the stored model of a step; its arrays are not read yet.
 
     Args:
-        directory: the directory, whose sums agree.
-        name: of the checkpoint, for errors.
+        directory: the directory of the step, whose checksums agree.
+        name: the name of the checkpoint, for errors.
 
     Raises:
         UserError: a record has the wrong form.
-        DamagedCheckpoint: there are no arrays, or far larger ones than the files can hold.
+        DamagedCheckpoint: arrays are missing, or far larger than the files.
     """
     files = (checkpoints.CONFIG, checkpoints.VOCABULARY, checkpoints.PROGRESS)
     config, vocabulary, progress = (read_record(directory / file, name) for file in files)
@@ -62,26 +62,26 @@ def open_step(directory: epath.Path, name: str) -> Stored:
 
 
 def read_record(path: epath.Path, name: str) -> Json:
-    """Returns one of a checkpoint's JSON files.
+    """Returns the record in a JSON file of a checkpoint.
 
     Args:
         path: the file.
-        name: of the checkpoint, for errors.
+        name: the name of the checkpoint, for errors.
 
     Raises:
-        UserError: it is no JSON object.
+        UserError: the file is not a JSON object.
     """
     try:
         record = checkpoints.read_json(path)
     except (OSError, ValueError, RecursionError) as error:
-        raise damaged(name, f"{path.name} can't be read: {error}") from error
+        raise damaged(name, f"{path.name} cannot be read: {error}") from error
     if not isinstance(record, dict):
-        raise damaged(name, f"{path.name} holds {str(record)[:40]!r} instead of an object")
+        raise damaged(name, f"{path.name} has {str(record)[:40]!r} instead of an object")
     return record
 
 
 def check_config(config: object, name: str) -> None:
-    """Raises UserError unless a config has sections, of which `model` names an architecture."""
+    """Raises a UserError unless a config has sections, and `model` names an architecture."""
     if not isinstance(config, dict) or not isinstance(config.get("model"), dict):
         raise damaged(name, "its config has no section model")
     for section, fields in config.items():
@@ -92,12 +92,12 @@ def check_config(config: object, name: str) -> None:
 
 
 def check_depth(settings: Json, stored: PyTree, name: str) -> None:
-    """Raises UserError for a model of more layers than it has arrays: making it could take days.
+    """Raises a UserError if a model has more layers than arrays, which could take days to build.
 
     Args:
-        settings: the section model of the config.
-        stored: a tree of arrays, or of their shapes, as they are stored.
-        name: of the checkpoint, for errors.
+        settings: the section `model` of the config.
+        stored: the tree of stored arrays, or of their shapes.
+        name: the name of the checkpoint, for errors.
     """
     sizes, number = settings.get("hidden_sizes"), settings.get("num_layers")
     depth = len(sizes) if isinstance(sizes, list | tuple) else 0
@@ -107,12 +107,12 @@ def check_depth(settings: Json, stored: PyTree, name: str) -> None:
 
 
 def check_shapes(wanted: PyTree, stored: PyTree, name: str) -> None:
-    """Raises UserError unless arrays have the names, shapes and kinds that a model's have.
+    """Raises a UserError unless arrays have the names, shapes and types of a model's parameters.
 
     Args:
-        wanted: the shapes of the model's parameters; None where they follow from the corpus.
-        stored: a tree of arrays, or of their shapes, as they are stored.
-        name: of the checkpoint, for errors.
+        wanted: the shapes of the model's parameters; None if they depend on the corpus.
+        stored: the tree of stored arrays, or of their shapes.
+        name: the name of the checkpoint, for errors.
     """
     try:
         found = widened_shapes(stored)
@@ -129,21 +129,21 @@ def check_shapes(wanted: PyTree, stored: PyTree, name: str) -> None:
 
 
 def check_values(params: Params, name: str, *, may_be_infinite: bool = False) -> None:
-    """Raises UserError for parameters that are no numbers.
+    """Raises a UserError if a parameter is NaN or infinite.
 
     Args:
-        params: a tree of NumPy arrays, as they are computed with.
-        name: of the checkpoint, for errors.
-        may_be_infinite: minus infinity, the logarithm of 0, is a value as any other.
+        params: a tree of NumPy arrays in the form for computing.
+        name: the name of the checkpoint, for errors.
+        may_be_infinite: whether minus infinity, the logarithm of 0, is allowed.
     """
     is_infinite = np.isposinf if may_be_infinite else np.isinf
     for leaf_name, leaf in named_leaves(params).items():
         if leaf.dtype.kind == "f" and np.isnan(leaf).any():
-            raise damaged(name, f"{leaf_name} holds values that are no numbers (NaN)")
+            raise damaged(name, f"{leaf_name} has values that are not numbers (NaN)")
         if leaf.dtype.kind == "f" and is_infinite(leaf).any():
-            raise damaged(name, f"{leaf_name} holds infinite values")
+            raise damaged(name, f"{leaf_name} has infinite values")
 
 
 def damaged(name: str, fault: str) -> UserError:
-    """Returns the error that a checkpoint is damaged."""
+    """Returns the error for a damaged checkpoint."""
     return UserError(f"{name} is damaged: {fault}; copy it again, or take another checkpoint")

@@ -1,5 +1,5 @@
-"""The three tokens that every vocabulary starts with: their ids and how they are written."""
+"""The three tokens at the start of every vocabulary, with their ids."""
 
-# anything unknown; what stands before a sentence; what stands after it
+# an unknown token; the start of a sentence; the end of a sentence
 UNKNOWN_ID, START_ID, END_ID = SPECIAL_IDS = (0, 1, 2)
 UNKNOWN, START, END = SPECIAL_TOKENS = ("<unk>", "<s>", "</s>")

@@ -1,8 +1,8 @@
-"""What commands show people: nothing that a terminal obeys, and one line for every end.
+"""The output of commands: no control characters, and one line for every kind of end.
 
-A token, a label or a card may hold any character. Control characters, which could move the cursor,
-colour the screen or set its title, and those that turn the direction of writing, are written by
-their number, such as \\u001b.
+A token, a label or a card may have any character. Control characters could move the cursor, colour
+the screen, set its title or change the direction of writing. They are written as their numbers,
+such as \\u001b.
 """
 
 import os
@@ -23,10 +23,10 @@ from zoo.errors import Note, UserError
 
 EXIT_UNEXPECTED = 1
 EXIT_USER_ERROR = 2
-EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as in shells
 EXIT_TERMINATED = 143  # 128 + SIGTERM
 
-_MOST_LETTERS = 2000  # of a message
+_MOST_LETTERS = 2000  # the longest message
 _KEPT = "\n\t"
 _OBEYED = [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F)]
 _OBEYED += range(0x2066, 0x206A)
@@ -34,7 +34,7 @@ _NUMBERS = {code: f"\\u{code:04x}" for code in _OBEYED if chr(code) not in _KEPT
 
 
 def plain(text: str) -> str:
-    """Returns a text with what a terminal would obey written by its number.
+    """Returns a text in which control characters are written as their numbers.
 
     Example:
         >>> plain("red \\x1b[31m and\\ttab")
@@ -44,9 +44,9 @@ def plain(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Returns a message in one line, without its middle if it is far too long.
+    """Returns a message on one line, without its middle if it is far too long.
 
-    A message may quote a name of a million letters, which a checkpoint or a table holds.
+    A message may quote a name with a million letters from a checkpoint or a table.
 
     Example:
         >>> one_line("two\\n lines"), len(one_line("a" * 10**6))
@@ -77,7 +77,7 @@ def typed_command() -> str:
 
 
 class _Plain:
-    """A text stream that writes what `plain` gives."""
+    """A text stream that writes texts in the form of `plain`."""
 
     def __init__(self, stream: TextIO):
         self._stream = stream
@@ -92,10 +92,10 @@ class _Plain:
 
 @contextmanager
 def plain_output() -> Iterator[None]:
-    """Inside, what is printed is plain, and what the encoding lacks is written by its number.
+    """Makes printed text plain in the block; characters that the encoding lacks become numbers.
 
-    Where the program was started without standard output or error, as by `>&-`, its lines go
-    nowhere. Python has no stream then, and a file that is opened would get the stream's number.
+    If the program was started without standard output or error, for example by `>&-`, its lines are
+    dropped. Python then has no stream, and the next file that is opened would get its number.
     """
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
@@ -112,14 +112,14 @@ def plain_output() -> Iterator[None]:
 
 
 def run_program(main: Callable[[], object]) -> int:
-    """Runs a program so that every end of it is quiet or one line, and returns its exit code.
+    """Runs a program whose every end is quiet or one line, and returns its exit code.
 
     Args:
-        main: does all the program's work; its result, if it is a number, is the exit code.
+        main: the function that does the work. If its result is a number, it is the exit code.
 
     Returns:
-        0; 2 for a mistake of the user's; 130 after Ctrl-C and 143 after SIGTERM; 1 for a fault of
-        ours, whose traceback is saved in a file.
+        0 after success, 2 after a mistake of the user, 130 after Ctrl-C, 143 after SIGTERM, and 1
+        after a fault of recurrent-zoo, whose traceback is saved in a file.
     """
 
     def terminate(number: int, frame: FrameType | None) -> None:
@@ -143,7 +143,7 @@ def run_program(main: Callable[[], object]) -> int:
         except _Terminated:
             return _tell("terminated", EXIT_TERMINATED)
         except BrokenPipeError:
-            # The reader, such as `head`, has all it wants.
+            # The reader, such as `head`, needs no more.
             drop_output()
             return 0
         except MemoryError:
@@ -165,7 +165,7 @@ def run_script(main: Callable[[], object]) -> NoReturn:
 
 @contextmanager
 def _notes_in_lines() -> Iterator[None]:
-    """Inside, a warning is one line that begins with "note:", and no `Note` is held back."""
+    """Prints warnings in the block as one line with "note:"; every `Note` is shown."""
     with warnings.catch_warnings():
         warnings.showwarning = _print_note
         warnings.simplefilter("always", Note)
@@ -180,15 +180,15 @@ def _print_note(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """Prints a warning for people: without the place in the code, which Python would add."""
+    """Prints a warning without the place in the code, which Python would add."""
     print(plain(f"note: {one_line(str(message))}"), file=sys.stderr)
 
 
 def end_process(code: int) -> NoReturn:
     """Ends the process with the exit code of `run_program`.
 
-    A stopped process ends at once: XLA may be compiling in threads of its own, and Python, which
-    would take down what these use, would end in a segmentation fault.
+    A stopped process ends at once, because XLA may be compiling in its own threads. A normal end of
+    Python would free the memory of these threads and cause a segmentation fault.
     """
     if code in (EXIT_INTERRUPTED, EXIT_TERMINATED):
         for stream in (sys.stdout, sys.stderr):
@@ -200,10 +200,10 @@ def end_process(code: int) -> NoReturn:
 
 @contextmanager
 def _nothing_swallowed() -> Iterator[None]:
-    """Inside, a signal whose exception Python could only ignore comes once more.
+    """Sends a signal again if Python ignores its exception in the block.
 
-    Python runs a signal's handler anywhere, also in a callback of the garbage collector or in a
-    `__del__`, whose exceptions it prints and drops. The program would go on as if nothing were.
+    Python may run the handler of a signal in a callback of the garbage collector or in a `__del__`.
+    It prints and drops exceptions there, so the program would go on as if nothing had happened.
     """
     before = sys.unraisablehook
 
@@ -227,7 +227,7 @@ def _nothing_swallowed() -> Iterator[None]:
 def _handled_again(
     handler: Callable[[int, FrameType | None], object] | int | None,
 ) -> Iterator[None]:
-    """At the end, SIGTERM is handled as it was before."""
+    """Restores the handler of SIGTERM at the end of the block."""
     try:
         yield
     finally:
@@ -236,15 +236,15 @@ def _handled_again(
 
 
 class _Terminated(BaseException):
-    """SIGTERM arrived."""
+    """The exception that SIGTERM raises."""
 
 
 def drop_output() -> None:
-    """Lets standard output go nowhere: its reader has gone, or its disk is full.
+    """Drops standard output, because its reader has gone or its disk is full.
 
-    What is left in the buffer would otherwise fail once more at exit.
+    Otherwise the rest of the buffer would fail again at exit.
     """
-    with suppress(OSError, ValueError):  # no file, as in a test
+    with suppress(OSError, ValueError):  # standard output is not a file, as in a test
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -263,17 +263,17 @@ def _tell(line: str, code: int) -> int:
 
 
 def _known(error: Exception) -> str:
-    """What an error that a library raises for a mistake of the user's comes to; "" for others."""
+    """Returns a line for a library's error after a mistake of the user; "" for other errors."""
     message = str(error)
     if "RESOURCE_EXHAUSTED" in message:
         return "there is not enough memory for arrays of this size; use smaller sizes or batches"
     if isinstance(error, RuntimeError) and "home directory" in message:
-        return "a path begins with ~ and the name of nobody on this machine; write it in full"
+        return "a path begins with ~ and an unknown user name; write the whole path"
     return ""
 
 
 def _unexpected(error: Exception) -> str:
-    """The line for a fault of ours, after its traceback is saved."""
+    """Saves the traceback of a fault of recurrent-zoo, and returns a line about it."""
     kind = " ".join(f"{type(error).__name__}: {error}".split())[:300]
     told = f"error: unexpected {kind}; this is a fault of recurrent-zoo, please report it"
     try:

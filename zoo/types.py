@@ -1,4 +1,4 @@
-"""Names for what Python's types can't say more exactly."""
+"""Type aliases for values that Python's types cannot describe exactly."""
 
 from typing import Any
 

@@ -1,14 +1,14 @@
-"""Half a character: a lone surrogate, which JSON and Python can hold but UTF-8 cannot."""
+"""Checks for half a character: a lone surrogate, which Python and JSON allow and UTF-8 does not."""
 
 from zoo.errors import UserError
 
 
 def require_whole_characters(text: str, what: str) -> str:
-    """Returns a text, and refuses one with half a character.
+    """Returns a text, or raises a UserError if it has half a character.
 
     Args:
         text: the text.
-        what: what it is, for the error.
+        what: the name of the text, for the error.
 
     Raises:
         UserError: the text has half a character.

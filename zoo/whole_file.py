@@ -1,4 +1,4 @@
-"""Files that are written as a whole or not at all."""
+"""Writes files as a whole or not at all."""
 
 import os
 import platform
@@ -13,13 +13,14 @@ from zoo.errors import UserError
 
 @contextmanager
 def whole_file(path: os.PathLike[str] | str) -> Iterator[Path]:
-    """A name beside a path, to write to; what was written takes the path when the block ends.
+    """Yields a temporary path to write to; the file gets its real path when the block ends.
 
-    If the block ends with an error, nothing is left of it, and what was at the path stays. Two
-    processes that write one path have a name each; what a killed one left goes with the next write.
+    If the block ends with an error, the temporary file is deleted, and an existing file stays. Two
+    processes that write the same path have different temporary names. The next write deletes the
+    temporary file of a killed process.
 
     Raises:
-        UserError: the file can't be written.
+        UserError: the file cannot be written.
 
     Example:
         >>> import tempfile
@@ -31,7 +32,7 @@ def whole_file(path: os.PathLike[str] | str) -> Iterator[Path]:
     """
     target = Path(path).expanduser()
     if not target.name:
-        raise UserError(f"cannot write {str(path)!r}: it names no file; give the name of one")
+        raise UserError(f"cannot write {str(path)!r}: it names no file; give the name of a file")
     incomplete = target.with_name(incomplete_name(target.name))
     with suppress(OSError):
         for name in left_behind(os.listdir(target.parent), target.name):
@@ -50,10 +51,10 @@ def whole_file(path: os.PathLike[str] | str) -> Iterator[Path]:
 
 
 def incomplete_name(name: str) -> str:
-    """What a file or directory is called while this process writes it.
+    """Returns the temporary name of a file or directory while this process writes it.
 
-    The name has the process's number and a sum of its machine's name, since two machines, or two
-    containers, that share a file system may have a process of one number.
+    The name has the number of the process and a checksum of the machine's name. Two machines or
+    containers that share a file system may have processes with the same number.
 
     Example:
         >>> incomplete_name("a.svg").startswith(".incomplete.")
@@ -63,9 +64,9 @@ def incomplete_name(name: str) -> str:
 
 
 def left_behind(names: Iterable[str], name: str) -> list[str]:
-    """Of the names in a directory those under which processes that are gone wrote `name`.
+    """Returns the temporary names of `name` that processes which have ended left in a directory.
 
-    What processes of another machine wrote is none of them: whether they are gone can't be seen.
+    Files of other machines are not returned, because it is unknown whether their processes run.
 
     Example:
         >>> left_behind(["a.svg", incomplete_name("a.svg"), ".incomplete.0.b.svg"], "a.svg")
@@ -81,7 +82,7 @@ def left_behind(names: Iterable[str], name: str) -> list[str]:
 
 
 def _machine() -> str:
-    """Eight hexadecimal digits that stand for this machine."""
+    """Returns eight hexadecimal digits that identify this machine."""
     return f"{zlib.crc32(platform.node().encode(errors='backslashreplace')):08x}"
 
 
@@ -90,6 +91,6 @@ def _is_alive(process: int) -> bool:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except (OSError, OverflowError):  # it is another user's, or no number of a process
+    except (OSError, OverflowError):  # the process of another user, or not the number of a process
         return True
     return True

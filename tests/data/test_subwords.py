@@ -16,8 +16,8 @@ LINES = ["ab cd ef gh ij", "kl mn op qr st"]
 @pytest.mark.parametrize(
     ("lines", "size", "message"),
     [
-        (LINES, 8, "alone are 24; use data.vocabulary_size=24 or more"),
-        (LINES, 8000, r"no more than \d+; use data.vocabulary_size=\d+ or less"),
+        (LINES, 8, "special tokens are 24 in number; use data.vocabulary_size=24 or more"),
+        (LINES, 8000, r"it has only \d+ subwords; use data.vocabulary_size=\d+ or less"),
         ([], 8, "the text is empty; give another text"),
         (LINES, 10**20, "vocabulary_size is 1000+; use at most 2147483647"),
         (["ab", "a\ud800"], 8, r"a line of the text has half a character, '\\ud800' at 2"),

@@ -96,7 +96,7 @@ ONE = np.float32(1).tobytes()
         (b"1 2\nred " + ONE + np.float32(np.nan).tobytes(), "vector 1 of 1 has nan .* 'red'"),
         (b"5 2\nred 1 2\n", "line 1 says 5 vectors, but there are 1; copy the file again"),
         (b"1 2\nred 1 2\nblue 3 4\n", "line 1 says 1 vectors, but there are 2"),
-        (b"1 1\nred " + ONE + b"blue " + ONE, "goes on behind the 1 vectors that line 1 says"),
+        (b"1 1\nred " + ONE + b"blue " + ONE, "goes on after the 1 vectors that line 1 promises"),
         (b"3 1\nred " + ONE + b"blue " + ONE, "ends or breaks at vector 3 of 3"),
         (b"2 5\nred 1 2\nblue 3 4\n", "line 2 has 2 numbers, expected 5"),
         (b"2 2\nred 1 2 3\nblue 3 4 5\n", "line 2 has 3 numbers, expected 2"),
@@ -107,7 +107,7 @@ ONE = np.float32(1).tobytes()
         (b"2 0\nred\n", "line 1 says that 2 vectors have 0 numbers"),
         (b"2 100001\nred 1\n", "expected vectors of 1 to 100,000 numbers"),
         (b"9" * 5000 + b" 3\nred 1 2 3\n", "line 1 says that 9+ vectors have 3 numbers"),
-        ("red 1 2\n".encode("utf-16"), "is UTF-16; save it as UTF-8"),
+        ("red 1 2\n".encode("utf-16"), "is UTF-16, but vectors must be UTF-8"),
     ],
 )
 def test_damage_is_told_with_its_place(tmp_path, content, message):

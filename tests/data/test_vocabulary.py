@@ -171,7 +171,7 @@ def test_subword_training_is_deterministic():
         ({"kind": "subword"}, "not base64"),
         ({"kind": "subword", "model": "%%%"}, "not base64"),
         ({"kind": "subword", "model": ""}, "is empty"),
-        ({"kind": "subword", "model": "AAAA"}, "none of sentencepiece"),
+        ({"kind": "subword", "model": "AAAA"}, "not a model of sentencepiece"),
     ],
 )
 def test_damaged_records_are_told_in_one_line(record, message):
@@ -198,7 +198,7 @@ def test_settings_that_make_no_vocabulary_are_told():
         build_vocabulary("subword", LINES)
     with pytest.raises(UserError, match="min_count=1"):
         build_vocabulary("subword", LINES, max_size=60, min_count=2)
-    with pytest.raises(UserError, match=r"no more than .*vocabulary_size") as caught:
+    with pytest.raises(UserError, match=r"has only .*vocabulary_size") as caught:
         build_vocabulary("subword", LINES, max_size=5000)
     assert "\n" not in str(caught.value)
     with pytest.raises(UserError, match="the text is empty"):

@@ -273,7 +273,7 @@ def test_what_cannot_adapt_is_told(settings):
         )
     labels = make_labels([["a"], ["b"]])
     classifier = TrainedClassifier(model=None, params=None, vocabulary=VOCABULARY, labels=labels)
-    with pytest.raises(UserError, match="this is a classifier, no language model; use") as told:
+    with pytest.raises(UserError, match="this is a classifier, not a language model; use") as told:
         adapt(classifier, **settings)
     assert one_line(told)
 

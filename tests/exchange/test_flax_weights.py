@@ -57,7 +57,9 @@ def test_flax_gives_what_a_layer_gives_on_its_parameters(name, cell):
 
 
 def test_parameters_of_something_else_are_refused():
-    with pytest.raises(UserError, match=r"named bias, kernel; expected those of one SimpleCell"):
+    with pytest.raises(
+        UserError, match=r"named bias, kernel; give the parameters of one SimpleCell"
+    ):
         layer_from_flax({"kernel": np.eye(2), "bias": np.zeros(2)})
 
 

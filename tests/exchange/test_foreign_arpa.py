@@ -100,7 +100,7 @@ def test_words_of_one_character_are_words_where_the_file_says_so(tmp_path):
     path.write_text("# zoo: vocabulary=word\n" + text)
     assert zoo.perplexity(zoo.load(path), "r b") == pytest.approx(PERPLEXITY)
     path.write_text("# zoo: vocabulary=character\n" + UNIGRAMS)
-    with pytest.raises(UserError, match="line 9: 'red' is no character"):
+    with pytest.raises(UserError, match="line 9: 'red' is not a character"):
         read_arpa(path)
 
 

@@ -119,7 +119,7 @@ def test_a_learned_initial_state_is_refused():
 
 @pytest.mark.parametrize("cell", ["elman_logistic", "peephole_lstm", "min_gru"])
 def test_a_cell_that_torch_does_not_have_is_refused(cell):
-    with pytest.raises(UserError, match=f"the cell is '{cell}', which torch.nn has no network of"):
+    with pytest.raises(UserError, match=f"the cell is '{cell}', which torch.nn does not have"):
         stack_to_torch({}, cell)
 
 
@@ -278,7 +278,7 @@ def test_layers_of_different_networks_are_told(change, gone, message):
 
 def test_a_cell_and_a_module_are_told_with_what_to_give():
     cell = {"weight_ih": np.ones((8, 3)), "weight_hh": np.ones((8, 2))}
-    with pytest.raises(UserError, match=r"parameter of .* or LSTMCell; .* to 'weight_ih_l0'"):
+    with pytest.raises(UserError, match=r"parameter of .* or LSTMCell, .* to 'weight_ih_l0'"):
         stack_from_torch(cell)
     assert stack_from_torch({f"{name}_l0": array for name, array in cell.items()})
     with pytest.raises(UserError, match=r"Plain is no state dict; give module\.state_dict\(\)"):
@@ -328,5 +328,5 @@ def test_tensors_of_torch_itself():
     for message, tensor in refused.items():
         with pytest.raises(UserError, match=f"^weight_ih_l0 .*{message}"):
             stack_from_torch({**module.state_dict(), "weight_ih_l0": tensor})
-    with pytest.raises(UserError, match="LSTMCell; expected those of RNN, GRU or LSTM"):
+    with pytest.raises(UserError, match="LSTMCell, not of RNN, GRU or LSTM"):
         stack_from_torch(torch.nn.LSTMCell(D, H).state_dict())

@@ -163,5 +163,5 @@ def test_dropout_of_recurrent_weights_is_refused():
 
 def test_a_cell_that_is_not_linear_can_not_be_run_in_parallel():
     layer = RecurrentLayer("gru", H, scan="parallel")
-    with pytest.raises(UserError, match=r"GRU can't be run in parallel; use scan='sequential'"):
+    with pytest.raises(UserError, match=r"GRU cannot run in parallel; use scan='sequential'"):
         layer.init(jax.random.key(0), INPUTS)

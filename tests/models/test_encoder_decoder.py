@@ -364,7 +364,7 @@ def test_shared_embeddings_are_one_matrix():
     params = random_params(EncoderDecoder(config, V, V))
     assert "embedding" in params
     assert not {"source_embedding", "target_embedding"} & set(params)
-    with pytest.raises(UserError, match=r"needs one vocabulary: data\.share_vocabulary=True"):
+    with pytest.raises(UserError, match=r"needs one vocabulary; use data\.share_vocabulary=True"):
         random_params(EncoderDecoder(config, V, W))
 
 
@@ -414,9 +414,9 @@ def test_dropout_changes_training_only(name, kind):
         ({"tie_embeddings": True, "hidden_size": 6}, "tie_embeddings needs them to be equal"),
         ({"encoder": "transformer", "hidden_size": 6}, "a transformer needs them to be equal"),
         ({"decoder": "transformer", "num_heads": 3}, "model.num_heads 3 does not divide"),
-        ({"encoder": "feedforward", "embedding_size": 3}, "positions need an even one"),
+        ({"encoder": "feedforward", "embedding_size": 3}, "positions need an even number"),
         ({"decoder": "feedforward", "hidden_size": 3, "bidirectional": False}, "an even one"),
-        ({"hidden_size": 5}, "a bidirectional encoder halves it"),
+        ({"hidden_size": 5}, "a bidirectional encoder needs an even"),
         ({"decoder": "feedforward", "input_feeding": True}, "is for a recurrent decoder"),
         ({"context": "vector", "input_feeding": True}, "needs model.context=attention"),
     ],

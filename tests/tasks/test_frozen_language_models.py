@@ -128,7 +128,7 @@ def test_another_model_is_refused(tmp_path, name, message):
 
 
 def test_bad_names_and_records_are_told(run, tmp_path):
-    with pytest.raises(UserError, match=r"model\.language_models has 9 names; use 8 at most"):
+    with pytest.raises(UserError, match=r"model\.language_models has 9 names; use at most 8"):
         load_frozen(["python_docs_lstm"] * 9)
     config = tagger_config(tmp_path, model__language_models=(3,))
     with pytest.raises(UserError, match=r"^model.language_models is \(3,\); use str values"):
@@ -141,5 +141,5 @@ def test_bad_names_and_records_are_told(run, tmp_path):
         with pytest.raises(UserError, match="a language model of the tagger is damaged"):
             TAGGING.open(tagger.config, record, {})
     record = {**tagger.vocabulary_record, "language_models": [reader] * 9}
-    with pytest.raises(UserError, match="it has 9 language models; a tagger has 8 at most"):
+    with pytest.raises(UserError, match="it has 9 language models; a tagger has at most 8"):
         TAGGING.open(tagger.config, record, {})

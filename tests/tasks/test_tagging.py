@@ -235,9 +235,9 @@ def test_several_seeds_are_trained_at_once(run, tmp_path):
 
 
 def test_other_models_are_told_apart(run):
-    with pytest.raises(UserError, match="this is a tagger, no classifier; use tag"):
+    with pytest.raises(UserError, match="this is a tagger, not a classifier; use tag"):
         zoo.classify(zoo.load(run[0]), ["Anna"])
-    with pytest.raises(UserError, match="this is a classifier, no tagger; use classify"):
+    with pytest.raises(UserError, match="this is a classifier, not a tagger; use classify"):
         zoo.tag(zoo.load("trec"), ["Anna"])
 
 
@@ -246,7 +246,7 @@ def test_other_models_are_told_apart(run):
     [
         ({"tags": ["O"]}, r"there are 1 different tags \(O\); a tagger has 2 to 2,000"),
         ({"tags": [f"B-{n}" for n in range(2001)]}, "there are 2,001 different tags"),
-        ({"tags": ["O", "O"]}, "a tag stands twice among the tags"),
+        ({"tags": ["O", "O"]}, "a tag occurs twice among the tags"),
         ({"scheme": "iob9"}, "the scheme is 'iob9'"),
         ({"tags": ["O", "person"]}, "the tag is 'person'"),
     ],

@@ -97,7 +97,9 @@ def test_a_bucket_that_refuses_a_step_ends_the_run_in_one_line(train, bucket):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bucket, "_called", refuse)
-        with pytest.raises(UserError, match=rf"^{ADDRESS} can't be written \(Full: quota exceeded"):
+        with pytest.raises(
+            UserError, match=rf"^{ADDRESS} cannot be written \(Full: quota exceeded"
+        ):
             train(ADDRESS, workload=noisy(), **SETTINGS)
     log = train(ADDRESS, workload=noisy(), **SETTINGS)
     assert log.having("step 4 of 12")

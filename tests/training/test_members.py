@@ -125,7 +125,7 @@ def test_batches_of_other_lengths_are_padded_to_the_longest():
         ({"learning_rate_factors": ()}, r"factors is \(\); use different numbers above 0"),
         ({"learning_rate_factors": (1.0, 1.0)}, "use different numbers above 0"),
         ({"learning_rate_factors": (0.0, 1.0)}, "use different numbers above 0"),
-        ({"num_seeds": 2, "num_microbatches": 2}, "can't be had together"),
+        ({"num_seeds": 2, "num_microbatches": 2}, "does not work with several members"),
         ({"seed": 2**32 - 1, "num_seeds": 2}, "use 0 to 4294967294"),
     ],
 )

@@ -69,7 +69,7 @@ def test_evaluate_notes_another_text(stopped, capsys):
     assert main(flags) == 0
     out, err = capsys.readouterr()
     assert "perplexity" in out
-    assert err.startswith("note: the train split that was found is another text than the one")
+    assert err.startswith("note: the train split that was found is not the train split of the run")
     assert main([*flags[:2], "--split=test", flags[3]]) == 0
     assert capsys.readouterr().err == ""  # of this split nothing changed
 

@@ -74,12 +74,12 @@ def test_trained_vectors_start_there_and_move(config, tmp_path):
 
 def test_a_width_that_differs_is_told(config, tmp_path):
     config.model.embedding_size = 8
-    with pytest.raises(UserError, match=r"have 6 numbers .*use model\.embedding_size=6"):
+    with pytest.raises(UserError, match=r"have 6 numbers, .*use model\.embedding_size=6"):
         train(config, str(tmp_path / "run"))
 
 
 def test_freezing_nothing_is_told(config, tmp_path):
     config.data.word_vectors = ""
     config.training.freeze_word_vectors = True
-    with pytest.raises(UserError, match=r"are none; use data\.word_vectors=FILE$"):
+    with pytest.raises(UserError, match=r"is set without a file; use data\.word_vectors=FILE$"):
         train(config, str(tmp_path / "run"))

@@ -1,1 +1,1 @@
-"""Corpora by name, vocabularies, and batches as pure functions of (seed, epoch, index)."""
+"""Corpora by name, vocabularies, and batches that are pure functions of (seed, epoch, index)."""

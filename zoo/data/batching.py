@@ -16,14 +16,15 @@ from zoo.types import PyTree
 
 
 class Batch(NamedTuple):
-    """What a language model reads and predicts in one step of training or evaluation.
+    """A batch of tokens that a language model reads and predicts in one step.
 
     Attributes:
         inputs: int32[B, T] tokens to read.
         targets: int32[B, T] tokens to predict.
-        lengths: int32[B] number of real tokens of a row, at least 1; the cells behind them are
-            padding and hold `END_ID`.
-        fresh: bool[B]; True: the row starts at the initial state, not at the carried one.
+        lengths: int32[B], the number of real tokens of each row, at least 1. The positions after
+            them are padding and hold `END_ID`.
+        fresh: bool[B]. True means that the row starts at the initial state, not at the carried
+            state.
     """
 
     inputs: np.ndarray
@@ -33,15 +34,15 @@ class Batch(NamedTuple):
 
 
 class Batches(Protocol):
-    """What a training loop needs of `StreamBatches`, `SentenceBatches` and those of other tasks."""
+    """The interface of all batches, such as `StreamBatches`, that a training loop uses."""
 
     @property
     def batches_per_epoch(self) -> int:
-        """How many batches an epoch has."""
+        """The number of batches of an epoch."""
         ...
 
     def batch(self, epoch: int, index: int) -> PyTree:
-        """Return batch number `index` of an epoch, a tree of arrays."""
+        """Returns batch number `index` of an epoch, a tree of arrays."""
         ...
 
 
@@ -49,12 +50,12 @@ class SeededBatches(Batches, Protocol):
     """Batches in a random order."""
 
     def with_seed(self, seed: int) -> "SeededBatches":
-        """Return the same batches in the order of another seed; the texts are shared."""
+        """Returns the same batches in the order of another seed; the texts are shared."""
         ...
 
 
 def shift_targets(targets: np.ndarray) -> np.ndarray:
-    """Return the inputs that belong to targets: each target's predecessor, or `<s>` after `</s>`.
+    """Returns the inputs that belong to targets: each target's predecessor, or `<s>` after `</s>`.
 
     Args:
         targets: int32[..., T] tokens to predict; the first has no predecessor and gets `<s>`.
@@ -73,12 +74,12 @@ def shift_targets(targets: np.ndarray) -> np.ndarray:
 
 
 class Buckets(TypedDict):
-    """How sequences become batches of similar length, see `BucketPlan`.
+    """The settings of batches of sequences of similar length, see `BucketPlan`.
 
     Attributes:
-        batch_size: B.
-        bucket_lengths: the numbers of steps T that batches may have.
-        seed: of the order.
+        batch_size: B, the number of sequences of a batch.
+        bucket_lengths: the values of T that batches may have.
+        seed: the seed of the random order.
     """
 
     batch_size: int
@@ -87,12 +88,12 @@ class Buckets(TypedDict):
 
 
 class BucketedBatches:
-    """What all batches have that a `BucketPlan`, their `_plan`, makes.
+    """The common base of all batches that are made by a `BucketPlan`, their `_plan`.
 
     Args:
-        lengths: int[S], steps of each sequence.
-        kind: what the sequences are, in the plural, for errors.
-        **buckets: how they become batches.
+        lengths: int[S], the number of steps of each sequence.
+        kind: a plural noun for the sequences, such as "sentences", for errors.
+        **buckets: the settings of the batches, see `Buckets`.
     """
 
     def __init__(self, lengths: np.ndarray, kind: str, **buckets: Unpack[Buckets]):
@@ -100,33 +101,33 @@ class BucketedBatches:
 
     @property
     def batches_per_epoch(self) -> int:
-        """How many batches an epoch has."""
+        """The number of batches of an epoch."""
         return self._plan.batches_per_epoch
 
     def with_seed(self, seed: int) -> Self:
-        """Return the same batches in the order of another seed."""
+        """Returns the same batches in the order of another seed."""
         other = copy.copy(self)
         other._plan = self._plan.with_seed(seed)
         return other
 
 
 class SentenceBatches(BucketedBatches):
-    """Separate sentences, padded to the smallest bucket that holds them; every row is fresh.
+    """Batches of separate sentences, padded to the smallest bucket; every row is fresh.
 
-    Sentences and batches come in another random order in every epoch. What is left of a bucket
-    after its full batches moves up to the next longer one. So an epoch uses every sentence once,
-    except up to B - 1, which would make no full batch.
+    The order of sentences and batches is drawn anew in every epoch. Sentences that do not fill a
+    batch of their bucket move up to the next longer bucket. So an epoch uses every sentence once,
+    except up to B - 1 sentences that do not fill a batch.
 
     Args:
-        tokens: int32[N] token stream, as `encode_lines` makes it; a sentence ends with `END_ID`. Of
-            a `TokenFile` every batch reads its own sentences and no others.
-        batch_size: B, number of sentences.
-        bucket_lengths: the T that batches may have; if the longest sentence fits into none, a
-            bucket for it is added, a multiple of the longest one given.
-        seed: of the order.
+        tokens: int32[N] token stream, as `encode_lines` makes it; a sentence ends with `END_ID`.
+            From a `TokenFile`, a batch reads only its own sentences.
+        batch_size: B, the number of sentences of a batch.
+        bucket_lengths: the values of T that batches may have. If the longest sentence fits into
+            no bucket, a bucket is added whose length is a multiple of the longest bucket given.
+        seed: the seed of the random order.
 
     Raises:
-        UserError: if there is no full batch.
+        UserError: there is no full batch.
 
     Example:
         >>> tokens = np.array([3, 4, 2, 5, 2])
@@ -144,23 +145,23 @@ class SentenceBatches(BucketedBatches):
         self.bucket_lengths = self._plan.bucket_lengths
 
     def batch(self, epoch: int, index: int) -> Batch:
-        """Return batch number `index` of an epoch; `batches_per_epoch` says how many there are."""
+        """Returns batch number `index` of an epoch; `batches_per_epoch` says how many there are."""
         num_steps, rows = self._plan.batch(epoch, index)
         return _gather(self._tokens, self._starts[rows], self._lengths[rows], num_steps)
 
 
 class BucketPlan:
-    """Which sequences make which batch of an epoch, in another random order in every epoch.
+    """A plan that sorts sequences into the batches of an epoch, in random order.
 
-    A batch is padded to the smallest bucket that holds its sequences; what is left of a bucket
-    after its full batches moves up to the next longer one.
+    The order is drawn anew in every epoch. A batch is padded to the smallest bucket that holds its
+    sequences. Sequences that do not fill a batch of their bucket move up to the next longer bucket.
 
     Args:
-        lengths: int[S], steps of each sequence.
-        kind: what the sequences are, in the plural, for errors.
-        batch_size: B.
-        bucket_lengths: the T that batches may have; see `SentenceBatches`.
-        seed: of the order.
+        lengths: int[S], the number of steps of each sequence.
+        kind: a plural noun for the sequences, such as "sentences", for errors.
+        batch_size: B, the number of sequences of a batch.
+        bucket_lengths: the values of T that batches may have; see `SentenceBatches`.
+        seed: the seed of the random order.
 
     Raises:
         UserError: there is no full batch.
@@ -188,14 +189,14 @@ class BucketPlan:
         self._kept: tuple[int, list[tuple[int, np.ndarray]]] | None = None
 
     def batch(self, epoch: int, index: int) -> tuple[int, np.ndarray]:
-        """Return (T, sequence numbers) of a batch; the plan of the last epoch asked for is kept."""
+        """Returns T and the sequence numbers of a batch; the last epoch's plan is kept."""
         check_index(index, self.batches_per_epoch)
         if self._kept is None or self._kept[0] != epoch:
             self._kept = (epoch, self._make(epoch))
         return self._kept[1][index]
 
     def with_seed(self, seed: int) -> "BucketPlan":
-        """Return the plan of another seed."""
+        """Returns the plan of another seed."""
         other = copy.copy(self)
         other._seed, other._kept = seed, None
         return other
@@ -219,7 +220,7 @@ def _gather(
     lengths: np.ndarray,
     num_steps: int,
 ) -> Batch:
-    """Return the rows tokens[start : start + length], padded to [B, num_steps]."""
+    """Returns the rows tokens[start : start + length], padded to [B, num_steps]."""
     targets = np.full((len(starts), num_steps), END_ID, np.int32)
     for row, start, length in zip(targets, starts.tolist(), lengths.tolist(), strict=True):
         row[:length] = tokens[start : start + length]
@@ -233,20 +234,20 @@ def _gather(
 
 
 def _find_sentences(tokens: Tokens) -> tuple[np.ndarray, np.ndarray]:
-    """Return int[S] starts and int32[S] lengths, ends included, of the S sentences of a stream."""
+    """Returns int[S] starts and int32[S] lengths, ends included, of the S sentences of a stream."""
     found, num_read = [], 0
     for piece in pieces_of(tokens):
         found.append(num_read + np.flatnonzero(piece == END_ID) + 1)
         num_read += len(piece)
     ends = np.concatenate(found)
     if not len(ends) or ends[-1] < len(tokens):
-        ends = np.append(ends, len(tokens))  # a last sentence without its end
+        ends = np.append(ends, len(tokens))  # the last sentence has no end token
     starts = np.concatenate([[0], ends[:-1]])
     return starts, (ends - starts).astype(np.int32)
 
 
 def make_buckets(bucket_lengths: Sequence[int], longest: int) -> tuple[int, ...]:
-    """Return the distinct lengths in rising order, with one more where `longest` needs it."""
+    """Returns the distinct lengths in rising order, and one more if `longest` fits into none."""
     buckets = sorted(set(bucket_lengths))
     if longest > buckets[-1]:
         buckets.append(-(-longest // buckets[-1]) * buckets[-1])
@@ -256,12 +257,12 @@ def make_buckets(bucket_lengths: Sequence[int], longest: int) -> tuple[int, ...]
 def similar_lengths(
     lengths: np.ndarray, bucket_lengths: Sequence[int], batch_size: int
 ) -> list[tuple[int, np.ndarray]]:
-    """Returns batches of S sequences, the shortest first: the T to pad to, and their numbers.
+    """Returns batches of S sequences, the shortest first: the padded T and the sequence numbers.
 
     Args:
-        lengths: int[S], steps of each sequence.
-        bucket_lengths: the T that batches may have; see `make_buckets`.
-        batch_size: the most sequences of a batch.
+        lengths: int[S], the number of steps of each sequence.
+        bucket_lengths: the values of T that batches may have; see `make_buckets`.
+        batch_size: the largest number of sequences of a batch.
 
     Example:
         >>> batches = similar_lengths(np.array([9, 2, 3]), (4, 8), batch_size=2)
@@ -280,7 +281,7 @@ def _check_any(tokens: Tokens) -> None:
 
 
 def pad_rows(rows: Sequence[np.ndarray], num_steps: int, fill: int = END_ID) -> np.ndarray:
-    """Rows of numbers as int32[B, T], with what stands behind a shorter row.
+    """Returns rows of numbers as int32[B, T]; shorter rows are filled up with `fill`.
 
     Example:
         >>> pad_rows([np.array([5, 3]), np.array([4])], 3).tolist()
@@ -293,7 +294,9 @@ def pad_rows(rows: Sequence[np.ndarray], num_steps: int, fill: int = END_ID) -> 
 
 
 def power_of_two(size: int) -> int:
-    """The smallest power of two that is no less than a size: few shapes, few programs.
+    """Returns the smallest power of two that is not below a size.
+
+    Sizes that are rounded up in this way have few shapes, so that few programs are compiled.
 
     Example:
         >>> [power_of_two(size) for size in (1, 2, 3, 5)]
@@ -303,13 +306,13 @@ def power_of_two(size: int) -> int:
 
 
 def check_positive(**sizes: int) -> None:
-    """Raises UserError, one line, for the first size below 1."""
+    """Raises a UserError that names the first size below 1."""
     for name, size in sizes.items():
         if size < 1:
             raise UserError(f"{name} is {size}; use at least 1")
 
 
 def check_index(index: int, batches_per_epoch: int) -> None:
-    """Raises IndexError for a batch that an epoch does not have."""
+    """Raises an IndexError if an epoch has no batch with this index."""
     if not 0 <= index < batches_per_epoch:
-        raise IndexError(f"batch {index} of an epoch that has {batches_per_epoch}")
+        raise IndexError(f"batch {index} does not exist; an epoch has {batches_per_epoch}")

@@ -8,10 +8,10 @@ import tensorflow_datasets as tfds
 
 @dataclasses.dataclass(eq=False)
 class Prepared(tfds.core.BuilderConfig):
-    """One prepared corpus; its name is that of the corpus, with a fingerprint.
+    """One prepared corpus, named after the corpus and its fingerprint.
 
     Attributes:
-        splits: the blocks of examples of each split; none if the corpus is prepared already.
+        splits: the blocks of examples of each split; empty if the corpus is prepared already.
     """
 
     splits: Mapping[str, Iterable[str]] = dataclasses.field(default_factory=dict)
@@ -21,7 +21,7 @@ class ZooCorpora(
     tfds.core.GeneratorBasedBuilder,
     skip_registration=True,  # type: ignore[call-arg]
 ):
-    """Blocks of examples in JSON, see `zoo.data.stored`."""
+    """The builder of all corpora; it writes blocks of examples in JSON, see `zoo.data.stored`."""
 
     VERSION = tfds.core.Version("1.0.0")
 

@@ -1,4 +1,4 @@
-"""The section `data` of a config: what all corpora share, and what each task adds."""
+"""The section `data` of a config: the fields that all tasks share, and the fields of each task."""
 
 import dataclasses
 
@@ -19,14 +19,15 @@ class SharedDataConfig:
         corpus: the name of a corpus that `zoo list` lists or that `zoo.register_corpus` made known,
             or "tfds:NAME" for a dataset that TFDS has prepared under `directory` in the
             array_record format.
-        directory: the directory with the corpus' files; for text_file, table_file and
-            parallel_text also one file.
-        cache_directory: where prepared corpora are kept; "" is the environment variable ZOO_CACHE,
-            or else ~/.cache/recurrent-zoo.
-        vocabulary: kind of token: "character", "word", "lowercase_word" (of text as people write
-            it) or "subword".
-        vocabulary_size: number of tokens, the three special ones included; 0 means no limit.
-        min_count: tokens that occur less often are left out of the vocabulary.
+        directory: the directory with the files of the corpus. For text_file, table_file and
+            parallel_text it may also name one file.
+        cache_directory: the directory for prepared corpora. "" means the environment variable
+            ZOO_CACHE, or ~/.cache/recurrent-zoo if the variable is not set.
+        vocabulary: the kind of token: "character", "word" (separated by blanks), "lowercase_word"
+            (words and punctuation marks in lower case) or "subword".
+        vocabulary_size: the largest number of tokens, the three special tokens included; 0 means no
+            limit.
+        min_count: the smallest number of occurrences of a token; rarer tokens are unknown.
     """
 
     corpus: str = ""
@@ -50,10 +51,10 @@ class SharedDataConfig:
 
 @dataclasses.dataclass(frozen=True)
 class TextConfig(SharedDataConfig):
-    """Which text a model learns from, and in which tokens.
+    """The text that a model learns from, and its tokens.
 
     Attributes:
-        fractions: parts for training, validation and test of a text that is one file.
+        fractions: the fractions for training, validation and test if the text is one file.
     """
 
     corpus: str = "python_docs"
@@ -63,18 +64,18 @@ class TextConfig(SharedDataConfig):
 
 @dataclasses.dataclass(frozen=True)
 class DataConfig(TextConfig):
-    """Which text a language model learns from step by step, in which tokens and batches.
+    """The text that a language model learns from, its tokens and its batches.
 
     Attributes:
         word_vectors: a file of pre-trained vectors (see `zoo.data.word_vectors`) that the
-            embeddings start from; "" for none.
-        batching: "stream" (the state is carried over sentences) or "sentence" (the state is reset).
-        batch_size: rows of a batch.
-        sequence_length: steps of a stream's chunk.
-        random_offset: move the borders of a stream's chunks in every epoch.
-        random_length: draw the length of each of a stream's chunks around sequence_length, and now
-            and then around half of it; the learning rate follows the length.
-        bucket_lengths: numbers of steps that batches of sentences are padded to.
+            embeddings start from; "" means a random start.
+        batching: "stream" carries the state from sentence to sentence; "sentence" resets it.
+        batch_size: the number of rows of a batch.
+        sequence_length: the number of steps of a chunk of a stream.
+        random_offset: whether the borders of chunks move in every epoch. Only for streams.
+        random_length: whether the length of each chunk is drawn around sequence_length, or, one in
+            twenty, around half of it. The learning rate follows the length. Only for streams.
+        bucket_lengths: the numbers of steps that batches of sentences are padded to.
     """
 
     word_vectors: str = ""
@@ -92,17 +93,18 @@ class DataConfig(TextConfig):
 
 @dataclasses.dataclass(frozen=True)
 class DrawnDataConfig(SharedDataConfig):
-    """The fields of corpora whose missing splits are drawn from the training split.
+    """The fields of the tasks that draw missing splits from the training split.
 
     Attributes:
-        validation_fraction: the part of the training split that becomes the validation split, if
-            the corpus has none.
-        test_fraction: the same for the test split.
-        max_tokens: the largest number of tokens of a text; 0 means no limit. Of a longer text a
-            classifier reads so many tokens; a longer pair or tagged sentence is left out of
-            training.
-        batch_size: texts, pairs or sentences of a batch.
-        bucket_lengths: numbers of steps that batches are padded to.
+        validation_fraction: the fraction of the training split that becomes the validation split if
+            the corpus has no validation split.
+        test_fraction: the fraction of the training split that becomes the test split if the corpus
+            has no test split.
+        max_tokens: the largest number of tokens of a text; 0 means no limit. A classifier reads
+            only max_tokens tokens of a longer text. Longer sentence pairs and longer tagged
+            sentences are left out of training.
+        batch_size: the number of texts, pairs or sentences of a batch.
+        bucket_lengths: the numbers of steps that batches are padded to.
     """
 
     validation_fraction: float = 0.1
@@ -122,21 +124,22 @@ class DrawnDataConfig(SharedDataConfig):
 
 @dataclasses.dataclass(frozen=True)
 class LabeledDataConfig(DrawnDataConfig):
-    """Which texts a classifier learns from, in which tokens and batches.
+    """The texts that a classifier learns from, their tokens and batches.
 
     Attributes:
-        text_column: the column of the text in a table_file or a TFDS dataset; several columns,
-            with commas between their names, are joined.
+        text_column: the column of the text in a table_file or a TFDS dataset. Several names,
+            separated by commas, join the texts of several columns.
         label_column: the column of the label.
-        label_separator: what stands between the labels of a text in a table_file; "" if each text
-            has exactly one label.
-        skip_unlabeled: leave out the rows of a table_file that have no label, and count them in a
-            note. Otherwise such a row is an error, or with a label_separator a text without labels.
-        word_vectors: a file of pre-trained vectors that the embeddings start from; "" for none.
-        keep_word_vectors: take the words of word_vectors that no training text has into the
-            vocabulary, so that their meaning is known where they are met later.
-        cut: which part of a text with more than max_tokens tokens is dropped: its "end" or its
-            "middle".
+        label_separator: the separator between the labels of a text in a table_file, such as ",";
+            "" if each text has exactly one label.
+        skip_unlabeled: whether rows of a table_file without a label are left out and counted in a
+            note. By default such a row is an error, or a text without labels if label_separator is
+            set.
+        word_vectors: a file of pre-trained vectors that the embeddings start from; "" means a
+            random start.
+        keep_word_vectors: whether all words of word_vectors enter the vocabulary, also those that
+            occur in no training text. The model then knows them when it meets them later.
+        cut: the part of a too long text that is dropped: "end" or "middle"; see max_tokens.
     """
 
     corpus: str = "python_docs_topics"
@@ -162,23 +165,26 @@ class LabeledDataConfig(DrawnDataConfig):
 
 @dataclasses.dataclass(frozen=True)
 class TaggedDataConfig(DrawnDataConfig):
-    """Which tagged sentences a tagger learns from, in which words and batches.
+    """The tagged sentences that a tagger learns from, their words and batches.
 
     Attributes:
         vocabulary: "word", because the tokens of a tagged sentence are given.
-        lowercase: look words up in the vocabulary in lower case; their characters keep their case.
-        word_column: the column of the word in a conll_file: its number, from 1, or counted from the
-            end, from -1; "" is the first. Of a TFDS dataset the name of the feature; "" is tokens.
-        tag_column: the column of the tag, in a conll_file as word_column; "" is the last. In a
-            conllu_file "upos", "xpos" or the name of a feature, such as Number; "" is upos. Of a
-            TFDS dataset the name of the feature; "" is tags.
-        file_scheme: the scheme that the files write spans in: "iob1", "iob2", "bioes", or "plain"
-            for tags that mark no spans; "auto" looks at the tags.
-        scheme: the scheme that the model learns, which tags are converted to; "auto" is that of the
-            files, and iob2 instead of iob1.
-        word_vectors: a file of pre-trained vectors that the embeddings start from; "" for none.
-        keep_word_vectors: take the words of word_vectors that no training sentence has into the
-            vocabulary, so that their meaning is known where they are met later.
+        lowercase: whether words are looked up in the vocabulary in lower case. The characters that
+            the model reads keep their case.
+        word_column: the column of the word. In a conll_file it is a number: 1 is the first column,
+            -1 the last; "" means the first. In a TFDS dataset it is the name of a feature; ""
+            means tokens.
+        tag_column: the column of the tag. In a conll_file it is a number, as in word_column; ""
+            means the last. In a conllu_file it is "upos", "xpos" or the name of a feature, such as
+            Number; "" means upos. In a TFDS dataset it is the name of a feature; "" means tags.
+        file_scheme: the scheme of the spans in the files: "iob1", "iob2", "bioes", or "plain" for
+            tags that mark no spans; "auto" finds the scheme from the tags.
+        scheme: the scheme that the model learns; tags are converted to it. "auto" means the scheme
+            of the files, but iob2 if the files have iob1.
+        word_vectors: a file of pre-trained vectors that the embeddings start from; "" means a
+            random start.
+        keep_word_vectors: whether all words of word_vectors enter the vocabulary, also those that
+            occur in no training sentence. The model then knows them when it meets them later.
     """
 
     corpus: str = "python_source_roles"
@@ -207,20 +213,21 @@ class TaggedDataConfig(DrawnDataConfig):
                 )
         if self.keep_word_vectors and not self.word_vectors:
             raise UserError(
-                "data.keep_word_vectors is set but there are none; use data.word_vectors=FILE"
+                "data.keep_word_vectors is set without a file; use data.word_vectors=FILE"
             )
 
 
 @dataclasses.dataclass(frozen=True)
 class ParallelDataConfig(DrawnDataConfig):
-    """Which sentence pairs a translator learns from, in which tokens and batches.
+    """The sentence pairs that a translator learns from, their tokens and batches.
 
     Attributes:
-        source_language: the language to translate from, as files and datasets call it; of a toy
-            corpus "de" or "en", with "vso" (verb-initial) or "sov" (verb-final) beside "en".
+        source_language: the language to translate from, as files and datasets call it. The toy
+            corpora have the pairs "de" and "en", "en" and "vso" (verb-initial), and "en" and "sov"
+            (verb-final).
         target_language: the language to translate to.
-        share_vocabulary: use one vocabulary, of vocabulary_size tokens, for both sides.
-        lowercase: make all texts lower-case.
+        share_vocabulary: whether both languages share one vocabulary of vocabulary_size tokens.
+        lowercase: whether all texts are converted to lower case.
     """
 
     corpus: str = "toy_german"

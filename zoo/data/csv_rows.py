@@ -1,9 +1,9 @@
-"""The rows of a table with a header whose fields are separated: a .csv or .tsv file.
+"""The rows of a table with a header: a .csv or .tsv file.
 
-In a .csv a field may be quoted, and the delimiter is the comma, semicolon or tab under which the
-header has the wanted columns. In a .tsv tabs separate fields, and quotes are ordinary characters.
-Blanks around the names in a header are no part of them. If there is one before every name but the
-first, those before the fields of the rows are dropped too.
+In a .csv file a field may be quoted. The delimiter is a comma, a semicolon or a tab, whichever
+splits the header into the wanted columns. In a .tsv file tabs separate fields, and quotes are
+ordinary characters. Blanks around the names in a header are dropped. If every name but the first
+begins with a blank, blanks before the fields of the rows are dropped too.
 """
 
 import csv
@@ -21,23 +21,23 @@ _LONGEST_FIELD = 2**31 - 1  # characters; the csv module's limit is 131,072 unle
 _TABS: Json = {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
 # A table may also end its lines with carriage returns, as Excel for the Mac writes them.
 _LINE = re.compile(r"[^\r]*\r\n?|[^\r]+")
-# The rest of a quoted field behind its first quote: "" stands for a quote.
+# The rest of a quoted field after its first quote: "" stands for a quote.
 _QUOTED_REST = re.compile(r'[^"]*+(?:""[^"]*+)*+"')
 
 
 def csv_rows(
     path: Path, wanted: Mapping[str, str], *, has_quotes: bool
 ) -> Iterator[tuple[dict[str, str], str]]:
-    """Yield the fields of each row by the names in the header, and its place for messages.
+    """Yields each row as a dictionary with the header's names, and its place for messages.
 
     Args:
         path: the table, which may be packed with .gz.
         wanted: for each column that must be there, the field of the config that names it.
-        has_quotes: the table is a .csv, otherwise a .tsv.
+        has_quotes: whether the table is a .csv file; otherwise it is a .tsv file.
 
     Raises:
-        UserError: if the table cannot be read, lacks a column, has a row with another number of
-            fields than the header, or a quote that is not closed.
+        UserError: the table cannot be read, lacks a column, has a row whose number of fields is not
+            the header's, or has a quote that is not closed.
     """
     csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_FIELD))
     lines = (part for line in read_lines(path) for part in _LINE.findall(line))
@@ -67,14 +67,14 @@ def csv_rows(
 
 
 def _keep(lines: Iterator[str], record: list[str]) -> Iterator[str]:
-    """Yield the lines, each also put at the end of the record."""
+    """Yields the lines, and appends each line to the record."""
     for line in lines:
         record.append(line)
         yield line
 
 
 def _find_form(header: str, wanted: Collection[str]) -> Json:
-    """Return how a .csv with this header is written, as the csv module's settings."""
+    """Returns the csv module's settings for a .csv file with this header."""
     fields = {
         delimiter: next(csv.reader([header], delimiter=delimiter)) for delimiter in _DELIMITERS
     }
@@ -92,7 +92,7 @@ def _find_form(header: str, wanted: Collection[str]) -> Json:
 def _check_header(names: list[str], wanted: Mapping[str, str], place: str) -> None:
     for name, field in wanted.items():
         if names.count(name) > 1:
-            raise UserError(f"{place}: the header has several columns {name!r}; rename all but one")
+            raise UserError(f"{place}: several columns are called {name!r}; rename all but one")
         if name not in names:
             raise UserError(
                 f"{place}: the header has no column {name!r}; it has "
@@ -104,7 +104,7 @@ def _check_header(names: list[str], wanted: Mapping[str, str], place: str) -> No
 def _check_width(row: list[str], names: list[str], delimiter: str, place: str) -> None:
     if len(row) != len(names):
         raise UserError(
-            f"{place}: its number of fields is {len(row)}, but that of the header is {len(names)} "
+            f"{place}: the row has {len(row)} fields, but the header has {len(names)} "
             f"({', '.join(map(repr, names))[:200]}); correct the row, or in a .csv put quotes "
             f"around a text with {delimiter!r}"
         )
@@ -113,14 +113,14 @@ def _check_width(row: list[str], names: list[str], delimiter: str, place: str) -
 def _wrong_quote(
     path: Path, start: int, record: list[str], form: Json, error: csv.Error
 ) -> UserError:
-    """The error of a row that cannot be read.
+    """Returns the error of a row that cannot be read.
 
     Args:
         path: the table.
-        start: the row's first line.
-        record: the lines of the row, up to the one where it shows.
-        form: the csv module's settings.
-        error: the csv module's error.
+        start: the number of the row's first line.
+        record: the lines of the row, up to the line where the error was noticed.
+        form: the settings of the csv module.
+        error: the error of the csv module.
     """
     opening = _find_open_quote(record, form)
     if opening is not None:
@@ -136,7 +136,7 @@ def _wrong_quote(
 
 
 def _find_open_quote(record: list[str], form: Json) -> int | None:
-    """Return which line of a record opens a quote that is not closed, or None if none does."""
+    """Returns the index of the line that opens a quote without closing it, or None."""
     text = "".join(record)
     opening = re.compile(' *"' if form.get("skipinitialspace") else '"')
     position = 0  # where a field begins

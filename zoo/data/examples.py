@@ -12,7 +12,7 @@ class Labeled(NamedTuple):
 
     Attributes:
         text: the text.
-        labels: exactly one label, or any number where a text may have several.
+        labels: exactly one label, or any number of labels if the corpus allows several.
     """
 
     text: str
@@ -25,8 +25,8 @@ class Pair(NamedTuple):
     Attributes:
         source: the sentence.
         target: its translation.
-        alignment: the numbers, from 0, of the source and the target words that are aligned, where
-            words are what spaces separate; () where the alignment is unknown.
+        alignment: the pairs of aligned words, as (source, target) numbers from 0. Words are
+            separated by spaces. () means that the alignment is unknown.
     """
 
     source: str
@@ -46,7 +46,7 @@ class Tagged(NamedTuple):
     tags: tuple[str, ...]
 
 
-# How `zoo list` calls the corpora of each kind.
+# The heading of each kind of corpus in `zoo list`.
 KINDS: dict[type, str] = {
     Text: "corpora",
     Labeled: "corpora of labelled texts",
@@ -56,15 +56,15 @@ KINDS: dict[type, str] = {
 
 
 def check_example(example: object, gives: type) -> None:
-    """Refuses what a corpus gives instead of an example.
+    """Raises a ValueError unless an object is an example of the right class and form.
 
     Args:
-        example: what it gives.
-        gives: the class that its examples should have.
+        example: the object that the function of a corpus yields.
+        gives: the class that its examples must have.
 
     Raises:
-        ValueError: it is of another class, a line has a newline, labels are not a tuple, or a
-            sentence has no tokens or not a tag for each.
+        ValueError: the object has another class, a line has a newline, the labels are not a tuple,
+            or a sentence has no tokens or another number of tags than of tokens.
 
     Example:
         >>> check_example(Labeled("a text", "good"), Labeled)
@@ -85,14 +85,14 @@ def check_example(example: object, gives: type) -> None:
 
 
 def _check_tagged(sentence: Tagged) -> None:
-    """Refuses a sentence unless it has tokens, and a tag for each."""
+    """Raises a ValueError unless a sentence has tokens and one tag for each token."""
     for name, texts in zip(sentence._fields, sentence, strict=True):
         if not isinstance(texts, tuple) or not all(isinstance(text, str) for text in texts):
             raise ValueError(f"its {name} are {repr(texts)[:80]}; use a tuple of texts")
         if not all(map(str.strip, texts)):
             raise ValueError(f"its {name} are {repr(texts)[:80]}, of which one is blank")
     if not sentence.tokens:
-        raise ValueError("it gives a sentence without words; leave it out")
+        raise ValueError("it gives a sentence without words; leave the sentence out")
     if len(sentence.tokens) != len(sentence.tags):
         raise ValueError(
             f"it gives {len(sentence.tokens)} tokens with {len(sentence.tags)} tags, "

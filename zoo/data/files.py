@@ -1,4 +1,4 @@
-"""The files of a corpus: found in the user's directory or downloaded, and known by content."""
+"""The files of a corpus, which are found in the user's directory or downloaded."""
 
 import contextlib
 import hashlib
@@ -15,7 +15,7 @@ from zoo.errors import UserError
 from zoo.kept import cache_root
 from zoo.types import Json
 
-_SECONDS = 5  # that a server may take to answer
+_SECONDS = 5  # the longest time that a server may take to answer
 _CHUNK_BYTES = 1 << 18
 
 Files = Mapping[str, tuple[Path, ...]]
@@ -30,8 +30,8 @@ def find_files(corpus: Corpus, config: SharedDataConfig) -> dict[str, tuple[Path
             in a bucket, such as gs://BUCKET/TEXTS, is copied to the cache first.
 
     Returns:
-        The file or the two files of each key of `Corpus.files`; or of `WHOLE` alone, if the
-        user named one file.
+        For each key of `Corpus.files` the path of its file, or of its two files. The only key is
+        `WHOLE` if the user named one file.
 
     Raises:
         UserError: no directory was given, or a file is missing.
@@ -57,7 +57,8 @@ def find_files(corpus: Corpus, config: SharedDataConfig) -> dict[str, tuple[Path
                 )
             if folder.exists():
                 raise UserError(
-                    f"{folder} is no directory; corpus {corpus.name} needs one with {wanted}"
+                    f"{folder} is not a directory; corpus {corpus.name} needs a directory "
+                    f"with {wanted}"
                 )
         files = {key: _choose(folder, stems, ends) for key, stems in corpus.files.items()}
         for key, paths in tuple(files.items()):
@@ -71,7 +72,7 @@ def find_files(corpus: Corpus, config: SharedDataConfig) -> dict[str, tuple[Path
 
 
 def _choose(folder: Path, stems: str | tuple[str, ...], ends: list[str]) -> tuple[Path, ...]:
-    """Returns the files of the first name of which one is there, or those of the first name."""
+    """Returns the files of the first name that has a file, or of the first name if none has."""
     named = [tuple(folder / (stem + end) for end in ends) for stem in _alternatives(stems)]
     return next((paths for paths in named if any(path.exists() for path in paths)), named[0])
 
@@ -81,7 +82,7 @@ def _alternatives(names: str | tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _wanted(corpus: Corpus, ends: list[str]) -> str:
-    """Returns the names of the files that a corpus cannot do without, and where they come from."""
+    """Returns the names of the files that a corpus needs, and their origin."""
     stems = [_alternatives(n)[0] for key, n in corpus.files.items() if key not in corpus.optional]
     origin = f" ({corpus.origin})" if corpus.origin else ""
     return ", ".join(stem + end for stem in stems for end in ends) + origin
@@ -91,9 +92,9 @@ def fingerprint(corpus: Corpus, files: Files, options: Json) -> str:
     """Returns 16 hexadecimal digits that change when the examples of a corpus may change.
 
     Args:
-        corpus: the corpus, of which the function and the version count.
-        files: what `find_files` gives, of which names and contents count. A file that is yet to be
-            downloaded is not among them: the corpus has its checksum.
+        corpus: the corpus; its function and its version are part of the fingerprint.
+        files: the files from `find_files`; their names and contents are part of the fingerprint. A
+            file that is yet to be downloaded is not among them: the corpus has its checksum.
         options: the settings that the examples depend on.
     """
     rows = [corpus.code(), corpus.version, corpus.sha256, repr(sorted(options.items()))]
@@ -112,7 +113,7 @@ def download(corpus: Corpus, directory: Path) -> Files:
         directory: where to put the file.
 
     Raises:
-        UserError: the file cannot be had, or is not the one that it was.
+        UserError: the file cannot be downloaded, or its checksum differs from the corpus' checksum.
     """
     import requests
 
@@ -128,5 +129,5 @@ def download(corpus: Corpus, directory: Path) -> Files:
         reason = type(error).__name__
         raise UserError(f"cannot download {corpus.url} ({reason}); {advice}") from error
     if checksum(path).hex() != corpus.sha256:
-        raise UserError(f"{corpus.url} is not the file it was (another checksum); {advice}")
+        raise UserError(f"{corpus.url} has changed (its checksum differs); {advice}")
     return {key: (path,)}

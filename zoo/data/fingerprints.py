@@ -1,7 +1,7 @@
-"""A corpus' fingerprint: by it a run and a trained model know their own text again.
+"""The fingerprint of a corpus, by which a run and a trained model recognise their own text.
 
-It is a SHA-256 sum over the examples of a split, each written as one line of its parts with tabs
-between. Lower case counts as upper case, so that a setting that changes it changes no fingerprint.
+A fingerprint is a SHA-256 sum over the examples of a split. Each example is one line with tabs
+between its parts. Case is ignored, so that the setting `data.lowercase` changes no fingerprint.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ _DIGITS = 32  # hexadecimal ones, 128 bits
 
 
 def fingerprint(examples: Iterable[Sequence[str]]) -> str:
-    """Return the fingerprint of a split.
+    """Returns the fingerprint of a split.
 
     Args:
         examples: the parts of each example, such as a line alone, a text with its labels, or a
@@ -33,7 +33,7 @@ def fingerprint(examples: Iterable[Sequence[str]]) -> str:
 
 
 def of_lines(lines: Iterable[str]) -> str:
-    """Return the fingerprint of a split of lines.
+    """Returns the fingerprint of a split of lines.
 
     Example:
         >>> of_lines(["one"]) == fingerprint([("one",)])
@@ -43,15 +43,15 @@ def of_lines(lines: Iterable[str]) -> str:
 
 
 def of_labeled(texts: Sequence[str], labels: Sequence[Sequence[str]]) -> str:
-    """Return the fingerprint of a split of texts with their labels."""
+    """Returns the fingerprint of a split of texts with their labels."""
     return fingerprint((text, *own) for text, own in zip(texts, labels, strict=True))
 
 
 def of_pairs(sources: Sequence[str], targets: Sequence[str]) -> str:
-    """Return the fingerprint of a split of sentences with their translations."""
+    """Returns the fingerprint of a split of sentences with their translations."""
     return fingerprint(zip(sources, targets, strict=True))
 
 
 def of_tagged(sentences: Iterable[Tagged]) -> str:
-    """Return the fingerprint of a split of tagged sentences."""
+    """Returns the fingerprint of a split of tagged sentences."""
     return fingerprint((*sentence.tokens, *sentence.tags) for sentence in sentences)

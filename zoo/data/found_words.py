@@ -1,10 +1,11 @@
-"""The words of a text that nobody has split yet, each with its place in the text.
+"""The words of a raw text, each with its place in the text.
 
-A tagger knows sentences as its corpus splits them, so that a text has to be split in the same way:
+A tagger knows sentences as its corpus splits them, so a text has to be split in the same way:
 
-* of ordinary text, words, numbers, addresses, @names and #topics, what an apostrophe cuts off as in
-  do|n't and it|'s, faces such as :-), and each other sign by itself or repeated as in ... or !!;
-* of Python, the names alone, as the corpus python_source_roles has them.
+* An ordinary text is split into words, numbers, addresses, @names, #topics, endings with an
+  apostrophe as in do|n't and it|'s, faces such as :-), and other signs. Equal signs in a row, such
+  as ... or !!, are one word.
+* Python source is reduced to its names, as in the corpus python_source_roles.
 """
 
 import keyword
@@ -42,12 +43,12 @@ class FoundWord(NamedTuple):
 
     @property
     def end(self) -> int:
-        """The number of the character behind it."""
+        """The number of the first character after the word."""
         return self.start + len(self.text)
 
 
 def find_words(text: str) -> list[FoundWord]:
-    """Returns the words of an ordinary text.
+    """Returns the words of an ordinary text in their order.
 
     Example:
         >>> [word.text for word in find_words("Don't panic: it's 3.5 @home :-)")]

@@ -15,12 +15,12 @@ from zoo.special_tokens import END_ID
 
 
 class LabeledBatch(NamedTuple):
-    """What a classifier reads and predicts.
+    """A batch of texts that a classifier reads, with the labels that it predicts.
 
     Attributes:
         tokens: int32[B, T]; padding holds `END_ID`.
-        lengths: int32[B], real tokens of a row, its end included, so at least 1.
-        targets: float32[B, C], 1 where a text has the label.
+        lengths: int32[B], the number of real tokens of each row, its end included, so at least 1.
+        targets: float32[B, C], 1 if a text has the label, otherwise 0.
     """
 
     tokens: np.ndarray
@@ -31,23 +31,23 @@ class LabeledBatch(NamedTuple):
 def encode_texts(
     vocabulary: Vocabulary, texts: Sequence[str], max_tokens: int = 0, cut: str = "end"
 ) -> Rows:
-    """Returns the tokens of each text and its end; of an empty text only the end.
+    """Returns the tokens of each text with its end; an empty text has only its end.
 
     Args:
         vocabulary: the vocabulary.
         texts: the texts.
         max_tokens: the largest number of tokens of a text, its end not counted; 0 means no limit.
-        cut: which part of a longer text is dropped: its "end" or its "middle".
+        cut: the part of a longer text that is dropped: "end" or "middle".
 
     Returns:
-        int32[T] of each text.
+        For each text int32[T] tokens.
     """
     rows = (np.array([*vocabulary.encode(text), END_ID], np.int32) for text in texts)
     return make_rows(_cut(row, max_tokens, cut) for row in rows)
 
 
 def cut_rows(rows: Sequence[np.ndarray], max_tokens: int, cut: str = "end") -> Sequence[np.ndarray]:
-    """Returns rows of tokens of which none is too long; arguments as in `encode_texts`.
+    """Returns the rows without the tokens that are too many; see `encode_texts`.
 
     Example:
         >>> rows = [np.array([3, 4, 5, 6, 7, END_ID])]
@@ -65,7 +65,7 @@ def _cut(row: np.ndarray, max_tokens: int, cut: str) -> np.ndarray:
 
 
 def pad(rows: Sequence[np.ndarray], num_steps: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of tokens as int32[B, T] and their lengths as int32[B].
+    """Returns rows of tokens as int32[B, T], padded with `END_ID`, and their lengths as int32[B].
 
     Example:
         >>> tokens, lengths = pad([np.array([5, 2]), np.array([2])], 3)
@@ -76,14 +76,14 @@ def pad(rows: Sequence[np.ndarray], num_steps: int) -> tuple[np.ndarray, np.ndar
 
 
 class LabeledBatches(BucketedBatches):
-    """Texts with their labels, in buckets of similar length, see `BucketPlan`.
+    """Batches of labelled texts of similar length, see `BucketPlan`.
 
-    An epoch uses every text once, except up to B - 1 that would make no full batch.
+    An epoch uses every text once, except up to B - 1 texts that do not fill a batch.
 
     Args:
         rows: int32[T] tokens of each text, as `encode_texts` makes them.
         targets: float32[N, C], as `Labels.encode` makes them.
-        **buckets: see `Buckets`.
+        **buckets: the settings of the batches, see `Buckets`.
 
     Raises:
         UserError: there is no full batch.
@@ -100,7 +100,7 @@ class LabeledBatches(BucketedBatches):
         self._rows, self._targets = rows, targets
 
     def batch(self, epoch: int, index: int) -> LabeledBatch:
-        """Return batch number `index` of an epoch."""
+        """Returns batch number `index` of an epoch."""
         num_steps, chosen = self._plan.batch(epoch, index)
         tokens, lengths = pad([self._rows[row] for row in chosen], num_steps)
         return LabeledBatch(tokens, lengths, self._targets[chosen])

@@ -1,4 +1,4 @@
-"""The labels of a corpus: their names, their counts, and whether a text may have several."""
+"""The labels of a corpus, with their names and counts."""
 
 import collections
 import dataclasses
@@ -10,7 +10,7 @@ from zoo.errors import UserError
 from zoo.types import Json
 
 DEFAULT_THRESHOLD = 0.5
-_THRESHOLD = "threshold."  # before a label's name, among the scores of a run
+_THRESHOLD = "threshold."  # the prefix of a label's name among the scores of a run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,10 +18,10 @@ class Labels:
     """The labels that a classifier chooses from.
 
     Attributes:
-        names: by number, in alphabetical order.
-        counts: how many training texts have each.
-        multiple: a text may have several labels, or none; otherwise it has exactly one.
-        num_texts: how many training texts there are.
+        names: the names of the labels, in alphabetical order.
+        counts: for each label the number of training texts that have it.
+        multiple: whether a text may have several labels or none; otherwise it has exactly one.
+        num_texts: the number of training texts.
     """
 
     names: tuple[str, ...]
@@ -33,10 +33,10 @@ class Labels:
         return len(self.names)
 
     def encode(self, of_texts: Sequence[Sequence[str]]) -> np.ndarray:
-        """The labels of N texts as float32[N, C], 1 where a text has the label.
+        """Returns the labels of N texts as float32[N, C]: 1 if a text has the label, otherwise 0.
 
         Raises:
-            UserError: a label that is not among the names.
+            UserError: a label is not among the names.
 
         Example:
             >>> make_labels([["b"], ["a"], ["b"]]).encode([["b"], ["a"]]).tolist()
@@ -48,18 +48,21 @@ class Labels:
             for label in labels:
                 if label not in numbers:
                     raise UserError(
-                        f"label {label!r} did not occur in training; known: {_listed(self.names)}"
+                        f"label {label!r} does not occur in training; use one of "
+                        f"{_listed(self.names)}"
                     )
                 targets[row, numbers[label]] = 1
         return targets
 
     def name_thresholds(self, thresholds: np.ndarray) -> dict[str, float]:
-        """Thresholds as scores of a run: a name and a number for each label."""
+        """Returns thresholds as scores of a run: for each label a name and a number."""
         names = (_THRESHOLD + name for name in self.names)
         return dict(zip(names, thresholds.tolist(), strict=True))
 
     def thresholds_in(self, scores: Mapping[str, float]) -> np.ndarray:
-        """The thresholds that `name_thresholds` put among scores; the default where there are none.
+        """Returns the thresholds among the scores of a run, see `name_thresholds`.
+
+        A label without a threshold gets `DEFAULT_THRESHOLD`.
 
         Example:
             >>> labels = make_labels([["a"], ["b"]])
@@ -73,15 +76,16 @@ class Labels:
         )
 
     def to_json(self) -> Json:
-        """A record of plain JSON types that `labels_from_json` reads back."""
+        """Returns a record of plain JSON types that `labels_from_json` reads back."""
         return {**dataclasses.asdict(self), "names": list(self.names), "counts": list(self.counts)}
 
 
 def make_labels(of_texts: Sequence[Sequence[str]], *, multiple: bool = False) -> Labels:
-    """The labels that occur in the training texts.
+    """Returns the labels that occur in the training texts.
 
     Raises:
-        UserError: there are fewer than two, or a text has not exactly one though it must.
+        UserError: there are fewer than two labels, or a text does not have exactly one label
+            although `multiple` is not set.
 
     Example:
         >>> make_labels([["b"], ["a", "b"], []], multiple=True)
@@ -105,7 +109,7 @@ def make_labels(of_texts: Sequence[Sequence[str]], *, multiple: bool = False) ->
 
 
 def labels_from_json(record: Json) -> Labels:
-    """The labels that `Labels.to_json` described.
+    """Returns the labels from a record that `Labels.to_json` made.
 
     Raises:
         UserError: the record is damaged.

@@ -1,4 +1,4 @@
-"""Loading a corpus by name: its files are found, prepared once, and read from the cache.
+"""Loads a corpus by name: finds its files, prepares it once, and reads it from the cache.
 
 files -> `Lines` -> the function of the corpus -> examples -> the cache -> `Stored` splits
 """
@@ -41,7 +41,12 @@ class LabeledTexts(NamedTuple):
 
 
 class LabeledCorpus(NamedTuple):
-    """The splits of a corpus ("train", "validation", "test"), and whether labels may be several."""
+    """The splits of a corpus ("train", "validation", "test").
+
+    Attributes:
+        splits: for each split its texts.
+        multiple: whether a text may have several labels.
+    """
 
     splits: dict[str, LabeledTexts]
     multiple: bool
@@ -56,22 +61,27 @@ class ParallelTexts(NamedTuple):
 
 
 class TaggedCorpus(NamedTuple):
-    """The splits of a corpus ("train", "validation", "test"), and the scheme of all their tags."""
+    """The splits of a corpus ("train", "validation", "test").
+
+    Attributes:
+        splits: for each split its tagged sentences.
+        scheme: the scheme of all tags.
+    """
 
     splits: dict[str, Sequence[Tagged]]
     scheme: str
 
 
 def open_corpus(config: TextConfig) -> dict[str, Iterable[str]]:
-    """Returns the lines of a corpus, read anew by each loop over them.
+    """Returns the lines of a corpus; each loop reads them from the disk.
 
-    The first call prepares the corpus; later calls read it, unless the content of a file changed.
+    The first call prepares the corpus. Later calls read it, unless the content of a file changed.
 
     Args:
-        config: the corpus, and where its files lie.
+        config: the name of the corpus and the place of its files.
 
     Returns:
-        For each split ("train", "validation", "test") its lines without their newlines.
+        For each split ("train", "validation", "test") its lines without newlines.
 
     Raises:
         UserError: the corpus is unknown, or its files are missing, empty or of the wrong form.
@@ -83,15 +93,15 @@ def open_corpus(config: TextConfig) -> dict[str, Iterable[str]]:
 
 
 def load_corpus(config: TextConfig) -> dict[str, list[str]]:
-    """Returns the lines of a corpus in memory; `open_corpus` needs no memory for them."""
+    """Returns the lines of a corpus in memory; `open_corpus` reads them from the disk instead."""
     return {split: list(lines) for split, lines in open_corpus(config).items()}
 
 
 def load_labeled_corpus(config: LabeledDataConfig) -> LabeledCorpus:
-    """Returns the texts and labels of a corpus, read when they are used; see `open_corpus`.
+    """Returns the texts and labels of a corpus, which are read when they are used.
 
     Raises:
-        UserError: as `open_corpus`.
+        UserError: see `open_corpus`.
     """
     if config.corpus.startswith(TFDS_PREFIX):
         splits, multiple = tfds_datasets.read_labeled(config)
@@ -114,12 +124,12 @@ def load_labeled_corpus(config: LabeledDataConfig) -> LabeledCorpus:
 
 
 def load_parallel_corpus(config: ParallelDataConfig) -> dict[str, ParallelTexts]:
-    """Returns the three splits of a corpus, read when they are used; see `open_corpus`.
+    """Returns the three splits of a parallel corpus, which are read when they are used.
 
-    The texts are lower-case if the config says so.
+    The texts are converted to lower case if the config says so.
 
     Raises:
-        UserError: as `open_corpus`; or the corpus does not have these languages.
+        UserError: see `open_corpus`; or the corpus does not have these languages.
     """
     if config.corpus.startswith(TFDS_PREFIX):
         splits = tfds_datasets.read_pairs(config)
@@ -138,16 +148,16 @@ def load_parallel_corpus(config: ParallelDataConfig) -> dict[str, ParallelTexts]
 
 
 def load_tagged_corpus(config: TaggedDataConfig) -> TaggedCorpus:
-    """Returns the sentences of a corpus and the scheme of their tags; see `open_corpus`.
+    """Returns the sentences of a tagged corpus and the scheme of their tags.
 
     The sentences are read, and their tags converted to the scheme, when they are used.
 
     Raises:
-        UserError: as `open_corpus`; or a tag is none of the scheme.
+        UserError: see `open_corpus`; or a tag does not belong to the scheme.
 
     Warns:
-        Note: the scheme of the files forbids some of their tags; or a tag of the validation or the
-            test split does not occur in training.
+        Note: the files have tags that their scheme forbids, or a tag of the validation or test
+            split does not occur in training.
     """
     if config.corpus.startswith(TFDS_PREFIX):
         splits = tfds_datasets.read_tagged(config)
@@ -162,17 +172,17 @@ def _fractions(config: DrawnDataConfig) -> dict[str, float]:
 
 
 def open_splits(corpus: Corpus, config: SharedDataConfig) -> dict[str, Stored]:
-    """Returns the splits that a corpus has, from the cache, in which it is prepared first.
+    """Returns the splits of a corpus from the cache, and prepares the corpus first if necessary.
 
     Args:
         corpus: the corpus.
         config: a record of the section `data`.
 
     Raises:
-        UserError: as `open_corpus`.
+        UserError: see `open_corpus`.
     """
     options, files = corpus.options(config), _files(corpus, config)
-    fractions: Sequence[float] = ()  # of one text that is divided
+    fractions: Sequence[float] = ()  # for a text that is one file
     if isinstance(config, TextConfig) and WHOLE in (files or corpus.files):
         fractions = tuple(map(float, config.fractions))
         check_fractions(fractions)
@@ -197,7 +207,7 @@ def open_splits(corpus: Corpus, config: SharedDataConfig) -> dict[str, Stored]:
 
 
 def _files(corpus: Corpus, config: SharedDataConfig) -> Files:
-    """Returns the files of a corpus that are there, none if they are downloaded or not needed."""
+    """Returns the files of a corpus, or none if they are downloaded or not needed."""
     if corpus.files and (config.directory or not corpus.url):
         return find_files(corpus, config)
     if config.directory:
@@ -208,7 +218,7 @@ def _files(corpus: Corpus, config: SharedDataConfig) -> Files:
 
 
 def _lines(corpus: Corpus, files: Files, fractions: Sequence[float]) -> dict[str, Lines]:
-    """Returns the lines of each split; one file is divided, or is the training split."""
+    """Returns the lines of each split. A single file is divided, or is the training split."""
     others = {key: paths[0] for key, paths in files.items() if key not in (*SPLITS, WHOLE)}
     lines = partial(Lines, others=others, keep_blank=corpus.keep_blank)
     if fractions:
@@ -220,7 +230,7 @@ def _lines(corpus: Corpus, files: Files, fractions: Sequence[float]) -> dict[str
 
 @dataclasses.dataclass(frozen=True)
 class _FileLines:
-    """The lines of a file, read anew by each loop over them."""
+    """The lines of a file, which each loop reads from the disk."""
 
     path: Path
 
@@ -232,7 +242,7 @@ def _blocks(corpus: str, split: str, examples: Iterable[Example]) -> Iterator[st
     """Yields the blocks of a split in JSON.
 
     Raises:
-        UserError: the split has no example, or only blank lines.
+        UserError: the split has no example, or has only blank lines.
     """
     num_characters, empty = 0, True
     for block in blocks_of(examples):

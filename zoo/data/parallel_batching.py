@@ -15,14 +15,15 @@ from zoo.errors import UserError
 
 
 class ParallelBatch(NamedTuple):
-    """What a translator reads and predicts; padding holds `END_ID`.
+    """A batch of sentence pairs for a translator; padding holds `END_ID`.
 
     Attributes:
         sources: int32[B, S], the source tokens and `END_ID`.
-        source_lengths: int32[B], real tokens of a source, its end included, so at least 1.
+        source_lengths: int32[B], the number of real tokens of each source, its end included, so at
+            least 1.
         inputs: int32[B, T], `START_ID` and the target tokens.
         targets: int32[B, T], the target tokens and `END_ID`.
-        lengths: int32[B], real tokens of a target, its end included, so at least 1.
+        lengths: int32[B], the number of real tokens of each target, its end included.
     """
 
     sources: np.ndarray
@@ -35,12 +36,12 @@ class ParallelBatch(NamedTuple):
 def make_parallel_batch(
     source_rows: Sequence[np.ndarray], target_rows: Sequence[np.ndarray], num_steps: int
 ) -> ParallelBatch:
-    """Return the batch of some pairs.
+    """Returns sentence pairs as one padded batch.
 
     Args:
         source_rows: int32[S] of each source, as `labeled_batching.encode_texts` makes them.
         target_rows: int32[T] of each target, in the same order.
-        num_steps: what both sides are padded to.
+        num_steps: the number of steps that both sides are padded to.
 
     Returns:
         The batch.
@@ -57,12 +58,12 @@ def make_parallel_batch(
 
 
 def keep_short(source_rows: Rows, target_rows: Rows, max_tokens: int) -> tuple[Rows, Rows]:
-    """Return the pairs of which no side is too long, sources and targets.
+    """Returns the sources and targets of the pairs whose two sides are short enough.
 
     Args:
         source_rows: int32[S] of each source, its end included.
         target_rows: int32[T] of each target, in the same order.
-        max_tokens: how many tokens a side may have, its end not counted; 0: no limit.
+        max_tokens: the largest number of tokens of a side, its end not counted; 0 means no limit.
 
     Raises:
         UserError: no pair is left.
@@ -71,23 +72,23 @@ def keep_short(source_rows: Rows, target_rows: Rows, max_tokens: int) -> tuple[R
     kept = np.flatnonzero(longer <= (max_tokens or np.inf) + 1)
     if not len(kept):
         raise UserError(
-            f"no training pair has at most {max_tokens} tokens a side; "
+            f"no training pair has at most {max_tokens} tokens on each side; "
             "use a larger data.max_tokens=N, or 0: no limit"
         )
     return source_rows[kept], target_rows[kept]
 
 
 class ParallelBatches(BucketedBatches):
-    """Sentence pairs in buckets of similar length, see `BucketPlan`.
+    """Batches of sentence pairs of similar length, see `BucketPlan`.
 
-    The longer side of a pair decides its bucket, and both sides are padded to it: so there is one
-    shape a bucket, S = T. An epoch uses every pair once, except up to B - 1 that would make no full
-    batch.
+    The longer side of a pair decides its bucket, and both sides are padded to the length of the
+    bucket. So each bucket has one shape, with S = T. An epoch uses every pair once, except up to
+    B - 1 pairs that do not fill a batch.
 
     Args:
         source_rows: int32[S] of each source, as `labeled_batching.encode_texts` makes them.
         target_rows: int32[T] of each target, in the same order.
-        **buckets: see `Buckets`.
+        **buckets: the settings of the batches, see `Buckets`.
 
     Raises:
         UserError: there is no full batch.
@@ -110,7 +111,7 @@ class ParallelBatches(BucketedBatches):
         self._source_rows, self._target_rows = source_rows, target_rows
 
     def batch(self, epoch: int, index: int) -> ParallelBatch:
-        """Return batch number `index` of an epoch."""
+        """Returns batch number `index` of an epoch."""
         num_steps, chosen = self._plan.batch(epoch, index)
         sources = [self._source_rows[row] for row in chosen]
         targets = [self._target_rows[row] for row in chosen]

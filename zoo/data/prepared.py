@@ -18,7 +18,7 @@ from zoo.kept import cache_root
 from zoo.types import Json
 
 _SUMS = "sums.json"  # SHA-256 of the files of a dataset that we prepared
-_IN_USE = "in_use"  # a file that is locked while the dataset beside it is being prepared
+_IN_USE = "in_use"  # this file is locked while the dataset beside it is being prepared
 _UNLOCKED_SECONDS = 60  # making the directory and locking it takes no longer
 _LEFTOVER_SECONDS = 24 * 3600  # no preparation takes longer
 
@@ -26,19 +26,19 @@ _LEFTOVER_SECONDS = 24 * 3600  # no preparation takes longer
 def open_cached(
     name: str, cache_directory: str, make_splits: Callable[[Path], Mapping[str, Iterable[str]]]
 ) -> dict[str, Sequence[Json]]:
-    """Returns the data sources of a prepared corpus, and prepares it first if it is not there.
+    """Returns the data sources of a prepared corpus; prepares the corpus first if necessary.
 
     Args:
         name: the name of the corpus with its fingerprint.
         cache_directory: as in `SharedDataConfig`.
-        make_splits: a function that returns the blocks of examples of each split. It gets a
-            directory that may hold what is needed only while they are read.
+        make_splits: a function that returns the blocks of examples of each split. Its argument is a
+            directory for temporary files, which are needed only until all blocks are read.
 
     Returns:
         For each split its records.
 
     Raises:
-        UserError: the cache cannot be written; or the error of a corpus that cannot be read.
+        UserError: the cache cannot be written, or the corpus cannot be read.
     """
     with quiet_tfds():
         from zoo.data.builder import Prepared, ZooCorpora
@@ -58,13 +58,13 @@ def _prepare(
     make_builder: Callable[[Path, Mapping[str, Iterable[str]]], Any],
     make_splits: Callable[[Path], Mapping[str, Iterable[str]]],
 ) -> None:
-    """Prepares a dataset in the cache unless it is there.
+    """Prepares a dataset in the cache, unless the cache has it already.
 
-    It is made in a directory of its own and moved when it is whole, so that neither an interrupted
-    preparation nor one that runs at the same time leaves a half dataset. A dataset that is damaged
-    is made again.
+    The dataset is made in its own directory and moved when it is complete. So neither an
+    interrupted preparation nor a second preparation at the same time leaves half a dataset. A
+    damaged dataset is made again.
     """
-    elsewhere = cache / "nothing-is-here"  # a builder reads what is there, which may be damaged
+    elsewhere = cache / "nothing-is-here"  # a builder would read a damaged dataset
     final = cache / Path(make_builder(elsewhere, {}).data_path).relative_to(elsewhere)
     _clear_leftovers(cache)
     if _is_whole(final):
@@ -86,7 +86,7 @@ def _prepare(
 
 @contextlib.contextmanager
 def _staging(cache: Path) -> Iterator[Path]:
-    """A directory to prepare in, which is locked while this process is alive."""
+    """Yields a directory to prepare in, which is locked while this process is alive."""
     with tempfile.TemporaryDirectory(
         prefix="preparing-", dir=cache, ignore_cleanup_errors=True
     ) as staging:
@@ -99,7 +99,7 @@ def _staging(cache: Path) -> Iterator[Path]:
 
 
 def _try_lock(descriptor: int) -> bool:
-    """Locks a file and gives True, unless another process has locked it or nobody can."""
+    """Locks a file. Returns False if another process has locked it or locks do not exist."""
     try:
         import fcntl
 
@@ -121,7 +121,7 @@ def _move(made: Path, final: Path) -> None:
 
 
 def _sums(dataset: Path) -> dict[str, str]:
-    """The SHA-256 of every file of a prepared dataset."""
+    """Returns the SHA-256 of every file of a prepared dataset."""
     sums = {}
     for path in dataset.iterdir():
         if path.name != _SUMS:
@@ -135,7 +135,7 @@ def _write_sums(dataset: Path) -> None:
 
 
 def _is_whole(dataset: Path) -> bool:
-    """Whether a dataset is there, and its files are those that were made."""
+    """Returns whether a dataset exists and all its files have the checksums that they had."""
     try:
         return json.loads((dataset / _SUMS).read_bytes()) == _sums(dataset)
     except (OSError, ValueError, RecursionError):
@@ -143,7 +143,7 @@ def _is_whole(dataset: Path) -> bool:
 
 
 def _clear_leftovers(cache: Path) -> None:
-    """Removes what preparations left that were killed."""
+    """Removes the directories of preparations that were killed."""
     for leftover in cache.glob("preparing-*"):
         with contextlib.suppress(OSError):
             if _is_abandoned(leftover):
@@ -151,7 +151,7 @@ def _clear_leftovers(cache: Path) -> None:
 
 
 def _is_abandoned(staging: Path) -> bool:
-    """Whether no process prepares in a directory any more."""
+    """Returns whether the process that prepared in a directory has ended."""
     age = time.time() - staging.stat().st_mtime
     try:
         descriptor = os.open(staging / _IN_USE, os.O_RDWR)
@@ -165,7 +165,7 @@ def _is_abandoned(staging: Path) -> bool:
 
 @contextlib.contextmanager
 def quiet_tfds() -> Iterator[ModuleType]:
-    """Import TFDS, and keep it from printing, logging and drawing progress bars."""
+    """Imports TFDS, and keeps it from printing, logging and drawing progress bars."""
     from absl import logging
 
     verbosity = logging.get_verbosity()

@@ -1,9 +1,9 @@
 """The role that each name plays in Python source, found by `ast` and `tokenize`.
 
-Names alone are given: no keywords, marks, numbers, strings or comments. With them, a rule of a few
-lines finds most roles: a name behind `def` is a function, and a name before `(` is called. Without
-them a role has to be guessed from how names are spelled and in which order they stand, as people
-guess the part of speech of a word.
+A sentence has only names: no keywords, marks, numbers, strings or comments. With keywords and marks
+a rule of a few lines would find most roles: a name after `def` is a function, and a name before `(`
+is called. Without them a tagger has to guess the role of a name from its spelling and its
+neighbours, as people guess the part of speech of a word.
 
     source   def close(self, how=None):      self.socket.shutdown(how or SHUT_RDWR)
     names    close    self      how          self     socket    shutdown how      SHUT_RDWR
@@ -37,7 +37,8 @@ ROLES = {
     "variable": "any other name",
 }
 
-_BEHIND = {"def": "function", "class": "class", "as": "assigned"}  # by the keyword before a name
+# The role of a name, by the keyword before it.
+_BEHIND = {"def": "function", "class": "class", "as": "assigned"}
 _NO_NAMES = tuple(
     getattr(ast, name) for name in ("JoinedStr", "TemplateStr") if hasattr(ast, name)
 )  # before Python 3.12 a string with expressions is one token
@@ -49,10 +50,10 @@ class Line(NamedTuple):
     """The names of a logical line.
 
     Attributes:
-        names: the names in their order, maybe none.
+        names: the names in their order; the line may have none.
         roles: the role of each name, one of `ROLES`.
         start: the number of the first physical line, from 1.
-        end: the number of the last one.
+        end: the number of the last physical line.
     """
 
     names: tuple[str, ...]
@@ -68,7 +69,7 @@ def read_names(source: str) -> Iterator[Line]:
         source: the module.
 
     Raises:
-        SyntaxError: it is no Python of this version.
+        SyntaxError: the source is not valid for this version of Python.
 
     Example:
         >>> [line] = read_names("total = sum(values, start=0).real")
@@ -88,7 +89,7 @@ def read_names(source: str) -> Iterator[Line]:
 
 
 def _logical_lines(source: str) -> Iterator[list[tokenize.TokenInfo]]:
-    """Yields the tokens of each logical line but for comments and indentation."""
+    """Yields the tokens of each logical line without comments and indentation."""
     line: list[tokenize.TokenInfo] = []
     for one in tokenize.generate_tokens(io.StringIO(source).readline):
         if one.type in (token.NAME, token.OP, token.NUMBER, token.STRING):
@@ -103,7 +104,7 @@ def _named(
 ) -> Iterator[tuple[str, str]]:
     """Yields the names of a logical line with their roles.
 
-    The tree has no positions of what is imported or stands behind `def`, `class` or `as`.
+    The syntax tree has no positions for names in imports and after `def`, `class` or `as`.
     """
     before, is_import = "", False
     for word in words:
@@ -118,9 +119,9 @@ def _named(
 
 
 def _roles_by_position(source: str) -> dict[_Position, str]:
-    """Returns the role of each name whose position the tree has.
+    """Returns the role of each name that has a position in the syntax tree.
 
-    A name that plays several roles has the last one: an exception that is called is an exception.
+    A name that plays several roles gets the last role: an exception that is called is an exception.
     """
     found: dict[_Position, str] = {}
     lines = source.split("\n")
@@ -142,7 +143,7 @@ def _roles_by_position(source: str) -> dict[_Position, str]:
 
 
 def _walk(node: ast.AST) -> Iterator[ast.AST]:
-    """Yields a node and all nodes below it, but none in a string."""
+    """Yields a node and all nodes below it, except the nodes inside strings."""
     remaining = [node]
     while remaining:
         one = remaining.pop()
@@ -155,7 +156,7 @@ _Roles = Iterator[tuple[ast.Name | ast.Attribute | ast.arg | ast.keyword, str]]
 
 
 def _own_roles(node: ast.AST) -> _Roles:
-    """Yields the role of a name by itself."""
+    """Yields the role that a name has by its own node."""
     if isinstance(node, ast.Name):
         yield node, "assigned" if isinstance(node.ctx, ast.Store) else "variable"
     elif isinstance(node, ast.Attribute):
@@ -167,7 +168,7 @@ def _own_roles(node: ast.AST) -> _Roles:
 
 
 def _used_roles(node: ast.AST) -> _Roles:
-    """Yields the role of a name by what is done with it."""
+    """Yields the roles of names by the node that uses them."""
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
         yield node.value, "object"
     elif isinstance(node, ast.Call):
@@ -181,10 +182,11 @@ def _used_roles(node: ast.AST) -> _Roles:
 
 
 def _special_roles(node: ast.AST) -> _Roles:
-    """Yields the roles of names in places that are for them alone."""
+    """Yields the roles of exceptions, decorators, bases and annotations."""
     if isinstance(node, ast.Raise):
         raised = node.exc
-        if not isinstance(raised, ast.Name) or raised.id[0].isupper():  # `raise error` is not one
+        # In `raise error` the name is a variable, not an exception.
+        if not isinstance(raised, ast.Name) or raised.id[0].isupper():
             yield from _last_name(raised, "exception")
     elif isinstance(node, ast.ExceptHandler):
         caught = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]

@@ -1,4 +1,4 @@
-"""The three splits of a corpus: a text is cut at characters, and missing splits are drawn."""
+"""The three splits of a corpus. A text is cut between characters; missing splits are drawn."""
 
 import itertools
 import math
@@ -10,16 +10,16 @@ from zoo.data.stored import Stored
 from zoo.errors import UserError
 
 SPLITS = ("train", "validation", "test")
-WHOLE = "whole"  # the name of the split that one file with all examples makes
+WHOLE = "whole"  # the name of the split of a single file with all examples
 STANDARD_FRACTIONS = (0.9, 0.05, 0.05)
-_SEED = 0  # not the seed of a run: every run sees the same splits
+_SEED = 0  # fixed, so that every run sees the same splits
 
 
 def check_fractions(fractions: Sequence[float]) -> None:
     """Raises a UserError unless three positive fractions sum to 1.
 
     Args:
-        fractions: parts of the text for training, validation and test.
+        fractions: the fractions of the text for training, validation and test.
     """
     valid = len(fractions) == len(SPLITS) and min(fractions) > 0
     if not valid or not math.isclose(sum(fractions), 1, abs_tol=1e-6):
@@ -32,15 +32,15 @@ def check_fractions(fractions: Sequence[float]) -> None:
 def split_lines(
     lines: Iterable[str], fractions: Sequence[float]
 ) -> dict[str, Iterator[tuple[int, str]]]:
-    """Divides a text of N characters at floor(f N), with f summed up from the fractions.
+    """Divides a text of N characters at floor(f N), where f is the sum of the fractions so far.
 
     Args:
-        lines: the text, each line with its newline. They are read once for the length of the text,
-            and once for each part.
-        fractions: parts for training, validation and test.
+        lines: the text, each line with its newline. The lines are read once for the length of the
+            text, and once for each part.
+        fractions: the fractions for training, validation and test.
 
     Returns:
-        For each split its lines, or parts of lines, each with the number of the line.
+        For each split its lines, each with its number. The first and last line may be cut.
 
     Example:
         >>> parts = split_lines(["abc\\n", "defghi"], (0.5, 0.3, 0.2))
@@ -72,14 +72,14 @@ def _part(lines: Iterable[str], start: int, stop: int) -> Iterator[tuple[int, st
 def draw_missing(
     splits: Mapping[str, Stored], fractions: Mapping[str, float], corpus: str, drawn_by: str = ""
 ) -> dict[str, Stored]:
-    """Returns three splits. A split that is missing is a random part of the training split.
+    """Returns three splits; draws each missing split from the training split.
 
     Args:
         splits: the splits that the corpus has; "train" is one of them.
-        fractions: for each split, the part of the training split that it is if it is missing.
-        corpus: the name of the corpus, for the error.
-        drawn_by: a field of the examples. The draw is then among its different values, so that no
-            value stands in two parts.
+        fractions: for each split, the fraction of the training split that it gets if it is missing.
+        corpus: the name of the corpus, for errors.
+        drawn_by: a field of the examples. If it is set, the distinct values of the field are drawn,
+            so that no value occurs in two splits.
 
     Raises:
         UserError: a split is empty.
@@ -106,7 +106,7 @@ def draw_missing(
 
 
 def _groups(examples: Stored, field: str) -> np.ndarray | None:
-    """Returns for each example the number of its value among the sorted values of a field."""
+    """Returns, for each example, the index of its value among the sorted values of a field."""
     if not field:
         return None
     values = examples.column(field)

@@ -1,7 +1,7 @@
-"""The examples of a split as they lie in a prepared dataset: read when they are used, never kept.
+"""The examples of a split in a prepared dataset, which are read when they are used.
 
-A record of a dataset holds one example, or as in our own cache a block of `BLOCK_SIZE` examples in
-JSON: reading takes about 30 us a record, whatever its size.
+A record of a TFDS dataset holds one example. A record of our own cache holds a block of
+`BLOCK_SIZE` examples in JSON, because reading a record takes about 30 us, whatever its size.
 """
 
 import copy
@@ -23,14 +23,14 @@ _RECORDS_AT_A_TIME = 128
 
 
 class Stored(Sequence[Example]):
-    """A sequence of examples, of which a few at a time are in memory.
+    """A sequence of examples on disk; only a few are in memory at a time.
 
-    A loop reads all examples anew. A slice is a list.
+    Each loop reads all examples from the disk. A slice is a list.
 
     Args:
         records: a data source of TFDS.
-        unpack: returns the examples of a record.
-        block_size: the number of examples of each record but the last.
+        unpack: a function that returns the examples of a record.
+        block_size: the number of examples of each record except the last.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Stored(Sequence[Example]):
         return other
 
     def map(self, change: Callable[[Example], Example]) -> Self:
-        """Returns what a function makes of each example, as this sequence gives it."""
+        """Returns the sequence of the results of a function for each example."""
         other, before = copy.copy(self), self._map
         other._map = change if before is None else lambda example: change(before(example))
         return other
@@ -86,14 +86,14 @@ class Stored(Sequence[Example]):
 
         Args:
             field: the name of the field.
-            change: a function that its values go through.
+            change: a function that is applied to each value; None leaves the values as they are.
         """
         get = operator.attrgetter(field)
         return self.map((lambda example: change(get(example))) if change else get)
 
 
 def blocks_of(examples: Iterable[Example]) -> Iterator[list[Example]]:
-    """Yields the examples in lists, each of which is to become a record of our cache."""
+    """Yields the examples in lists, one list for each record of our cache."""
     remaining = iter(examples)
     while block := list(itertools.islice(remaining, BLOCK_SIZE)):
         yield block
@@ -115,11 +115,11 @@ def _as_tuple(value: object) -> object:
 
 
 def read_records(source: Sequence[Json], numbers: Iterable[int]) -> Iterator[Json]:
-    """Yields records of a data source, with texts as `str`; a few at a time are in memory.
+    """Yields records of a data source with texts as `str`; a few are in memory at a time.
 
     Args:
         source: the data source.
-        numbers: which records.
+        numbers: the indices of the records.
 
     Raises:
         UserError: the dataset is damaged.

@@ -1,4 +1,4 @@
-"""Batches of a long text that is read as several streams, the state carried from one to the next.
+"""Batches of a long text that is read as parallel streams, with a state carried between batches.
 
 Axes: B batch rows, T time steps, N tokens of a stream.
 """
@@ -13,34 +13,35 @@ from zoo.data.token_file import Tokens
 from zoo.errors import UserError
 from zoo.special_tokens import END_ID, START_ID
 
-_HALF_AS_LONG = 0.05  # the share of chunks around half the length
-_SPREAD = 5  # standard deviation of a chunk's length, in tokens; twice that is the most
+_HALF_AS_LONG = 0.05  # the fraction of chunks around half the length
+_SPREAD = 5  # standard deviation of a chunk's length in tokens; at most 2 * _SPREAD are added
 
 
 class StreamBatches:
     """One long text as B parallel streams, cut into chunks of T steps.
 
-    Row b of the batches of an epoch, one after the other, is the b-th part of the text, so that
-    the state is carried from batch to batch; only batch 0 is fresh. What does not fill a chunk
-    is left out: N // B // T chunks are used.
+    The text is divided into B parts, and row b of each batch is the next chunk of part b. So the
+    state is carried from batch to batch, and only batch 0 is fresh. An epoch has N // B // T
+    batches; tokens that do not fill a chunk are left out.
 
     Chunks of random length (Merity et al. 2018, section 4.1) have normally distributed lengths
     around T or, one in twenty, around T / 2. They are padded to T + 10 and to T / 2 + 10 steps, so
-    that two programs are compiled. An epoch has as many as fill the text on average: it may miss
-    a part of the text or read the first tokens of the next row again, about one percent.
+    that two programs are compiled. The number of chunks of an epoch is fixed, so that they fill
+    the text on average. An epoch may miss about one percent of the text, or read about one percent
+    of it twice, at the borders of rows.
 
     Args:
-        tokens: int32[N] token stream, as `encode_lines` makes it; of a `TokenFile` every batch
-            reads its own tokens and no others.
-        batch_size: B, number of streams.
-        sequence_length: T, steps of a chunk.
-        seed: of the random offset.
-        random_offset: rotate the text by another random number of tokens in every epoch, so that
-            the borders of chunks and streams move.
-        random_length: draw each chunk's length, see above.
+        tokens: int32[N] token stream, as `encode_lines` makes it. From a `TokenFile`, a batch reads
+            only its own tokens.
+        batch_size: B, the number of streams.
+        sequence_length: T, the number of steps of a chunk.
+        seed: the seed of random offsets and lengths.
+        random_offset: whether the text is rotated by a random number of tokens in every epoch, so
+            that the borders of chunks and streams move.
+        random_length: whether the length of each chunk is drawn, see above.
 
     Raises:
-        UserError: if the text is too short for one chunk.
+        UserError: the text is too short for one chunk.
 
     Example:
         >>> tokens = np.array([3, 4, 2, 5, 6, 2])
@@ -73,7 +74,7 @@ class StreamBatches:
             raise _too_small(self._num_tokens, batch_size, sequence_length, longest)
 
     def batch(self, epoch: int, index: int) -> Batch:
-        """Return batch number `index` of an epoch; `batches_per_epoch` says how many there are."""
+        """Returns batch number `index` of an epoch; `batches_per_epoch` says how many there are."""
         check_index(index, self.batches_per_epoch)
         offset = 0
         if self._random_offset:
@@ -93,7 +94,7 @@ class StreamBatches:
         )
 
     def _chunk(self, epoch: int, index: int) -> "_Chunk":
-        """Return where a chunk of an epoch lies in each row."""
+        """Returns the position of a chunk of an epoch, which is the same in each row."""
         length = self.sequence_length
         if not self._random_length:
             return _Chunk(index * length, length, length)
@@ -106,14 +107,14 @@ class StreamBatches:
         return _Chunk(start, int(lengths[index]), int(usual[index]) + 2 * _SPREAD)
 
     def _read(self, start: int, length: int) -> np.ndarray:
-        """int32[length + 1] tokens from the one before `start`; behind the last comes the first."""
+        """Returns int32[length + 1] tokens, from the token before `start`; the text is a ring."""
         stop = start + length
         before = self._tokens[start - 1 : start] if start else np.array([END_ID], np.int32)
         parts = [before, self._tokens[start:stop], self._tokens[: max(stop - self._num_tokens, 0)]]
         return np.concatenate(parts, dtype=np.int32)
 
     def with_seed(self, seed: int) -> "StreamBatches":
-        """Return the same batches with the random offsets of another seed."""
+        """Returns the same batches with the random offsets and lengths of another seed."""
         other = copy.copy(self)
         other._seed = seed
         return other

@@ -1,4 +1,4 @@
-"""Learning subwords: byte-pair encoding by sentencepiece, which is an extra."""
+"""Learns subwords by byte-pair encoding with sentencepiece, an optional dependency."""
 
 import io
 import re
@@ -9,27 +9,28 @@ from zoo.errors import UserError
 from zoo.special_tokens import END, END_ID, START, START_ID, UNKNOWN, UNKNOWN_ID
 from zoo.whole_characters import require_whole_characters
 
-_MOST_SUBWORDS = 2**31 - 1  # that sentencepiece counts
-# What sentencepiece says of a size, the number that it needs, and what we say instead.
+_MOST_SUBWORDS = 2**31 - 1  # the limit of sentencepiece
+# The message of sentencepiece about a size, with the number that it needs, and our message.
 _REASONS = (
     (
         re.compile(r"smaller than required_chars\. \d+ vs (\d+)"),
-        "its characters and the special tokens alone are {0}; use data.vocabulary_size={0} or more",
+        "its characters and the special tokens are {0} in number; use data.vocabulary_size={0} or "
+        "more",
     ),
     (
         re.compile(r"Please set it to a value <= (\d+)"),
-        "it has no more than {0}; use data.vocabulary_size={0} or less",
+        "it has only {0} subwords; use data.vocabulary_size={0} or less",
     ),
 )
 
 
 def train_subwords(lines: Iterable[str], max_size: int) -> bytes:
-    """Returns a serialized model of at most `max_size` pieces that it learns from lines.
+    """Learns a model of at most `max_size` pieces from lines, and returns it serialized.
 
     The same lines give the same model.
 
     Raises:
-        UserError: the lines do not give so many pieces, or are not valid text.
+        UserError: the lines have too few pieces for max_size, or are not valid text.
     """
     if max_size > _MOST_SUBWORDS:
         raise UserError(
@@ -51,16 +52,18 @@ def train_subwords(lines: Iterable[str], max_size: int) -> bytes:
             bos_id=START_ID,
             eos_id=END_ID,
             pad_id=-1,
-            # No line holds a newline, so text that spells <unk> is learned as any other text.
+            # No line has a newline, so text that spells <unk> is learned like any other text.
             unk_piece=UNKNOWN + "\n",
             bos_piece=START + "\n",
             eos_piece=END + "\n",
-            max_sentence_length=2**30,  # bytes; longer lines are left out without a word
+            max_sentence_length=2**30,  # bytes; sentencepiece silently drops longer lines
             num_threads=1,
             minloglevel=2,  # errors only
         )
     except RuntimeError as error:
-        raise UserError(f"no {max_size} subwords of this text: {_reason(str(error))}") from error
+        raise UserError(
+            f"cannot make {max_size} subwords of this text: {_reason(str(error))}"
+        ) from error
     return writer.getvalue()
 
 
@@ -69,8 +72,10 @@ def _checked(line: str) -> str:
 
 
 def _reason(message: str) -> str:
-    """Returns why there is no model. Of sentencepiece's own advice nothing is kept: we do not have
-    the settings that it names."""
+    """Returns the reason why there is no model.
+
+    The advice of sentencepiece is dropped, because it names settings that we do not have.
+    """
     for pattern, reason in _REASONS:
         if match := pattern.search(message):
             return reason.format(match[1])

@@ -1,6 +1,7 @@
 """Tables of labelled texts: the examples in a .csv, .tsv or .jsonl file.
 
-A .csv or .tsv has a header, see `zoo.data.csv_rows`. A .jsonl has a JSON object a line.
+A .csv or .tsv file has a header, see `zoo.data.csv_rows`. A .jsonl file has one JSON object per
+line.
 """
 
 import dataclasses
@@ -20,19 +21,21 @@ from zoo.whole_characters import require_whole_characters
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl")
 _KINDS = {bool: "true or false", int: "a whole number", float: "a decimal number", str: "a string"}
-_ONE_LABEL = "use one label, or for several data.label_separator=,"
+_ONE_LABEL = "use one label, or data.label_separator=, for several labels"
 _SKIP = "skip such rows with data.skip_unlabeled=true"
 
 
 @dataclasses.dataclass(frozen=True)
 class Columns:
-    """Where a table holds what.
+    """The columns of a table.
 
     Attributes:
-        text: name of the column, or key, of the text; several, with commas between, are joined.
-        label: name of the column, or key, of the label.
-        separator: what stands between the labels of a text; "" where each has exactly one.
-        skip_unlabeled: read a row without a label as an example without labels.
+        text: the name of the column (or JSON key) of the text. Several names, separated by commas,
+            join the texts of several columns.
+        label: the name of the column (or JSON key) of the label.
+        separator: the separator between the labels of a text; "" if each text has exactly one.
+        skip_unlabeled: whether a row without a label becomes an example without labels, rather than
+            an error.
     """
 
     text: str = "text"
@@ -42,27 +45,27 @@ class Columns:
 
     @classmethod
     def of(cls, config: LabeledDataConfig) -> "Columns":
-        """Returns where the table of a `LabeledDataConfig` holds what."""
+        """Returns the columns that a `LabeledDataConfig` names."""
         return cls(
             config.text_column, config.label_column, config.label_separator, config.skip_unlabeled
         )
 
     @property
     def texts(self) -> list[str]:
-        """The columns of the text."""
+        """The names of the columns of the text."""
         return [name.strip() for name in self.text.split(",")]
 
 
 def read_rows(path: Path, columns: Columns) -> Iterator[Labeled]:
-    """Yield the examples of a table: a .csv, .tsv or .jsonl, which may be packed with .gz.
+    """Yields the examples of a .csv, .tsv or .jsonl file, which may be packed as .gz.
 
     Args:
         path: the table.
-        columns: where it holds what.
+        columns: the columns of the table.
 
     Raises:
-        UserError: if the table cannot be read, lacks a column or has no rows or labels; or for the
-            first row of the wrong form, which is named.
+        UserError: the table cannot be read, lacks a column, has no rows or no labels, or has a row
+            of the wrong form. The error names the first such row.
     """
     wanted = dict.fromkeys(columns.texts, "text_column") | {columns.label: "label_column"}
     rows = _rows(path, wanted)
@@ -83,14 +86,14 @@ def read_rows(path: Path, columns: Columns) -> Iterator[Labeled]:
 
 
 def read_table(path: Path, columns: Columns) -> list[Labeled]:
-    """Returns the examples of a table, without the rows that are to be skipped.
+    """Returns the examples of a table, without the rows that are skipped.
 
     Args:
         path: the table.
-        columns: where it holds what, and whether rows without a label are skipped.
+        columns: the columns of the table, and whether rows without a label are skipped.
 
     Raises:
-        UserError: as `read_rows`.
+        UserError: see `read_rows`.
     """
     examples = list(read_rows(path, columns))
     if not columns.skip_unlabeled:
@@ -99,11 +102,11 @@ def read_table(path: Path, columns: Columns) -> list[Labeled]:
 
 
 def labeled_rows(labels: Sequence[tuple[str, ...]], place: str) -> list[int]:
-    """Returns the numbers of the rows with a label, and says on stderr how many have none.
+    """Returns the indices of the rows with a label, and prints a note with the number of others.
 
     Args:
         labels: the labels of each row.
-        place: where the rows come from, for the note.
+        place: the name of the table, for the note.
     """
     rows = [row for row, own in enumerate(labels) if own]
     if len(rows) < len(labels):
@@ -116,16 +119,15 @@ def labeled_rows(labels: Sequence[tuple[str, ...]], place: str) -> list[int]:
 
 
 def text_rows(path: Path, *, text_column: str, id_column: str = "") -> Iterator[tuple[object, str]]:
-    """Yield the texts of a table's rows, a few in memory at a time, each with its id.
+    """Yields the id and the text of each row of a table; a few rows are in memory at a time.
 
     Args:
-        path: a .csv, .tsv or .jsonl, which may be packed with .gz.
-        text_column: name of the column, or key, of the text; several, with commas between, are
-            joined.
-        id_column: name of the column of the id; "" for none, which gives None.
+        path: a .csv, .tsv or .jsonl file, which may be packed as .gz.
+        text_column: the name of the column of the text, see `Columns`.
+        id_column: the name of the column of the id. If it is "", each id is None.
 
     Raises:
-        UserError: as `read_rows`.
+        UserError: see `read_rows`.
     """
     names = Columns(text_column).texts
     wanted = dict.fromkeys(names, "text_column")
@@ -137,7 +139,7 @@ def text_rows(path: Path, *, text_column: str, id_column: str = "") -> Iterator[
 
 
 def _rows(path: Path, wanted: Mapping[str, str]) -> Iterator[tuple[Json, str]]:
-    """The rows of a table by the names of its columns, and their places.
+    """Yields each row of a table as a dictionary with the names of its columns, and its place.
 
     Args:
         path: the table.
@@ -152,23 +154,23 @@ def _rows(path: Path, wanted: Mapping[str, str]) -> Iterator[tuple[Json, str]]:
 
 
 def json_rows(path: Path) -> Iterator[tuple[Json, str]]:
-    """Yield the objects of a .jsonl file, each with its place for messages.
+    """Yields the objects of a .jsonl file, each with its place for messages.
 
     Raises:
-        UserError: a line is no JSON object.
+        UserError: a line is not a JSON object.
     """
     for line, place in numbered_lines(path):
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise UserError(f"{place}: it is not JSON ({error}); use an object a line") from error
+            raise UserError(f"{place}: it is no JSON ({error}); use one object per line") from error
         if not isinstance(row, dict):
-            raise UserError(f"{place}: it is {line[:40]!r}; use an object a line")
+            raise UserError(f"{place}: it is {line[:40]!r}; use one object per line")
         yield row, place
 
 
 def _read_text(row: Json, name: str, place: str) -> str:
-    """Return the text in a column."""
+    """Returns the text in a column."""
     if name not in row:
         raise _no_key(row, name, "text_column", place)
     value = row[name]
@@ -180,10 +182,10 @@ def _read_text(row: Json, name: str, place: str) -> str:
 
 
 class _LabelReader:
-    """Reads the labels of a table's rows, which must have one type if the table is JSON.
+    """A reader of the labels of rows. In a JSON table all labels must have one type.
 
     Args:
-        columns: where the label stands, and what separates several labels.
+        columns: the column of the label, and the separator between labels.
     """
 
     def __init__(self, columns: Columns):
@@ -191,7 +193,7 @@ class _LabelReader:
         self._first: tuple[object, str] | None = None  # the first label, and its place
 
     def read(self, row: Json, place: str) -> tuple[str, ...]:
-        """Return the labels of a row: none only if several are allowed, or rows are skipped."""
+        """Returns the labels of a row: none only if several are allowed or the row is skipped."""
         name, separator = self._columns.label, self._columns.separator
         if name not in row and not self._columns.skip_unlabeled:
             raise _no_key(row, name, "label_column", place)
@@ -213,7 +215,7 @@ class _LabelReader:
         return tuple(dict.fromkeys(labels))
 
     def _read_one(self, value: object, place: str) -> str:
-        """Return a value, which must not be a list, as a string."""
+        """Returns a label as a string; a list is refused."""
         if type(value) not in _KINDS:
             raise UserError(f"{place}: the label is {str(value)[:40]!s}; {_ONE_LABEL}")
         first, where = self._first = self._first or (value, place)
@@ -224,7 +226,7 @@ class _LabelReader:
             )
         label = require_whole_characters(str(value), f"{place}: the label")
         if "\n" in label.strip():
-            raise UserError(f"{place}: the label {label[:40]!a} has a line break; take it away")
+            raise UserError(f"{place}: the label {label[:40]!a} has a line break; remove it")
         return label
 
 

@@ -1,21 +1,22 @@
 """Schemes that write spans of tokens as one tag per token.
 
-A tag is "O", outside of every span, or a letter that says where in a span the token stands, a
-hyphen, and the label of the span, such as "B-person". The schemes differ in the letters:
+A tag is "O" if the token is outside of every span. Otherwise the tag is a letter, a hyphen and the
+label of the span, such as "B-person". The letter is the place of the token in the span. The schemes
+differ in the letters:
 
     tokens   in    New     York    City    Berlin  ,
     iob1     O     I-loc   I-loc   I-loc   B-loc   O    B only between spans of the same label
     iob2     O     B-loc   I-loc   I-loc   B-loc   O    B begins every span
     bioes    O     B-loc   I-loc   E-loc   S-loc   O    E ends a span, S is a span of one token
-    plain                                               tags that are no spans, such as NOUN
+    plain                                               tags that mark no spans, such as NOUN
 
 Sources: Ramshaw and Marcus 1995 (iob1), Tjong Kim Sang and Veenstra 1999 (iob2), Ratinov and Roth
-2009 (bioes, which they call BILOU). Spans are counted as the evaluation script of CoNLL-2000
-counts them, so tags that break a rule of their scheme still mark spans:
+2009 (bioes, which they call BILOU). Spans are counted as in the evaluation script of CoNLL-2000, so
+tags that break a rule of their scheme still mark spans:
 
-* A span begins at B and S; at any other letter if the token before is outside, or has E, S or
-  another label.
-* A span ends at E and S; at any other letter if the next token begins a span or is outside.
+* A span begins at B and S. It begins at any other letter if the token before is outside, or has E,
+  S or another label.
+* A span ends at E and S. It ends at any other letter if the next token begins a span or is outside.
 """
 
 import collections
@@ -31,16 +32,16 @@ OUTSIDE = "O"
 _LETTERS = {IOB1: "IB", IOB2: "BI", BIOES: "BIES", PLAIN: ""}
 _ANY_LETTER = frozenset("BIES")
 
-TagPair = tuple[str | None, str | None]  # two tags in a row; None is the border of the sentence
+TagPair = tuple[str | None, str | None]  # two neighbouring tags; None is the border of the sentence
 
 
 class Span(NamedTuple):
-    """Some tokens in a row with a label.
+    """A labelled span of neighbouring tokens.
 
     Attributes:
         start: the number of the first token, from 0.
-        end: the number of the token behind the last.
-        label: such as "person".
+        end: the number of the first token after the span.
+        label: the label, such as "person".
     """
 
     start: int
@@ -76,11 +77,11 @@ def split_tag(tag: str) -> tuple[str, str]:
 
 
 def spans(tags: Sequence[str], scheme: str) -> list[Span]:
-    """Returns the spans that the tags of a sentence mark, by the rules at the top of this file.
+    """Returns the spans that the tags of a sentence mark; see the rules at the top of this file.
 
     Args:
         tags: the tag of each token.
-        scheme: their scheme. The rules are the same for all schemes with spans; "plain" has none.
+        scheme: the scheme of the tags. All schemes follow the same rules, but "plain" has no spans.
 
     Raises:
         UserError: a tag has no letter, or the scheme is unknown.
@@ -106,18 +107,18 @@ Span(start=4, end=5, label='per')]
 
 
 def _begins(before: tuple[str, str], now: tuple[str, str]) -> bool:
-    """Whether a token begins a span, by its letter and label and those of the token before."""
+    """Returns whether a token begins a span, from two neighbours' letters and labels."""
     if now[0] in "OBS":
         return now[0] != OUTSIDE
     return before[0] in "OES" or before[1] != now[1]
 
 
 def write_spans(found: Iterable[Span], num_tokens: int, scheme: str) -> list[str]:
-    """Returns the tags of a sentence with these spans.
+    """Returns the tags of a sentence that has these spans.
 
     Args:
         found: the spans, in their order and without overlap.
-        num_tokens: the length of the sentence.
+        num_tokens: the number of tokens of the sentence.
         scheme: a scheme with spans.
 
     Example:
@@ -146,16 +147,17 @@ def write_spans(found: Iterable[Span], num_tokens: int, scheme: str) -> list[str
 def convert(tags: Sequence[str], source: str, target: str) -> list[str]:
     """Returns tags that mark the same spans in another scheme.
 
-    Converting to the own scheme corrects tags that the scheme forbids. Tags of the scheme "plain"
-    stay as they are, and so do all tags if the target is "plain".
+    Converting tags to their own scheme corrects tags that the scheme forbids. Plain tags stay as
+    they are, and so do all tags if the target is "plain".
 
     Args:
         tags: the tag of each token.
-        source: their scheme.
-        target: the scheme to write.
+        source: the scheme of the tags.
+        target: the scheme to convert to.
 
     Raises:
-        UserError: a tag has no letter, a scheme is unknown, or plain tags should become spans.
+        UserError: a tag has no letter, a scheme is unknown, or the tags are plain and the target
+            is not.
 
     Example:
         >>> convert(["I-loc", "B-loc", "I-loc"], "iob1", "bioes")
@@ -172,12 +174,12 @@ def convert(tags: Sequence[str], source: str, target: str) -> list[str]:
 
 
 def allowed(first_tag: str, second_tag: str, scheme: str) -> bool:
-    """Returns whether a scheme lets a tag follow another.
+    """Returns whether a scheme allows two neighbouring tags.
 
     Args:
         first_tag: the tag of a token.
         second_tag: the tag of the next token.
-        scheme: their scheme.
+        scheme: the scheme of the tags.
 
     Example:
         >>> allowed("O", "I-loc", "iob2"), allowed("O", "I-loc", "iob1")
@@ -191,7 +193,7 @@ def allowed(first_tag: str, second_tag: str, scheme: str) -> bool:
     first, second = split_tag(first_tag), split_tag(second_tag)
     if not _is_in(first[0], scheme) or not _is_in(second[0], scheme):
         return False
-    inside = first[0] != OUTSIDE and first[1] == second[1]  # the same label on both
+    inside = first[0] != OUTSIDE and first[1] == second[1]  # both tags have the same label
     if scheme == IOB1:
         return second[0] != "B" or inside
     if scheme == IOB2:
@@ -202,7 +204,7 @@ def allowed(first_tag: str, second_tag: str, scheme: str) -> bool:
 
 
 def may_start(tag: str, scheme: str) -> bool:
-    """Returns whether a scheme lets a tag stand at the first token of a sentence.
+    """Returns whether a scheme allows a tag at the first token of a sentence.
 
     Example:
         >>> [may_start(tag, "bioes") for tag in ("O", "B-loc", "I-loc", "E-loc", "S-loc")]
@@ -212,7 +214,7 @@ def may_start(tag: str, scheme: str) -> bool:
 
 
 def may_end(tag: str, scheme: str) -> bool:
-    """Returns whether a scheme lets a tag stand at the last token of a sentence.
+    """Returns whether a scheme allows a tag at the last token of a sentence.
 
     Example:
         >>> [may_end(tag, "bioes") for tag in ("O", "B-loc", "I-loc", "E-loc", "S-loc")]
@@ -226,7 +228,7 @@ def _is_in(letter: str, scheme: str) -> bool:
 
 
 def count_pairs(sentences: Iterable[Sequence[str]]) -> collections.Counter[TagPair]:
-    """Returns how often each two tags stand in a row, with None before and behind a sentence.
+    """Returns the count of each pair of neighbouring tags; None is the border of a sentence.
 
     Example:
         >>> sorted(count_pairs([["A", "B"], ["B"]]).items(), key=str)
@@ -239,11 +241,11 @@ def count_pairs(sentences: Iterable[Sequence[str]]) -> collections.Counter[TagPa
 
 
 def count_forbidden(pairs: Mapping[TagPair, int], scheme: str) -> int:
-    """Returns how many tags stand where a scheme forbids them.
+    """Returns the number of tags that a scheme forbids at their place.
 
     Args:
-        pairs: as `count_pairs` gives them.
-        scheme: the scheme.
+        pairs: the counts that `count_pairs` returns.
+        scheme: the scheme of the tags.
 
     Example:
         >>> count_forbidden(count_pairs([["O", "I-loc", "I-loc", "I-org"]]), "iob2")
@@ -262,12 +264,15 @@ def _fits(pair: TagPair, scheme: str) -> bool:
 def find_scheme(pairs: Mapping[TagPair, int]) -> str:
     """Returns the scheme that tags are written in.
 
-    It is "plain" if a tag is neither "O" nor a letter with a label, or if all are "O"; "bioes" if
-    there is an E or S; "iob1" if a span begins with I and no rule of this scheme is broken; or else
-    "iob2".
+    The first rule that fits decides:
+
+    * "plain" if all tags are "O", or if a tag is neither "O" nor a letter with a label.
+    * "bioes" if a tag has the letter E or S.
+    * "iob1" if the tags break a rule of iob2 and no rule of iob1.
+    * "iob2" otherwise.
 
     Args:
-        pairs: as `count_pairs` gives them.
+        pairs: the counts that `count_pairs` returns.
 
     Example:
         >>> [find_scheme(count_pairs([tags.split()])) for tags in ("I-a B-a", "B-a I-a O", "DT NN")]

@@ -1,16 +1,16 @@
-"""Sentences as a tagger takes them, in batches that are pure functions of (seed, epoch, index).
+"""Batches of sentences for taggers, each a pure function of (seed, epoch, index).
 
-A word is looked up twice: in the vocabulary of words, maybe in lower case, and by its characters.
-The characters of a word are a row of a table that has each different word once:
+A tagger reads a word in two ways: by its id in the vocabulary of words, perhaps in lower case, and
+by its characters. The characters stand in a table that has one row for each distinct word:
 
-    sentence    [24, 3, 0]              numbers in the vocabulary of words
+    words       [24, 3, 0]              ids in the vocabulary of words
     spellings   [0, 1, 2]               rows of the table
-    table       int32[W, C]             characters of a word, behind them END_ID
+    table       int32[W, C]             ids of the characters of a word, then END_ID
 
-Of a word with more than C characters the table has the first and the last ones, which tell most of
-what a word is: capitals, prefixes and suffixes.
+If a word has more than C characters, the table has its first and its last characters. They show
+most of what identifies a word: capitals, prefixes and suffixes.
 
-Axes: B batch rows, T time steps, W different words, C characters of a word.
+Axes: B batch rows, T time steps, W distinct words, C characters of a word.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,16 +25,16 @@ from zoo.special_tokens import END_ID, START_ID
 
 
 class TaggedBatch(NamedTuple):
-    """What a tagger reads and predicts.
+    """A batch of sentences that a tagger reads, with the tags that it predicts.
 
-    Args:
+    Attributes:
         words: int32[B, T]; padding holds `END_ID`.
-        characters: int32[B, T, C], behind those of a word and at padding `END_ID`; None if the
-            model does not read them.
-        lengths: int32[B], real words of a row, at least 1.
-        tags: int32[B, T], the tags' numbers; 0 at padding.
-        features: float32[B, T, G], what language models say of each word, 0 at padding; None
-            without.
+        characters: int32[B, T, C]; `END_ID` after the characters of a word and at padding. None if
+            the model does not read characters.
+        lengths: int32[B], the number of real words of each row, at least 1.
+        tags: int32[B, T], the ids of the tags; 0 at padding.
+        features: float32[B, T, G], the states of language models for each word; 0 at padding. None
+            if there are no language models.
     """
 
     words: np.ndarray
@@ -45,12 +45,12 @@ class TaggedBatch(NamedTuple):
 
 
 class EncodedSentences(NamedTuple):
-    """N sentences as a tagger takes them; see the top of this file.
+    """N sentences in the form that a tagger reads; see the top of this file.
 
     Attributes:
-        words: int32[T] of each sentence, numbers in the vocabulary of words.
-        spellings: int32[T] of each sentence, rows of the table.
-        table: int32[W, C]; None if characters are not read.
+        words: for each sentence int32[T], ids in the vocabulary of words.
+        spellings: for each sentence int32[T], rows of the table.
+        table: int32[W, C], the characters of each word; None if the model does not read them.
     """
 
     words: Sequence[np.ndarray]
@@ -59,9 +59,9 @@ class EncodedSentences(NamedTuple):
 
 
 def word_key(token: str, *, lowercase: bool) -> str:
-    """Returns how a token is looked up in a vocabulary of words.
+    """Returns the form of a token that is looked up in a vocabulary of words.
 
-    Spaces inside of a token become underscores, because what spaces separate are words.
+    Spaces inside a token become underscores, because spaces separate words.
 
     Example:
         >>> word_key("New York", lowercase=True)
@@ -79,14 +79,14 @@ def encode_sentences(
     characters: Vocabulary | None = None,
     max_characters: int = 0,
 ) -> EncodedSentences:
-    """Returns the numbers of the words and the characters of sentences.
+    """Returns the ids of the words and of the characters of sentences.
 
     Args:
         sentences: the tokens of each sentence; no token is blank.
-        vocabulary: of words.
-        lowercase: look words up in lower case.
-        characters: the vocabulary of characters; None if they are not read.
-        max_characters: C.
+        vocabulary: the vocabulary of words.
+        lowercase: whether words are looked up in lower case.
+        characters: the vocabulary of characters; None if the model does not read characters.
+        max_characters: C, the largest number of characters of a word.
 
     Example:
         >>> from zoo.data.vocabulary import build_vocabulary
@@ -119,7 +119,7 @@ def encode_sentences(
 
 
 def _ends(token: str, most: int) -> str:
-    """Returns a token, or its first and last characters if it has too many."""
+    """Returns a token, or its first and last characters if it has too many characters."""
     if len(token) <= most:
         return token
     last = most // 2
@@ -127,15 +127,15 @@ def _ends(token: str, most: int) -> str:
 
 
 class TaggedBatches(BucketedBatches):
-    """Sentences with their tags, in buckets of similar length, see `BucketPlan`.
+    """Batches of tagged sentences of similar length, see `BucketPlan`.
 
-    An epoch uses every sentence once, except up to B - 1 that would make no full batch.
+    An epoch uses every sentence once, except up to B - 1 sentences that do not fill a batch.
 
     Args:
-        sentences: as `encode_sentences` makes them.
-        tags: int32[T] numbers of the tags of each sentence.
-        features: float32[T, G] of each sentence; None without language models.
-        **buckets: see `Buckets`.
+        sentences: the sentences that `encode_sentences` returns.
+        tags: for each sentence int32[T], the ids of its tags.
+        features: for each sentence float32[T, G]; None if there are no language models.
+        **buckets: the settings of the batches, see `Buckets`.
 
     Raises:
         UserError: there is no full batch.
@@ -160,7 +160,7 @@ class TaggedBatches(BucketedBatches):
         self._sentences, self._tags, self._features = sentences, tags, features
 
     def batch(self, epoch: int, index: int) -> TaggedBatch:
-        """Return batch number `index` of an epoch."""
+        """Returns batch number `index` of an epoch."""
         num_steps, chosen = self._plan.batch(epoch, index)
         words = [self._sentences.words[row] for row in chosen]
         characters = None
@@ -179,12 +179,12 @@ class TaggedBatches(BucketedBatches):
 
 
 def pad_vectors(rows: Sequence[np.ndarray], num_steps: int, fill: int) -> np.ndarray:
-    """What the words of B sentences have, vectors of C numbers, as [B, T, C].
+    """Returns the vectors of the words of B sentences as one padded array [B, T, C].
 
     Args:
-        rows: [T, C] of each sentence.
+        rows: for each sentence [T, C], a vector for each word.
         num_steps: T of the batch.
-        fill: what stands at padding.
+        fill: the number at padding.
     """
     return np.stack(
         [np.pad(row, ((0, num_steps - len(row)), (0, 0)), constant_values=fill) for row in rows]
@@ -192,14 +192,15 @@ def pad_vectors(rows: Sequence[np.ndarray], num_steps: int, fill: int) -> np.nda
 
 
 def encode_as_text(tokens: Sequence[str], vocabulary: Vocabulary) -> tuple[np.ndarray, np.ndarray]:
-    """Returns a sentence as the characters that a language model reads, and where its words end.
+    """Returns a sentence as characters for a language model, and the positions of word ends.
 
     Args:
         tokens: the words, which are joined with spaces.
-        vocabulary: of characters.
+        vocabulary: the vocabulary of characters.
 
     Returns:
-        int32[L], a start and the characters; and int32[T], the position of each word's last one.
+        int32[L], `START_ID` and the ids of the characters; and int32[T], the position of the last
+        character of each word.
 
     Example:
         >>> from zoo.data.vocabulary import build_vocabulary
@@ -212,11 +213,11 @@ def encode_as_text(tokens: Sequence[str], vocabulary: Vocabulary) -> tuple[np.nd
 
 
 def encode_tags(sentences: Iterable[Sequence[str]], tags: Sequence[str]) -> Rows:
-    """Returns the numbers of the tags of each sentence.
+    """Returns the ids of the tags of each sentence.
 
     Args:
         sentences: the tags of each sentence, all of them among `tags`.
-        tags: the tags by number.
+        tags: all tags; the index of a tag is its id.
     """
     numbers = {tag: number for number, tag in enumerate(tags)}
     return make_rows(np.array([numbers[tag] for tag in own], np.int32) for own in sentences)

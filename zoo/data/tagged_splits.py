@@ -1,4 +1,4 @@
-"""The splits of a tagged corpus in one scheme, and notes on tags that are not as they should be."""
+"""The splits of a tagged corpus in one scheme, and notes on forbidden and unseen tags."""
 
 import warnings
 from collections import Counter
@@ -28,14 +28,15 @@ _MOST_NAMED = 5  # tags in a note
 def in_scheme(
     splits: Mapping[str, Stored], config: TaggedDataConfig
 ) -> tuple[dict[str, Sequence[Tagged]], str]:
-    """Returns the splits with their tags in the scheme that the model learns, and this scheme.
+    """Returns the splits with their tags converted to the model's scheme, and this scheme.
 
     Args:
-        splits: the three splits, with tags as the files have them.
-        config: the name of the corpus and the schemes.
+        splits: the three splits, with the tags of the files.
+        config: the name of the corpus and the two schemes.
 
     Raises:
-        UserError: a tag is none of the scheme of the files, or plain tags should become spans.
+        UserError: a tag does not belong to the scheme of the files, or the tags are plain and the
+            model's scheme is not.
 
     Warns:
         Note: see `load_tagged_corpus`.
@@ -66,7 +67,7 @@ def _converted(sentence: Tagged, source: str, target: str) -> Tagged:
 def _warn_of_forbidden(
     pairs: Mapping[str, Mapping[TagPair, int]], scheme: str, corpus: str
 ) -> bool:
-    """Warns of tags that a scheme forbids where they stand; returns whether there are any."""
+    """Warns of tags that a scheme forbids at their place, and returns whether there are any."""
     counts = {}
     for split in SPLITS:
         try:
@@ -87,7 +88,7 @@ def _warn_of_forbidden(
 
 
 def _warn_of_unseen(pairs: Mapping[str, Mapping[TagPair, int]], scheme: str, corpus: str) -> None:
-    """Warns of what the training split does not have: labels of spans, or tags that are plain."""
+    """Warns of labels of spans, or of plain tags, that the training split does not have."""
     counts = {split: _count_labels(pairs[split], scheme) for split in SPLITS}
     for split in SPLITS[1:]:
         unseen = sorted(counts[split].keys() - counts["train"].keys())
@@ -104,7 +105,7 @@ def _warn_of_unseen(pairs: Mapping[str, Mapping[TagPair, int]], scheme: str, cor
 
 
 def _count_labels(pairs: Mapping[TagPair, int], scheme: str) -> Counter[str]:
-    """Returns how often each label occurs, or each tag if they are plain."""
+    """Returns the count of each label of spans, or of each tag if the tags are plain."""
     counts: Counter[str] = Counter()
     for (_, tag), count in pairs.items():
         if tag is not None:

@@ -1,8 +1,8 @@
-"""How bytes become text: one rule for the files and pipes of all corpora and commands.
+"""Turns bytes into text by one rule for the files and pipes of all corpora and commands.
 
-* A text is UTF-8, or UTF-16 that begins with a byte-order mark. A mark is no part of the text.
+* A text is UTF-8, or UTF-16 that begins with a byte-order mark. The mark is not part of the text.
 * A newline ends a line. A carriage return right before a newline belongs to this line end. All
-  other characters stay, also those that Unicode counts as line ends.
+  other characters stay, even the characters that Unicode counts as line ends.
 * A file must be a regular file: a directory, a device or a named pipe is refused before it is read.
 * A file whose name ends with .gz is unpacked. It may unpack to `SMALL_FILE_BYTES`, or to
   `MAX_EXPANSION` times its size on disk if this is more.
@@ -37,10 +37,10 @@ _KINDS = (
 
 
 def user_path(name: str) -> Path:
-    """Return the path that a user typed, with ~ and ~USER replaced by the home directory.
+    """Returns the path that a user typed, with ~ and ~USER replaced by the home directory.
 
     Raises:
-        UserError: if there is no such user.
+        UserError: there is no such user.
     """
     try:
         return Path(name).expanduser()
@@ -50,10 +50,10 @@ def user_path(name: str) -> Path:
 
 @contextlib.contextmanager
 def readable(path: Path | str) -> Iterator[None]:
-    """Turn the errors of reading a file into a UserError that says why it cannot be read.
+    """Turns the errors of reading a file into a UserError that gives the reason.
 
     Args:
-        path: the file, or what else is read.
+        path: the file, or the name of the pipe, for the error.
     """
     try:
         yield
@@ -64,13 +64,14 @@ def readable(path: Path | str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def open_regular(path: Path) -> Iterator[io.BufferedReader]:
-    """Open a file for reading, not unpacked.
+    """Opens a regular file for reading; a .gz file is not unpacked.
 
     Args:
         path: a regular file, or a link to one.
 
     Raises:
-        UserError: if it is another kind of file, at once, or cannot be read.
+        UserError: the path is another kind of file, which is refused before it is read, or the file
+            cannot be read.
     """
     with readable(path):
         mode = path.stat().st_mode
@@ -85,30 +86,30 @@ def open_regular(path: Path) -> Iterator[io.BufferedReader]:
 
 
 def checksum(path: Path) -> bytes:
-    """Return the SHA-256 of a file's content, which is not in memory as a whole."""
+    """Returns the SHA-256 of a file's content, which is read in pieces."""
     with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").digest()
 
 
 def read_text(path: Path) -> str:
-    """Return a file's text; its lines end with newlines only.
+    """Returns a file's text; its lines end with newlines only.
 
     Raises:
-        UserError: as `read_lines`.
+        UserError: see `read_lines`.
     """
     return "".join(read_lines(path))
 
 
 def read_lines(path: Path, *, blank_is_text: bool = False) -> Iterator[str]:
-    """Yield a file's lines with the newlines that end them, a few in memory at a time.
+    """Yields the lines of a file with their newlines; a few lines are in memory at a time.
 
     Args:
-        path: a text in UTF-8 or UTF-16, which may be packed.
-        blank_is_text: accept a file whose lines are all blank.
+        path: a text in UTF-8 or UTF-16, which may be packed as .gz.
+        blank_is_text: whether a file with only blank lines is accepted.
 
     Raises:
-        UserError: if the file is not regular, cannot be read, has no text, is in another encoding,
-            or unpacks to too much. It is raised at the line where this shows.
+        UserError: the file is not regular, cannot be read, has no text, is in another encoding, or
+            unpacks to too many bytes. It is raised when the line with the fault is reached.
     """
     blank = True
     for line in _file_lines(path):
@@ -119,13 +120,13 @@ def read_lines(path: Path, *, blank_is_text: bool = False) -> Iterator[str]:
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield the lines of a file that are not blank, without newlines, each with its place.
+    """Yields the lines of a file that are not blank, without newlines, each with its place.
 
     Args:
         path: as in `read_lines`.
 
-    Returns:
-        Lines, and "FILE, line NUMBER" for messages.
+    Yields:
+        A line, and its place "FILE, line NUMBER" for messages.
     """
     for number, line in enumerate(read_lines(path), 1):
         if line.strip():
@@ -133,24 +134,25 @@ def numbered_lines(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def place_of(path: Path, number: int) -> str:
-    """Returns how messages name a line of a file."""
+    """Returns the name of a line of a file for messages."""
     return f"{path}, line {number}"
 
 
 class Lines:
-    """The lines of a split of a corpus, as the function of the corpus reads them.
+    """The lines of a split of a corpus, for the function that reads the corpus.
 
-    A loop gives each line without its newline. If the split has several texts side by side, it
-    gives line k of each, as a tuple. Blank lines are left out unless the corpus keeps them.
+    A loop gives each line without its newline. If the split has several texts side by side, step k
+    of the loop gives a tuple of line k of each text. Blank lines are left out unless the corpus
+    keeps them.
 
     Args:
         paths: the file of the split, or its texts side by side.
         others: the other files of the corpus, by name.
-        keep_blank: whether blank lines are given too.
-        part: the numbered lines to give instead of the file's.
+        keep_blank: whether blank lines are kept.
+        part: numbered lines that replace the lines of the file.
 
     Raises:
-        UserError: as `read_lines`; or texts side by side have different numbers of lines.
+        UserError: see `read_lines`; or texts side by side have different numbers of lines.
     """
 
     def __init__(
@@ -176,16 +178,16 @@ class Lines:
                 yield lines if len(lines) > 1 else lines[0]
 
     def place(self, side: int = 0) -> str:
-        """Returns how messages name the line that was given last: "FILE, line NUMBER".
+        """Returns the name of the last line of the loop for messages: "FILE, line NUMBER".
 
         Args:
-            side: which of several texts side by side.
+            side: the index of the text, if there are several texts side by side.
         """
         path = self.paths[side]
         return place_of(path, self._number) if self._number else str(path)
 
     def _check_lengths(self) -> None:
-        """Refuses texts side by side that have different numbers of lines."""
+        """Raises a UserError if texts side by side have different numbers of lines."""
         if len(self.paths) > 1:
             first, second = (sum(1 for _ in read_lines(path)) for path in self.paths)
             if first != second:
@@ -206,7 +208,7 @@ def _file_lines(path: Path) -> Iterator[str]:
 
 
 def _check_expansion(path: Path) -> None:
-    """Unpack a file once without keeping anything, so that one too large is refused at once."""
+    """Unpacks a file once without keeping it, so that a too large file is refused at once."""
     limit = max(SMALL_FILE_BYTES, MAX_EXPANSION * path.stat().st_size)
     num_bytes = 0
     with gzip.open(path) as unpacked:
@@ -224,15 +226,15 @@ def _too_much(name: str, limit: float) -> UserError:
 
 
 def text_lines(file: io.BufferedIOBase, name: str, limit: float = math.inf) -> Iterator[str]:
-    r"""Yield the lines of bytes with the newlines that end them, as soon as they have come.
+    r"""Yields the lines of a stream of bytes with their newlines, as soon as they arrive.
 
     Args:
         file: the bytes: an open file, or a pipe.
-        name: of the file, for messages.
+        name: the name of the file, for messages.
         limit: the largest number of bytes that a packed file may unpack to.
 
     Raises:
-        UserError: if the bytes are no text, or are more than the limit.
+        UserError: the bytes are not text, or are more than the limit.
 
     Example:
         >>> list(text_lines(io.BytesIO(b"\xef\xbb\xbfred\r\nblue"), "colours.txt"))
@@ -243,14 +245,14 @@ def text_lines(file: io.BufferedIOBase, name: str, limit: float = math.inf) -> I
 
 
 def line_groups(file: io.BufferedIOBase, name: str, limit: float = math.inf) -> Iterator[list[str]]:
-    """Yield the lines of bytes as `text_lines` does, those that came together as one list.
+    """Yields the lines of a stream of bytes; lines that arrive together are one list.
 
     Args:
         file: the bytes: an open file, or a pipe.
-        name: of the file, for messages.
+        name: the name of the file, for messages.
         limit: the largest number of bytes that a packed file may unpack to.
     """
-    pending: list[str] = []  # what has come of a line
+    pending: list[str] = []  # the parts of a line that have arrived
     for text in _decoded(file, name, limit):
         first, *others = text.split("\n")
         pending.append(first)
@@ -264,7 +266,7 @@ def line_groups(file: io.BufferedIOBase, name: str, limit: float = math.inf) -> 
 
 
 def _decoded(file: io.BufferedIOBase, name: str, limit: float) -> Iterator[str]:
-    """Yield a text in pieces, without its byte-order mark."""
+    """Yields a text in pieces, without its byte-order mark."""
     num_bytes, encoding = 0, ""
     while True:
         chunk = file.read1(_CHUNK_BYTES)
@@ -284,8 +286,8 @@ def _decoded(file: io.BufferedIOBase, name: str, limit: float) -> Iterator[str]:
             ) from error
         if "\0" in text:
             raise UserError(
-                f"{name} is no text: it has zero bytes, as UTF-16 without a mark and programs "
-                "have; save it as UTF-8"
+                f"{name} is not text: it has zero bytes, like a program or UTF-16 without a "
+                "byte-order mark; save it as UTF-8"
             )
         yield text
         if not chunk:

@@ -1,6 +1,6 @@
-"""Datasets that someone prepared with TFDS, as `data.corpus=tfds:NAME` names them.
+"""Reads datasets that were prepared with TFDS and are chosen by `data.corpus=tfds:NAME`.
 
-Their features differ from dataset to dataset, so each kind of example has a function that reads it.
+The features differ from dataset to dataset, so each kind of example has a function that reads it.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ from zoo.data.stored import Stored, read_records
 from zoo.errors import UserError
 from zoo.types import Json
 
-_CLASS_KEYS = ("pythonClassName", "python_class_name", "type")  # of a features.json
+_CLASS_KEYS = ("pythonClassName", "python_class_name", "type")  # keys of a features.json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,9 +56,9 @@ def read_texts(config: TextConfig) -> dict[str, TextLines]:
 
 
 def read_labeled(config: LabeledDataConfig) -> tuple[dict[str, Stored], bool]:
-    """Returns the splits of a dataset whose labels are classes, and whether they may be several.
+    """Returns the splits of a labelled dataset, and whether a text may have several labels.
 
-    A split whose labels are kept secret is left out.
+    The labels must be classes. A split whose labels are secret (negative) is left out.
 
     Raises:
         UserError: there is no such dataset.
@@ -82,10 +82,10 @@ def read_labeled(config: LabeledDataConfig) -> tuple[dict[str, Stored], bool]:
 
 
 def read_pairs(config: ParallelDataConfig) -> dict[str, Stored]:
-    """Returns the splits of a dataset whose examples are {"de": ..., "en": ...}, or have this as a
-    feature.
+    """Returns the splits of a parallel dataset.
 
-    Pairs with an empty side are left out: such a dataset is not the user's to correct.
+    An example, or its feature `translation`, must be {"de": ..., "en": ...}. Pairs with an empty
+    side are left out, because the user cannot correct such a dataset.
 
     Raises:
         UserError: there is no such dataset, or it lacks a language.
@@ -114,10 +114,10 @@ def read_pairs(config: ParallelDataConfig) -> dict[str, Stored]:
 
 
 def read_tagged(config: TaggedDataConfig) -> dict[str, Stored]:
-    """Returns the splits of a dataset whose examples have a sequence of tokens and one of tags.
+    """Returns the splits of a dataset whose examples are tokens with tags.
 
-    The tags are classes or texts. Sentences without tokens are left out: such a dataset is not the
-    user's to correct.
+    The tokens and the tags are sequences; a tag is a class or a text. Sentences without tokens are
+    left out, because the user cannot correct such a dataset.
 
     Raises:
         UserError: there is no such dataset.
@@ -138,23 +138,24 @@ def read_tagged(config: TaggedDataConfig) -> dict[str, Stored]:
 
 
 def _plain(text: str | bytes) -> str:
-    """Returns a text, which may still be bytes if it was nested, on one line."""
+    """Returns a text on one line; a nested text may still be bytes."""
     return " ".join((text.decode("utf-8") if isinstance(text, bytes) else text).split("\n")).strip()
 
 
 def _open(
     config: SharedDataConfig, *, splits: Sequence[str], features: Sequence[str]
 ) -> tuple[dict[str, Sequence[Json]], Any]:
-    """Returns the data sources of a dataset that someone prepared with TFDS, and its features.
+    """Returns the data sources and the features of a dataset that was prepared with TFDS.
 
     Args:
-        config: the name of the dataset, with its config and version where there are several, and
-            the directory with the dataset.
-        splits: the splits that must be there.
-        features: the features that must be there.
+        config: the name and the directory of the dataset. The name ends with the config and version
+            of the dataset if the directory has several.
+        splits: the splits that the dataset must have.
+        features: the features that the dataset must have.
 
     Raises:
-        UserError: there is not one such dataset, or it lacks something, or has another format.
+        UserError: no dataset or several datasets fit, or the dataset lacks a split or a feature, or
+            has another format.
     """
     root = Path(config.directory).expanduser() / config.corpus.removeprefix(TFDS_PREFIX)
     infos = root.glob("**/dataset_info.json") if config.directory else ()
@@ -163,7 +164,8 @@ def _open(
         versions = [str(path.relative_to(root.parent)) for path in found]
         choice = f"name one of tfds:{', tfds:'.join(versions)}" if found else "prepare it with TFDS"
         raise UserError(
-            f"{len(found)} datasets under {root}, need one; {choice}, data.directory=DIR"
+            f"there are {len(found)} datasets under {root}, but one is needed; {choice}, "
+            "data.directory=DIR"
         )
     _refuse_foreign_classes(found[0])
     with quiet_tfds() as tfds:
@@ -184,26 +186,26 @@ def _open(
 
 
 def _refuse_foreign_classes(dataset: Path) -> None:
-    """Raises UserError for a dataset whose features name a class outside TFDS.
+    """Raises a UserError if the features of a dataset name a class outside TFDS.
 
-    TFDS imports the module of every class that `features.json` names, so that a dataset could
-    choose which code runs.
+    TFDS imports the module of every class that `features.json` names, so such a dataset could run
+    any code.
     """
     path = dataset / "features.json"
     try:
         named = list(_named_classes(json.loads(path.read_bytes())))
     except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path} can't be read ({error}); prepare the dataset again") from error
+        raise UserError(f"{path} cannot be read ({error}); prepare the dataset again") from error
     for name in named:
         if not (isinstance(name, str) and name.startswith("tensorflow_datasets.core.features.")):
             raise UserError(
-                f"{path} names the class {name!r}, which is no feature of TFDS, and reading it "
-                "could run any code; prepare the dataset again with features of TFDS alone"
+                f"{path} names the class {name!r}, which is not a feature of TFDS, and reading it "
+                "could run any code; prepare the dataset again with features of TFDS only"
             )
 
 
 def _named_classes(record: object) -> Iterator[object]:
-    """Every class that a features.json names, at any depth."""
+    """Yields every class that a features.json names, at any depth."""
     if isinstance(record, list):
         for element in record:
             yield from _named_classes(element)

@@ -1,4 +1,4 @@
-"""The tokens of texts on disk, so that a corpus of any length takes the same memory."""
+"""The tokens of texts on disk, so that the memory does not grow with the corpus."""
 
 import array
 import itertools
@@ -13,21 +13,22 @@ from zoo.data.vocabulary import Vocabulary, encode_lines
 from zoo.errors import UserError
 
 _LINES_AT_A_TIME = 10_000
-_TOKENS_IN_MEMORY = 1 << 21  # of rows, 8 MiB
-_PIECE = 1 << 18  # tokens read at a time where all are wanted, 1 MiB
+_TOKENS_IN_MEMORY = 1 << 21  # the most tokens of rows in memory, 8 MiB
+_PIECE = 1 << 18  # the number of tokens that `pieces_of` reads at a time, 1 MiB
 
 
 class TokenFile:
-    """int32[N] tokens in a file without a name, which ends with the process.
+    """int32[N] tokens in a temporary file, which is deleted when the process ends.
 
-    It is read like an array: `len(tokens)` and `tokens[start:stop]`, which is read anew every time.
-    The file lies where Python's `tempfile` puts it, so that TMPDIR moves it.
+    It is used like an array: `len(tokens)` and `tokens[start:stop]`, which reads from the disk
+    every time. Python's `tempfile` chooses the directory; the environment variable TMPDIR changes
+    it.
 
     Args:
-        pieces: int32[...] arrays that make the text, one after the other.
+        pieces: int32[...] arrays, which are the parts of the text in their order.
 
     Raises:
-        UserError: there is no room for it.
+        UserError: the disk is full or the file cannot be written.
 
     Example:
         >>> tokens = TokenFile([np.array([3, 4, 2]), np.array([5, 2])])
@@ -47,8 +48,8 @@ class TokenFile:
         except OSError as error:
             raise UserError(
                 f"cannot write the corpus' tokens to {tempfile.gettempdir()}: "
-                f"{error.strerror or error}; let the environment variable TMPDIR name a directory "
-                "with room for four bytes a token"
+                f"{error.strerror or error}; set the environment variable TMPDIR to a directory "
+                "with room for four bytes per token"
             ) from error
         self._num_tokens = self._file.tell() // self.dtype.itemsize
 
@@ -65,7 +66,7 @@ class TokenFile:
         return tokens
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        """All tokens, in memory."""
+        """Returns all tokens, in memory."""
         return self[:] if dtype is None else self[:].astype(dtype)
 
 
@@ -73,21 +74,21 @@ Tokens = np.ndarray | TokenFile
 
 
 def encode_to_file(vocabulary: Vocabulary, lines: Iterable[str]) -> TokenFile:
-    """Return what `encode_lines` would, on disk; some lines at a time are in memory."""
+    """Returns the tokens of `encode_lines` in a file; only some lines at a time are in memory."""
     remaining = iter(lines)
     pieces = iter(lambda: list(itertools.islice(remaining, _LINES_AT_A_TIME)), [])
     return TokenFile(encode_lines(vocabulary, piece) for piece in pieces)
 
 
 class Rows(Sequence[np.ndarray]):
-    """N texts as rows of tokens, which lie one behind the other.
+    """N texts as rows of tokens, which are stored one after the other.
 
-    A row is int32[T]. A slice, or the rows with the numbers in an array, are `Rows` too.
+    A row is int32[T]. Indexing with a slice or an array of row numbers gives `Rows` again.
 
     Args:
         tokens: the tokens of all rows, in memory or on disk.
         lengths: int[N], the number of tokens of each row.
-        starts: int[N], where each row begins; by default, where the row before it ends.
+        starts: int[N], the start of each row; by default the end of the row before it.
     """
 
     def __init__(self, tokens: Tokens, lengths: np.ndarray, starts: np.ndarray | None = None):
@@ -105,10 +106,10 @@ class Rows(Sequence[np.ndarray]):
 
 
 def make_rows(arrays: Iterable[np.ndarray]) -> Rows:
-    """Returns rows of tokens: in memory if they are few, otherwise on disk.
+    """Returns rows of tokens, in memory if there are few tokens, otherwise on disk.
 
     Args:
-        arrays: int32[T] tokens of each row.
+        arrays: for each row int32[T] tokens.
 
     Example:
         >>> rows = make_rows([np.array([3, 2]), np.array([2]), np.array([4, 5, 2])])
@@ -133,11 +134,11 @@ def make_rows(arrays: Iterable[np.ndarray]) -> Rows:
 
 
 def row_lengths(rows: Sequence[np.ndarray]) -> np.ndarray:
-    """Returns int[N], the number of tokens of each row."""
+    """Returns the number of tokens of each row, int[N]."""
     return rows.lengths if isinstance(rows, Rows) else np.array(list(map(len, rows)), np.int64)
 
 
 def pieces_of(tokens: Tokens) -> Iterator[np.ndarray]:
-    """A text's tokens in pieces small enough for memory."""
+    """Yields a text's tokens in pieces small enough for memory."""
     for start in range(0, len(tokens), _PIECE):
         yield tokens[start : start + _PIECE]

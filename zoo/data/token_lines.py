@@ -1,23 +1,24 @@
-"""Tagged sentences in lines: a token a line with its tag, and a blank line behind a sentence."""
+"""Tagged sentences with one token and its tag per line, and a blank line after each sentence."""
 
 from collections.abc import Callable, Iterable, Iterator
 
 from zoo.data.examples import Tagged
 
-MOST_WORDS = 1000  # of a sentence: more are a file whose sentences nothing parts
+MOST_WORDS = 1000  # the longest sentence; in a longer one the blank lines are missing
 
 
 def read_sentences(
     lines: Iterable[str], read: Callable[[str], tuple[str, str] | None]
 ) -> Iterator[Tagged]:
-    """Yields the sentences of lines, blank ones included.
+    """Yields the sentences of a file's lines.
 
     Args:
-        lines: the lines without their newlines.
-        read: a function that returns the token of a line and its tag, or None if it has none.
+        lines: all lines of the file, blank lines included, without newlines.
+        read: a function that returns the token and the tag of a line, or None if the line has no
+            token.
 
     Raises:
-        ValueError: a sentence never ends, there is none, or as `read`.
+        ValueError: a sentence is too long, there is no sentence, or `read` raises it.
 
     Example:
         >>> list(read_sentences(["a DT", "dog NN", "", "", "go VB"], lambda line: line.split()))

@@ -1,14 +1,15 @@
 """Sentence pairs of a synchronous grammar, with their true word alignments.
 
-One meaning is drawn and said in two languages: German and English, English and a verb-initial
-language (verb, subject, object, as in Arabic), or English and a verb-final one (subject, object,
-verb, as in Hindi). The sentences are grammatical, not always sensible. Words and marks stand with
-spaces between; only German nouns and "I" begin with a capital.
+A meaning is drawn and written in two languages: German and English, English and a verb-initial
+language (verb, subject, object, as in Arabic), or English and a verb-final language (subject,
+object, verb, as in Hindi). The sentences are grammatical, but not always sensible. Words and
+punctuation marks are separated by spaces; only German nouns and "I" begin with a capital.
 
 A German verb of two words ("ruft ... an", "hat ... gesehen") is aligned with its one English word
-by both, and "im" with both words of "in the". Words that the other language lacks are aligned with
-nothing: German commas that English does not set, English "to" (a dative in German), and "a" and
-the marks of objects beside the invented languages.
+through both of its words, and "im" is aligned with both words of "in the". A word without a
+counterpart in the other language is aligned with nothing. Examples are German commas without an
+English comma, English "to" (a dative in German), and "a" and the marks of objects beside the
+invented languages.
 """
 
 from collections.abc import Sequence
@@ -33,11 +34,11 @@ from zoo.data.toy_words import Clause, NounPhrase, Place, Pronoun, Verb
 Choice = TypeVar("Choice")
 
 SPLIT_SIZES = {"train": 10_000, "validation": 500, "test": 500}
-MAX_WORDS = 40  # of a side
+MAX_WORDS = 40  # the longest sentence of either language
 _MAX_CLAUSES = 5
 _SEED = 0
 
-# What says the source, and what the target.
+# For each corpus, the function that says the source and the one that says the target.
 LANGUAGES: dict[str, tuple[Say, Say]] = {
     "german": (say_german, say_english),
     "verb_initial": (say_english, VERB_INITIAL),
@@ -46,15 +47,15 @@ LANGUAGES: dict[str, tuple[Say, Say]] = {
 
 
 def generate_pairs(language: str, count: int, seed: int) -> list[Pair]:
-    """Return sentence pairs; neither a source nor a target sentence occurs twice among them.
+    """Returns sentence pairs in which no source and no target sentence occurs twice.
 
     Args:
         language: a name in `LANGUAGES`.
-        count: number of pairs.
-        seed: of the draw; equal arguments give equal pairs.
+        count: the number of pairs.
+        seed: the seed of the draw; equal arguments give equal pairs.
 
     Returns:
-        The pairs; a shorter list of the same seed is the beginning of a longer one.
+        The pairs. A shorter list with the same seed is the beginning of a longer list.
 
     Example:
         >>> [pair] = generate_pairs("german", 1, seed=3)
@@ -80,7 +81,7 @@ def generate_pairs(language: str, count: int, seed: int) -> list[Pair]:
 
 
 def generate_splits(language: str) -> dict[str, list[Pair]]:
-    """Return the corpus of a language, in three splits that share no sentence of either side."""
+    """Returns the corpus of a language in three splits without common sentences."""
     pairs = generate_pairs(language, sum(SPLIT_SIZES.values()), _SEED)
     splits, start = {}, 0
     for split in SPLITS:
@@ -94,7 +95,7 @@ def _text(words: Words) -> str:
 
 
 def _align(source: Words, target: Words) -> tuple[tuple[int, int], ...]:
-    """The pairs of words that share a part."""
+    """Returns the pairs of words that say a common part of the meaning."""
     places: dict[str, list[int]] = {}
     for number, word in enumerate(target):
         for part in word.parts:
@@ -109,15 +110,15 @@ def _align(source: Words, target: Words) -> tuple[tuple[int, int], ...]:
 
 
 class _Writer:
-    """Draws what sentences say.
+    """A source of random meanings of sentences.
 
     Args:
-        generator: where randomness comes from.
+        generator: the random generator.
     """
 
     def __init__(self, generator: np.random.Generator):
         self._generator = generator
-        self._richness = 0.0  # how likely a clause has what it could do without
+        self._richness = 0.0  # how likely a clause has optional parts
 
     def _chance(self, probability: float) -> bool:
         return self._generator.random() < probability
@@ -126,7 +127,7 @@ class _Writer:
         return options[int(self._generator.random() * len(options))]
 
     def sentence(self) -> list[Clause]:
-        """One to three main clauses, of up to `_MAX_CLAUSES` clauses together."""
+        """Returns one to three main clauses, with up to `_MAX_CLAUSES` clauses in all."""
         self._richness = self._generator.random()
         budget = 1 + int(self._generator.random() * _MAX_CLAUSES)
         clauses: list[Clause] = []
@@ -138,14 +139,14 @@ class _Writer:
         return clauses
 
     def _clause(self, conjunction: str, past: bool, budget: int) -> Clause:
-        """A clause with others inside it, `budget` clauses in all."""
+        """Returns a clause with inner clauses, `budget` clauses in all."""
         inside = self._choose(("complement", "adjunct")) if budget > 1 else ""
         complement = adjunct = None
         if inside == "complement":
             complement = self._clause("that", past or self._chance(0.4), budget - 1)
         elif inside == "adjunct":
             adjunct = self._adjunct(past, budget - 1)
-        full = complement is not None  # the clause with that must stand near its verb
+        full = complement is not None  # a clause with "that" must stand near its verb
         verb = self._choose(_CLAUSE_VERBS if full else _PLAIN_VERBS)
         subject = self._choose(toy_words.PRONOUNS) if self._chance(0.25) else self._phrase("being")
         clause = Clause(
@@ -165,13 +166,13 @@ class _Writer:
         return clause._replace(front=self._front(clause))
 
     def _adjunct(self, past: bool, budget: int) -> Clause:
-        """A clause that says why or when; only reasons may be of another tense."""
+        """Returns a clause that says why or when; only a reason may have another tense."""
         conjunction = self._choose(("because", "although", "before", "when")[: 3 if past else 4])
         reason = conjunction in ("because", "although")
         return self._clause(conjunction, past or (reason and self._chance(0.4)), budget)
 
     def _front(self, clause: Clause) -> str:
-        """What a main clause begins with; no other clause begins with anything but its subject."""
+        """Returns the role at the front of a main clause; other clauses begin with the subject."""
         if clause.conjunction in ("", "and", "but"):
             if clause.adjunct and self._chance(0.5):
                 return "adjunct"
@@ -185,7 +186,8 @@ class _Writer:
             return None
         if verb.takes in ("thing", "give"):
             return self._phrase("thing")
-        if self._chance(0.3):  # of the first person only one, or the object would be reflexive
+        # I and we are not the object of I or we, or the object would be reflexive.
+        if self._chance(0.3):
             first = subject in toy_words.PRONOUNS[:2]
             return self._choose(_OBJECT_PRONOUNS[2:] if first else _OBJECT_PRONOUNS)
         return self._phrase(self._choose(("being", "thing")) if verb.takes == "either" else "being")
@@ -221,4 +223,4 @@ _TIMES = {
     ]
     for past in (False, True)
 }
-_OBJECT_PRONOUNS = toy_words.PRONOUNS[:4]  # without them, which in German is the same word as her
+_OBJECT_PRONOUNS = toy_words.PRONOUNS[:4]  # without "them", in German the same word as "her"

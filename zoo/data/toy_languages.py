@@ -1,7 +1,7 @@
-"""How each toy language says a clause: German, English, a verb-initial and a verb-final one.
+"""Says clauses in each toy language: German, English, a verb-initial and a verb-final language.
 
 Every word names the parts of the meaning that it says, such as "0/subject/noun" for the noun of
-the subject of clause 0. Two words of two languages are aligned where they name the same part.
+the subject of clause 0. Two words of two languages are aligned if they name the same part.
 """
 
 import dataclasses
@@ -33,7 +33,7 @@ _AUXILIARIES = {
 
 
 class Word(NamedTuple):
-    """A word and the parts of the meaning that it says; none where only its language needs it."""
+    """A word and the parts of the meaning that it says; none if only the grammar needs the word."""
 
     text: str
     parts: tuple[str, ...]
@@ -44,14 +44,14 @@ Say = Callable[[Clause, str], Words]
 
 
 def say_sentence(clauses: Sequence[Clause], say: Say) -> Words:
-    """The words of main clauses that are joined by commas and conjunctions, with a full stop.
+    """Returns the words of a sentence: clauses with commas, conjunctions and a full stop.
 
     Args:
         clauses: the main clauses.
-        say: says a clause in the language: `say_german`, `say_english`, or a `CoinedLanguage`.
+        say: the function that says a clause: `say_german`, `say_english` or a `CoinedLanguage`.
 
     Returns:
-        The words, punctuation included.
+        The words and punctuation marks.
     """
     words: Words = []
     for number, clause in enumerate(clauses):
@@ -62,25 +62,25 @@ def say_sentence(clauses: Sequence[Clause], say: Say) -> Words:
 
 
 def person_of(subject: NounPhrase | Pronoun) -> str:
-    """Which form of a verb agrees with a subject: "first", "third" or "plural"."""
+    """Returns the form of a verb that agrees with a subject: "first", "third" or "plural"."""
     if isinstance(subject, Pronoun):
         return subject.person
     return "plural" if subject.plural or subject.other else "third"
 
 
 def say_german(clause: Clause, path: str, main: bool = True) -> Words:
-    """A German clause: the finite verb is second in a main clause, last in any other.
+    """Returns a German clause, whose verb is second in a main clause and last in other clauses.
 
     Args:
-        clause: what it says.
-        path: what the names of its parts begin with.
+        clause: the meaning.
+        path: the prefix of the names of its parts.
         main: whether it is a main clause.
 
     Returns:
-        Its words, those of the clauses inside it too.
+        The words of the clause and of the clauses inside it.
     """
     object_ = _german_phrase(clause.object, "accusative", f"{path}/object")
-    light = isinstance(clause.object, Pronoun)  # it stands before all but the subject
+    light = isinstance(clause.object, Pronoun)  # it stands before all roles except the subject
     companion = _german_phrase(clause.companion, "dative", f"{path}/companion")
     roles = {
         "subject": _german_phrase(clause.subject, "nominative", f"{path}/subject"),
@@ -112,7 +112,7 @@ def _german_subordinate(clause: Clause | None, path: str) -> Words:
 
 
 def _german_verb(clause: Clause, path: str, main: bool) -> tuple[Words, Words]:
-    """What stands second in a clause, and what stands last; all of it says the verb."""
+    """Returns the words of the verb in second place, and its words in last place."""
     verb, person = clause.verb, person_of(clause.subject)
     particle = "" if verb.particle == "-" else verb.particle
     finite = _AUXILIARIES[verb.auxiliary][person] if clause.past else getattr(verb, person)
@@ -149,7 +149,7 @@ def _german_noun(noun: Noun, plural: bool, case: str) -> str:
 
 
 def _german_place(clause: Clause, path: str) -> Words:
-    """Preposition and dative; "in dem" is "im", which says the parts of both."""
+    """Returns a preposition and a dative; "in dem" becomes "im", which says the parts of both."""
     if not clause.place:
         return []
     phrase = _german_phrase(clause.place.phrase, "dative", f"{path}/place")
@@ -160,7 +160,7 @@ def _german_place(clause: Clause, path: str) -> Words:
 
 
 def say_english(clause: Clause, path: str) -> Words:
-    """An English clause: subject, verb, object; arguments as of `say_german`."""
+    """Returns an English clause: subject, verb, object; see `say_german` for the arguments."""
     object_ = _english_phrase(clause.object, f"{path}/object", "english_object")
     recipient = _english_phrase(clause.recipient, f"{path}/recipient")
     companion = _english_phrase(clause.companion, f"{path}/companion")
@@ -205,19 +205,19 @@ def _english_phrase(phrase: NounPhrase | Pronoun | None, path: str, case: str = 
 
 @dataclasses.dataclass(frozen=True)
 class CoinedLanguage:
-    """A language of invented words, one for each English one, with an order of its own.
+    """A language with an invented word for each English word, and with its own word order.
 
-    It has no indefinite article, and verbs do not agree with their subjects. An object has a mark
-    that English has no word for.
+    The language has no indefinite article, and verbs do not agree with their subjects. An object
+    has a mark that has no counterpart in English.
 
     Attributes:
-        order: of the roles in a clause.
-        ending: of every stem.
-        plural: ending of nouns in the plural.
-        past: ending of verbs in the past.
-        object_mark: stands beside an object.
-        head_first: True: prepositions, adjectives after the noun; False: postpositions, adjectives
-            before it.
+        order: the order of the roles in a clause.
+        ending: the ending of every stem.
+        plural: the ending of nouns in the plural.
+        past: the ending of verbs in the past.
+        object_mark: the word that marks an object.
+        head_first: whether the language has prepositions, and adjectives after the noun. Otherwise
+            it has postpositions, and adjectives before the noun.
     """
 
     order: tuple[str, ...]
@@ -228,7 +228,7 @@ class CoinedLanguage:
     head_first: bool
 
     def __call__(self, clause: Clause, path: str) -> Words:
-        """Say a clause; arguments as of `say_german`."""
+        """Returns the words of a clause; see `say_german` for the arguments."""
         verb = self.stem(clause.verb.base) + (self.past if clause.past else "")
         time = " ".join(map(self.stem, clause.time.english.split())) if clause.time else ""
         object_ = self._phrase(clause.object, f"{path}/object")
@@ -253,7 +253,7 @@ class CoinedLanguage:
         return _before(conjunction, f"{path}/conjunction", words)
 
     def stem(self, gloss: str) -> str:
-        """The word for an English one, which is in its base form."""
+        """Returns the invented word for an English word in its base form."""
         second, first = divmod(_NUMBER_OF_GLOSS[gloss], len(_CONSONANTS))
         vowels = _VOWELS[first % len(_VOWELS)], _VOWELS[second % len(_VOWELS)]
         last = _CONSONANTS[(3 * first + second) % len(_CONSONANTS)]
@@ -301,7 +301,7 @@ VERB_FINAL = CoinedLanguage(
 
 
 def _arrange(clause: Clause, path: str, roles: dict[str, Words], say: Say) -> Words:
-    """Roles in their order, save what stands in front; then the clauses inside, without comma."""
+    """Returns the front role, the other roles in order, and the inner clauses without commas."""
     roles = dict(roles)
     words = roles.pop(clause.front, [])
     adjunct = say(clause.adjunct, f"{path}/adjunct") if clause.adjunct else []
@@ -312,10 +312,10 @@ def _arrange(clause: Clause, path: str, roles: dict[str, Words], say: Say) -> Wo
 
 
 def _before(text: str, part: str, words: Words) -> Words:
-    """A word and what follows it; only what follows if the word is "", nothing if that is."""
+    """Returns words with a text before them; adds nothing if the text or the words are empty."""
     return [Word(text, (part,)), *words] if text and words else words
 
 
 def _say_each(text: str, path: str) -> Words:
-    """Word k of the text says part k."""
+    """Returns the words of a text; word k says part k."""
     return [Word(word, (f"{path}/{k}",)) for k, word in enumerate(text.split())]

@@ -1,8 +1,8 @@
 """The words of the toy languages, and the meanings that sentences are made from.
 
-Nouns, verbs and adjectives are ours to choose, so all of them are regular where they are used:
-no noun of the n-declension, no adjective that changes its stem, no verb with a reflexive. Every
-thing can be opened and closed, so that each verb fits each object of its kind.
+Nouns, verbs and adjectives are chosen so that all forms in use are regular: no noun of the
+n-declension, no adjective that changes its stem, no reflexive verb. Every thing can be opened and
+closed, so that each verb fits each object of its kind.
 """
 
 from typing import NamedTuple
@@ -20,18 +20,20 @@ class Noun(NamedTuple):
 
 
 class Verb(NamedTuple):
-    """A verb and what it takes.
+    """A verb and its objects.
 
     Attributes:
-        takes: "nothing", an object that is a "being", a "thing" or "either", a recipient and a
-            thing ("give"), or a clause with that ("clause").
-        first: German present of ich, without the particle.
-        third: the same of er, sie, es.
-        plural: the same of wir and sie.
-        participle: of the perfect tense.
-        auxiliary: "haben" or "sein", of the perfect tense.
-        particle: the separable part, "-" for none.
-        base, english_third, past: English forms.
+        takes: "nothing"; "being", "thing" or "either" for an object; "give" for a recipient and a
+            thing; "clause" for a clause with "that".
+        first: the German present form for "ich", without the particle.
+        third: the German present form for "er", "sie" and "es", without the particle.
+        plural: the German present form for "wir" and "sie", without the particle.
+        participle: the German participle of the perfect tense.
+        auxiliary: the German auxiliary of the perfect tense, "haben" or "sein".
+        particle: the separable particle; "-" means none.
+        base: the English base form.
+        english_third: the English third person singular.
+        past: the English past tense.
     """
 
     takes: str
@@ -47,7 +49,7 @@ class Verb(NamedTuple):
 
 
 class Pronoun(NamedTuple):
-    """A personal pronoun; `person` is "first", "third" or "plural", as verbs agree with it."""
+    """A personal pronoun; its `person` ("first", "third", "plural") decides the verb's form."""
 
     person: str
     nominative: str
@@ -65,14 +67,14 @@ class Time(NamedTuple):
 
 
 class NounPhrase(NamedTuple):
-    """A noun with what stands before it, and perhaps another phrase joined by and.
+    """A noun with a determiner, perhaps an adjective, and perhaps a second phrase after "and".
 
     Attributes:
-        determiner: "the", "a" (in the plural: none), "my" or "this".
-        adjective: English; "" for none.
+        determiner: "the", "a" (no word in the plural), "my" or "this".
+        adjective: the English adjective; "" means none.
         noun: the noun.
-        plural: whether it is in the plural.
-        other: the second part of "X and Y".
+        plural: whether the noun is in the plural.
+        other: the second phrase, Y in "X and Y"; None if there is none.
     """
 
     determiner: str
@@ -83,28 +85,28 @@ class NounPhrase(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where something happens: an English preposition and a noun phrase."""
+    """The place of an event: an English preposition and a noun phrase."""
 
     preposition: str
     phrase: NounPhrase
 
 
 class Clause(NamedTuple):
-    """What one clause says, in no language; a role that it lacks is None.
+    """The meaning of a clause, independent of any language; a missing role is None.
 
     Attributes:
-        conjunction: English; "" before a first main clause.
+        conjunction: the English conjunction; "" before the first main clause.
         verb: the verb.
-        past: told in the past, which is the perfect tense in German.
-        subject: who does it.
-        object: to whom or what.
-        recipient: to whom something is given.
-        companion: with whom.
-        place: where.
-        time: when.
-        front: "time", "place" or "adjunct" stands before everything else; "": nothing does.
-        complement: the clause with that.
-        adjunct: the clause with because, although, before or when.
+        past: whether the clause is in the past, which is the perfect tense in German.
+        subject: the person or thing that acts.
+        object: the person or thing that is acted on.
+        recipient: the person to whom something is given.
+        companion: the person with whom the subject acts.
+        place: the place.
+        time: the time.
+        front: the role that stands first: "time", "place" or "adjunct"; "" means the subject.
+        complement: the clause with "that".
+        adjunct: the clause with "because", "although", "before" or "when".
     """
 
     conjunction: str
@@ -199,7 +201,7 @@ ADJECTIVES = {
     "new": "neu",
     "red": "rot",
 }
-PREPOSITIONS = {"in": "in", "behind": "hinter", "beside": "neben"}  # of places, with the dative
+PREPOSITIONS = {"in": "in", "behind": "hinter", "beside": "neben"}  # of places; all take the dative
 CONJUNCTIONS = {
     "and": "und",
     "but": "aber",
@@ -226,7 +228,7 @@ DETERMINERS = {
         "p": "meine meine meinen",
     },
 }
-# An adjective is weak after der and dieser, mixed after ein and mein, strong where nothing is.
+# Adjective endings are weak after der and dieser, mixed after ein and mein, otherwise strong.
 WEAK = {"m": "e en en", "f": "e e en", "n": "e e en", "p": "en en en"}
 MIXED = {"m": "er en en", "f": "e e en", "n": "es es en", "p": "en en en"}
 STRONG = {"p": "e e en"}

@@ -1,7 +1,7 @@
 """Reads files of word vectors: word2vec text, GloVe text and word2vec binary, gzipped or not.
 
-Which form a file has is decided by the content of its first row, at any width. A file is read row
-by row, so its memory does not grow with its size. Axis: D width of a vector.
+The form of a file is found from the content of its first row, for any width. A file is read row by
+row, so the memory does not grow with its size. Axis: D width of a vector.
 """
 
 import codecs
@@ -17,8 +17,8 @@ import numpy as np
 
 from zoo.errors import UserError
 
-MAX_WIDTH = 100_000  # numbers of a vector
-_LONGEST_WORD = 10_000  # bytes; where no space comes for so long, the file is no word2vec binary
+MAX_WIDTH = 100_000  # the most numbers of a vector
+_LONGEST_WORD = 10_000  # bytes; a longer word means that the file is no word2vec binary
 _LONGEST_LINE = 1 << 22  # bytes; 100,000 numbers of 41 characters
 _LONGEST_COUNT = 15  # digits
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -28,7 +28,7 @@ Entry = tuple[str, np.ndarray]
 
 
 class _Header(NamedTuple):
-    """The first line of word2vec's forms: how many vectors follow, and D."""
+    """The first line of a word2vec file: the number of vectors and their width D."""
 
     num_vectors: int
     width: int
@@ -41,8 +41,9 @@ def read_vectors(path: str) -> Iterator[Entry]:
         path: the file.
 
     Raises:
-        UserError: the file cannot be read, has none of the forms or is damaged: its rows differ in
-            width, its header tells another number of vectors, or a number is not finite.
+        UserError: the file cannot be read, has none of the forms or is damaged. It is damaged if
+            its rows differ in width, if its header gives another number of vectors, or if a number
+            is not finite.
     """
     try:
         with _open(path) as file:
@@ -53,7 +54,7 @@ def read_vectors(path: str) -> Iterator[Entry]:
 
 
 def _open(path: str) -> _File:
-    """Opens a regular file; anything else might never end."""
+    """Opens a regular file; other kinds of files are refused, because they might never end."""
     try:
         place = Path(path).expanduser()
         mode = place.stat().st_mode
@@ -71,10 +72,10 @@ def _open(path: str) -> _File:
 
 
 def _read(file: _File, path: str) -> Iterator[Entry]:
-    """Decides on the form of an open file and reads it."""
+    """Finds the form of an open file and yields its entries."""
     first = file.readline(_LONGEST_LINE)
     if first.startswith(_UTF_16):
-        raise UserError(f"{path} is UTF-16; save it as UTF-8, which vectors are read in")
+        raise UserError(f"{path} is UTF-16, but vectors must be UTF-8; save it as UTF-8")
     line = first.removeprefix(codecs.BOM_UTF8)
     header = _header(line, path)
     if header is None:
@@ -92,7 +93,7 @@ def _read(file: _File, path: str) -> Iterator[Entry]:
 
 
 def _header(line: bytes, path: str) -> _Header | None:
-    """Returns what line 1 says, or None if it is a row of GloVe's form."""
+    """Returns the header in line 1, or None if line 1 is a row of a GloVe file."""
     parts = line.split()
     if len(parts) != 2 or not all(part.isdigit() for part in parts):
         return None
@@ -109,8 +110,8 @@ def _header(line: bytes, path: str) -> _Header | None:
 def _is_text(line: bytes, width: int) -> bool:
     """Returns whether a first row is text: a word and, for the most part, numbers.
 
-    Two numbers suffice, so that a text whose rows have another width than its header says is told
-    as such. Bytes of binary vectors spell two numbers in one file of ten millions.
+    Two numbers suffice, so that a text whose width differs from its header gets the right error.
+    The bytes of binary vectors spell two numbers in one of ten million files.
     """
     parts = line.split() if _starts_blank(line) else line.split()[1:]
     num_numbers = sum(map(_is_number, parts))
@@ -130,7 +131,7 @@ def _is_number(text: bytes) -> bool:
 
 
 def _read_text(file: _File, path: str, header: _Header | None) -> Iterator[Entry]:
-    """Reads rows of text; without a header the first row decides on D. Blank lines are no rows."""
+    """Yields the entries of a text; the first row gives D if there is no header."""
     width, num_rows = (header.width if header else 0), 0
     number = 1 if header is None else 2
     while line := file.readline(_LONGEST_LINE):
@@ -153,19 +154,21 @@ def _read_text(file: _File, path: str, header: _Header | None) -> Iterator[Entry
 
 
 def _row(line: bytes, width: int, where: str) -> Entry:
-    """Reads a row of text. Blanks or tabs part its numbers; its word may hold blanks, as in GloVe
-    840B, or be nothing but blanks."""
+    """Returns the entry of a row of text, whose numbers are separated by blanks or tabs.
+
+    The word may have blanks inside, as in GloVe 840B, or consist of blanks.
+    """
     told = width
     width = width or _num_last_numbers(line)
     parts = line.rsplit(None, width)
-    if len(parts) == width and _starts_blank(line):  # the last of the blanks ends the word
+    if len(parts) == width and _starts_blank(line):  # the last blank ends the word
         blanks = line[: len(line) - len(line.lstrip(b" \t"))]
         parts = [blanks[:-1], *parts]
     if not width or len(parts) <= width or any(map(_is_number, parts[0].split()[1:])):
         num_numbers = len(line.split()) - (not _starts_blank(line))
         raise UserError(
             f"{where} has {num_numbers if told else width} numbers, expected {told or 'some'}, "
-            "as all lines of word2vec or GloVe vectors; correct the line or copy the file again"
+            "like all lines of word2vec or GloVe vectors; correct the line or copy the file again"
         )
     word = parts[0].decode("utf-8", "replace")
     try:
@@ -180,7 +183,7 @@ def _row(line: bytes, width: int, where: str) -> Entry:
 
 
 def _num_last_numbers(line: bytes) -> int:
-    """Returns how many numbers a first row ends in; its first word is none of them."""
+    """Returns the number of numbers at the end of a first row; its first word does not count."""
     parts = line.split() if _starts_blank(line) else line.split()[1:]
     count = 0
     while count < min(len(parts), MAX_WIDTH) and _is_number(parts[-1 - count]):
@@ -189,19 +192,19 @@ def _num_last_numbers(line: bytes) -> int:
 
 
 def _check_finite(vector: np.ndarray, word: str, where: str) -> None:
-    """Refuses NaN and numbers that are infinite as float32."""
+    """Raises a UserError if a number is NaN, or infinite as float32."""
     is_finite = np.isfinite(vector)
     if is_finite.all():
         return
     value = vector[~is_finite][0]
     raise UserError(
         f"{where} has {value} in the vector of {word!r}; expected finite numbers of float32; "
-        "correct the vector or take it out"
+        "correct the vector or delete it"
     )
 
 
 def _read_binary(file: _File, path: str, header: _Header) -> Iterator[Entry]:
-    """Reads as many vectors as the header says, and makes sure that nothing follows them."""
+    """Yields the entries of a word2vec binary, and refuses bytes after the last vector."""
     count, width = header
     for number in range(1, count + 1):
         word = bytearray()
@@ -219,6 +222,6 @@ def _read_binary(file: _File, path: str, header: _Header) -> Iterator[Entry]:
         yield text, vector
     if file.read(_LONGEST_WORD).strip():
         raise UserError(
-            f"{path} goes on behind the {count} vectors that line 1 says; copy it again, it is "
-            "neither whole word2vec binary nor text"
+            f"{path} goes on after the {count} vectors that line 1 promises; copy it again, it "
+            "is neither whole word2vec binary nor text"
         )

@@ -1,4 +1,4 @@
-"""Vocabularies: text to token ids and back, over characters, words or subwords."""
+"""Vocabularies, which turn text into token ids and back: characters, words or subwords."""
 
 import abc
 import base64
@@ -18,46 +18,47 @@ from zoo.types import Json
 from zoo.whole_characters import require_whole_characters
 
 _NUM_CODE_POINTS = 0x110000  # Unicode ends at U+10FFFF
-# Words, what an apostrophe cuts off them as in do|n't and it|'s, and each other sign by itself.
+# Words, endings with an apostrophe as in do|n't and it|'s, and each other sign by itself.
 _PLAIN_WORD = re.compile(r"[^\W_]+?(?=n't\b)|n't\b|'(?:s|re|ve|ll|d|m)\b|[^\W_]+|[^\w\s]|_+")
 
 
 class Vocabulary(abc.ABC):
-    """The numbered tokens of a model: three special ones, then the ordinary ones.
+    """The tokens of a model with their ids: three special tokens, then the ordinary tokens.
 
-    Id 0 is `<unk>` (unknown), 1 `<s>` (before a line), 2 `</s>` (after it); `tokens` is by id.
+    Id 0 is `<unk>` (unknown), id 1 `<s>` (before a line), id 2 `</s>` (after a line). The index of
+    a token in `tokens` is its id.
     """
 
     kind: ClassVar[str]
     tokens: list[str]
-    _separator: ClassVar[str] = ""  # stands between two tokens of a line
+    _separator: ClassVar[str] = ""  # the text between two tokens of a line
 
     def __len__(self) -> int:
         return len(self.tokens)
 
     @abc.abstractmethod
     def encode(self, line: str) -> list[int]:
-        """Return the ids of one line's tokens, without `<s>` and `</s>`.
+        """Returns the ids of the tokens of a line, without `<s>` and `</s>`.
 
         Args:
             line: text without a newline.
 
         Returns:
-            One id a token; what the vocabulary lacks is `UNKNOWN_ID`.
+            The id of each token; an unknown token is `UNKNOWN_ID`.
         """
 
     @abc.abstractmethod
     def to_json(self) -> Json:
-        """Return a record of plain JSON types that `vocabulary_from_json` reads back."""
+        """Returns a record of plain JSON types that `vocabulary_from_json` reads back."""
 
     def decode(self, ids: Sequence[int] | np.ndarray) -> str:
-        """Return the text of token ids: `</s>` becomes a newline, `<s>` nothing.
+        """Returns the text of token ids; `</s>` becomes a newline, and `<s>` is dropped.
 
         Args:
             ids: int[N] ids, as a list or an array.
 
         Returns:
-            Text; a word vocabulary joins the words of a line with single spaces.
+            The text. A word vocabulary joins the words of a line with single spaces.
         """
         lines: list[list[str]] = [[]]
         for token_id in np.asarray(ids, dtype=np.int64).tolist():
@@ -76,7 +77,7 @@ class Vocabulary(abc.ABC):
 
 
 class _TableVocabulary(Vocabulary):
-    """A vocabulary that looks its tokens up in a table."""
+    """A vocabulary that looks up tokens in a table."""
 
     def __init__(self, tokens: Sequence[str]):
         self.tokens = list(tokens)
@@ -95,15 +96,15 @@ class _TableVocabulary(Vocabulary):
     @staticmethod
     @abc.abstractmethod
     def _is_token(token: str) -> bool:
-        """Return whether text can hold this token."""
+        """Returns whether text can hold this token."""
 
     def to_json(self) -> Json:
-        """Return a record with the list of tokens."""
+        """Returns a record with the list of tokens."""
         return {"kind": self.kind, "tokens": self.tokens}
 
 
 class CharacterVocabulary(_TableVocabulary):
-    """One token a character (Unicode code point).
+    """A vocabulary whose tokens are characters (Unicode code points).
 
     Example:
         >>> vocabulary = CharacterVocabulary([*SPECIAL_TOKENS, "a", "b"])
@@ -120,7 +121,7 @@ class CharacterVocabulary(_TableVocabulary):
         return len(token) == 1 and token != "\n"
 
     def encode(self, line: str) -> list[int]:
-        """Return one id a character."""
+        """Returns the id of each character."""
         return [self._ids.get(character, UNKNOWN_ID) for character in line]
 
     @functools.cached_property
@@ -138,10 +139,10 @@ class CharacterVocabulary(_TableVocabulary):
 
 
 class WordVocabulary(_TableVocabulary):
-    """One token a word; words are what whitespace separates.
+    """A vocabulary whose tokens are words, which whitespace separates.
 
-    A word `<unk>` in the text, as Penn Treebank has it, is `UNKNOWN_ID`; so are words that look
-    like the other special tokens.
+    A word `<unk>` in the text, as in the Penn Treebank, is `UNKNOWN_ID`. Words that look like the
+    other special tokens are `UNKNOWN_ID` too.
 
     Example:
         >>> vocabulary = WordVocabulary([*SPECIAL_TOKENS, "the", "cat"])
@@ -159,13 +160,13 @@ class WordVocabulary(_TableVocabulary):
         return token.split() == [token]
 
     def encode(self, line: str) -> list[int]:
-        """Return one id a word."""
+        """Returns the id of each word."""
         find = self._ids.get
         return [find(word, UNKNOWN_ID) for word in line.split()]
 
 
 class LowercaseWordVocabulary(WordVocabulary):
-    """One token a lower-cased word or punctuation mark, for text as people write it.
+    """A vocabulary of lower-case words and punctuation marks, for ordinary text.
 
     Example:
         >>> split_lowercase_words("Don't panic: it's 42!")
@@ -177,21 +178,21 @@ class LowercaseWordVocabulary(WordVocabulary):
     kind = "lowercase_word"
 
     def encode(self, line: str) -> list[int]:
-        """Return one id a word or mark."""
+        """Returns the id of each word or mark."""
         find = self._ids.get
         return [find(word, UNKNOWN_ID) for word in split_lowercase_words(line)]
 
 
 def split_lowercase_words(text: str) -> list[str]:
-    """Return the words and marks of a text; see `LowercaseWordVocabulary`."""
+    """Returns the words and marks of a text; see `LowercaseWordVocabulary`."""
     return _PLAIN_WORD.findall(text.lower().replace("\u2019", "'"))
 
 
 class SubwordVocabulary(Vocabulary):
     """Pieces of words learned by byte-pair encoding, with sentencepiece.
 
-    Text is kept as it is (no normalisation), so that every line of known characters comes back,
-    its spaces included. One character cannot: U+2581 stands for a space inside the model.
+    Text is not normalised, so decoding the ids of a line of known characters gives the same line,
+    with its spaces. The one exception is the character U+2581, which the model uses for a space.
 
     Byte-pair encoding: Sennrich et al. 2016, "Neural Machine Translation of Rare Words with
     Subword Units"; sentencepiece: Kudo and Richardson 2018.
@@ -203,12 +204,12 @@ class SubwordVocabulary(Vocabulary):
     kind = "subword"
 
     def __init__(self, model: bytes):
-        if not model:  # sentencepiece would accept it and print warnings at every use
+        if not model:  # sentencepiece would accept it and print a warning at every use
             raise _damaged("the subword model is empty")
         try:
             processor = import_sentencepiece().SentencePieceProcessor(model_proto=model)
         except RuntimeError as error:
-            raise _damaged("the subword model is none of sentencepiece") from error
+            raise _damaged("the subword model is not a model of sentencepiece") from error
         if (processor.unk_id(), processor.bos_id(), processor.eos_id()) != SPECIAL_IDS:
             raise _damaged("the subword model numbers its special tokens differently")
         self._processor, self._model = processor, model
@@ -219,15 +220,15 @@ class SubwordVocabulary(Vocabulary):
         self.tokens = [*SPECIAL_TOKENS, *(piece.replace("\u2581", " ") for piece in pieces)]
 
     def encode(self, line: str) -> list[int]:
-        """Return one id a piece; a run of unknown characters is one `UNKNOWN_ID`."""
+        """Returns the id of each piece; a run of unknown characters is one `UNKNOWN_ID`."""
         return self._processor.encode(require_whole_characters(line, "the text"))
 
     def to_json(self) -> Json:
-        """Return a record with the serialized model as base64 text."""
+        """Returns a record with the serialized model as base64 text."""
         return {"kind": self.kind, "model": base64.b64encode(self._model).decode("ascii")}
 
 
-# Kinds whose tokens are counted, each with what cuts a line into them.
+# The kinds whose tokens are counted, each with the function that splits a line into tokens.
 _COUNTED_KINDS: dict[str, tuple[type[_TableVocabulary], Callable[[str], Sequence[str]]]] = {
     CharacterVocabulary.kind: (CharacterVocabulary, list),
     WordVocabulary.kind: (WordVocabulary, str.split),
@@ -244,21 +245,21 @@ def build_vocabulary(
     min_count: int = 1,
     more: Iterable[str] = (),
 ) -> Vocabulary:
-    """Make the vocabulary of a training text.
+    """Builds the vocabulary of a training text.
 
-    Tokens are numbered from the most to the least frequent; equally frequent ones alphabetically.
+    Tokens are sorted from the most to the least frequent; equally frequent tokens alphabetically.
 
     Args:
         kind: "character", "word", "lowercase_word" or "subword".
         lines: the training text.
-        max_size: number of tokens to keep, the three special ones included; 0: no limit. A subword
-            vocabulary needs it.
-        min_count: leave out tokens that occur less often; not for subwords.
-        more: tokens to add behind those of the text, whatever max_size says; not for subwords.
-            Those that no text would be split into are left out.
+        max_size: the largest number of tokens, the three special tokens included; 0 means no limit.
+            A subword vocabulary needs a limit.
+        min_count: the smallest number of occurrences of a token; not for subwords.
+        more: tokens that are added after the tokens of the text and do not count for max_size; not
+            for subwords. Tokens that no text can be split into are left out.
 
     Raises:
-        UserError: if the kind is unknown or no such vocabulary can be made.
+        UserError: the kind is unknown, or no such vocabulary can be built.
 
     Example:
         >>> build_vocabulary("word", ["b a b", "c b a"], max_size=5).tokens
@@ -268,7 +269,7 @@ def build_vocabulary(
     num_special = len(SPECIAL_TOKENS)
     if max_size and max_size <= num_special:
         raise UserError(
-            f"vocabulary_size is {max_size}; use more than {num_special}, or 0: no limit"
+            f"vocabulary_size is {max_size}; use more than {num_special}, or 0 for no limit"
         )
     if kind == SubwordVocabulary.kind:
         if not max_size or min_count > 1:
@@ -294,17 +295,17 @@ def build_vocabulary(
 
 
 def vocabulary_from_json(record: Json) -> Vocabulary:
-    """Return the vocabulary that `Vocabulary.to_json` described.
+    """Returns the vocabulary from a record that `Vocabulary.to_json` made.
 
     Args:
-        record: the dictionary, as read from a checkpoint's JSON; it is checked, not trusted.
+        record: the dictionary, read from the JSON of a checkpoint. It is checked, not trusted.
 
     Raises:
-        UserError: if the record is damaged.
+        UserError: the record is damaged.
     """
     kind = record.get("kind") if isinstance(record, dict) else None
     if not isinstance(kind, str):
-        raise _damaged(f"it is a record with a kind, not {str(record)[:60]!r}")
+        raise _damaged(f"it must be a record with a kind, not {str(record)[:60]!r}")
     _check_kind(kind)
     if kind == SubwordVocabulary.kind:
         try:
@@ -319,10 +320,10 @@ def vocabulary_from_json(record: Json) -> Vocabulary:
 
 
 def encode_lines(vocabulary: Vocabulary, lines: Iterable[str]) -> np.ndarray:
-    """Return the tokens of a text, int32[N]: each line's tokens, followed by `END_ID`.
+    """Returns the ids of a text, int32[N]: the tokens of each line, followed by `END_ID`.
 
     Args:
-        vocabulary: of the ids.
+        vocabulary: the vocabulary.
         lines: the text, without newlines.
 
     Example:
@@ -333,7 +334,7 @@ def encode_lines(vocabulary: Vocabulary, lines: Iterable[str]) -> np.ndarray:
 
 
 def count_unknown(tokens: np.ndarray) -> int:
-    """Return how many of the tokens are `UNKNOWN_ID`."""
+    """Returns the number of tokens that are `UNKNOWN_ID`."""
     return int(np.count_nonzero(np.asarray(tokens) == UNKNOWN_ID))
 
 

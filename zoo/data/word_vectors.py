@@ -1,10 +1,11 @@
-"""Pre-trained word vectors in the forms that people have them in, for the words of a vocabulary.
+"""Pre-trained word vectors for the words of a vocabulary.
 
-* word2vec text: a line "N D", then N lines "word x_1 ... x_D";
-* GloVe text: the same without the first line;
-* word2vec binary: a line "N D", then N times the word, a space and D little-endian float32.
+* word2vec text: a line "N D", then N lines "word x_1 ... x_D".
+* GloVe text: the same as word2vec text, but without the first line.
+* word2vec binary: a line "N D", then N times the word, a space and D little-endian float32 numbers.
 
-Each may be gzipped; `zoo.data.vector_files` reads them. Axes: V vocabulary, D width of a vector.
+Each form may be gzipped; `zoo.data.vector_files` reads them. Axes: V vocabulary, D width of a
+vector.
 """
 
 from pathlib import Path
@@ -19,12 +20,12 @@ from zoo.errors import UserError
 
 
 class WordVectors(NamedTuple):
-    """The vectors that a file has for a vocabulary.
+    """The vectors that a file has for the tokens of a vocabulary.
 
     Attributes:
-        matrix: float32[V, D]; zero where there is none.
-        found: bool[V].
-        report: in a line, how much of the vocabulary and of the training text they cover.
+        matrix: float32[V, D], the vectors; a token without a vector has zeros.
+        found: bool[V], True if a token has a vector.
+        report: a line with the share of the vocabulary and of the training text that has vectors.
     """
 
     matrix: np.ndarray
@@ -33,16 +34,17 @@ class WordVectors(NamedTuple):
 
 
 def load_word_vectors(path: str, vocabulary: Vocabulary, tokens: Tokens) -> WordVectors:
-    """Reads the vectors of the words that a vocabulary has.
+    """Reads the vectors of the tokens of a vocabulary.
 
     Args:
         path: the file.
-        vocabulary: words are matched as they are written, `</s>` among them.
+        vocabulary: the vocabulary. A token, `</s>` too, gets the vector of the same word in the
+            file.
         tokens: int32[N], the training text, for the report.
 
     Raises:
-        UserError: the file cannot be read, has none of the forms or is damaged, or it has a vector
-            for no token of the vocabulary.
+        UserError: the file cannot be read, has none of the forms, is damaged, or has no vector for
+            any token of the vocabulary.
     """
     numbers = {token: number for number, token in enumerate(vocabulary.tokens)}
     rows: dict[int, np.ndarray] = {}
@@ -52,7 +54,7 @@ def load_word_vectors(path: str, vocabulary: Vocabulary, tokens: Tokens) -> Word
             rows.setdefault(number, vector)
     if not rows:
         raise UserError(
-            f"{path} has a vector for none of the {len(numbers)} tokens; check its words"
+            f"{path} has no vector for any of the {len(numbers)} tokens; check its words"
         )
     matrix = np.zeros((len(numbers), len(next(iter(rows.values())))), np.float32)
     matrix[list(rows)] = list(rows.values())
@@ -62,14 +64,14 @@ def load_word_vectors(path: str, vocabulary: Vocabulary, tokens: Tokens) -> Word
 
 
 def vector_width(path: str) -> int:
-    """Returns D, the width of a file's vectors. Only the first vector is read."""
+    """Returns the width D of the vectors of a file. Only the first vector is read."""
     for _, vector in _entries(path):
         return len(vector)
     raise UserError(f"{path} has no vectors; take a file of word2vec or GloVe vectors")
 
 
 def vector_words(path: str) -> list[str]:
-    """Returns the words of a file as they stand in it. The whole file is read and checked."""
+    """Returns the words of a file in their order. The whole file is read and checked."""
     return [word for word, _ in _entries(path)]
 
 

@@ -1,6 +1,6 @@
-"""Models in the forms of other toolkits, read and written."""
+"""Reads and writes models in the forms of other toolkits."""
 
-# What an ARPA file may be named to be read: SRILM's users say .lm, and Windows likes capitals.
+# The suffixes of ARPA files that can be read: users of SRILM write .lm, and Windows uses capitals.
 ARPA_SUFFIXES = tuple(
     f"{form}{packed}"
     for form in (".arpa", ".lm", ".ARPA", ".LM")

@@ -1,4 +1,4 @@
-r"""ARPA files, the form in which SRILM, KenLM and others keep n-gram models.
+r"""ARPA files, the form of n-gram models in SRILM, KenLM and other toolkits.
 
     # zoo: vocabulary=word
     \data\
@@ -14,16 +14,16 @@ r"""ARPA files, the form in which SRILM, KenLM and others keep n-gram models.
     ...
     \end\
 
-The first line is ours; other toolkits skip it, as all that stands before \data\. It says how a text
-is cut into tokens: into words, lowercase_words or characters.
+The first line is our own. Other toolkits skip it, like all lines before \data\. Our line gives
+the kind of vocabulary: word, lowercase_word or character.
 
-A probability of 0, as `<s>` has it, is written as -99, and -99 and below is read as 0. Numbers have
-as many digits as their float32 needs. Tokens of a character vocabulary that are white space are
-written as `<U+0020>`.
+A probability of 0, which `<s>` has, is written as -99. When a file is read, -99 and below mean 0.
+Numbers have all digits that their float32 needs. White space in a vocabulary of characters is
+written as its code point, such as `<U+0020>`.
 
-Of other toolkits' files everything is read that has one meaning: blank lines, a byte-order mark,
-orders without n-grams behind the others, back-off weights at the highest order (they are never
-used), and `<UNK>`, `<S>` and `</S>` in capitals.
+Files of other toolkits may have blank lines, a byte-order mark, orders without n-grams after the
+others, back-off weights at the highest order (which are never used), and `<UNK>`, `<S>` and `</S>`
+in capitals.
 """
 
 import gzip
@@ -47,28 +47,31 @@ from zoo.whole_file import whole_file
 
 
 def write_arpa(path: os.PathLike[str] | str, params: Params, vocabulary: Vocabulary) -> None:
-    """Writes a model; an existing file is replaced once the new one is whole.
+    """Writes a model; an existing file is replaced when the new file is complete.
 
-    `read_arpa` gives back the same numbers, bit by bit, and the same vocabulary.
+    `read_arpa` returns the same numbers, bit for bit, and the same vocabulary.
 
     Args:
-        path: ends with .arpa or .arpa.gz.
-        params: of an `NGramLM`.
-        vocabulary: of characters or words; subwords may hold spaces, which the form can't.
+        path: the file, whose name ends with .arpa or .arpa.gz.
+        params: the parameters of an `NGramLM`.
+        vocabulary: a vocabulary of characters or words. Subwords may have spaces, which the form
+            does not allow.
 
     Raises:
-        UserError: the name, the vocabulary or the place won't do.
+        UserError: the name or the vocabulary is not allowed, or the file cannot be written.
     """
     if not os.fspath(path).endswith(ARPA_WRITTEN_SUFFIXES):
-        raise UserError(f"{path} doesn't end with {' or '.join(ARPA_WRITTEN_SUFFIXES)}; name it so")
+        raise UserError(
+            f"{path} must end with {' or '.join(ARPA_WRITTEN_SUFFIXES)}; choose such a name"
+        )
     if vocabulary.kind not in KINDS:
         raise UserError(
-            f"the model is one of {vocabulary.kind}s, whose spaces an ARPA file can't hold; "
-            f"use a vocabulary of kind {' or '.join(KINDS)}"
+            f"the model has a vocabulary of {vocabulary.kind}s, whose spaces an ARPA file cannot "
+            f"store; use a vocabulary of kind {' or '.join(KINDS)}"
         )
     if len(params) > MAX_ORDER:
         raise UserError(
-            f"the model's n-grams have {len(params)} tokens, but an ARPA file of at most "
+            f"the model's n-grams have {len(params)} tokens, but only an ARPA file of at most "
             f"{MAX_ORDER} can be read again; train with a smaller model.order"
         )
     compressed = os.fspath(path).endswith(".gz")
@@ -103,7 +106,7 @@ def _lines(params: Params, tokens: list[str]) -> Iterator[str]:
 
 
 def _open(path: Path, *, compressed: bool) -> TextIO:
-    """A text file to write to."""
+    """Returns a text file to write to."""
     if compressed:
         return gzip.open(path, "wt", compresslevel=6, encoding="utf-8", newline="\n")
     return path.open("w", encoding="utf-8", newline="\n")
@@ -112,17 +115,16 @@ def _open(path: Path, *, compressed: bool) -> TextIO:
 def read_arpa(path: os.PathLike[str] | str) -> ArpaModel:
     """Reads a model.
 
-    Tokens get the numbers of a vocabulary of ours: the three special ones first, the others in the
-    order of the file. Where the file does not say its kind of vocabulary, it is one of characters
-    if all other tokens are single characters, else one of words. Blanks of Unicode inside a word
-    are written as in `<U+00A0>`, since no text is cut into words with blanks.
+    Tokens get ids as in every vocabulary: the three special tokens come first, the others follow in
+    the order of the file. If the file does not give its kind of vocabulary, the kind is "character"
+    if all ordinary tokens are single characters, otherwise "word". A Unicode blank inside a word is
+    written as its code point, such as `<U+00A0>`, because words of a text have no blanks.
 
     Args:
-        path: the file; plain, gzipped or packed by bzip2, which its first bytes say.
+        path: the file: plain, gzipped or packed by bzip2, which its first bytes show.
 
     Raises:
-        UserError: the file can't be read, or a line of it, whose number is told, is not as it
-            should be.
+        UserError: the file cannot be read, or a line has a fault. The error gives its number.
 
     Warns:
         ArpaWarning: the file has no `<unk>`, or its kind of vocabulary had to be guessed.

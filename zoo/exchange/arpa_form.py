@@ -1,4 +1,4 @@
-"""What the writer and the reader of ARPA files agree on: numbers, tokens and the vocabulary's line.
+"""The common conventions of the writer and the reader of ARPA files.
 
 The form is described in zoo/exchange/arpa.py.
 """
@@ -11,27 +11,27 @@ from numpy.typing import ArrayLike
 
 from zoo.data.vocabulary import CharacterVocabulary, LowercaseWordVocabulary, WordVocabulary
 
-LOG10_ZERO = -99.0  # stands for the logarithm of 0, as do smaller numbers
+LOG10_ZERO = -99.0  # represents the logarithm of 0; smaller numbers do so too
 
-# The kinds of vocabulary that a file can hold: no token has blanks, or it is a blank.
+# The kinds of vocabulary that a file can store: a token has no blanks, or is a single blank.
 KINDS: dict[str, type[CharacterVocabulary | WordVocabulary]] = {
     CharacterVocabulary.kind: CharacterVocabulary,
     WordVocabulary.kind: WordVocabulary,
     LowercaseWordVocabulary.kind: LowercaseWordVocabulary,
 }
-KIND_LINE = "# zoo: vocabulary="  # stands before the line data, and a kind follows
+KIND_LINE = "# zoo: vocabulary="  # the line before \data\, followed by a kind
 
-_BLANK = re.compile(r"[\s\0]")  # \s is what str.isspace says; KenLM also cuts at \0
+_BLANK = re.compile(r"[\s\0]")  # \s is the same as str.isspace; KenLM also splits at \0
 _ESCAPE = re.compile(r"<U\+([0-9A-F]{4,6})>")
 
 
 def log10(natural: ArrayLike) -> list[float]:
-    """Returns natural logarithms to the base of 10, none of them below `LOG10_ZERO`."""
+    """Converts natural logarithms to base 10, with `LOG10_ZERO` as the smallest value."""
     return np.maximum(np.asarray(natural, np.float64) / math.log(10), LOG10_ZERO).tolist()
 
 
 def natural_logarithm(log10: ArrayLike) -> np.ndarray:
-    """Returns logarithms to the base of 10 as natural ones, float32; see `LOG10_ZERO`.
+    """Converts logarithms of base 10 to natural logarithms, float32; see `LOG10_ZERO`.
 
     Example:
         >>> natural_logarithm([-99, 0]).tolist()
@@ -42,7 +42,7 @@ def natural_logarithm(log10: ArrayLike) -> np.ndarray:
 
 
 def escape_blanks(token: str) -> str:
-    r"""Returns a token with each blank in it written as its code point.
+    r"""Returns a token in which each blank is written as its code point.
 
     Example:
         >>> escape_blanks(" "), escape_blanks("the")
@@ -52,9 +52,9 @@ def escape_blanks(token: str) -> str:
 
 
 def read_character(token: str) -> str:
-    """Returns the blank that `escape_blanks` wrote, and any other token as it is.
+    """Returns the blank that `escape_blanks` wrote; other tokens are returned unchanged.
 
-    A newline is not given back, since no token holds one.
+    A newline is not converted back, because no token has a newline.
 
     Example:
         >>> read_character("<U+0020>"), read_character("<U+0041>")

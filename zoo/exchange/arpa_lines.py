@@ -1,9 +1,9 @@
-"""The lines of an ARPA file with their numbers; the file is plain, gzipped or packed by bzip2.
+"""Reads the numbered lines of an ARPA file, which may be plain, gzipped or packed by bzip2.
 
-A few bytes can unpack to gigabytes. So a packed file is read to at most `SMALL_FILE_BYTES`, or
-`MAX_EXPANSION` times its size on disk if this is more; real models unpack to three to five times
-their size. What is kept of it takes at most 70 bytes of memory for each unpacked byte, where all
-lines are as short as a line can be, and 2 to 5 bytes for each byte of usual n-grams.
+A few bytes can unpack to gigabytes. So at most `SMALL_FILE_BYTES` of a packed file are read, or
+`MAX_EXPANSION` times its size on disk if this is more. Real models unpack to three to five times
+their size. A model takes 2 to 5 bytes of memory for each unpacked byte of usual n-grams, and at
+most 70 bytes if all lines are as short as possible.
 """
 
 import bz2
@@ -24,7 +24,7 @@ from zoo.data.text_reading import (
 )
 from zoo.errors import UserError
 
-MAX_USELESS_LINES = 10_000  # blank in a row, or before \data\
+MAX_USELESS_LINES = 10_000  # the most blank lines in a row, and the most lines before \data\
 _UNPACK: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open}
 
 
@@ -32,8 +32,8 @@ class NumberedLines:
     """The lines of a file that are not blank.
 
     Attributes:
-        path: the name of the file, as it was given.
-        number: the number of the line that was read last, blank lines counted.
+        path: the name of the file, as the user gave it.
+        number: the number of the last line that was read; blank lines count.
     """
 
     def __init__(self, path: str, lines: Iterator[str]):
@@ -45,10 +45,10 @@ class NumberedLines:
         """Returns the next line that is not blank, without the blanks around it.
 
         Args:
-            before: the line that a whole file still has to have.
+            before: the line that a complete file must still have, for the error.
 
         Raises:
-            UserError: the file ends, or goes on with too many blank lines.
+            UserError: the file ends, or has too many blank lines.
         """
         last = self.number + MAX_USELESS_LINES
         for line in self._lines:
@@ -60,7 +60,7 @@ class NumberedLines:
         raise self.fail(f"the file ends here, before {before}")
 
     def finish(self) -> None:
-        """Reads the rest, so that the sum at the end of a packed file is checked."""
+        """Reads the rest, so that the checksum at the end of a packed file is checked."""
         for _ in self._lines:
             pass
 
@@ -69,13 +69,13 @@ class NumberedLines:
         message: str,
         number: int | None = None,
         *,
-        advice: str = "is the file whole, and in ARPA form?",
+        advice: str = "is the file complete, and in ARPA form?",
     ) -> UserError:
-        """Returns the error that names a line.
+        """Returns an error that names a line.
 
         Args:
-            message: what is wrong with it.
-            number: of the line; None for the last one read.
+            message: what is wrong with the line.
+            number: the number of the line; None means the last line that was read.
             advice: what to do.
         """
         line = self.number if number is None else number
@@ -84,10 +84,11 @@ class NumberedLines:
 
 @contextlib.contextmanager
 def open_lines(path: os.PathLike[str] | str) -> Iterator[NumberedLines]:
-    """Opens a file for as long as the block lasts; its first bytes say whether it is packed.
+    """Opens a file for the block; its first bytes show whether it is packed.
 
     Raises:
-        UserError: it is no regular file, can't be read, is no text, or unpacks to too much.
+        UserError: the file is not regular, cannot be read, is not text, or unpacks to too many
+            bytes.
     """
     name = os.fspath(path)
     source: Path = user_path(name)
@@ -101,7 +102,7 @@ def open_lines(path: os.PathLike[str] | str) -> Iterator[NumberedLines]:
 
 
 class _Bounded(io.BufferedIOBase):
-    """What a packed file unpacks to, and an error once it is too much for the file's size."""
+    """The unpacked bytes of a file; too many bytes for the size of the file are an error."""
 
     def __init__(self, file: io.BufferedIOBase, name: str, num_packed: int):
         self._file, self._name, self._num_read = file, name, 0
@@ -111,7 +112,7 @@ class _Bounded(io.BufferedIOBase):
         """Returns the next bytes; see `io.BufferedIOBase`.
 
         Raises:
-            UserError: with them it is too much.
+            UserError: the limit is exceeded.
         """
         content = self._file.read1(size)
         self._num_read += len(content)

@@ -1,4 +1,4 @@
-"""Reads an ARPA file, ours or another toolkit's, line by line; its form stands in arpa.py.
+"""Reads ARPA files of any toolkit line by line; arpa.py describes the form.
 
 Axes: G n-grams of one order, m their length.
 """
@@ -26,18 +26,18 @@ from zoo.models.ngram_lm import ABSENT, MAX_ORDER, Level, Params, find_child
 from zoo.special_tokens import END, SPECIAL_TOKENS, START_ID, UNKNOWN
 
 _LARGEST_WEIGHT = -LOG10_ZERO
-_COUNT_DIGITS = 18  # what fits into an int64
+_COUNT_DIGITS = 18  # 18 digits fit into an int64
 _NUM_SPECIAL = len(SPECIAL_TOKENS)
-# What other toolkits cut at. str.split also cuts at the blanks of Unicode, which words may have.
+# The blanks of other toolkits. str.split also splits at Unicode blanks, which words may have.
 _FIELD = re.compile(r"[^ \t\r\v\f]+")
 
 
 class ArpaWarning(UserWarning):
-    """A user may have meant something in an ARPA file otherwise than it is read."""
+    """A warning that an ARPA file may have been read in another way than the user meant."""
 
 
 class ArpaModel(NamedTuple):
-    """What an ARPA file holds: the parameters of an `NGramLM`, its order and its vocabulary."""
+    """The content of an ARPA file: the parameters of an `NGramLM`, its order and its vocabulary."""
 
     params: Params
     order: int
@@ -49,8 +49,8 @@ class _Section(NamedTuple):
 
     Attributes:
         log_probs: float64[G], log10 of the probabilities.
-        log_backoffs: float64[G], log10 of the back-off weights, 0 where there is none.
-        lines: int64[G], the number of each n-gram's line.
+        log_backoffs: float64[G], log10 of the back-off weights; 0 if a weight is missing.
+        lines: int64[G], the line number of each n-gram.
     """
 
     log_probs: "array[float]"
@@ -59,16 +59,16 @@ class _Section(NamedTuple):
 
 
 class ArpaReader:
-    """One pass over the lines of a file.
+    """A reader that makes one pass over the lines of a file.
 
     Args:
-        lines: the lines, none of them read yet.
+        lines: the lines, of which none is read yet.
     """
 
     def __init__(self, lines: NumberedLines):
         self._lines = lines
-        self._line = ""  # the one that ended the head or a section
-        self._kind: str | None = None  # of the vocabulary, where the file says it
+        self._line = ""  # the line that ended the head or a section
+        self._kind: str | None = None  # the kind of vocabulary, if the file gives it
         self._ids: dict[str, int] = {}
         self._notes: list[str] = []
 
@@ -76,10 +76,10 @@ class ArpaReader:
         """Reads the model.
 
         Raises:
-            UserError: a line, whose number is told, is not as it should be.
+            UserError: a line has a fault. The error gives its number.
 
         Warns:
-            ArpaWarning: the model may score texts in another way than was meant.
+            ArpaWarning: the model may score texts in another way than the user meant.
         """
         counts = self._read_head()
         num_orders = sum(count > 0 for count in counts)
@@ -88,7 +88,7 @@ class ArpaReader:
         for order, count in enumerate(counts[1:], 2):
             if count:
                 self._read_order(params, order, count, longest=order == num_orders)
-            elif self._line == _header(order):  # SRILM may leave it out
+            elif self._line == _header(order):  # SRILM may omit this section
                 self._read_section(order, 0, lambda _: None)
         if self._line != "\\end\\":
             raise self._expected("\\end\\")
@@ -101,8 +101,9 @@ class ArpaReader:
         return self._lines.fail(f"expected {wanted}, found {_shown(self._line)}")
 
     def _read_head(self) -> list[int]:
-        """Reads up to the first section; returns the number of n-grams of each order."""
-        while (line := self._lines.next(before="\\data\\")) != "\\data\\":  # text may precede it
+        """Reads the lines before the first section; returns the number of n-grams of each order."""
+        # Other lines may come before \\data\\.
+        while (line := self._lines.next(before="\\data\\")) != "\\data\\":
             if line.startswith(KIND_LINE):
                 self._kind = self._checked_kind(line.removeprefix(KIND_LINE))
             if self._lines.number > MAX_USELESS_LINES:
@@ -113,12 +114,14 @@ class ArpaReader:
         while not (line := self._lines.next()).startswith("\\"):
             counts.append(self._count(line, len(counts) + 1))
             if not counts[0]:
-                raise self._lines.fail("a model needs words, but there are ngram 1=0")
+                raise self._lines.fail("a model needs words, but the file has ngram 1=0")
             if counts[-1] and not counts[-2:][0]:
                 empty = counts.index(0) + 1
-                raise self._lines.fail(f"no n-gram can be so long, since there are ngram {empty}=0")
+                raise self._lines.fail(
+                    f"no n-gram can have this length, because the file has ngram {empty}=0"
+                )
             if len(counts) > MAX_ORDER:
-                raise self._lines.fail(f"n-grams may be of {MAX_ORDER} tokens at most")
+                raise self._lines.fail(f"n-grams may have at most {MAX_ORDER} tokens")
         self._line = line
         if not counts:
             raise self._expected("ngram 1=COUNT")
@@ -128,7 +131,7 @@ class ArpaReader:
         if kind not in KINDS:
             raise self._lines.fail(
                 f"the vocabulary is {_shown(kind)}",
-                advice=f"write one of {', '.join(KINDS)}, or take the line away",
+                advice=f"write one of {', '.join(KINDS)}, or delete the line",
             )
         return kind
 
@@ -141,12 +144,12 @@ class ArpaReader:
         return int(value)
 
     def _read_section(self, order: int, count: int, take: Callable[[list[str]], None]) -> _Section:
-        """Reads the n-grams of an order up to the line that begins what follows.
+        """Reads the n-grams of an order, up to the first line of the next section.
 
         Args:
             order: m.
-            count: G, as the head of the file says it.
-            take: is given the m tokens of each n-gram.
+            count: G, the number in the head of the file.
+            take: a function that is called with the m tokens of each n-gram.
         """
         if self._line != _header(order):
             raise self._expected(_header(order))
@@ -167,10 +170,10 @@ class ArpaReader:
         return section
 
     def _read_row(self, line: str, order: int) -> tuple[float, float, list[str]]:
-        """A probability, a back-off weight, both log10, and the tokens of one n-gram."""
+        """Returns a probability, a back-off weight, both log10, and the tokens of one n-gram."""
         fields = (line.split() if line.isascii() else _FIELD.findall(line)) or [""]
         number, weight = fields[0], "0"
-        if len(fields) == order + 2:  # a weight is of no use at the highest order, but may be there
+        if len(fields) == order + 2:  # the highest order may have weights, which are not used
             weight = fields.pop()
         if len(fields) != order + 1:
             raise self._lines.fail(f"expected a number and {order} tokens, found {_shown(line)}")
@@ -187,14 +190,14 @@ class ArpaReader:
         return log_prob, log_backoff, fields[1:]
 
     def _read_words(self, params: Params, count: int, *, longest: bool) -> Vocabulary:
-        """Adds the 1-grams; returns the vocabulary."""
+        """Adds the 1-grams to the parameters, and returns the vocabulary."""
         words: list[str] = []
         section = self._read_section(1, count, words.extend)
         vocabulary = self._number_words(words, section)
         places = np.array([self._ids[word] for word in words])
-        log_prob = np.full(len(vocabulary), -np.inf, np.float32)  # of special tokens left out
+        log_prob = np.full(len(vocabulary), -np.inf, np.float32)  # missing special tokens keep this
         log_prob[places] = natural_logarithm(section.log_probs)
-        log_prob[START_ID] = -np.inf  # KenLM writes 0, though it is never predicted
+        log_prob[START_ID] = -np.inf  # KenLM writes 0, although <s> is never predicted
         level: Level = {"log_prob": log_prob}
         if longest:
             self._tell_unused(section)
@@ -223,20 +226,20 @@ class ArpaReader:
 
     def _tell_unused(self, section: _Section) -> None:
         if any(section.log_backoffs):
-            self._notes.append("the longest n-grams have back-off weights, which have no use")
+            self._notes.append("the longest n-grams have back-off weights, which are not used")
 
     def _check_special(self, found: Container[str], section: _Section) -> None:
         if END not in found:
             raise self._lines.fail(
                 f"there is no {END} among the 1-grams, so that no sentence has a probability",
                 section.lines[-1],
-                advice="make the model of sentences with their ends",
+                advice="train the model on sentences with their ends",
             )
         if UNKNOWN not in found:
             self._notes.append(f"there is no {UNKNOWN}, so a word that it lacks has probability 0")
 
     def _names(self, words: list[str], lines: list[int]) -> tuple[str, list[str]]:
-        """The kind of vocabulary of the ordinary words, whose lines are given, and its tokens."""
+        """Returns the kind of vocabulary, and the tokens of the ordinary words at these lines."""
         characters = [read_character(word) for word in words]
         single = bool(words) and all(len(character) == 1 for character in characters)
         if self._kind is None and single and characters == words:
@@ -250,14 +253,14 @@ class ArpaReader:
         for character, line in zip(characters, lines, strict=True):
             if len(character) != 1:
                 raise self._lines.fail(
-                    f"{_shown(character)} is no character, but the vocabulary is of characters",
+                    f"{_shown(character)} is not a character, but the vocabulary has characters",
                     line,
-                    advice=f"take the line {KIND_LINE}{kind} away",
+                    advice=f"delete the line {KIND_LINE}{kind}",
                 )
         return kind, characters
 
     def _read_order(self, params: Params, order: int, count: int, *, longest: bool) -> None:
-        """Adds the n-grams of an order, and to those one shorter where their children begin."""
+        """Adds the n-grams of an order, and the starts of children to the order below."""
         grams = array("i")
 
         def take(words: list[str]) -> None:
@@ -287,7 +290,7 @@ class ArpaReader:
         params[f"order_{order}"] = level
 
     def _parents(self, params: Params, words: np.ndarray, section: _Section) -> np.ndarray:
-        """The entry of each n-gram's first n - 1 words."""
+        """Returns the entry of the first n - 1 words of each n-gram."""
         entry = words[:, 0]
         for position in range(1, words.shape[1] - 1):
             level, longer = params[f"order_{position}"], params[f"order_{position + 1}"]
@@ -300,11 +303,11 @@ class ArpaReader:
         return entry
 
     def _refuse_twice(self, keys: np.ndarray, section: _Section, what: str) -> None:
-        """Refuses the first row whose key an earlier row has."""
+        """Raises a UserError for the first row with the key of an earlier row."""
         ranks = np.argsort(keys, kind="stable")
         again = ranks[1:][np.diff(keys[ranks]) == 0]
         if len(again):
-            raise self._lines.fail(f"{what} stands there twice", section.lines[int(again.min())])
+            raise self._lines.fail(f"{what} occurs twice", section.lines[int(again.min())])
 
 
 def _header(order: int) -> str:
@@ -312,12 +315,12 @@ def _header(order: int) -> str:
 
 
 def _shown(text: str) -> str:
-    """A text of a file in a message: no more than fits, and nothing that a terminal obeys."""
+    """Returns a text of a file for a message, shortened and with escaped control characters."""
     return repr(text[:60])
 
 
 def _special_words(words: set[str]) -> dict[str, int]:
-    """The ids of the special tokens as a file writes them: <UNK> is <unk> where that is absent."""
+    """Returns the ids of the special tokens; <UNK> counts as <unk> if <unk> is missing."""
     special = {token: index for index, token in enumerate(SPECIAL_TOKENS)}
     capitals = {
         token.upper(): index

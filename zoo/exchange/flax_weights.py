@@ -1,9 +1,10 @@
-"""Recurrent layers from and for Flax: the cells of flax.linen, as `nn.RNN` runs them.
+"""Converts recurrent layers from and to Flax: the cells of flax.linen, as `nn.RNN` runs them.
 
-Flax keeps a matrix for every gate and either side, named by both: `ii`, `if`, `ig`, `io` and `hi`,
-`hf`, `hg`, `ho` (LSTMCell, OptimizedLSTMCell), `ir`, `iz`, `in` and `hr`, `hz`, `hn` (GRUCell), `i`
-and `h` (SimpleCell). Ours are the gates' blocks side by side. The equations are the same; which
-side has the bias differs, and only the sum matters but for `hn` of a GRU, our `candidate_bias`.
+Flax has a matrix for each side and gate, named after both: `ii`, `if`, `ig`, `io` and `hi`, `hf`,
+`hg`, `ho` (LSTMCell, OptimizedLSTMCell), `ir`, `iz`, `in` and `hr`, `hz`, `hn` (GRUCell), `i` and
+`h` (SimpleCell). Our kernels have the blocks of the gates side by side. The equations are the same.
+The side of the bias differs, but only the sum of both biases matters. The exception is `hn` of a
+GRU, which is our `candidate_bias`.
 
 Axes: D input features, H units, G gates.
 """
@@ -15,7 +16,7 @@ import numpy as np
 from zoo.errors import UserError
 from zoo.types import PyTree
 
-# Of each of our cells' numbers of gates, Flax's names, in the order of our blocks.
+# For each number of gates, Flax's names in the order of our blocks.
 _GATES = {1: ("",), 3: ("r", "z", "n"), 4: ("i", "f", "g", "o")}
 _GRU_GATES = 3
 CELLS_OF_FLAX = ("elman", "gru", "lstm")
@@ -24,14 +25,14 @@ LayerParams = dict[str, np.ndarray]
 
 
 def layer_from_flax(params: Mapping[str, PyTree]) -> LayerParams:
-    """The parameters of a `RecurrentLayer` from those of a Flax cell.
+    """Returns the parameters of a `RecurrentLayer` from the parameters of a Flax cell.
 
     Args:
-        params: of SimpleCell, GRUCell, LSTMCell or OptimizedLSTMCell, or of an `nn.RNN` of one
-            (`{"cell": {...}}`).
+        params: the parameters of a SimpleCell, GRUCell, LSTMCell or OptimizedLSTMCell, or of an
+            `nn.RNN` with such a cell (`{"cell": {...}}`).
 
     Raises:
-        UserError: they are of something else.
+        UserError: the parameters belong to another module.
 
     Example:
         >>> cell = {"i": {"kernel": np.ones((3, 4))}, "h": {"kernel": np.eye(4)}}
@@ -43,7 +44,7 @@ def layer_from_flax(params: Mapping[str, PyTree]) -> LayerParams:
     gates = by_names.get(frozenset(cell))
     if gates is None:
         raise UserError(
-            f"these parameters are named {', '.join(sorted(cell))}; expected those of one "
+            f"these parameters are named {', '.join(sorted(cell))}; give the parameters of one "
             "SimpleCell, GRUCell, LSTMCell or OptimizedLSTMCell of flax.linen"
         )
     kernels = {
@@ -67,18 +68,18 @@ def layer_from_flax(params: Mapping[str, PyTree]) -> LayerParams:
 
 
 def layer_to_flax(layer: Mapping[str, PyTree], cell: str) -> dict[str, dict[str, np.ndarray]]:
-    """The parameters of the Flax cell that computes what a `RecurrentLayer` does.
+    """Returns the parameters of the Flax cell that computes the same as a `RecurrentLayer`.
 
     Args:
-        layer: the layer's parameters.
-        cell: the layer's cell.
+        layer: the parameters of the layer.
+        cell: the name of the layer's cell.
 
     Returns:
-        Those of SimpleCell, GRUCell or OptimizedLSTMCell (LSTMCell has the same); for `nn.RNN`, put
-        them under "cell".
+        The parameters of a SimpleCell, GRUCell or OptimizedLSTMCell (LSTMCell has the same). For
+        `nn.RNN`, put them under "cell".
 
     Raises:
-        UserError: a cell or a learned initial state that Flax does not have.
+        UserError: the layer has a cell or a learned initial state that Flax does not have.
 
     Example:
         >>> kernel = np.eye(2, dtype=np.float32)
@@ -88,12 +89,12 @@ def layer_to_flax(layer: Mapping[str, PyTree], cell: str) -> dict[str, dict[str,
     """
     if cell not in CELLS_OF_FLAX:
         raise UserError(
-            f"the cell is {cell!r}, which flax.linen does not have; it has those of "
+            f"the cell is {cell!r}, which flax.linen does not have; use one of "
             f"{', '.join(CELLS_OF_FLAX)}"
         )
     if "initial_0" in layer:
         raise UserError(
-            "this layer has a learned initial state, which Flax's cells don't have; train with "
+            "this layer has a learned initial state, which Flax's cells do not have; train with "
             "model.learn_initial_state=False"
         )
     size = len(layer["recurrent_kernel"])
@@ -104,7 +105,7 @@ def layer_to_flax(layer: Mapping[str, PyTree], cell: str) -> dict[str, dict[str,
         for side, kernel in sides.items()
         for gate, block in zip(gates, _blocks(kernel, len(gates)), strict=True)
     }
-    bias_side = "h" if len(gates) == len(_GATES[4]) else "i"  # where Flax's cells have it
+    bias_side = "h" if len(gates) == len(_GATES[4]) else "i"  # Flax's cells have one bias
     for gate, block in zip(gates, _blocks(layer["bias"], len(gates)), strict=True):
         params[bias_side + gate]["bias"] = block
     if "candidate_bias" in layer:
@@ -117,5 +118,5 @@ def _names(gates: tuple[str, ...]) -> list[str]:
 
 
 def _blocks(array: np.ndarray, count: int) -> list[np.ndarray]:
-    """An array's equal parts along its last axis."""
+    """Returns an array's equal parts along its last axis."""
     return np.split(np.asarray(array, np.float32), count, axis=-1)

@@ -1,7 +1,7 @@
-"""A whole checkpoint in one safetensors file, which any reader of that form can take weights from.
+"""A complete checkpoint in one safetensors file, whose weights other programs can read.
 
-Parameters are named by their path with dots between, as in `stack.layer_0.input_kernel`. Config,
-vocabulary and scores are JSON in the file's metadata, under `zoo`: `zoo.load` needs no more.
+Parameters are named by their path with dots, as in `stack.layer_0.input_kernel`. Config, vocabulary
+and scores are JSON in the metadata of the file, under `zoo`. `zoo.load` needs no other file.
 """
 
 import json
@@ -19,7 +19,7 @@ _METADATA = "zoo"
 
 
 class StoredModel(NamedTuple):
-    """What a file holds: see `zoo.training.checkpoints`."""
+    """The content of a file; see `zoo.training.checkpoints` for the fields."""
 
     step: int
     params: Params
@@ -29,30 +29,31 @@ class StoredModel(NamedTuple):
 
 
 def write_safetensors(path: os.PathLike[str] | str, stored: StoredModel) -> None:
-    """Writes a checkpoint; an existing file is replaced once the new one is whole.
+    """Writes a checkpoint; an existing file is replaced when the new file is complete.
 
     Args:
-        path: ends with .safetensors.
-        stored: `params` is a nested dict of arrays, the rest plain JSON.
+        path: the file, whose name ends with .safetensors.
+        stored: the content: `params` is a nested dictionary of arrays, the rest is plain JSON.
 
     Raises:
-        UserError: the place won't do, or the package safetensors is missing.
+        UserError: the file cannot be written, or the package safetensors is missing.
     """
     library = _library()
     record = json.dumps(stored._replace(params={})._asdict(), ensure_ascii=False)
     try:
         with whole_file(path) as incomplete:
             content = library.numpy.save(_flatten(stored.params), {_METADATA: record})
-            incomplete.write_bytes(content)  # its own way gives the file to its owner alone
+            # The package's own writer would let only the owner read the file.
+            incomplete.write_bytes(content)
     except library.SafetensorError as error:
         raise UserError(f"cannot write {path}: {error}; choose another place") from error
 
 
 def read_safetensors(path: os.PathLike[str] | str) -> StoredModel:
-    """Reads what `write_safetensors` wrote; nothing in a file is ever run.
+    """Reads a file that `write_safetensors` wrote; nothing in a file is ever run.
 
     Raises:
-        UserError: there is no such file, it is damaged, or it holds weights alone.
+        UserError: there is no such file, it is damaged, or it has only weights.
     """
     library = _library()
     try:

@@ -1,22 +1,22 @@
-"""A trained model as one compiled-anywhere program, StableHLO by `jax.export`, weights inside.
+"""Exports a trained model as a StableHLO program with its weights, by `jax.export`.
 
     program = jax.export.deserialize(open("model.stablehlo", "rb").read())
     logits, carry = program.call(tokens, fresh, carry)
 
-needs jax and none of this zoo's code. The program runs on CPU, GPU and TPU, for any batch size b
-and any number of steps. What goes in and comes out, with shapes, and the tokens of the vocabulary
-stand in a JSON file beside it (`model.stablehlo.json`). Its "sha256" is the SHA-256 of the
-program's file in hexadecimal digits: if it differs, the files come from different exports.
+This code needs jax and no code of the zoo. The program runs on CPU, GPU and TPU, for any batch size
+b and any number of steps. A JSON file beside it (`model.stablehlo.json`) has the inputs and outputs
+with their shapes, and the tokens of the vocabulary. Its "sha256" is the SHA-256 of the program's
+file in hexadecimal digits. If it differs, the files come from different exports.
 
-What the program computes, by task:
+The inputs and outputs of the program depend on the task:
 
     language model   tokens int32[b, t], fresh bool[b], carry ... -> logits [b, t, V], carry ...
-                     a fresh row starts anew, whatever its carry holds (zeros will do)
+                     a fresh row starts anew, whatever its carry is (zeros are fine)
     classifier       tokens int32[b, t], lengths int32[b] -> probabilities [b, C]
     tagger           words int32[b, t], lengths int32[b], characters int32[b, t, C] if it reads them
-                     -> tags int32[b, t], probabilities [b, t] of these tags; with language models
-                     behind them text_0 int32[b, c], ..., a start and the sentence's characters, and
-                     ends int32[b, t], the position in a text of each word's last character
+                     -> tags int32[b, t], probabilities [b, t] of these tags; a tagger with language
+                     models also reads text_0 int32[b, c], ..., which are <s> and the characters of
+                     the sentence, and ends int32[b, t], the position of each word's last character
     translator       sources int32[b, s], source_lengths int32[b], inputs int32[b, t]
                      -> logits [b, t, V], teacher-forced
 """
@@ -47,10 +47,11 @@ class Program(NamedTuple):
     """A model as a program.
 
     Attributes:
-        function: arrays to arrays, weights inside.
-        inputs: name to shape and type of each argument; a carry's leaves are `carry_0`, ...
-        outputs: names of the results, in their order.
-        beside: what else its user has to know: the vocabulary, the labels; plain JSON.
+        function: the function from arrays to arrays, with the weights.
+        inputs: for each argument its name, shape and type; the arrays of a carry are `carry_0`, ...
+        outputs: the names of the results, in their order.
+        beside: further information for the user of the program, such as vocabulary and labels, as
+            plain JSON.
     """
 
     function: Callable[..., Sequence[Array]]
@@ -60,23 +61,23 @@ class Program(NamedTuple):
 
 
 def make_program(checkpoint: TrainedModel) -> Program:
-    """The program of any checkpoint of the zoo.
+    """Returns the program of a checkpoint of the zoo.
 
     Args:
-        checkpoint: what `zoo.load` gives.
+        checkpoint: a checkpoint from `zoo.load`.
     """
     return _MAKERS[checkpoint.kind.command](checkpoint)
 
 
 def write_stablehlo(path: os.PathLike[str] | str, checkpoint: TrainedModel) -> None:
-    """Writes a checkpoint's program, and its description beside it; replaces what was there.
+    """Writes the program of a checkpoint and its description; existing files are replaced.
 
     Args:
-        path: the program's file; the description has its name and .json behind it.
-        checkpoint: what `zoo.load` gives.
+        path: the file of the program. The name of the description is this name and .json.
+        checkpoint: a checkpoint from `zoo.load`.
 
     Raises:
-        UserError: the place won't do, or the package flatbuffers is missing.
+        UserError: the files cannot be written, or the package flatbuffers is missing.
     """
     program = make_program(checkpoint)
     exported = export.export(jax.jit(program.function), platforms=PLATFORMS)(
@@ -103,7 +104,7 @@ def write_stablehlo(path: os.PathLike[str] | str, checkpoint: TrainedModel) -> N
 
 
 def describing(path: Path) -> Path:
-    """The file that describes a program.
+    """Returns the path of the description of a program.
 
     Example:
         >>> describing(Path("lm.stablehlo")).name
@@ -118,7 +119,7 @@ def _describe(spec: Any) -> Json:
 
 
 def _sizes(names: str) -> Sequence[Any]:
-    """Sizes that are left open."""
+    """Returns symbolic sizes, which are left open."""
     return export.symbolic_shape(names)
 
 

@@ -1,12 +1,12 @@
-"""Recurrent layers from and for PyTorch: state dicts of torch.nn.RNN, GRU and LSTM as arrays.
+"""Converts recurrent layers from and to PyTorch: state dicts of torch.nn.RNN, GRU and LSTM.
 
-torch.nn computes, with row vectors and the gates side by side,
+With row vectors and the gates side by side, torch.nn computes
 
     a_t = x_t weight_ih^T + bias_ih         s_t = h_{t-1} weight_hh^T + bias_hh
 
-in the order i, f, g, o (LSTM) or r, z, n (GRU), which are the blocks of `zoo.layers.cells`. So the
-kernels are transposed, and of the two biases only the sum matters, but for the candidate n of a
-GRU, whose bias_hh stands inside the reset gate and is our `candidate_bias`.
+The order of the gates is i, f, g, o (LSTM) or r, z, n (GRU), as in `zoo.layers.cells`. So kernels
+are only transposed. Only the sum of the two biases matters. The candidate n of a GRU is the
+exception: its bias_hh stands inside the reset gate and is our `candidate_bias`.
 
 Axes: D input features, H units, G gates.
 """
@@ -32,17 +32,18 @@ def stack_from_torch(state: Mapping[str, object], prefix: str = "") -> dict[str,
     """Returns the parameters of a `RecurrentStack` from a state dict.
 
     Args:
-        state: name to array or tensor, of any floating-point type, with or without a gradient; any
-            number of layers, one direction or two, with biases or without. Names that do not start
-            with `prefix` are left alone.
+        state: the state dict. Values are arrays or tensors of any floating-point type, with or
+            without a gradient. The network may have any number of layers, one or two directions,
+            and biases or no biases. Names that do not start with `prefix` are ignored.
         prefix: the beginning of the names, such as "rnn." for an attribute of that name.
 
     Returns:
-        `layer_0`, ... and, of a bidirectional network, `reverse_layer_0`, ...: float32 arrays.
+        `layer_0`, ..., and `reverse_layer_0`, ... if the network is bidirectional, with float32
+        arrays.
 
     Raises:
-        UserError: a layer or an array is missing, an array has the wrong shape or numbers that are
-            complex or not finite, or the network is another one, such as one with projections.
+        UserError: a layer or an array is missing, an array has the wrong shape or has complex or
+            infinite numbers, or the network has another form, such as projections.
 
     Example:
         >>> state = {"weight_ih_l0": np.ones((4, 3)), "weight_hh_l0": np.eye(4)}
@@ -67,29 +68,29 @@ def stack_from_torch(state: Mapping[str, object], prefix: str = "") -> dict[str,
 
 
 def _parts_of_name(name: str, prefix: str) -> tuple[str | None, ...]:
-    """Returns what a name says: weight or bias, ih or hh, the layer, and whether it is reverse."""
+    """Splits a name into weight or bias, ih or hh, the layer, and the direction."""
     own = name.removeprefix(prefix)
     if match := _NAME.fullmatch(own):
         return match.groups()
     if _CELL_NAME.fullmatch(own):
         raise UserError(
-            f"{name!r} is a parameter of torch.nn.RNNCell, GRUCell or LSTMCell; expected those of "
-            f"RNN, GRU or LSTM; a cell is a layer: rename it to {name + '_l0'!r}, the others too"
+            f"{name!r} is a parameter of torch.nn.RNNCell, GRUCell or LSTMCell, not of RNN, GRU or "
+            f"LSTM; rename it to {name + '_l0'!r}, and the other parameters likewise"
         )
     raise UserError(
         f"{name!r} is no parameter of torch.nn.RNN, GRU or LSTM; give the state dict of "
-        "one alone, without proj_size, or its prefix"
+        "such a network only, without proj_size, or give its prefix"
     )
 
 
 def _to_array(name: str, value: object) -> np.ndarray:
     """Returns an array or a tensor as finite float32.
 
-    A tensor gets here by what it can do, since torch need not be installed: NumPy neither takes
-    one that requires a gradient, nor one on an accelerator, nor bfloat16.
+    A tensor is recognised by its methods, because torch may not be installed. NumPy does not accept
+    tensors that require a gradient, lie on an accelerator or have the type bfloat16.
     """
     if "complex" in str(getattr(value, "dtype", "")):
-        raise UserError(f"{name} has complex numbers; expected real ones; give a network of those")
+        raise UserError(f"{name} has complex numbers; give a network with real numbers")
     try:
         for step in ("detach", "cpu", "float"):
             if hasattr(value, "detach") and hasattr(value, step):
@@ -112,10 +113,10 @@ def _to_array(name: str, value: object) -> np.ndarray:
 
 
 def _check_layers(layers: Mapping[str, Mapping[str, np.ndarray]]) -> None:
-    """Refuses a stack in which a layer is missing or does not fit the others."""
+    """Raises a UserError if a layer of a stack is missing or does not fit the others."""
     first = layers.get("layer_0", {})
     prefixes = ("", "reverse_") if any(name.startswith("r") for name in layers) else ("",)
-    width = 0  # of what the layer below gives
+    width = 0  # the width of the outputs of the layer below
     for number in range(-(-len(layers) // len(prefixes))):
         size = 0
         for name in (f"{start}layer_{number}" for start in prefixes):
@@ -135,13 +136,13 @@ def _check_layers(layers: Mapping[str, Mapping[str, np.ndarray]]) -> None:
 
 
 def _check_fit(name: str, arrays: Mapping[str, np.ndarray], width: int, num_gates: int) -> None:
-    """Refuses a layer with other gates than layer 0, or other inputs than the layer below gives.
+    """Raises a UserError if a layer does not fit layer 0 or the layer below.
 
     Args:
-        name: the layer.
-        arrays: its arrays as torch has them.
-        width: how many numbers the layer below gives; 0 of none.
-        num_gates: the gates of layer 0.
+        name: the name of the layer.
+        arrays: the arrays of the layer in torch's form.
+        width: the width of the outputs of the layer below; 0 for the lowest layer.
+        num_gates: the number of gates of layer 0.
     """
     if _num_gates(arrays) != num_gates:
         raise UserError(
@@ -178,7 +179,7 @@ def _layer_from_torch(name: str, arrays: dict[str, np.ndarray]) -> LayerParams:
 
 
 def _check_shapes(name: str, arrays: Mapping[str, np.ndarray]) -> None:
-    """Refuses a layer that lacks an array, or has one of another shape than its units need."""
+    """Raises a UserError if an array of a layer is missing or has the wrong shape."""
     needed = {"weight_ih", "weight_hh"} | ({"bias_ih", "bias_hh"} if len(arrays) > 2 else set())
     missing = needed - arrays.keys()
     if missing:
@@ -206,18 +207,19 @@ def _check_shapes(name: str, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def stack_to_torch(params: Mapping[str, Mapping[str, PyTree]], cell: str) -> dict[str, np.ndarray]:
-    """The state dict of torch.nn.RNN, GRU or LSTM that computes what a `RecurrentStack` does.
+    """Returns the state dict of the torch network that computes the same as a `RecurrentStack`.
 
     Args:
-        params: the stack's parameters: `layer_0`, ..., maybe `reverse_layer_0`, ...
-        cell: the stack's cell.
+        params: the parameters of the stack: `layer_0`, ..., and perhaps `reverse_layer_0`, ...
+        cell: the name of the stack's cell.
 
     Returns:
-        Name to float32 array; `torch.from_numpy` makes each a tensor for `load_state_dict`. The
-        network takes batch_first=True and, for `elman_relu`, nonlinearity="relu".
+        A float32 array for each name. `torch.from_numpy` converts it to a tensor for
+        `load_state_dict`. The torch network needs batch_first=True and, for `elman_relu`,
+        nonlinearity="relu".
 
     Raises:
-        UserError: a cell or a learned initial state, which torch's networks don't have.
+        UserError: the stack has a cell or a learned initial state that torch does not have.
 
     Example:
         >>> params = stack_from_torch({"weight_ih_l0": np.ones((4, 3)), "weight_hh_l0": np.eye(4)})
@@ -226,14 +228,14 @@ def stack_to_torch(params: Mapping[str, Mapping[str, PyTree]], cell: str) -> dic
     """
     if cell not in CELLS_OF_TORCH:
         raise UserError(
-            f"the cell is {cell!r}, which torch.nn has no network of; it has those of "
+            f"the cell is {cell!r}, which torch.nn does not have; use one of "
             f"{', '.join(CELLS_OF_TORCH)}"
         )
     state: dict[str, np.ndarray] = {}
     for name, layer in params.items():
         if "initial_0" in layer:
             raise UserError(
-                f"{name} has a learned initial state, which torch.nn's networks don't have; train "
+                f"{name} has a learned initial state, which torch.nn's networks do not have; train "
                 "with model.learn_initial_state=False"
             )
         suffix = f"l{name.rsplit('_', 1)[1]}" + ("_reverse" if name.startswith("reverse_") else "")

@@ -1,1 +1,1 @@
-"""Maths on arrays: it knows no task, no data, no config and no file."""
+"""The mathematics on arrays, which depends on no task, data, config or file."""

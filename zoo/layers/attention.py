@@ -9,11 +9,12 @@
     bilinear    score(q, k) = q' W k / sqrt(H)       Luong et al. 2015, eq. 8, "general", scaled
     additive    score(q, k) = v' tanh(W q + U k + b) Bahdanau et al. 2015, appendix A.1.2
 
-Luong et al. do not scale the bilinear score. Without the factor one step of Adam moves it by up to
-the rate times |q|_1 |k|_1, so that within some hundred steps the softmax holds fast to one token.
+Luong et al. do not scale the bilinear score. Without the factor, one step of Adam can change the
+score by the learning rate times |q|_1 |k|_1. After some hundred steps the softmax would be stuck on
+one token.
 
-Several heads (Vaswani et al. 2017, section 3.2.2) do the same side by side, each on its own
-projection of queries, keys and values to H/N elements, N heads in all:
+Several heads (Vaswani et al. 2017, section 3.2.2) do the same in parallel. Each of the N heads has
+its own projection of queries, keys and values to H/N elements:
 
     head_i = attend(W_Q^i q, W_K^i k, W_V^i v)       with scaled_dot
     output = W_O [head_1; ...; head_N] + b_O
@@ -37,11 +38,11 @@ SCORES = ("dot", "scaled_dot", "bilinear", "additive")
 
 
 class Attended(NamedTuple):
-    """What the queries take from the values.
+    """The result of attention.
 
     Attributes:
         context: [B, T, H], c_t.
-        weights: [B, T, S], a_ts; of several heads their mean.
+        weights: [B, T, S], a_ts; the mean over heads if there are several.
     """
 
     context: Array
@@ -49,16 +50,16 @@ class Attended(NamedTuple):
 
 
 def attend(scores: Array, values: Array, mask: Array) -> Attended:
-    """The softmax of the scores over real steps, and the sum of values that it weighs.
+    """Returns the softmax of the scores over real steps, and the weighted sum of the values.
 
     Args:
         scores: [..., T, S], e_ts.
         values: [..., S, H].
-        mask: bool, broadcasts to the scores: True where a query may look; each sees one step or
-            more.
+        mask: bool, which broadcasts to the scores; True at steps that a query may attend to. Each
+            query needs at least one such step.
 
     Returns:
-        Contexts [..., T, H] and weights [..., T, S], which are zero where the mask is False.
+        Contexts [..., T, H] and weights [..., T, S]; the weights are zero where the mask is False.
 
     Example:
         >>> mask = jnp.array([[True, True, False]])
@@ -71,10 +72,11 @@ def attend(scores: Array, values: Array, mask: Array) -> Attended:
 
 
 def additive_scores(queries: Array, keys: Array, vector: Array) -> Array:
-    """The additive score of every query with every key, v' tanh(q_t + k_s).
+    """Returns the additive score of every query with every key, v' tanh(q_t + k_s).
 
-    One query at a time, and its tanh once more for the gradient: [B, S, H] stays in the cache,
-    where [B, T, S, H] would go through memory (6 times as fast on a CPU, and T times smaller).
+    The scores are computed for one query at a time, and the tanh is computed again for the
+    gradient. So an array [B, S, H] stays in the CPU's cache, while [B, T, S, H] would go through
+    memory. This is 6 times as fast on a CPU, and needs T times less memory.
 
     Args:
         queries: [B, T, H], W q_t.
@@ -82,7 +84,7 @@ def additive_scores(queries: Array, keys: Array, vector: Array) -> Array:
         vector: [H], v.
 
     Returns:
-        [B, T, S].
+        [B, T, S], the scores.
 
     Example:
         >>> additive_scores(jnp.zeros((1, 2, 4)), jnp.zeros((1, 3, 4)), jnp.ones(4)).shape
@@ -99,8 +101,9 @@ def additive_scores(queries: Array, keys: Array, vector: Array) -> Array:
 class Attention(nn.Module):
     """Attention with one of the four scores.
 
-    Parameters: of bilinear `bilinear_kernel` W [H, H]; of additive `query_kernel` W, `key_kernel`
-    U, both [H, H], `bias` b [H] and `vector` v [H]; of the others none.
+    The bilinear score has the parameter `bilinear_kernel` W [H, H]. The additive score has
+    `query_kernel` W and `key_kernel` U, both [H, H], `bias` b [H] and `vector` v [H]. The other
+    scores have no parameters.
 
     Attributes:
         score: a name in SCORES.
@@ -119,7 +122,7 @@ class Attention(nn.Module):
     size: int
 
     def setup(self) -> None:
-        """The parameters that the score needs."""
+        """Creates the parameters of the score."""
         square, init = (self.size, self.size), uniform(self.size**-0.5)
         if self.score == "bilinear":
             self.bilinear_kernel = self.param("bilinear_kernel", init, square)
@@ -130,7 +133,7 @@ class Attention(nn.Module):
             self.vector = self.param("vector", init, (self.size,))
 
     def prepare(self, states: Array) -> Array:
-        """What the score needs of the keys [B, S, H], made once for all queries."""
+        """Returns the projected or scaled keys [B, S, H], which serve all queries."""
         if self.score == "scaled_dot":
             return states * self.size**-0.5
         if self.score == "bilinear":
@@ -141,13 +144,13 @@ class Attention(nn.Module):
         return states
 
     def __call__(self, queries: Array, keys: Array, values: Array, lengths: Array) -> Attended:
-        """Contexts of queries [B, T, H].
+        """Returns the contexts of queries and the attention weights.
 
         Args:
             queries: [B, T, H].
-            keys: [B, S, H], as `prepare` gives them.
+            keys: [B, S, H], the output of `prepare`.
             values: [B, S, H].
-            lengths: int32[B], real steps of each row of the source, at least 1.
+            lengths: int32[B], the number of real steps of each source, at least 1.
         """
         if self.score == "additive":
             projected = affine(queries, self.query_kernel, jnp.zeros(self.size, queries.dtype))
@@ -158,10 +161,11 @@ class Attention(nn.Module):
 
 
 class MultiHeadAttention(nn.Module):
-    """Attention of several heads, with the scaled dot product.
+    """Multi-head attention with the scaled dot product.
 
-    Parameters: `query_kernel`, `key_kernel`, `value_kernel`, `output_kernel`, each [H, H], and a
-    bias [H] of each but the key, whose bias would add the same to all scores of a query.
+    The parameters are `query_kernel`, `key_kernel`, `value_kernel` and `output_kernel`, each [H,
+    H], and `query_bias`, `value_bias` and `output_bias`, each [H]. The keys have no bias, because
+    it would add the same number to all scores of a query.
 
     Attributes:
         num_heads: N, a divisor of size.
@@ -180,7 +184,7 @@ class MultiHeadAttention(nn.Module):
     size: int
 
     def setup(self) -> None:
-        """Four projections."""
+        """Creates the four projections."""
         init, zeros = nn.initializers.glorot_uniform(), nn.initializers.zeros
         for name in ("query", "key", "value", "output"):
             kernel = self.param(f"{name}_kernel", init, (self.size, self.size))
@@ -190,17 +194,17 @@ class MultiHeadAttention(nn.Module):
             setattr(self, name, (kernel, bias))
 
     def project(self, states: Array) -> tuple[Array, Array]:
-        """Keys and values of states [B, S, H], each [B, S, H]."""
+        """Returns the keys and the values of states [B, S, H], each [B, S, H]."""
         return affine(states, *self.key), affine(states, *self.value)
 
     def __call__(self, queries: Array, keys: Array, values: Array, mask: Array) -> Attended:
-        """Outputs [B, T, H] for queries [B, T, H].
+        """Returns outputs [B, T, H] for queries [B, T, H], and the mean weights of the heads.
 
         Args:
             queries: [B, T, H], not yet projected.
-            keys: [B, S, H], as `project` gives them.
-            values: [B, S, H], the same.
-            mask: bool[B or 1, T or 1, S], True where a query may look.
+            keys: [B, S, H], an output of `project`.
+            values: [B, S, H], an output of `project`.
+            mask: bool[B or 1, T or 1, S], True at steps that a query may attend to.
         """
         width = self.size // self.num_heads
         projected = self._split(affine(queries, *self.query) * width**-0.5)
@@ -210,6 +214,6 @@ class MultiHeadAttention(nn.Module):
         return Attended(affine(joined, *self.output), heads.weights.mean(axis=1))
 
     def _split(self, states: Array) -> Array:
-        """[B, T, H] as [B, N, T, H/N]."""
+        """Reshapes [B, T, H] to [B, N, T, H/N]."""
         shape = (*states.shape[:2], self.num_heads, self.size // self.num_heads)
         return states.reshape(shape).swapaxes(1, 2)

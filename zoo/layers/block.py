@@ -1,17 +1,17 @@
-"""Recurrent layers inside residual blocks, as deep networks of them are built.
+"""Recurrent layers inside residual blocks, for deep networks.
 
     n_t = norm(x_t)
     u_t = silu(b + sum_j K_j * n_{t-j})         j = 0, ..., k-1: the causal convolution, if k > 0
     x_t = x_t + W_m cell(u)_t
     x_t = x_t + W_d (silu(W_g norm(x_t)) * W_u norm(x_t))           the gated MLP, 2 D units
 
-Each layer is a block, and a last norm follows the last block. norm divides by the root of the mean
-square and multiplies by a trained scale (Zhang and Sennrich 2019); the norm comes before each part
-(Xiong et al. 2020); the convolution of width 4 and its silu are Mamba's (Gu and Dao 2023); the
-gated MLP is Shazeer's (2020). Every sum adds D numbers, so that all layers are as wide as x.
+Each layer is a block, and a final norm follows the last block. `norm` divides by the root of the
+mean square and multiplies by a trained scale (Zhang and Sennrich 2019). It comes before each part
+(Xiong et al. 2020). The convolution of width 4 and its silu are from Mamba (Gu and Dao 2023), the
+gated MLP from Shazeer 2020. The residual sums need equal widths, so all layers are as wide as x.
 
-n before the first step, or before the last reset, counts as zero. What a layer hands on to the next
-call is the cell's state and, where there is a convolution, the last k-1 of its inputs n.
+n is zero before the first step and before a reset. A layer passes on to the next call the state of
+its cell and, if there is a convolution, the last k-1 inputs n.
 
 Axes: B rows, T time, D width, k width of the convolution.
 """
@@ -40,14 +40,14 @@ def causal_convolution(
 
     Args:
         inputs: [B, T, D], n.
-        past: [B, k-1, D], the last inputs of the call before, the latest last; zeros at the start.
-        kernel: [k, D], with K_0, which multiplies the step itself, last.
-        options: with lengths int32[B], the number of real steps of each row; None if all T are
-            real; and resets bool[B, R], R <= T; True at [b, t] makes everything before step t count
-            as zero.
+        past: [B, k-1, D], the last inputs of the previous call, in their order; zeros at the start.
+        kernel: [k, D]; the last row is K_0, the factor of the step itself.
+        options: the options of the stack. `lengths` is the number of real steps of each row; None
+            means that all T steps are real. `resets` is bool[B, R] with R <= T; True at [b, t]
+            treats all inputs of row b before step t as zero.
 
     Returns:
-        [B, T, D]; and [B, k-1, D].
+        [B, T, D], the sums; and [B, k-1, D], the inputs for the next call.
 
     Example:
         >>> x, kernel = jnp.array([[[1.0], [2.0], [3.0]]]), jnp.array([[10.0], [1.0]])
@@ -58,7 +58,7 @@ def causal_convolution(
     steps, before = inputs.shape[1], past.shape[1]
     every = jnp.concatenate([past, inputs], axis=1)
     segments, lengths = None, options.lengths
-    if options.resets is not None:  # which stretch between two resets a step belongs to
+    if options.resets is not None:  # the number of the stretch between two resets
         numbers = jnp.cumsum(widen_resets(options.resets, steps).astype(jnp.int32), axis=1)
         segments = jnp.pad(numbers, ((0, 0), (before, 0)))
     outputs = jnp.zeros_like(inputs)
@@ -79,7 +79,7 @@ def causal_convolution(
 
 
 def root_mean_square_norm(x: Array, scale: Array) -> Array:
-    """Returns x [..., D] with a mean square of one, times a scale [D].
+    """Returns x [..., D], normalised to a mean square of one, times a scale [D].
 
     Example:
         >>> root_mean_square_norm(jnp.array([[2.0, 2.0]]), jnp.ones(2)).round(3).tolist()
@@ -90,17 +90,18 @@ def root_mean_square_norm(x: Array, scale: Array) -> Array:
 
 
 class ResidualParts(nn.Module):
-    """What a block has beside its cell.
+    """The parts of a block except its cell.
 
-    Parameters: `mix_norm` and `mlp_norm` [D], `convolution_kernel` [k, D] and `convolution_bias`
-    [D] if k > 0, `mix_kernel` W_m [D, D], `gate_kernel` W_g and `up_kernel` W_u [D, 2 D],
-    `down_kernel` W_d [2 D, D].
+    The parameters are `mix_norm` and `mlp_norm` [D], `convolution_kernel` [k, D] and
+    `convolution_bias` [D] if k > 0, `mix_kernel` W_m [D, D], `gate_kernel` W_g and `up_kernel` W_u
+    [D, 2 D], and `down_kernel` W_d [2 D, D].
 
     Attributes:
         width: D.
-        convolution_width: k, 0 for none.
-        init_scale: kernels start uniform in +-init_scale; 0 for Glorot's start.
-        matmul_dtype: as in `zoo.layers.linear.product`.
+        convolution_width: k; 0 means no convolution.
+        init_scale: kernels start uniform in (-init_scale, init_scale); 0 means Glorot's
+            initialization.
+        matmul_dtype: the precision of the products, see `zoo.layers.linear.product`.
     """
 
     width: int
@@ -109,7 +110,7 @@ class ResidualParts(nn.Module):
     matmul_dtype: str | None = None
 
     def setup(self) -> None:
-        """The parameters."""
+        """Creates the parameters."""
         ones, zeros = nn.initializers.ones, nn.initializers.zeros
         init: Initializer = nn.initializers.glorot_uniform()
         if self.init_scale:
@@ -127,7 +128,7 @@ class ResidualParts(nn.Module):
         self.down_kernel = self.param("down_kernel", init, (2 * width, width))
 
     def prepare(self, x: Array, past: Array | None, options: Options) -> tuple[Array, Array | None]:
-        """Returns u [B, T, D], and the inputs that the convolution of the next call needs."""
+        """Returns u [B, T, D], and the last inputs for the next call's convolution."""
         normed = root_mean_square_norm(x, self.mix_norm)
         if past is None:
             return normed, None
@@ -139,7 +140,7 @@ class ResidualParts(nn.Module):
         return self._product(hidden, self.mix_kernel)
 
     def transform(self, x: Array) -> Array:
-        """Returns what the gated MLP adds to x."""
+        """Returns the output of the gated MLP, which is added to x."""
         normed = root_mean_square_norm(x, self.mlp_norm)
         gate = jax.nn.silu(self._product(normed, self.gate_kernel))
         return self._product(gate * self._product(normed, self.up_kernel), self.down_kernel)
@@ -150,15 +151,15 @@ class ResidualParts(nn.Module):
 
 
 class ResidualStack(RecurrentStack):
-    """Residual blocks on top of each other, in one direction.
+    """A stack of residual blocks in one direction.
 
-    Parameters: `layer_0`, ... of the cells, as in `RecurrentStack`; `block_0`, ... (see
-    `ResidualParts`); `norm` [D], the scale of the last norm.
+    The parameters are `layer_0`, ... (the cells, see `RecurrentStack`), `block_0`, ... (see
+    `ResidualParts`) and `norm` [D], the scale of the final norm.
 
     Attributes:
-        sizes: D of each layer; all must be the width of the inputs.
-        dropout_rate: fraction of what each part adds to x that is dropped in training.
-        convolution_width: k, 0 for none.
+        sizes: D of each layer; all must equal the width of the inputs.
+        dropout_rate: the fraction of each part's output that is dropped in training.
+        convolution_width: k; 0 means no convolution.
 
     Example:
         >>> stack = ResidualStack(cell="gru", sizes=(6, 6), convolution_width=4)
@@ -171,7 +172,7 @@ class ResidualStack(RecurrentStack):
     convolution_width: int = 0
 
     def setup(self) -> None:
-        """A cell and what surrounds it for each size, and the last norm."""
+        """Creates a cell and its block for each size, and the final norm."""
         super().setup()
         self.block = [
             ResidualParts(size, self.convolution_width, self.init_scale, self.matmul_dtype)
@@ -182,7 +183,7 @@ class ResidualStack(RecurrentStack):
     def _run(
         self, index: int, inputs: Array | Lookup, start: State | None, options: Options
     ) -> Recurrence:
-        """What block number `index` gives."""
+        """Returns the output of block number `index`, and its carry."""
         block = self.block[index]
         x = take(inputs) if isinstance(inputs, Lookup) else inputs
         start, past = self._split(start, x)
@@ -196,7 +197,7 @@ class ResidualStack(RecurrentStack):
         return root_mean_square_norm(hidden, self.norm)
 
     def _split(self, carry: State | None, x: Array) -> tuple[State | None, Array | None]:
-        """The cell's state, None for its initial state, and the convolution's past inputs."""
+        """Splits a carry into the cell's state (None: the initial state) and the past inputs."""
         if not self.convolution_width:
             return carry, None
         if carry is None:
@@ -207,7 +208,7 @@ class ResidualStack(RecurrentStack):
 def initial_carries(
     cell: str, sizes: tuple[int, ...], batch_size: int, convolution_width: int = 0
 ) -> tuple[State, ...]:
-    """Returns what each layer of a `ResidualStack` starts from, where no state is learned.
+    """Returns the initial carry of each layer of a `ResidualStack` without learned states.
 
     Args:
         cell: the name of the cell.

@@ -7,16 +7,16 @@
 (Lafferty et al. 2001; with e from a recurrent network Lample et al. 2016, eqs. 1 to 3, where a and
 b are the columns of a start and an end tag.)
 
-Forward algorithm, one step a word:
+Forward algorithm, with one step per word:
     alpha_1[j] = a_j + e_1[j],     alpha_t[j] = e_t[j] + log sum_i exp(alpha_{t-1}[i] + A[i, j])
     log Z      = log sum_j exp(alpha_n[j] + b_j)
 
 A step is a product of alpha with the matrix M_t[i, j] = A[i, j] + e_t[j] in the semiring of
-(log-sum-exp, +). That product is associative, so that all M_t can be multiplied in log n rounds
-(`scan="parallel"`: K times the work, for a device that has little to do otherwise). Viterbi's
-algorithm (Forney 1973) has max in the place of log-sum-exp, and keeps pointers to the maxima.
+(log-sum-exp, +). This product is associative, so all M_t can be multiplied in log n rounds.
+`scan="parallel"` does so; it needs K times the work, on a device that would otherwise be idle. The
+Viterbi algorithm (Forney 1973) replaces log-sum-exp by max, and keeps pointers to the maxima.
 
-The marginals are derivatives of log Z, which is why they cost one backward pass:
+The marginals are derivatives of log Z, so they cost one backward pass:
     d log Z / d e_t[k] = sum_{y: y_t = k} p(y|x) = p(y_t = k | x)
 
 Axes: B rows, T time, K tags; n is the length of a row.
@@ -34,21 +34,21 @@ from zoo.layers.masks import real_steps
 
 Array = jax.Array
 
-# The score of a transition that a scheme of tags forbids. exp of it is 0 in float32, so that Z is
-# the sum over the allowed sequences alone. Minus infinity would give the same Z, but a tag that no
-# allowed sequence reaches would be the log of an empty sum, whose derivative is NaN.
+# The score of a transition that a scheme of tags forbids. Its exp is 0 in float32, so that Z is the
+# sum over the allowed sequences only. Minus infinity would give the same Z. But alpha of a tag that
+# no allowed sequence reaches would then be the log of an empty sum, whose derivative is NaN.
 FORBIDDEN = -1e4
-# Off the diagonal of the identity matrix: far below every sum of scores, forbidden ones too.
+# Off the diagonal of the identity matrix: far below every sum of scores, even forbidden scores.
 _NOTHING = -1e30
 
 
 class Transitions(NamedTuple):
-    """The scores that do not depend on the words; or bools, which of them are allowed.
+    """The scores that do not depend on the words, or bools that tell which transitions are allowed.
 
     Attributes:
-        start: [K], a, of the first tag.
-        between: [K, K], A, from the tag of the row to that of the column.
-        end: [K], b, of the last tag.
+        start: [K], a, the scores of the first tag.
+        between: [K, K], A, the scores from the tag of the row to the tag of the column.
+        end: [K], b, the scores of the last tag.
     """
 
     start: Array
@@ -57,13 +57,13 @@ class Transitions(NamedTuple):
 
 
 def constrain(transitions: Transitions, allowed: Transitions) -> Transitions:
-    """Returns transitions whose forbidden ones have a score so low that their probability is 0.
+    """Returns transitions in which forbidden scores are so low that their probability is 0.
 
-    The gradient of a forbidden transition's own score is 0.
+    The gradient with respect to a forbidden score is 0.
 
     Args:
         transitions: the scores.
-        allowed: bools of the same shapes.
+        allowed: bools with the same shapes.
 
     Example:
         >>> zeros = Transitions(jnp.zeros(2), jnp.zeros((2, 2)), jnp.zeros(2))
@@ -86,13 +86,13 @@ def log_partition(
     """Returns log Z of each row, by the forward algorithm.
 
     Args:
-        scores: [B, T, K], e; what stands at padding changes nothing.
+        scores: [B, T, K], e; values at padding have no effect.
         transitions: a, A and b.
-        lengths: int32[B], real steps of each row, at least 1.
-        scan: "sequential" for the loop over time, "parallel" for log T rounds on all steps.
+        lengths: int32[B], the number of real steps of each row, at least 1.
+        scan: "sequential" for the loop over time, "parallel" for log T rounds over all steps.
 
     Returns:
-        [B], in nats.
+        [B], log Z in nats.
 
     Example:
         >>> zeros = Transitions(jnp.zeros(3), jnp.zeros((3, 3)), jnp.zeros(3))
@@ -118,9 +118,10 @@ def log_partition(
 
 
 def _after_first(scores: Array, real: Array) -> tuple[Array, Array]:
-    """The scores and the mask of all steps but the first, and one step of padding: [T, B, ...].
+    """Returns the scores and the mask of all steps after the first, [T, B, ...].
 
-    With it a loop has T steps, of which there is always one; a program for any T needs that.
+    A step of padding is appended, so that the loop has T steps and never none. A program for any T
+    needs at least one step.
     """
     following = jnp.concatenate([scores[:, 1:], scores[:, :1]], axis=1)
     is_real = jnp.concatenate([real[:, 1:], jnp.zeros_like(real[:, :1])], axis=1)
@@ -128,7 +129,7 @@ def _after_first(scores: Array, real: Array) -> tuple[Array, Array]:
 
 
 def _last_alpha_at_once(scores: Array, transitions: Transitions, real: Array) -> Array:
-    """alpha_n of each row: the first step is a matrix with equal rows, padding is the identity."""
+    """Returns alpha_n; the first step is a matrix with equal rows, and padding is the identity."""
     size = scores.shape[2]
     nothing = jnp.asarray(_NOTHING, scores.dtype)
     identity = jnp.where(jnp.eye(size, dtype=bool), jnp.zeros((), scores.dtype), nothing)
@@ -146,16 +147,16 @@ def _last_alpha_at_once(scores: Array, transitions: Transitions, real: Array) ->
 
 
 def sequence_score(scores: Array, transitions: Transitions, tags: Array, lengths: Array) -> Array:
-    """Returns s(x, y) of each row's tags.
+    """Returns s(x, y) for the tags of each row.
 
     Args:
         scores: [B, T, K].
         transitions: a, A and b.
-        tags: int32[B, T], y; numbers from 0 to K - 1 at padding too.
-        lengths: int32[B].
+        tags: int32[B, T], y; the numbers are from 0 to K - 1, also at padding.
+        lengths: int32[B], the number of real steps of each row.
 
     Returns:
-        [B].
+        [B], the scores.
 
     Example:
         >>> transitions = Transitions(jnp.array([1.0, 0.0]), jnp.eye(2), jnp.array([0.0, 8.0]))
@@ -176,7 +177,7 @@ def sequence_score(scores: Array, transitions: Transitions, tags: Array, lengths
 
 
 def log_likelihood(scores: Array, transitions: Transitions, tags: Array, lengths: Array) -> Array:
-    """Returns log p(y|x) of each row's tags, [B], in nats; arguments as in `sequence_score`.
+    """Returns log p(y|x) for the tags of each row, [B], in nats; see `sequence_score`.
 
     Example:
         >>> zeros = Transitions(jnp.zeros(2), jnp.zeros((2, 2)), jnp.zeros(2))
@@ -189,15 +190,15 @@ def log_likelihood(scores: Array, transitions: Transitions, tags: Array, lengths
 
 
 def marginals(scores: Array, transitions: Transitions, lengths: Array) -> Array:
-    """Returns p(y_t = k | x), the derivative of log Z by e_t[k].
+    """Returns p(y_t = k | x), the derivative of log Z with respect to e_t[k].
 
     Args:
-        scores: [B, T, K].
+        scores: [B, T, K], e.
         transitions: a, A and b.
-        lengths: int32[B].
+        lengths: int32[B], the number of real steps of each row.
 
     Returns:
-        [B, T, K]; the tags of a word sum to one, those of padding are 0.
+        [B, T, K]. The probabilities of a word sum to one; at padding they are 0.
 
     Example:
         >>> follow = Transitions(jnp.zeros(2), jnp.array([[0.0, -1e4], [-1e4, 0.0]]), jnp.zeros(2))
@@ -211,15 +212,16 @@ def marginals(scores: Array, transitions: Transitions, lengths: Array) -> Array:
 def viterbi(scores: Array, transitions: Transitions, lengths: Array) -> tuple[Array, Array]:
     """Returns the most probable sequence of tags, argmax_y s(x, y), and its score.
 
-    delta_t[j] = e_t[j] + max_i (delta_{t-1}[i] + A[i, j]), with the best i kept as a pointer
+    delta_t[j] = e_t[j] + max_i (delta_{t-1}[i] + A[i, j]); the best i is kept as a pointer
 
     Args:
-        scores: [B, T, K].
+        scores: [B, T, K], e.
         transitions: a, A and b.
-        lengths: int32[B].
+        lengths: int32[B], the number of real steps of each row.
 
     Returns:
-        int32[B, T], zero at padding; and [B], max_y s(x, y). Of equal sequences it is one.
+        int32[B, T], the tags, zero at padding; and [B], max_y s(x, y). If several sequences have
+        this score, any of them is returned.
 
     Example:
         >>> follow = Transitions(jnp.zeros(2), jnp.array([[0.0, -1e4], [-1e4, 0.0]]), jnp.zeros(2))

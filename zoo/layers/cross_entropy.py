@@ -1,4 +1,4 @@
-"""The cross-entropy of softmax outputs, with its gradient by hand."""
+"""The cross-entropy of softmax outputs, with a hand-written gradient."""
 
 import jax
 import jax.numpy as jnp
@@ -7,13 +7,13 @@ Array = jax.Array
 
 
 def token_losses(logits: Array, targets: Array) -> Array:
-    """The negative log-probability of each target, in nats.
+    """Returns the negative log-probability of each target, in nats.
 
     loss = log sum_v exp(logit_v) - logit_target
     d loss / d logit_v = softmax(logits)_v - [v = target]
 
-    Written out, the gradient is one pass over the logits; autodiff scatters the second term into
-    zeros of their size first, which for 10,000 words costs as much as a matrix product.
+    The hand-written gradient is one pass over the logits. Autodiff would first scatter the second
+    term into an array of zeros, which for 10,000 words costs as much as a matrix product.
 
     Args:
         logits: [B, T, V], unnormalised.
@@ -33,7 +33,7 @@ def token_losses(logits: Array, targets: Array) -> Array:
 def weighted_losses(
     logits: Array, targets: Array, weights: Array, smoothing: float = 0.0
 ) -> tuple[Array, Array]:
-    """The weighted sum of the targets' losses, and each one.
+    """Returns the weighted sum of the losses, and the loss of each target.
 
     sum_n w_n (1 - e) nats_n + w_n e (log sum_v exp(logit_nv) - (1/V) sum_v logit_nv)
 
@@ -41,10 +41,11 @@ def weighted_losses(
         logits: [B, T, V], unnormalised.
         targets: int32[B, T].
         weights: [B, T], w.
-        smoothing: e, how much of a target's probability is spread over all V (Szegedy et al. 2016).
+        smoothing: e, the part of a target's probability that is spread over all V (label smoothing,
+            Szegedy et al. 2016).
 
     Returns:
-        A scalar, and `token_losses`, [B, T], without smoothing.
+        The sum, a scalar; and the `token_losses` [B, T] without smoothing.
 
     Example:
         >>> weights = jnp.array([[2.0, 0.0]])
@@ -62,7 +63,7 @@ def weighted_losses(
 
 @jax.custom_vjp
 def _losses(logits: Array, targets: Array) -> Array:
-    """Losses [N] of logits [N, V] and targets [N]."""
+    """Returns the losses [N] of logits [N, V] and targets [N]."""
     return _forward(logits, targets)[0]
 
 

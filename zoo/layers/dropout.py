@@ -1,4 +1,4 @@
-"""Dropout, with a mask of its own for every step or one for the whole sequence."""
+"""Dropout, with a new mask for every step or one mask for the whole sequence."""
 
 import flax.linen as nn
 import jax
@@ -10,17 +10,17 @@ def dropout(
 ) -> jax.Array:
     """Sets elements to zero with probability `rate` and scales the others by 1 / (1 - rate).
 
-    Srivastava et al. 2014. Sharing the mask over the time axis gives the variational form of Gal
-    and Ghahramani 2016: what is dropped stays dropped for the whole sequence.
+    Srivastava et al. 2014. A mask that is shared over the time axis gives variational dropout (Gal
+    and Ghahramani 2016): the same elements are dropped in the whole sequence.
 
     Args:
         key: a random key.
-        x: any shape.
-        rate: the fraction dropped, 0 <= rate < 1.
-        shared_axes: axes of x along which one mask is repeated.
+        x: an array of any shape.
+        rate: the fraction of elements that is dropped, 0 <= rate < 1.
+        shared_axes: axes of x along which the mask is the same.
 
     Returns:
-        The shape of x; the expected value of every element is unchanged.
+        An array of the shape of x. The expected value of each element is unchanged.
 
     Example:
         >>> x = dropout(jax.random.key(0), jnp.ones((1, 3, 4)), 0.5, shared_axes=(1,))
@@ -39,14 +39,14 @@ def drop(
     deterministic: bool,
     shared_axes: tuple[int, ...] = (),
 ) -> jax.Array:
-    """Dropout inside a module: with its random key "dropout", and none where deterministic.
+    """Applies dropout inside a module, with the module's random key "dropout".
 
     Args:
-        module: the module that calls, which has the key.
-        x: any shape.
-        rate: the fraction dropped.
-        deterministic: whether x is left as it is.
-        shared_axes: as in `dropout`.
+        module: the calling module, which has the key.
+        x: an array of any shape.
+        rate: the fraction of elements that is dropped.
+        deterministic: whether x is returned unchanged.
+        shared_axes: see `dropout`.
 
     Example:
         >>> drop(nn.Module(), jnp.ones(2), 0.5, deterministic=True).tolist()

@@ -1,4 +1,4 @@
-"""How weights start."""
+"""Initial values of weights."""
 
 import flax.linen as nn
 import jax
@@ -10,7 +10,7 @@ Initializer = nn.initializers.Initializer
 
 
 def uniform(scale: float) -> Initializer:
-    """Uniform in (-scale, scale), the start of the classic recurrent language models.
+    """Returns an initializer that is uniform in (-scale, scale), as in classic language models.
 
     Example:
         >>> values = uniform(0.1)(jax.random.key(0), (1000,))
@@ -25,7 +25,7 @@ def uniform(scale: float) -> Initializer:
 
 
 def orthogonal_blocks(key: Array, shape: tuple[int, ...]) -> Array:
-    """Each H x H block of [H, G*H] orthogonal, so that no gate starts by shrinking the state.
+    """Returns [H, G*H] with orthogonal H x H blocks, so that no gate shrinks the state at first.
 
     Example:
         >>> block = orthogonal_blocks(jax.random.key(0), (3, 6))[:, :3]

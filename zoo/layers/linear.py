@@ -9,15 +9,16 @@ from zoo.layers.fast.lookup import Lookup, take_rows
 
 
 def product(x: jax.Array, kernel: jax.Array, dtype: str | None = None) -> jax.Array:
-    """x @ kernel, with the operands rounded to `dtype` and the sum kept in x's own precision.
+    """x @ kernel, with operands rounded to `dtype` and sums in the precision of x.
 
-    Matrix units of TPUs and GPUs multiply bfloat16 several times faster than float32; adding up in
-    float32 keeps most of the accuracy. The two products of the backward pass are made the same way.
+    Matrix units of TPUs and GPUs multiply bfloat16 several times faster than float32. Sums in
+    float32 keep most of the accuracy. The two products of the backward pass are computed in the
+    same way.
 
     Args:
         x: [N, D].
         kernel: [D, H].
-        dtype: "bfloat16", or None for the operands' own precision.
+        dtype: "bfloat16"; None means the precision of the operands.
 
     Returns:
         [N, H] in the dtype of x.
@@ -45,7 +46,10 @@ def _rounded_product_keeping(
 def _rounded_product_backward(
     dtype: str, kept: tuple[jax.Array, jax.Array], grad: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """Autodiff would multiply `grad` unrounded, which no matrix unit does, and round the sums."""
+    """Computes both gradients with rounded operands.
+
+    Autodiff would not round `grad`, for which there is no matrix unit, and would round the sums.
+    """
     x, kernel = kept
     return _rounded_product(dtype, grad, kernel.T), _rounded_product(dtype, x.T, grad)
 
@@ -56,17 +60,17 @@ _rounded_product.defvjp(_rounded_product_keeping, _rounded_product_backward)
 def sum_of_products(
     x: jax.Array, y: jax.Array, dtype: str | None = None, *, rows_are_shared: bool = False
 ) -> jax.Array:
-    """sum_{t,b} x_{tb} y_{tb}': what a kernel's gradient is, over steps and rows.
+    """sum_{t,b} x_{tb} y_{tb}', the gradient of a kernel as a sum over steps and rows.
 
-    One device flattens the two axes into one, which is all that its matrix product needs. Devices
-    that share out the rows would first have to send each other all of x and y: they keep the axes,
-    add up their own rows, and exchange sums; that costs a copy of x and y in another order.
+    A single device flattens the two axes into one. Devices that share the rows would then have to
+    send each other all of x and y. So they keep the axes, add up their own rows, and exchange the
+    sums. This costs a copy of x and y in another order.
 
     Args:
         x: [T, B, D].
         y: [T, B, H].
-        dtype: as in `product`.
-        rows_are_shared: the rows B lie on several devices.
+        dtype: the precision of the product, see `product`.
+        rows_are_shared: whether the rows B are spread over several devices.
 
     Returns:
         [D, H] in the dtype of x.
@@ -88,14 +92,14 @@ def affine(
 ) -> jax.Array:
     """x @ kernel + bias over the last axis of x, as one product over all leading axes.
 
-    Flattening first matters: the product over [B*T, D] is a third faster on a CPU than the same
-    product over [B, T, D].
+    The axes are flattened first, because the product over [B*T, D] is a third faster on a CPU than
+    the same product over [B, T, D].
 
     Args:
-        x: [..., D]; of a `Lookup` the table is multiplied, and then looked up.
+        x: [..., D]. The table of a `Lookup` is multiplied before the lookup.
         kernel: [D, H].
         bias: [H].
-        dtype: as in `product`.
+        dtype: the precision of the product, see `product`.
 
     Returns:
         [..., H].

@@ -1,4 +1,4 @@
-"""Which steps of a padded batch are real, and the order in which they are read."""
+"""Masks for the real steps of a padded batch, and reversed sequences."""
 
 import jax
 import jax.numpy as jnp
@@ -10,22 +10,22 @@ Array = jax.Array
 
 
 def real_steps(states: Array, lengths: Array) -> Array:
-    """bool[B, T], True where a step is no padding.
+    """Returns bool[B, T], True at real steps and False at padding.
 
     Args:
         states: [B, T, ...].
-        lengths: int32[B], real steps of each row.
+        lengths: int32[B], the number of real steps of each row.
 
     Example:
         >>> real_steps(jnp.zeros((2, 3, 1)), jnp.array([1, 3])).tolist()
         [[True, False, False], [True, True, True]]
     """
-    lengths = jnp.asarray(lengths)  # NumPy's int64 is int32 here
+    lengths = jnp.asarray(lengths)  # NumPy's int64 becomes int32 here
     return jnp.arange(states.shape[1], dtype=lengths.dtype)[None, :] < lengths[:, None]
 
 
 def widen_resets(resets: Array, steps: int) -> Array:
-    """Resets bool[B, R] as bool[B, T]: none after step R.
+    """Pads resets bool[B, R] to bool[B, T]; there are no resets after step R.
 
     Example:
         >>> widen_resets(jnp.array([[True]]), 3).tolist()
@@ -50,11 +50,11 @@ def select(mask: Array, where_true: PyTree, where_false: PyTree) -> PyTree:
 
 
 def reverse_sequences(x: PyTree, lengths: Array | None) -> PyTree:
-    """Reverses the first lengths[b] steps of each row b and leaves its padding where it is.
+    """Reverses the first lengths[b] steps of each row b; padding stays in its place.
 
     Args:
-        x: [B, T, ...], or a `Lookup`, of which the rows are reversed.
-        lengths: int32[B]; None for T.
+        x: [B, T, ...], or a `Lookup`, whose rows are reversed.
+        lengths: int32[B], the number of real steps of each row; None means all T steps.
 
     Returns:
         [B, T, ...].

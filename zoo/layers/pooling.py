@@ -1,15 +1,16 @@
-"""From the states of a sequence to one vector.
+"""Pooling: from the states of a sequence to one vector.
 
-    last        z = h_n                                  forwards; backwards it is h_1
+    last        z = h_n                                  or h_1 if the layer runs backwards
     mean        z = (1/n) sum_t h_t
     max         z_i = max_t h_{t,i}
     attention   z = sum_t a_t h_t,   a = softmax(s),   s_t = v' tanh(W h_t + b)
 
-with t from 1 to n, the real steps of the row; padding takes no part. Max: Collobert and Weston
+Here t runs from 1 to n, the real steps of the row; padding is ignored. Max: Collobert and Weston
 2008. Attention: Yang et al. 2016, eqs. 5 to 7.
 
-Each also says which steps the vector is made of: weights [B, T] that are zero at padding and sum
-to one. Under max it is the share of the elements of z that come from the step.
+Each pooling also returns the weight of each step in the vector: weights [B, T] that are zero at
+padding and sum to one. For max, the weight of a step is the fraction of the elements of z that come
+from the step.
 
 Axes: B rows, T time, H width of a state.
 """
@@ -27,11 +28,11 @@ POOLINGS = ("last", "mean", "max", "attention")
 
 
 class Pooled(NamedTuple):
-    """One vector a row, and where it comes from.
+    """A vector for each row, and the weights of the steps.
 
     Attributes:
-        vector: [B, H].
-        weights: [B, T].
+        vector: [B, H], z.
+        weights: [B, T], the weight of each step, see above.
     """
 
     vector: Array
@@ -39,12 +40,12 @@ class Pooled(NamedTuple):
 
 
 def pool_last(states: Array, lengths: Array, *, bidirectional: bool = False) -> Pooled:
-    """The last real state; of a bidirectional stack each direction's own last.
+    """Returns the last real state; for a bidirectional stack, the last state of each direction.
 
     Args:
-        states: [B, T, H]; with `bidirectional` the second half of H runs backwards.
-        lengths: int32[B], real steps, at least 1.
-        bidirectional: see above.
+        states: [B, T, H].
+        lengths: int32[B], the number of real steps of each row, at least 1.
+        bidirectional: whether the second half of H comes from a layer that runs backwards.
 
     Example:
         >>> states = jnp.arange(6.0).reshape(1, 3, 2)
@@ -64,7 +65,7 @@ def pool_last(states: Array, lengths: Array, *, bidirectional: bool = False) -> 
 
 
 def pool_mean(states: Array, lengths: Array) -> Pooled:
-    """The mean of the real states.
+    """Returns the mean of the real states.
 
     Example:
         >>> pool_mean(jnp.array([[[1.0], [3.0], [9.0]]]), jnp.array([2])).vector.tolist()
@@ -76,7 +77,7 @@ def pool_mean(states: Array, lengths: Array) -> Pooled:
 
 
 def pool_max(states: Array, lengths: Array) -> Pooled:
-    """The largest value of each element over the real states.
+    """Returns the largest value of each element over the real states.
 
     Example:
         >>> pooled = pool_max(jnp.array([[[1.0, 5.0], [3.0, 4.0], [9.0, 9.0]]]), jnp.array([2]))
@@ -90,11 +91,11 @@ def pool_max(states: Array, lengths: Array) -> Pooled:
 
 
 def pool_attention(states: Array, lengths: Array, scores: Array) -> Pooled:
-    """The real states, weighted by a softmax of their scores.
+    """Returns the sum of the real states, weighted by the softmax of their scores.
 
     Args:
         states: [B, T, H].
-        lengths: int32[B].
+        lengths: int32[B], the number of real steps of each row.
         scores: [B, T], s_t.
 
     Example:

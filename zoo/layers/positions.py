@@ -1,4 +1,4 @@
-"""Sinusoidal positions: they tell a network without recurrence where in the sequence a token is."""
+"""Sinusoidal positions, which tell a network without recurrence the place of each token."""
 
 import jax
 import jax.numpy as jnp
@@ -8,15 +8,15 @@ Array = jax.Array
 
 
 def positions(first: Array | int, num_steps: int, size: int) -> Array:
-    """Sines and cosines of the steps' numbers, at wavelengths from 2 pi to 10,000 * 2 pi.
+    """Returns sines and cosines of step numbers, with wavelengths from 2 pi to 10,000 * 2 pi.
 
     p_{t,2i} = sin(t / 10000^(2i/D))     p_{t,2i+1} = cos(t / 10000^(2i/D))
     (Vaswani et al. 2017, section 3.5)
 
     Args:
-        first: number of the first step.
+        first: the number of the first step.
         num_steps: T.
-        size: D, even.
+        size: D, an even number.
 
     Returns:
         float32[T, D].

@@ -1,10 +1,10 @@
-"""Recurrent layers: any cell run over a batch of sequences, alone and on top of each other.
+"""Recurrent layers and stacks, which run any cell over a batch of sequences.
 
     x'          = cell.project(params, x)                         all t at once
     state_t, h_t = cell.step(params, state_{t-1}, x'_t)           one loop over time
 
-Some cells have a faster way than the loop, which gives what the loop gives (see
-`zoo.layers.fast.ways`); the backward pass may be truncated (see `zoo.layers.truncation`).
+Some cells have a faster way than the loop, with the same results (see `zoo.layers.fast.ways`). The
+backward pass may be truncated (see `zoo.layers.truncation`).
 
 Axes: B rows, T time, D input, H hidden.
 """
@@ -29,11 +29,11 @@ Array = jax.Array
 
 
 class Recurrence(NamedTuple):
-    """What running a layer over a sequence gives.
+    """The result of running a layer over sequences.
 
     Attributes:
         outputs: [B, T, H], h_t; zero at padding.
-        carry: the state after the last real token of each row (in the direction of travel).
+        carry: the state after the last real step of each row, in the direction of the run.
     """
 
     outputs: Array
@@ -56,27 +56,27 @@ def recurrence(
     """Runs a cell over a batch of sequences.
 
     Args:
-        cell: from `zoo.layers.cells`.
-        params: the cell's parameters.
-        inputs: [B, T, D], or embeddings that are not looked up yet.
-        carry: arrays [B, ...], the state before the first step; None for `initial`.
-        initial: arrays [B, ...], the state that a reset returns to; None for the cell's own.
-        lengths: int32[B], how many steps of each row are real, at least 1; None for all T. What
-            follows is padding: it changes no real output, no carry and no gradient.
-        resets: bool[B, R] with R <= T; True at [b, t] puts row b back to `initial` before step t.
-        reverse: start at each row's last real token and walk to its first.
-        truncation: k, of the backward pass, in steps; 0, or k >= T, for none.
-        scan: sequential for the plain loop; parallel for many steps at once, which linear cells
-            and most matrix cells can; newton and quasi_newton for the same by any cell, see
-            `zoo.layers.fast.newton`; auto for the fastest that the cell has on a CPU. Forward-mode
-            differentiation (jax.jvp, jax.jacfwd) needs sequential: the Elman, GRU and LSTM cells
-            have a backward pass written by hand otherwise, and no forward one.
+        cell: a cell from `zoo.layers.cells`.
+        params: the parameters of the cell.
+        inputs: [B, T, D], or embeddings as a `Lookup`.
+        carry: arrays [B, ...], the state before the first step; None means `initial`.
+        initial: arrays [B, ...], the state after a reset; None means the cell's initial state.
+        lengths: int32[B], the number of real steps of each row, at least 1; None means all T steps.
+            The other steps are padding, which changes no real output, no carry and no gradient.
+        resets: bool[B, R] with R <= T; True at [b, t] resets row b to `initial` before step t.
+        reverse: whether the run goes from the last real step of each row to its first step.
+        truncation: k, the number of steps of the backward pass. 0, or k >= T, means no truncation.
+        scan: the way to run. "sequential" is the plain loop. "parallel" computes many steps at
+            once, which linear cells and most matrix cells can do. "newton" and "quasi_newton" do
+            so for any cell, see `zoo.layers.fast.newton`. "auto" is the fastest way on a CPU.
+            Forward-mode differentiation (jax.jvp, jax.jacfwd) needs "sequential", because the
+            Elman, GRU and LSTM cells otherwise use a hand-written backward pass.
 
     Returns:
-        The outputs, in the order of the inputs also when reversed, and the final carry.
+        The outputs, in the order of the inputs even if `reverse` is set, and the final carry.
 
     Raises:
-        UserError: the cell can't be run so.
+        UserError: the cell cannot run in this way.
 
     Example:
         >>> from zoo.layers.cells import make_cell
@@ -95,7 +95,8 @@ def recurrence(
     if isinstance(inputs, Lookup) and not cell.reads_lookup:
         inputs = take(inputs)
     start = initial if carry is None else carry
-    if resets is not None and resets.shape[1] == 1:  # outside the loop, where it costs nothing
+    # A reset before the first step is applied outside the loop, where it costs nothing.
+    if resets is not None and resets.shape[1] == 1:
         start, resets = select(resets[:, 0], initial, start), None
     if resets is not None:
         resets = widen_resets(resets, steps)
@@ -113,7 +114,7 @@ def recurrence(
 
 
 def _loop(cell: Cell, params: Params, sequence: Sequences) -> tuple[Array, State]:
-    """The plain loop, as JAX differentiates it."""
+    """Runs the plain loop, which JAX differentiates."""
     initial = sequence.initial
 
     def step(state: State, now: tuple) -> tuple[State, Array]:
@@ -129,21 +130,22 @@ def _loop(cell: Cell, params: Params, sequence: Sequences) -> tuple[Array, State
 
 
 class RecurrentLayer(nn.Module):
-    """One layer of one cell in one direction.
+    """A layer of one cell in one direction.
 
-    Parameters: those of the cell, by its names for them, and where the initial state is learned
-    `initial_0`, `initial_1`, ..., one for each array of the state, which start as the cell's own.
+    The parameters are the parameters of the cell. If the initial state is learned, there are also
+    `initial_0`, `initial_1`, ..., one for each array of the state, which start at the cell's
+    initial state.
 
     Attributes:
-        cell: a name in `zoo.layers.cells`.
+        cell: the name of a cell in `zoo.layers.cells`.
         size: H.
-        init_scale, forget_bias, matmul_dtype: as in `zoo.layers.cells.base.Cell`.
-        learn_initial_state: train the state a sequence starts from; otherwise it is the cell's.
-        weight_dropout_rate: fraction of the cell's recurrent weights dropped in training, one mask
-            a call (Merity et al. 2018).
-        truncation: of the backward pass in steps, 0 for none.
-        reverse: walk from the last real token to the first.
-        scan: see `recurrence`.
+        init_scale, forget_bias, matmul_dtype: see `zoo.layers.cells.base.Cell`.
+        learn_initial_state: whether the initial state is trained; otherwise it is the cell's.
+        weight_dropout_rate: the fraction of the recurrent weights that is dropped in training, with
+            one mask per call (Merity et al. 2018).
+        truncation: the number of steps of the backward pass; 0 means no truncation.
+        reverse: whether the layer runs from the last real step to the first.
+        scan: the way to run, see `recurrence`.
 
     Example:
         >>> layer = RecurrentLayer(cell="gru", size=4)
@@ -174,7 +176,7 @@ class RecurrentLayer(nn.Module):
         resets: Array | None = None,
         deterministic: bool = True,
     ) -> Recurrence:
-        """Runs the layer; arguments and result as in `recurrence`."""
+        """Runs the layer; see `recurrence` for the arguments and the result."""
         cell = make_cell(
             self.cell,
             self.size,
@@ -201,7 +203,7 @@ class RecurrentLayer(nn.Module):
         )
 
     def _drop(self, cell: Cell, params: Params) -> Params:
-        """The parameters, some of the recurrent weights dropped."""
+        """Returns the parameters with dropped recurrent weights."""
         if not self.weight_dropout_rate:
             return params
         dropped = {
@@ -223,10 +225,10 @@ class RecurrentLayer(nn.Module):
 
 
 def initial_states(cell: str, sizes: tuple[int, ...], batch_size: int) -> tuple[State, ...]:
-    """The state of each of several layers before the first step, where none is learned.
+    """Returns the state of each layer before the first step, if it is not learned.
 
     Args:
-        cell: its name.
+        cell: the name of the cell.
         sizes: H of each layer.
         batch_size: B.
 
@@ -239,7 +241,7 @@ def initial_states(cell: str, sizes: tuple[int, ...], batch_size: int) -> tuple[
 
 
 class Options(NamedTuple):
-    """How the layers of a stack run a batch; see `recurrence`."""
+    """The options with which all layers of a stack run a batch; see `recurrence`."""
 
     lengths: Array | None = None
     resets: Array | None = None
@@ -247,18 +249,18 @@ class Options(NamedTuple):
 
 
 class RecurrentStack(nn.Module):
-    """Layers on top of each other, with dropout between them.
+    """A stack of recurrent layers, with dropout between them.
 
-    Bidirectional layers run a forward and a reverse layer over the same input and hand both
-    outputs, side by side, to the layer above (Schuster and Paliwal 1997); their carry is a pair,
-    the state of the forward layer and that of the reverse one.
+    A bidirectional layer runs a forward and a reverse layer over the same input, and concatenates
+    their outputs for the layer above (Schuster and Paliwal 1997). Its carry is the pair of the
+    states of the forward and the reverse layer.
 
     Attributes:
-        cell, init_scale, ..., matmul_dtype: as in `RecurrentLayer`.
+        cell, init_scale, ..., matmul_dtype: see `RecurrentLayer`.
         sizes: H of each layer, from the bottom.
-        bidirectional: run each layer in both directions.
-        dropout_rate: fraction of each layer's outputs dropped on the way to the next.
-        dropout_shares_steps: drop the same outputs at every step of a sequence.
+        bidirectional: whether each layer runs in both directions.
+        dropout_rate: the fraction of a layer's outputs that is dropped before the next layer.
+        dropout_shares_steps: whether the same outputs are dropped at every step of a sequence.
 
     Example:
         >>> stack = RecurrentStack(cell="lstm", sizes=(4, 6), bidirectional=True)
@@ -281,7 +283,7 @@ class RecurrentStack(nn.Module):
     matmul_dtype: str | None = None
 
     def setup(self) -> None:
-        """One layer a size, or two where the stack is bidirectional."""
+        """Creates one layer for each size, or two if the stack is bidirectional."""
         self.layer = [self._layer(size, reverse=False) for size in self.sizes]
         if self.bidirectional:
             self.reverse_layer = [self._layer(size, reverse=True) for size in self.sizes]
@@ -308,7 +310,7 @@ class RecurrentStack(nn.Module):
         resets: Array | None = None,
         deterministic: bool = True,
     ) -> tuple[Array, tuple[State, ...]]:
-        """Outputs of the top layer [B, T, H] (or [B, T, 2H]) and each layer's final carry."""
+        """Returns the outputs of the top layer [B, T, H] (or [B, T, 2H]) and all final carries."""
         options = Options(lengths, resets, deterministic)
         finals: list[State] = []
         hidden: Any = inputs
@@ -321,7 +323,7 @@ class RecurrentStack(nn.Module):
     def _run(
         self, index: int, inputs: Array | Lookup, start: State | None, options: Options
     ) -> Recurrence:
-        """What layer number `index` gives, dropped for the next one."""
+        """Returns the output of layer number `index`, after dropout for the next layer."""
         how = options._asdict()
         ahead, back = start if self.bidirectional and start is not None else (start, None)
         outputs, carry = self.layer[index](inputs, ahead, **how)

@@ -1,4 +1,4 @@
-"""What a cell is run over: a batch of sequences, with where they start, end and start anew."""
+"""The batch of sequences that a cell runs over, with their starts, ends and resets."""
 
 from typing import NamedTuple
 
@@ -12,14 +12,14 @@ Array = jax.Array
 
 
 class Sequences(NamedTuple):
-    """What a cell is run over.
+    """A batch of sequences for a cell.
 
     Attributes:
-        projected: [B, T, ...], what the cell made of all inputs.
+        projected: [B, T, ...], the output of `Cell.project` for all inputs.
         start: [B, ...], the state before the first step.
-        initial: [B, ...], the state that a reset returns to.
-        lengths: int32[B], the number of real steps of each row; None if all T are real.
-        resets: bool[B, T]; None for none.
+        initial: [B, ...], the state after a reset.
+        lengths: int32[B], the number of real steps of each row; None if all T steps are real.
+        resets: bool[B, T], True if a row is reset before a step; None means no resets.
     """
 
     projected: Projected
@@ -29,7 +29,7 @@ class Sequences(NamedTuple):
     resets: Array | None
 
     def time_major(self) -> tuple[Projected, Array | None, Array | None]:
-        """What every step reads: its inputs, its resets and whether it is real, [T, B, ...]."""
+        """Returns the inputs, the resets and the mask of all steps, [T, B, ...]."""
         projected = jax.tree.map(lambda array: array.swapaxes(0, 1), self.projected)
         resets, real = self.resets, self.real_steps()
         return (
@@ -39,18 +39,18 @@ class Sequences(NamedTuple):
         )
 
     def real_steps(self) -> Array | None:
-        """bool[B, T], whether a step is no padding; None if all are real."""
+        """Returns bool[B, T], True at real steps; None if all steps are real."""
         if self.lengths is None:
             return None
         return real_steps(jax.tree.leaves(self.projected)[0], self.lengths)
 
     def without_padding(self, outputs: Array) -> Array:
-        """Outputs [B, T, H], zero at padding."""
+        """Returns outputs [B, T, H] with zeros at padding."""
         real = self.real_steps()
         return outputs if real is None else jnp.where(real[..., None], outputs, 0)
 
     def last_real(self, states: State) -> State:
-        """Of states [T, B, ...] those after each row's last real step."""
+        """Returns the states after the last real step of each row, from states [T, B, ...]."""
         lengths = self.lengths
         if lengths is None:
             return jax.tree.map(lambda state: state[-1], states)

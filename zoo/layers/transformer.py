@@ -3,14 +3,14 @@
     encoder     x <- x + SelfAttention(norm(x))
                 x <- x + F(norm(x))
     decoder     x <- x + SelfAttention(norm(x))         over the steps up to this one
-                x <- x + Attention(norm(x), source)     where it looks at the source
+                x <- x + Attention(norm(x), source)     if it has attention to the source
                 x <- x + F(norm(x))
     F(x) = W_2 relu(W_1 x + b_1) + b_2
 
-Normalising before the parts rather than after them: Xiong et al. 2020. Each part's output is
-dropped out before it is added.
+The norm before rather than after each part is from Xiong et al. 2020. Dropout is applied to the
+output of each part before it is added.
 
-Axes: B rows, T target steps, S source steps, L steps that a cache has room for, H width.
+Axes: B rows, T target steps, S source steps, L steps of a cache, H width.
 """
 
 from typing import NamedTuple
@@ -30,7 +30,7 @@ Array = jax.Array
 
 
 class KeysValues(NamedTuple):
-    """What attention looks up, each [B, S, H]."""
+    """The keys and the values of attention, each [B, S, H]."""
 
     keys: Array
     values: Array
@@ -39,12 +39,13 @@ class KeysValues(NamedTuple):
 class PositionWise(nn.Module):
     """F, the same two-layer network at every step.
 
-    Parameters: `hidden_kernel` W_1 [H, inner], `hidden_bias`, `output_kernel` W_2, `output_bias`.
+    The parameters are `hidden_kernel` W_1 [H, inner], `hidden_bias` b_1, `output_kernel` W_2
+    [inner, H] and `output_bias` b_2.
 
     Attributes:
         size: H.
-        inner_size: hidden units.
-        dropout_rate: fraction of them dropped.
+        inner_size: the number of hidden units.
+        dropout_rate: the fraction of the hidden units that is dropped in training.
     """
 
     size: int
@@ -53,7 +54,7 @@ class PositionWise(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, deterministic: bool) -> Array:
-        """F(x) of x [B, T, H]."""
+        """Returns F(x) for x [B, T, H]."""
         init, zeros = nn.initializers.glorot_uniform(), nn.initializers.zeros
         first = self.param("hidden_kernel", init, (self.size, self.inner_size))
         hidden = affine(x, first, self.param("hidden_bias", zeros, (self.inner_size,)))
@@ -63,14 +64,15 @@ class PositionWise(nn.Module):
 
 
 class TransformerLayer(nn.Module):
-    """One layer of an encoder or, with `looks_at_source`, of a decoder.
+    """A layer of an encoder or of a decoder.
 
     Attributes:
         size: H.
-        num_heads: heads of each attention.
-        inner_size: hidden units of F.
-        dropout_rate: fraction of what each part gives, and of the hidden units of F, dropped.
-        looks_at_source: whether there is attention to the source.
+        num_heads: the number of heads of each attention.
+        inner_size: the number of hidden units of F.
+        dropout_rate: the fraction of each part's output, and of the hidden units of F, that is
+            dropped in training.
+        looks_at_source: whether the layer has attention to the source, as in a decoder.
 
     Example:
         >>> layer, x = TransformerLayer(4, 2, 8, 0.0), jnp.ones((1, 3, 4))
@@ -85,7 +87,7 @@ class TransformerLayer(nn.Module):
     looks_at_source: bool = False
 
     def setup(self) -> None:
-        """The parts and what normalises before them."""
+        """Creates the parts and the norms before them."""
         self.self_attention = MultiHeadAttention(self.num_heads, self.size)
         self.self_norm = nn.LayerNorm()
         if self.looks_at_source:
@@ -95,7 +97,7 @@ class TransformerLayer(nn.Module):
         self.position_wise_norm = nn.LayerNorm()
 
     def __call__(self, x: Array, lengths: Array, deterministic: bool = True) -> Array:
-        """As an encoder's layer: every step looks at all real steps of x [B, S, H]."""
+        """Runs the layer of an encoder; every step attends to all real steps of x [B, S, H]."""
         normed = self.self_norm(x)
         mask = real_steps(x, lengths)[:, None]
         found = self.self_attention(normed, *self.self_attention.project(normed), mask)
@@ -111,19 +113,19 @@ class TransformerLayer(nn.Module):
         first: Array,
         deterministic: bool = True,
     ) -> tuple[Array, Array | None, KeysValues]:
-        """As a decoder's layer: every step looks at itself, those before it, and the source.
+        """Runs the layer of a decoder; a step attends to itself, earlier steps and the source.
 
         Args:
-            x: [B, T, H], steps first, ..., first + T - 1 of the target.
-            source: as `project_source` gives it; None for a layer that does not look at it.
-            source_lengths: int32[B].
-            cache: keys and values [B, L, H] of the steps before, with room for these.
+            x: [B, T, H], the steps first, ..., first + T - 1 of the target.
+            source: the output of `project_source`; None if the layer has no attention to it.
+            source_lengths: int32[B], the number of real steps of each source.
+            cache: keys and values [B, L, H] of the earlier steps, with room for the new steps.
             first: int32, the number of the first step of x.
-            deterministic: False to drop units.
+            deterministic: False in training, so that units are dropped.
 
         Returns:
-            x after the layer, the weights [B, T, S] over the source (None without), and the cache
-            with these steps.
+            The output, the weights [B, T, S] over the source (None without a source), and the cache
+            with the new steps.
         """
         normed = self.self_norm(x)
         new = self.self_attention.project(normed)
@@ -140,7 +142,7 @@ class TransformerLayer(nn.Module):
         return self._transform(x, deterministic), weights, cache
 
     def project_source(self, states: Array) -> KeysValues:
-        """The keys and values of the source's states [B, S, H], made once for all steps."""
+        """Returns the keys and values of the source's states [B, S, H], which serve all steps."""
         return KeysValues(*self.source_attention.project(states))
 
     def _transform(self, x: Array, deterministic: bool) -> Array:
@@ -152,13 +154,13 @@ class TransformerLayer(nn.Module):
 
 
 def _write(buffer: Array, new: Array, first: Array) -> Array:
-    """The buffer [B, L, H] with new [B, T, H] from step `first` on."""
+    """Writes new [B, T, H] into a buffer [B, L, H], from step `first` on."""
     zero = jnp.zeros_like(first)
     return lax.dynamic_update_slice(buffer, new.astype(buffer.dtype), (zero, first, zero))
 
 
 def empty_cache(batch: int, room: int, size: int, dtype: DTypeLike) -> KeysValues:
-    """A cache before the first step.
+    """Returns the cache before the first step, which is all zeros.
 
     Example:
         >>> empty_cache(2, 5, 4, jnp.float32).keys.shape

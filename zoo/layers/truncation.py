@@ -1,8 +1,8 @@
 """Truncated backpropagation through time, for any cell.
 
-With truncation k, the loss at step t reaches the parameters as used in the steps t, t-1, ...,
-t-k+1 and no further back (Williams and Peng 1990, with a loss at every step). k = 1 holds every
-previous state constant, which is plain backpropagation (BP).
+With truncation k, the gradient of the loss at step t reaches the parameters in the steps t, t-1,
+..., t-k+1, and no earlier steps (Williams and Peng 1990, with a loss at every step). With k = 1
+every previous state is a constant, which is plain backpropagation (BP).
 
 Axes: B rows, T time.
 """
@@ -22,10 +22,10 @@ Array = jax.Array
 def run_truncated(
     cell: Cell, params: Params, sequence: Sequences, truncation: int
 ) -> tuple[Array, State]:
-    """Every step's output from a run of its own over the last k steps, all of them side by side.
+    """Computes each step's output by its own run over the last k steps; all runs are parallel.
 
-    The run for step t starts at step t - k + 1 from the state there, held constant; where there
-    are not so many steps before t, at the beginning.
+    The run for step t starts at step t - k + 1, or at the first step if t is too small. The state
+    that it starts from is held constant.
     """
     projected, resets, _ = sequence.time_major()
     entering = lax.stop_gradient(_entering_states(cell, params, sequence))
@@ -53,7 +53,7 @@ def run_truncated(
 
 
 def _entering_states(cell: Cell, params: Params, sequence: Sequences) -> State:
-    """The state that every step starts from, after its reset: arrays [T, B, ...]."""
+    """Returns the state before every step, after its reset: arrays [T, B, ...]."""
 
     def step(state: State, now: tuple) -> tuple[State, State]:
         projected, reset, _ = now
@@ -64,15 +64,15 @@ def _entering_states(cell: Cell, params: Params, sequence: Sequences) -> State:
 
 
 def _repeat(tree: PyTree, num_steps: int) -> PyTree:
-    """Arrays [B, ...] as [T, B, ...]."""
+    """Repeats arrays [B, ...] to [T, B, ...]."""
     return jax.tree.map(lambda array: jnp.broadcast_to(array, (num_steps, *array.shape)), tree)
 
 
 def _fold(tree: PyTree) -> PyTree:
-    """Arrays [T, B, ...] as [T*B, ...]."""
+    """Reshapes arrays [T, B, ...] to [T*B, ...]."""
     return jax.tree.map(lambda array: array.reshape((-1, *array.shape[2:])), tree)
 
 
 def _unfold(tree: PyTree, num_steps: int) -> PyTree:
-    """Arrays [T*B, ...] as [T, B, ...]."""
+    """Reshapes arrays [T*B, ...] to [T, B, ...]."""
     return jax.tree.map(lambda array: array.reshape((num_steps, -1, *array.shape[1:])), tree)

@@ -1,1 +1,1 @@
-"""One architecture a file: its equations, its Flax module and its config record."""
+"""Architectures. Each file has the equations, the Flax module and the config of one of them."""

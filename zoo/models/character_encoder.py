@@ -1,11 +1,11 @@
-"""What the characters c_1, ..., c_n of a word, as embeddings, say of it: one vector u.
+"""Encoders of words by their characters: from the embeddings c_1, ..., c_n to one vector u.
 
     recurrent       u = [last forward state; last backward state] of a network over c_1, ..., c_n
                     (Lample et al. 2016, section 4.1)
-    convolution     u = max_i W [c_{i-w}; ...; c_{i+w}] + b, with zeros before c_1 and behind c_n
+    convolution     u = max_i W [c_{i-w}; ...; c_{i+w}] + b, with zeros before c_1 and after c_n
                     (Ma and Hovy 2016, section 2.1)
 
-Axes: N words, C characters of a word, V characters that there are, D width of an embedding, S width
+Axes: N words, C characters of a word, V vocabulary of characters, D width of an embedding, S width
 of u.
 """
 
@@ -26,20 +26,20 @@ KINDS = ("recurrent", "convolution")
 
 
 class CharacterEncoder(nn.Module):
-    """One vector for each word, from its characters.
+    """A character encoder, which computes one vector for each word.
 
-    Parameters: `embedding` [V, D]; recurrent: `stack` (see RecurrentStack); convolution: `kernel` W
-    [(2w+1)*D, S] and `bias` b [S].
+    The parameters are `embedding` [V, D] and either `stack` (recurrent, see RecurrentStack) or
+    `kernel` W [(2w+1)*D, S] and `bias` b [S] (convolution).
 
     Attributes:
         kind: recurrent or convolution.
-        cell: of the recurrent network.
+        cell: the cell of the recurrent network.
         num_characters: V.
         embedding_size: D.
-        size: units of each direction, half of S; or filters, S.
-        window: w, characters on either side that a filter sees.
-        init_scale: embeddings start uniform in +-init_scale.
-        forget_bias: start of the forget gates' bias of an LSTM.
+        size: the number of units of each direction, half of S; or the number of filters, S.
+        window: w, the number of characters on either side that a filter sees.
+        init_scale: embeddings start uniform in (-init_scale, init_scale).
+        forget_bias: the initial bias of the forget gates of an LSTM.
 
     Example:
         >>> encoder = CharacterEncoder("convolution", "lstm", 9, embedding_size=4, size=5, window=1)
@@ -59,7 +59,7 @@ class CharacterEncoder(nn.Module):
 
     @nn.compact
     def __call__(self, characters: Array) -> Array:
-        """Returns u of words, [N, S], from int32[N, C]; `END_ID` stands behind the characters."""
+        """Returns u, [N, S], of words int32[N, C]; `END_ID` follows the characters of a word."""
         shape = (self.num_characters, self.embedding_size)
         embedding = self.param("embedding", uniform(self.init_scale), shape)
         lengths = jnp.maximum((characters != END_ID).sum(axis=1).astype(jnp.int32), 1)

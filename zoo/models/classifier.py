@@ -1,14 +1,14 @@
-"""The sequence classifier: a recurrent network reads, its states are pooled, a network chooses.
+"""The sequence classifier: a recurrent network, pooling of its states, and a feed-forward network.
 
     c_t     the embedding of token t
-    h_t     = recurrent network (c_1, ..., c_t), or both ways (c_1, ..., c_n); or c_t itself
+    h_t     = recurrent network (c_1, ..., c_t); bidirectional (c_1, ..., c_n); or c_t itself
     z       = pool(h_1, ..., h_n)            last, mean, max or attention, see layers.pooling
-    y       = softmax(U g(V z + b) + d)      one label a text
-    y       = sigmoid(U g(V z + b) + d)      several, each label by itself
+    y       = softmax(U g(V z + b) + d)      if each text has one label
+    y       = sigmoid(U g(V z + b) + d)      if a text may have several labels
 
-With cell "none" there is no recurrence, and mean pooling makes it the bag of embeddings (deep
-averaging network; Iyyer et al. 2015). Word dropout makes tokens `<unk>` in training (Kiperwasser
-and Goldberg 2016), so that the model learns to do without them, and what to make of unknown ones.
+With cell "none" there is no recurrence, and mean pooling gives a bag of embeddings (deep averaging
+network; Iyyer et al. 2015). Word dropout replaces tokens by `<unk>` in training (Kiperwasser and
+Goldberg 2016), so that the model does not rely on single tokens and learns about unknown tokens.
 
 Axes: B rows, T time, D width of an embedding, H width of a state, C labels.
 """
@@ -45,15 +45,16 @@ class ClassifierConfig(TextNetworkConfig):
     """The settings of a classifier.
 
     Attributes:
-        cell: elman (tanh), elman_relu, elman_logistic, gru or lstm; min_gru, min_lstm or rg_lru,
-            which have no loop over time; none to pool the embeddings.
-        hidden_sizes: H of each recurrent layer, from the bottom; without effect where cell is none.
+        cell: the recurrent cell, such as elman, gru or lstm, see `zoo.layers.cells`; none pools the
+            embeddings without a recurrent network.
+        hidden_sizes: H of each recurrent layer, from the bottom; not used if cell is none.
         pooling: last, mean, max or attention.
-        head_size: hidden units of the feed-forward network that chooses.
-        activation: its g, tanh or relu.
-        embedding_dropout_rate: fraction of the elements of c_t dropped in training.
-        pooled_dropout_rate: the same of z.
-        head_dropout_rate: the same of the hidden layer of the network that chooses.
+        head_size: the number of hidden units of the feed-forward network.
+        activation: g of the feed-forward network, tanh or relu.
+        embedding_dropout_rate: the fraction of the elements of c_t that is dropped in training.
+        pooled_dropout_rate: the fraction of the elements of z that is dropped.
+        head_dropout_rate: the fraction of the hidden units of the feed-forward network that is
+            dropped.
     """
 
     no_cells: ClassVar[tuple[str, ...]] = (NO_CELL,)
@@ -73,11 +74,11 @@ class ClassifierConfig(TextNetworkConfig):
 
 
 class ClassifierOutput(NamedTuple):
-    """What a classifier gives.
+    """The output of a classifier.
 
     Attributes:
-        logits: [B, C].
-        weights: [B, T], which tokens z is made of: zero at padding, they sum to one.
+        logits: [B, C], the score of each label.
+        weights: [B, T], the weight of each token in z; zero at padding, and the sum is one.
     """
 
     logits: Array
@@ -87,9 +88,9 @@ class ClassifierOutput(NamedTuple):
 class Classifier(nn.Module):
     """A classifier of texts over a vocabulary of V tokens into C labels.
 
-    Parameters: `embedding` [V, D]; `stack/layer_0`, ... (see RecurrentStack); with attention
-    `score_kernel` W [H, H], `score_bias` b [H] and `score_vector` v [H, 1]; `head` (see
-    FeedForward).
+    The parameters are `embedding` [V, D], `stack/layer_0`, ... (see RecurrentStack) and `head` (see
+    FeedForward). Pooling by attention adds `score_kernel` W [H, H], `score_bias` b [H] and
+    `score_vector` v [H, 1].
 
     Example:
         >>> model = Classifier(ClassifierConfig(embedding_size=8, hidden_sizes=(6,)), 100, 3)
@@ -105,7 +106,7 @@ class Classifier(nn.Module):
     num_labels: int
 
     def setup(self) -> None:
-        """The embedding, the recurrent layers and the network that chooses."""
+        """Creates the embedding, the recurrent layers and the feed-forward network."""
         config = self.config
         size = self.vocabulary_size
         self.embedding = embedding_parameter(self, size, config.embedding_size, config.init_scale)
@@ -127,12 +128,12 @@ class Classifier(nn.Module):
     def __call__(
         self, tokens: Array, *, lengths: Array, deterministic: bool = True
     ) -> ClassifierOutput:
-        """The scores of every label.
+        """Returns the scores of all labels.
 
         Args:
             tokens: int32[B, T].
-            lengths: int32[B], real tokens of each row, at least 1.
-            deterministic: False to drop units, which needs a random key named "dropout".
+            lengths: int32[B], the number of real tokens of each row, at least 1.
+            deterministic: False in training: units are dropped, with the random key "dropout".
         """
         config = self.config
         tokens = drop_words(self, tokens, config.word_dropout_rate, deterministic)

@@ -1,24 +1,25 @@
-"""Decoders: from a source and the target tokens so far to a state that says which comes next.
+"""Decoders: from a source and the target tokens so far to a state that predicts the next token.
 
     feedforward     h_t = tanh(W [y_{t-N+1}; ...; y_t; z] + b)     y: embedding and position
     recurrent       h_t = cell(h_{t-1}, y_t), h_0 = tanh(W_0 z + b_0)     any cell of layers.cells
     transformer     layers of attention to the target so far and to the source, models.transformer
 
-z is the source's vector. The first two look at the source's states, where they have attention:
+z is the vector of the source. The feed-forward and the recurrent decoder may have attention to the
+states of the source:
 
     c_t  = attend(h_t, source states)
     h~_t = tanh(W_c [c_t; h_t] + b_c)           (Luong et al. 2015, eq. 5)
 
-and without give h~_t = h_t. A feed-forward decoder looks at states to which their positions are
-added, since its own are all it knows of where it stands. With input feeding a recurrent decoder
-reads [y_t; h~_{t-1}] rather than y_t (ibid., section 3.3), so that it knows what it has looked at.
+Without attention, h~_t = h_t. For a feed-forward decoder, positions are added to the source's
+states, because it knows its own place only from positions. With input feeding, a recurrent decoder
+reads [y_t; h~_{t-1}] rather than y_t (ibid., section 3.3), so that it knows its earlier attention.
 With `reads_vector` it reads [y_t; z] (Cho et al. 2014). A Transformer without attention to the
-source's states looks at z.
+source's states reads z.
 
-All have one interface: `begin(encoded, room)` gives what stays the same through a sentence
-(memory) and what changes (state: arrays [B, ...], or scalars that all rows share); a call takes the
-next T embedded tokens and the state and gives states h~, attention weights and the state after
-them. Training calls once with all tokens, decoding with one at a time.
+All decoders have the same interface. `begin(encoded, room)` returns the memory, which is constant
+through a sentence, and the state, which changes (arrays [B, ...], or scalars for all rows). A call
+takes the next T embedded tokens and the state. It returns the states h~, the attention weights and
+the next state. Training makes one call with all tokens; decoding makes a call for each token.
 
 Axes: B rows, T target steps, S source steps, D width of an embedding, H width of a state.
 """
@@ -43,12 +44,12 @@ Array = jax.Array
 
 
 class Decoded(NamedTuple):
-    """What a decoder gives for T tokens.
+    """The output of a decoder for T tokens.
 
     Attributes:
         hidden: [B, T, H], h~_t.
-        weights: [B, T, S], attention over the source; None without it.
-        state: where the decoder stands after the last token.
+        weights: [B, T, S], the attention to the source; None if there is no attention.
+        state: the state of the decoder after the last token.
     """
 
     hidden: Array
@@ -57,12 +58,12 @@ class Decoded(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """A source as a decoder looks it up.
+    """A source in the form that a decoder reads.
 
     Attributes:
-        keys: [B, S, H], prepared by the attention; None without it.
-        values: [B, S, H], the source's states; None without attention.
-        lengths: int32[B].
+        keys: [B, S, H], prepared by the attention; None if there is no attention.
+        values: [B, S, H], the source's states; None if there is no attention.
+        lengths: int32[B], the number of real steps of each source.
         vector: [B, H], z.
     """
 
@@ -73,12 +74,12 @@ class Memory(NamedTuple):
 
 
 class Look(nn.Module):
-    """Attention to the source, and h~.
+    """The attention of a decoder to the source, which computes h~.
 
-    Parameters: `attention` (see `Attention`), `kernel` W_c [2H, H], `bias` b_c [H].
+    The parameters are `attention` (see `Attention`), `kernel` W_c [2H, H] and `bias` b_c [H].
 
     Attributes:
-        score: a name in `zoo.layers.attention.SCORES`; "" for none, where h~ is h.
+        score: a name in `zoo.layers.attention.SCORES`; "" means no attention, so that h~ is h.
         size: H.
     """
 
@@ -86,7 +87,7 @@ class Look(nn.Module):
     size: int
 
     def setup(self) -> None:
-        """The attention, and what joins its context to the state."""
+        """Creates the attention and the layer that joins context and state."""
         if self.score:
             self.attention = Attention(self.score, self.size)
             init = nn.initializers.glorot_uniform()
@@ -94,14 +95,14 @@ class Look(nn.Module):
             self.bias = self.param("bias", nn.initializers.zeros, (self.size,))
 
     def prepare(self, encoded: Encoded) -> Memory:
-        """The source, ready to be looked at."""
+        """Returns the source in the form that the attention reads."""
         if not self.score:
             return Memory(None, None, encoded.lengths, encoded.vector)
         keys = self.attention.prepare(encoded.states)
         return Memory(keys, encoded.states, encoded.lengths, encoded.vector)
 
     def __call__(self, hidden: Array, memory: Memory) -> tuple[Array, Array | None]:
-        """h~ [B, T, H] and weights [B, T, S] of states [B, T, H]."""
+        """Returns h~ [B, T, H] and weights [B, T, S] for states [B, T, H]."""
         if not self.score:
             return hidden, None
         found = self.attention(hidden, memory.keys, memory.values, memory.lengths)
@@ -110,22 +111,22 @@ class Look(nn.Module):
 
 
 class WindowState(NamedTuple):
-    """The last N - 1 embedded tokens [B, N-1, D] and, int32, how many were read in all."""
+    """The last N - 1 embedded tokens [B, N-1, D], and the number of tokens so far, an int32."""
 
     past: Array
     num_read: Array
 
 
 class FeedForwardDecoder(nn.Module):
-    """Every state sees the last N target tokens, with their positions, and the source.
+    """A feed-forward decoder, whose states see the last N target tokens and the source.
 
-    Parameters: `look` (see `Look`), `kernel` W [N*D + H, H], `bias` b [H].
+    The parameters are `look` (see `Look`), `kernel` W [N*D + H, H] and `bias` b [H].
 
     Attributes:
         size: H.
         embedding_size: D.
         window: N.
-        score: as in `Look`.
+        score: the score of the attention, see `Look`.
     """
 
     size: int
@@ -134,7 +135,7 @@ class FeedForwardDecoder(nn.Module):
     score: str
 
     def setup(self) -> None:
-        """The hidden layer and the attention."""
+        """Creates the hidden layer and the attention."""
         self.look = Look(self.score, self.size)
         width = self.window * self.embedding_size + self.size
         init = nn.initializers.glorot_uniform()
@@ -142,7 +143,7 @@ class FeedForwardDecoder(nn.Module):
         self.bias = self.param("bias", nn.initializers.zeros, (self.size,))
 
     def begin(self, encoded: Encoded, room: int) -> tuple[Memory, WindowState]:
-        """The source with its positions, and a window of nothing."""
+        """Returns the source with its positions, and an empty window."""
         del room
         shape = (encoded.vector.shape[0], self.window - 1, self.embedding_size)
         past = jnp.zeros(shape, encoded.vector.dtype)
@@ -153,7 +154,7 @@ class FeedForwardDecoder(nn.Module):
     def __call__(
         self, embedded: Array, memory: Memory, state: WindowState, deterministic: bool = True
     ) -> Decoded:
-        """The next T tokens [B, T, D]."""
+        """Decodes the next T embedded tokens [B, T, D]."""
         del deterministic
         _, steps, width = embedded.shape
         x = embedded + positions(state.num_read, steps, width)[None]
@@ -166,27 +167,27 @@ class FeedForwardDecoder(nn.Module):
 
 
 class RecurrentState(NamedTuple):
-    """The carry of each layer, and h~ [B, H] of the step before (None without input feeding)."""
+    """The carry of each layer, and h~ [B, H] of the previous step (None without input feeding)."""
 
     carry: tuple[State, ...]
     fed: PyTree
 
 
 class RecurrentDecoder(nn.Module):
-    """A recurrent network writes the target.
+    """A recurrent decoder.
 
-    Parameters: `stack` (see `RecurrentStack`), `look` (see `Look`), `start_kernel` W_0 and
-    `start_bias` b_0, which make all layers' first carries.
+    The parameters are `stack` (see `RecurrentStack`), `look` (see `Look`), `start_kernel` W_0 and
+    `start_bias` b_0, which compute the initial states of all layers.
 
     Attributes:
         cell: a name in `zoo.layers.cells`.
         size: H.
-        num_layers: recurrent layers.
-        dropout_rate: fraction of what goes from layer to layer dropped.
-        forget_bias: start of the forget gates' bias of an LSTM.
-        score: as in `Look`.
-        input_feeding: read h~ of the step before.
-        reads_vector: read z at every step.
+        num_layers: the number of recurrent layers.
+        dropout_rate: the fraction of a layer's outputs that is dropped before the next layer.
+        forget_bias: the initial bias of the forget gates of an LSTM.
+        score: the score of the attention, see `Look`.
+        input_feeding: whether a step reads h~ of the previous step.
+        reads_vector: whether every step reads z.
     """
 
     cell: str
@@ -199,7 +200,7 @@ class RecurrentDecoder(nn.Module):
     reads_vector: bool
 
     def setup(self) -> None:
-        """The recurrent layers, their start and the attention."""
+        """Creates the recurrent layers, their initial states and the attention."""
         self.stack = RecurrentStack(
             cell=self.cell,
             sizes=(self.size,) * self.num_layers,
@@ -213,7 +214,7 @@ class RecurrentDecoder(nn.Module):
         self.start_bias = self.param("start_bias", nn.initializers.zeros, (width,))
 
     def begin(self, encoded: Encoded, room: int) -> tuple[Memory, RecurrentState]:
-        """The source, and h_0."""
+        """Returns the source, and the state with h_0."""
         del room
         start = jnp.tanh(affine(encoded.vector, self.start_kernel, self.start_bias))
         arrays, structure = jax.tree.flatten(self._initial_states(1))
@@ -232,7 +233,7 @@ class RecurrentDecoder(nn.Module):
     def __call__(
         self, embedded: Array, memory: Memory, state: RecurrentState, deterministic: bool = True
     ) -> Decoded:
-        """The next T tokens [B, T, D]."""
+        """Decodes the next T embedded tokens [B, T, D]."""
         if self.reads_vector:
             shape = (*embedded.shape[:2], self.size)
             vector = jnp.broadcast_to(memory.vector[:, None], shape)
@@ -246,7 +247,7 @@ class RecurrentDecoder(nn.Module):
     def _one_by_one(
         self, embedded: Array, memory: Memory, state: RecurrentState, deterministic: bool
     ) -> Decoded:
-        """Step by step, since each reads what the one before looked at."""
+        """Decodes step by step, because each step reads h~ of the previous step."""
 
         def step(
             decoder: "RecurrentDecoder", state: RecurrentState, x: Array

@@ -1,13 +1,13 @@
-"""The encoder-decoder: a sequence goes in, another of its own length and order comes out.
+"""The encoder-decoder: from a sequence to another sequence with its own length and order.
 
     x_s        embedding of source token s
     h, z       = encoder(x_1, ..., x_n)                        see models.encoders, .transformer
     h~_t       = decoder(y_1, ..., y_{t-1}; h or z)            see models.decoders, .transformer
     p(y_t)     = softmax(U h~_t + b)
 
-With context "vector" the decoder gets z alone, one vector whatever n is (Sutskever et al. 2014;
-Cho et al. 2014): the bottleneck. With "attention" it looks at the states h at every step
-(Bahdanau et al. 2015; Luong et al. 2015; Vaswani et al. 2017).
+With context "vector" the decoder reads only z, one vector for a source of any length (Sutskever et
+al. 2014; Cho et al. 2014): the bottleneck. With "attention" it attends to the states h at every
+step (Bahdanau et al. 2015; Luong et al. 2015; Vaswani et al. 2017).
 
 Axes: B rows, S source steps, T target steps, D width of an embedding, H width of a state, V target
 vocabulary.
@@ -43,26 +43,28 @@ class EncoderDecoderConfig:
     """The settings of an encoder-decoder.
 
     Attributes:
-        encoder: feedforward, transformer, or a recurrent cell: a name in `zoo.layers.cells`.
-        decoder: the same.
-        context: vector, the source as one vector; or attention to all its states.
-        score: of attention, but in a transformer decoder: dot, scaled_dot, bilinear or additive.
-        input_feeding: of a recurrent decoder: read what the step before looked at.
-        reads_vector: of a recurrent decoder: read the source's vector at every step.
+        encoder: feedforward, transformer, or the name of a recurrent cell in `zoo.layers.cells`.
+        decoder: feedforward, transformer, or the name of a recurrent cell.
+        context: vector, the source as one vector; or attention to all states of the source.
+        score: the score of attention: dot, scaled_dot, bilinear or additive. A transformer decoder
+            always uses scaled_dot.
+        input_feeding: whether a recurrent decoder reads the attentional state of the previous step.
+        reads_vector: whether a recurrent decoder reads the source's vector at every step.
         embedding_size: D.
         hidden_size: H.
-        num_layers: recurrent or Transformer layers, of the encoder and of the decoder.
-        bidirectional: a recurrent encoder reads both ways, each with H/2.
-        encoder_window: of a feedforward encoder: tokens on either side of each.
-        decoder_window: of a feedforward decoder: how many target tokens it sees.
-        num_heads: of a Transformer: heads of each attention.
-        inner_size: of a Transformer: hidden units between two layers of attention.
-        tie_embeddings: the target's embedding matrix is U too; H must then be D.
-        share_embeddings: source and target have one embedding matrix; needs one vocabulary.
-        embedding_dropout_rate: fraction of each embedding's elements dropped in training.
-        layer_dropout_rate: the same inside and between layers.
-        output_dropout_rate: the same of what goes into U.
-        forget_bias: start of the forget gates' bias of an LSTM.
+        num_layers: the number of recurrent or Transformer layers of encoder and decoder.
+        bidirectional: whether a recurrent encoder reads in both directions, each with H/2 units.
+        encoder_window: the number of tokens on either side that a feedforward encoder sees.
+        decoder_window: the number of target tokens that a feedforward decoder sees.
+        num_heads: the number of heads of each attention of a Transformer.
+        inner_size: the number of hidden units between two attentions of a Transformer.
+        tie_embeddings: whether the target's embedding matrix is also U; H must then equal D.
+        share_embeddings: whether source and target share an embedding matrix. This needs a shared
+            vocabulary, see data.share_vocabulary.
+        embedding_dropout_rate: the fraction of an embedding's elements that is dropped in training.
+        layer_dropout_rate: the fraction of the outputs inside and between layers that is dropped.
+        output_dropout_rate: the fraction of the inputs of U that is dropped.
+        forget_bias: the initial bias of the forget gates of an LSTM.
     """
 
     encoder: str = "gru"
@@ -96,7 +98,7 @@ class EncoderDecoderConfig:
 
 
 def _check_sizes(config: EncoderDecoderConfig) -> None:
-    """Raises UserError, one line, for the first number that can't be."""
+    """Raises a UserError that names the first invalid number."""
     sizes = ("embedding_size", "hidden_size", "num_layers", "decoder_window", "num_heads")
     check_least(1, "model", config, *sizes, "inner_size")
     check_least(0, "model", config, "encoder_window")
@@ -105,7 +107,7 @@ def _check_sizes(config: EncoderDecoderConfig) -> None:
 
 
 def _check_fit(config: EncoderDecoderConfig) -> None:
-    """Raises UserError, one line, for the first two settings that don't go together."""
+    """Raises a UserError that names the first settings that do not fit together."""
     kinds = (config.encoder, config.decoder)
     width, embedding = config.hidden_size, config.embedding_size
     needs_same = [
@@ -123,29 +125,29 @@ def _check_fit(config: EncoderDecoderConfig) -> None:
             f"model.num_heads {config.num_heads} does not divide model.hidden_size {width}"
         )
     if {"transformer", "feedforward"} & set(kinds) and embedding % 2:
-        raise UserError(f"model.embedding_size is {embedding}; positions need an even one")
+        raise UserError(f"model.embedding_size is {embedding}; positions need an even number")
     if config.decoder == "feedforward" and config.context == "attention" and width % 2:
-        raise UserError(f"model.hidden_size is {width}; positions need an even one")
+        raise UserError(f"model.hidden_size is {width}; positions need an even number")
     if config.bidirectional and config.encoder not in NOT_RECURRENT and width % 2:
-        raise UserError(f"model.hidden_size is {width}; a bidirectional encoder halves it: even")
+        raise UserError(f"model.hidden_size is {width}; a bidirectional encoder needs an even one")
     for name in ("input_feeding", "reads_vector"):
         if getattr(config, name) and config.decoder in NOT_RECURRENT:
             raise UserError(
-                f"model.{name} is for a recurrent decoder; model.decoder is {config.decoder}"
+                f"model.{name} is for a recurrent decoder, but model.decoder is {config.decoder}"
             )
     if config.input_feeding and config.context != "attention":
         raise UserError("model.input_feeding needs model.context=attention")
 
 
 class TranslationOutput(NamedTuple):
-    """What an encoder-decoder gives for T target tokens.
+    """The output of an encoder-decoder for T target tokens.
 
     Attributes:
         logits: [B, T, V], unnormalised log-probabilities of each next token.
-        weights: [B, T, S], attention over the source: zero at padding, they sum to one; None with
-            context "vector".
-        state: where the decoder stands after the last token.
-        softmax: what the logits are made of, for a loss that does without them.
+        weights: [B, T, S], the attention to the source; zero at padding, and the sum is one. None
+            with context "vector".
+        state: the state of the decoder after the last token.
+        softmax: the inputs of the softmax, for a loss that does not need the logits.
     """
 
     logits: Array
@@ -157,8 +159,9 @@ class TranslationOutput(NamedTuple):
 class EncoderDecoder(nn.Module):
     """An encoder-decoder from a source vocabulary to a target vocabulary of V tokens.
 
-    Parameters: `source_embedding` and `target_embedding`, or where shared `embedding`; `encoder`,
-    `decoder`; `output_kernel` U [H, V] unless tied, `output_bias` [V].
+    The parameters are `source_embedding` and `target_embedding` (or `embedding` if they are
+    shared), `encoder`, `decoder`, `output_kernel` U [H, V] unless it is tied, and `output_bias`
+    [V].
 
     Example:
         >>> config = EncoderDecoderConfig(embedding_size=8, hidden_size=8)
@@ -177,11 +180,11 @@ class EncoderDecoder(nn.Module):
     source_vocabulary_size: int
 
     def setup(self) -> None:
-        """The embeddings, the two halves and the output layer."""
+        """Creates the embeddings, the encoder, the decoder and the output layer."""
         config = self.config
         if config.share_embeddings and self.source_vocabulary_size != self.vocabulary_size:
             raise UserError(
-                "model.share_embeddings needs one vocabulary: data.share_vocabulary=True"
+                "model.share_embeddings needs one vocabulary; use data.share_vocabulary=True"
             )
         width, size = config.embedding_size, self.vocabulary_size
         init = uniform(width**-0.5)
@@ -202,13 +205,13 @@ class EncoderDecoder(nn.Module):
     def __call__(
         self, sources: Array, source_lengths: Array, inputs: Array, *, deterministic: bool = True
     ) -> TranslationOutput:
-        """The distribution of the next target token after each token (teacher forcing).
+        """Returns the distribution of the next target token after each token (teacher forcing).
 
         Args:
             sources: int32[B, S].
-            source_lengths: int32[B], real tokens of each source, at least 1.
-            inputs: int32[B, T], target tokens from `<s>` on.
-            deterministic: False to drop units, which needs a random key named "dropout".
+            source_lengths: int32[B], the number of real tokens of each source, at least 1.
+            inputs: int32[B, T], the target tokens, beginning with `<s>`.
+            deterministic: False in training: units are dropped, with the random key "dropout".
         """
         encoded = self.encode(sources, source_lengths, deterministic=deterministic)
         memory, state = self.begin(encoded, inputs.shape[1])
@@ -217,18 +220,18 @@ class EncoderDecoder(nn.Module):
     def encode(
         self, sources: Array, source_lengths: Array, *, deterministic: bool = True
     ) -> Encoded:
-        """The source's states and vector."""
+        """Returns the states and the vector of the sources."""
         embedded = self._embed(self.source_embedding, sources, deterministic)
         return self.encoder(embedded, source_lengths, deterministic)
 
     def begin(self, encoded: Encoded, room: int) -> tuple[PyTree, PyTree]:
-        """Memory and first state of a decoder that is to read at most `room` target tokens."""
+        """Returns the memory and the first state of a decoder, for at most `room` target tokens."""
         return self.decoder.begin(encoded, room)
 
     def decode(
         self, inputs: Array, memory: PyTree, state: PyTree, *, deterministic: bool = True
     ) -> TranslationOutput:
-        """The distribution after each of the next target tokens int32[B, T]."""
+        """Returns the distribution after each of the next T target tokens, int32[B, T]."""
         config = self.config
         embedded = self._embed(self.target_embedding, inputs, deterministic)
         decoded = self.decoder(embedded, memory, state, deterministic)
@@ -238,7 +241,7 @@ class EncoderDecoder(nn.Module):
         return TranslationOutput(softmax.logits(), decoded.weights, decoded.state, softmax)
 
     def _embed(self, table: Array, tokens: Array, deterministic: bool) -> Array:
-        """Embeddings; where positions are added, as large as these."""
+        """Returns embeddings, scaled to the size of positions if the model adds positions."""
         embedded = table[tokens]
         if {"transformer", "feedforward"} & {self.config.encoder, self.config.decoder}:
             embedded = embedded * self.config.embedding_size**0.5
@@ -246,13 +249,13 @@ class EncoderDecoder(nn.Module):
 
 
 def scale_bilinear_kernel(params: PyTree) -> PyTree:
-    """Returns parameters that versions without the factor 1 / sqrt(H) of the bilinear score wrote
-    as this version has them; others as they are.
+    """Converts parameters of a version whose bilinear score had no factor 1 / sqrt(H).
 
-    The kernel, which was called `kernel`, is multiplied by sqrt(H), so that all scores stay.
+    The kernel, which was called `kernel`, is renamed and multiplied by sqrt(H), so that all scores
+    stay the same. Other parameters are returned unchanged.
 
     Args:
-        params: nested dict of NumPy arrays, or of their shapes.
+        params: a nested dictionary of NumPy arrays, or of their shapes.
 
     Example:
         >>> kernel = np.ones((4, 4), np.float32)

@@ -1,4 +1,4 @@
-"""Encoders: from a source sentence to a state for each of its tokens, and one vector for all.
+"""Encoders: from a source sentence to a state for each token, and one vector for the sentence.
 
     feedforward     h_s = tanh(W [x_{s-w}; ...; x_{s+w}] + b)      x: embedding and position
                     z   = mean of h_1, ..., h_n
@@ -7,7 +7,7 @@
     transformer     h   = layers of self-attention, see models.transformer
                     z   = mean of h_1, ..., h_n
 
-z is all that a decoder without attention gets: the bottleneck.
+A decoder without attention reads only z: the bottleneck.
 
 Axes: B rows, S source steps, D width of an embedding, H width of a state.
 """
@@ -29,11 +29,11 @@ Array = jax.Array
 
 
 class Encoded(NamedTuple):
-    """What a source became.
+    """An encoded source.
 
     Attributes:
-        states: [B, S, H], zero at padding.
-        lengths: int32[B], real states of each row.
+        states: [B, S, H], the state of each token; zero at padding.
+        lengths: int32[B], the number of real states of each row.
         vector: [B, H], z.
     """
 
@@ -43,14 +43,14 @@ class Encoded(NamedTuple):
 
 
 class FeedForwardEncoder(nn.Module):
-    """Every state sees a window of tokens around its own.
+    """A feed-forward encoder, whose states see a window of tokens.
 
-    Parameters: `kernel` W [(2w+1)*D, H], `bias` b [H].
+    The parameters are `kernel` W [(2w+1)*D, H] and `bias` b [H].
 
     Attributes:
         size: H.
-        window: w, tokens on either side.
-        dropout_rate: fraction of the states' elements dropped.
+        window: w, the number of tokens on either side.
+        dropout_rate: the fraction of the elements of states that is dropped in training.
     """
 
     size: int
@@ -59,7 +59,7 @@ class FeedForwardEncoder(nn.Module):
 
     @nn.compact
     def __call__(self, embedded: Array, lengths: Array, deterministic: bool = True) -> Encoded:
-        """The states of embedded tokens [B, S, D]."""
+        """Returns the states of embedded tokens [B, S, D]."""
         _, steps, width = embedded.shape
         real = real_steps(embedded, lengths)[..., None]
         x = jnp.where(real, embedded + positions(0, steps, width)[None], 0)
@@ -75,15 +75,15 @@ class FeedForwardEncoder(nn.Module):
 
 
 class RecurrentEncoder(nn.Module):
-    """A recurrent network reads the source, one way or both ways.
+    """A recurrent encoder in one or both directions.
 
     Attributes:
         cell: a name in `zoo.layers.cells`.
-        size: H; read both ways, each direction has half of it.
-        num_layers: recurrent layers.
-        bidirectional: read both ways.
-        dropout_rate: fraction of what goes from layer to layer dropped.
-        forget_bias: start of the forget gates' bias of an LSTM.
+        size: H; if the encoder is bidirectional, each direction has H/2 units.
+        num_layers: the number of recurrent layers.
+        bidirectional: whether it reads in both directions.
+        dropout_rate: the fraction of a layer's outputs that is dropped before the next layer.
+        forget_bias: the initial bias of the forget gates of an LSTM.
     """
 
     cell: str
@@ -94,7 +94,7 @@ class RecurrentEncoder(nn.Module):
     forget_bias: float
 
     def setup(self) -> None:
-        """The recurrent layers."""
+        """Creates the recurrent layers."""
         each = self.size // 2 if self.bidirectional else self.size
         self.stack = RecurrentStack(
             cell=self.cell,
@@ -105,7 +105,7 @@ class RecurrentEncoder(nn.Module):
         )
 
     def __call__(self, embedded: Array, lengths: Array, deterministic: bool = True) -> Encoded:
-        """The states of embedded tokens [B, S, D]."""
+        """Returns the states of embedded tokens [B, S, D]."""
         states, _ = self.stack(embedded, lengths=lengths, deterministic=deterministic)
         last = pool_last(states, lengths, bidirectional=self.bidirectional)
         return Encoded(states, lengths, last.vector)

@@ -1,22 +1,23 @@
-"""The two-layer feed-forward network: the error flows back to U directly and to W through U.
+"""The two-layer feed-forward network, whose error reaches U directly and W through U.
 
     h = g(W x + b)                      g = tanh or relu
     y = softmax(U h + d)
     loss = -(1/N) sum_n log y_n[class of n]  +  (l2/2) (|W|^2 + |U|^2)
 
-(Rumelhart, Hinton and Williams 1986.) Backwards, with t the one-hot class and * element by element,
-both layers start from the same error at the output, and W's goes on through U and g:
+(Rumelhart, Hinton and Williams 1986.) Let t be the one-hot class and * the elementwise product. In
+the backward pass both layers start from the same error at the output; for W it goes on through U
+and g:
 
     e  = y - t                                          the error at the output
     dU = e h'          dd = e                           the short path
     f  = (U' e) * g'                                    g' = 1 - h * h, or [h > 0] for relu
     dW = f x'          db = f                           the long path
 
-all divided by N and, for W and U, with the pull of the penalty, l2 W and l2 U, added.
-`backpropagate` is these lines; a test compares it with autodiff.
+All gradients are divided by N. The gradients of the penalty, l2 W and l2 U, are added to dW and dU.
+`backpropagate` has these lines; a test compares it with autodiff.
 
 Axes: N inputs, D input features, H hidden units, C classes. Arrays have a row for each input, so
-the matrices are kept transposed: W as [D, H] and U as [H, C].
+the matrices are stored transposed: W as [D, H] and U as [H, C].
 """
 
 from collections.abc import Callable
@@ -38,22 +39,22 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"tanh": jnp.tanh, "relu": ja
 
 
 def check_activation(name: str) -> None:
-    """Raises UserError, one line, unless there is such a g."""
+    """Raises a UserError unless g has this name."""
     check_choice("model.activation", name, ACTIVATIONS)
 
 
 class FeedForward(nn.Module):
-    """Two layers from features to logits.
+    """A two-layer network from features to logits.
 
-    Parameters: `hidden_kernel` W [D, H], `hidden_bias` b [H], `output_kernel` U [H, C],
-    `output_bias` d [C]. Weights start uniform in +-init_scale, or with init_scale 0 in
-    +-1/sqrt(width of what they read); biases at zero.
+    The parameters are `hidden_kernel` W [D, H], `hidden_bias` b [H], `output_kernel` U [H, C] and
+    `output_bias` d [C]. Weights start uniform in (-init_scale, init_scale). If init_scale is 0,
+    they start uniform in +-1/sqrt(number of inputs). Biases start at zero.
 
     Attributes:
         hidden_size: H.
         num_outputs: C.
         activation: g, tanh or relu.
-        dropout_rate: fraction of h dropped in training.
+        dropout_rate: the fraction of h that is dropped in training.
         init_scale: see above.
 
     Example:
@@ -71,7 +72,7 @@ class FeedForward(nn.Module):
 
     @nn.compact
     def __call__(self, inputs: Array, *, deterministic: bool = True) -> Array:
-        """Logits [..., C] of inputs [..., D]; dropout needs a random key named "dropout"."""
+        """Returns logits [..., C] of inputs [..., D]; dropout needs the random key "dropout"."""
         hidden = ACTIVATIONS[self.activation](self._layer("hidden", inputs, self.hidden_size))
         hidden = drop(self, hidden, self.dropout_rate, deterministic)
         return self._layer("output", hidden, self.num_outputs)
@@ -84,16 +85,16 @@ class FeedForward(nn.Module):
 
 
 def regularised_loss(logits: Array, classes: Array, params: Params, l2: float) -> Array:
-    """The loss at the top of this file.
+    """Returns the loss at the top of this file.
 
     Args:
         logits: [N, C].
         classes: int32[N].
-        params: of a FeedForward.
-        l2: weight of the penalty.
+        params: the parameters of a FeedForward.
+        l2: the weight of the penalty.
 
     Returns:
-        A scalar, nats.
+        The loss in nats, a scalar.
     """
     losses = token_losses(logits[None], classes[None])[0]
     squares = [jnp.square(params[f"{name}_kernel"]).sum() for name in ("hidden", "output")]
@@ -103,17 +104,17 @@ def regularised_loss(logits: Array, classes: Array, params: Params, l2: float) -
 def backpropagate(
     params: dict[str, Array], inputs: Array, classes: Array, *, activation: str, l2: float
 ) -> dict[str, Array]:
-    """The gradient of `regularised_loss`, by hand.
+    """Returns the gradient of `regularised_loss`, written by hand.
 
     Args:
-        params: of a FeedForward.
+        params: the parameters of a FeedForward.
         inputs: [N, D].
         classes: int32[N].
         activation: tanh or relu.
-        l2: weight of the penalty.
+        l2: the weight of the penalty.
 
     Returns:
-        An array for each parameter, of its shape.
+        For each parameter an array of the same shape.
     """
     hidden = ACTIVATIONS[activation](inputs @ params["hidden_kernel"] + params["hidden_bias"][None])
     outputs = jax.nn.softmax(hidden @ params["output_kernel"] + params["output_bias"][None])

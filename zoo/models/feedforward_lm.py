@@ -1,11 +1,11 @@
-"""The feed-forward language model: the next token from a window of those before it.
+"""The feed-forward language model, which predicts the next token from a window of tokens.
 
     x_t = [c_{t-N+1}; ...; c_t]                 the embeddings of the last N tokens, concatenated
     y_t = softmax(U g(W x_t + b) + d)           the distribution of token t + 1
     y_t = softmax(U g(W x_t + b) + A x_t + d)   with direct connections
 
-(Bengio et al. 2003, eq. 1, where W is called H, A is W and g is tanh.) Before the first token, or
-the first of a sentence where the state is reset, the window is filled with `<s>`.
+(Bengio et al. 2003, eq. 1, where W is called H, A is called W, and g is tanh.) Before the first
+token of a text, or of a sentence if the state is reset, the window is filled with `<s>`.
 
 Axes: B rows, T time, N window, D width of an embedding, V vocabulary.
 """
@@ -32,14 +32,15 @@ class FeedForwardLMConfig:
     """The settings of a feed-forward language model.
 
     Attributes:
-        window: N, how many tokens the next one is predicted from; 4 makes a neural 5-gram model.
+        window: N, the number of tokens before the predicted token; 4 gives a neural 5-gram model.
         embedding_size: D.
-        hidden_size: units of the hidden layer.
+        hidden_size: the number of hidden units.
         activation: g, tanh or relu.
-        direct_connections: add A x_t to the logits.
-        embedding_dropout_rate: fraction of x_t dropped in training.
-        hidden_dropout_rate: the same of the hidden layer.
-        init_scale: weights start uniform in +-init_scale; 0 for +-1/sqrt(width of what they read).
+        direct_connections: whether A x_t is added to the logits.
+        embedding_dropout_rate: the fraction of x_t that is dropped in training.
+        hidden_dropout_rate: the fraction of the hidden units that is dropped in training.
+        init_scale: weights start uniform in (-init_scale, init_scale); 0 means
+            +-1/sqrt(number of inputs).
     """
 
     window: int = 4
@@ -60,7 +61,7 @@ class FeedForwardLMConfig:
 class FeedForwardLM(nn.Module):
     """A feed-forward language model over a vocabulary of V tokens.
 
-    Parameters: `embedding` [V, D], `network` (see FeedForward), and with direct connections
+    The parameters are `embedding` [V, D] and `network` (see FeedForward). Direct connections add
     `direct_kernel` A [N*D, V], which starts at zero.
 
     Example:
@@ -76,7 +77,7 @@ class FeedForwardLM(nn.Module):
     vocabulary_size: int
 
     def setup(self) -> None:
-        """The embedding and the two layers."""
+        """Creates the embedding and the two layers."""
         config, size = self.config, self.vocabulary_size
         self.embedding = embedding_parameter(self, size, config.embedding_size, config.init_scale)
         self.network = FeedForward(
@@ -99,17 +100,17 @@ class FeedForwardLM(nn.Module):
         resets: Array | None = None,
         deterministic: bool = True,
     ) -> LMOutput:
-        """The distribution of the next token after each token.
+        """Returns the distribution of the next token after each token.
 
         Args:
             tokens: int32[B, T].
-            carry: int32[B, N], the last tokens read, as an earlier call gave them; None for `<s>`.
-            lengths: int32[B], real tokens of each row, at least 1; None for T.
-            resets: bool[B, R], R <= T; True at [b, t] forgets what row b read before step t.
-            deterministic: False to drop units, which needs a random key named "dropout".
+            carry: int32[B, N], the last tokens, from an earlier call; None means `<s>`.
+            lengths: int32[B], the number of real tokens of each row, at least 1; None means T.
+            resets: bool[B, R], R <= T; True at [b, t] forgets the tokens of row b before step t.
+            deterministic: False in training: units are dropped, with the random key "dropout".
 
         Returns:
-            Logits and the carry after the last real token.
+            The logits, and the carry after the last real token.
         """
         batch, steps = tokens.shape
         windows = self._windows(tokens, carry, resets)
@@ -123,16 +124,16 @@ class FeedForwardLM(nn.Module):
         return LMOutput(logits, windows[jnp.arange(batch), last])
 
     def zero_carry(self, batch_size: int) -> Array:
-        """The carry before anything is read: `<s>`, N times."""
+        """Returns the carry before the first token, which is N times `<s>`."""
         return jnp.full((batch_size, self.config.window), START_ID, jnp.int32)
 
     def _windows(self, tokens: Array, carry: Array | None, resets: Array | None) -> Array:
-        """The last N tokens at every step, int32[B, T, N]."""
+        """Returns the last N tokens at every step, int32[B, T, N]."""
         batch, steps = tokens.shape
         size = self.config.window
         carry = self.zero_carry(batch) if carry is None else carry
         read = jnp.concatenate([carry, jnp.asarray(tokens)], axis=1)
-        # Tokens of the same stretch between two resets have the same number.
+        # Tokens between the same two resets have the same number.
         stretch = jnp.zeros((batch, steps), jnp.int32)
         if resets is not None:
             resets = jnp.pad(resets, ((0, 0), (0, steps - resets.shape[1])))

@@ -1,29 +1,30 @@
-"""Modified interpolated Kneser-Ney (Chen and Goodman 1999, section 4.1 and equations 21-27).
+"""Modified interpolated Kneser-Ney smoothing (Chen and Goodman 1999, section 4.1, eq. 21-27).
 
-For an n-gram h w with history h, last token w and count c, and h' the history without its first
+Let h w be an n-gram with history h, last token w and count c, and h' the history without its first
 token:
 
     p(w | h)  = max(c(h w) - D(c(h w)), 0) / c(h .)  +  gamma(h) p(w | h')
     gamma(h)  = (D_1 N_1(h .) + D_2 N_2(h .) + D_3 N_3+(h .)) / c(h .)
-    p(w | -)  = the same over single tokens, interpolated with 1 / V
+    p(w | -)  = the same formula for single tokens, interpolated with 1 / V
 
-c is how often the n-gram occurs at the highest order, and for n-grams that begin with `<s>`, which
-nothing precedes; at lower orders it is the number of distinct tokens that precede the n-gram.
-c(h .) is the sum over w, N_k(h .) how many w have count k. V does not count `<s>`, which is never
-predicted. The discounts of each order come from n_k, the number of its n-grams with count k:
+At the highest order, c is the number of occurrences of the n-gram. At lower orders, c is the number
+of distinct tokens that precede the n-gram. An n-gram that begins with `<s>` has no token before it,
+so c is its number of occurrences. c(h .) is the sum over w, and N_k(h .) is the number of w with
+count k. V does not include `<s>`, which is never predicted. The discounts of each order come from
+n_k, the number of its n-grams with count k:
 
     Y = n_1 / (n_1 + 2 n_2)     D_k = k - (k + 1) Y n_{k+1} / n_k     for k = 1, 2 and 3 or more
 
-They need n_1 to n_3 above zero and D_k from 0 to k. Small or deduplicated texts, and characters,
-whose few types are all frequent, do not have that: then the order gets FALLBACK_DISCOUNTS and the
-estimate says so (KenLM stops instead, unless --discount_fallback is given).
+The discounts need n_1 to n_3 above zero and D_k from 0 to k. This fails for small texts, for texts
+without repetitions, and for characters, which are few and all frequent. Such an order gets
+FALLBACK_DISCOUNTS, and a note says so (KenLM stops instead, unless --discount_fallback is given).
 
-Cut-offs as in SRILM: p and gamma are computed from all n-grams; those with a smaller count are then
-dropped, and backing off from h gets the mass that is left:
+Cut-offs are as in SRILM: p and gamma are computed from all n-grams. Then n-grams with a smaller
+count are dropped, and their mass goes to the back-off of h:
 
     backoff(h) = (1 - sum_kept p(w | h)) / (1 - sum_kept p(w | h'))
 
-Axes: G distinct n-grams of one order.
+Axis: G distinct n-grams of one order.
 """
 
 from typing import NamedTuple
@@ -35,16 +36,16 @@ from zoo.models.ngram_lm import NGramConfig, Params
 from zoo.special_tokens import START_ID
 
 FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)
-SMALLEST_MASS = 1e-9  # of unseen tokens; less is rounding: the history has seen them all
+SMALLEST_MASS = 1e-9  # of unseen tokens; a smaller mass is rounding, and nothing is unseen
 
 
 class Estimate(NamedTuple):
-    """A model, and what was found on the way.
+    """An estimated n-gram model.
 
     Attributes:
         params: the tables of an `NGramLM`.
-        num_ngrams: of each order.
-        notes: what a user should know, a line each.
+        num_ngrams: the number of n-grams of each order.
+        notes: notes for the user, one line each.
     """
 
     params: Params
@@ -56,9 +57,9 @@ def estimate(tokens: np.ndarray, config: NGramConfig, vocabulary_size: int) -> E
     """Counts a text and estimates the model.
 
     Args:
-        tokens: int32[N], every sentence's tokens followed by `</s>`.
-        config: order and min_counts are used.
-        vocabulary_size: all tokens of the vocabulary, `<s>` included.
+        tokens: int32[N], the tokens of each sentence, followed by `</s>`.
+        config: the settings, of which order and min_counts are used.
+        vocabulary_size: the number of tokens of the vocabulary, `<s>` included.
 
     Example:
         >>> tokens = np.array([3, 4, 2, 4, 2], np.int32)
@@ -70,14 +71,14 @@ def estimate(tokens: np.ndarray, config: NGramConfig, vocabulary_size: int) -> E
     counts = [_adjusted_counts(levels, index) for index in range(len(levels))]
     notes: list[str] = []
     probs, gammas = [], []
-    lower = np.full(1, 1 / (vocabulary_size - 1))  # of the empty history, for every token
+    lower = np.full(1, 1 / (vocabulary_size - 1))  # p of every token after the empty history
     for index, (level, count) in enumerate(zip(levels, counts, strict=True)):
         discounts = estimate_discounts(count)
         if discounts is None:
             discounts = FALLBACK_DISCOUNTS
             notes.append(
-                f"the discounts of order {index + 1} can't be estimated: too few n-grams with "
-                f"counts 1 to 3; {', '.join(map(str, discounts))} are used"
+                f"the discounts of order {index + 1} cannot be estimated, because too few n-grams "
+                f"have counts 1 to 3; {', '.join(map(str, discounts))} are used"
             )
         prob, gamma = _interpolate(level, count, discounts, lower)
         if index == 0:
@@ -85,7 +86,7 @@ def estimate(tokens: np.ndarray, config: NGramConfig, vocabulary_size: int) -> E
         lower = prob
         probs.append(prob)
         gammas.append(gamma)
-    backoffs = [*gammas[1:], np.ones(len(levels[-1].word))]  # gamma(h) stands at the entry of h
+    backoffs = [*gammas[1:], np.ones(len(levels[-1].word))]  # gamma(h) belongs to the entry of h
     if max(config.min_counts) > 1:
         levels, probs, backoffs = _drop_rare(levels, counts, probs, backoffs, config.min_counts)
     with np.errstate(divide="ignore"):
@@ -94,7 +95,7 @@ def estimate(tokens: np.ndarray, config: NGramConfig, vocabulary_size: int) -> E
 
 
 def _adjusted_counts(levels: list[NGrams], index: int) -> np.ndarray:
-    """c of the n-grams of one level: occurrences, or distinct tokens to the left; 0 for `<s>`."""
+    """Returns c of the n-grams of a level; 0 for `<s>`."""
     level = levels[index]
     count = level.occurrences
     if index + 1 < len(levels):
@@ -107,7 +108,7 @@ def _adjusted_counts(levels: list[NGrams], index: int) -> np.ndarray:
 
 
 def estimate_discounts(counts: np.ndarray) -> tuple[float, float, float] | None:
-    """D_1, D_2 and D_3+ from the counts of all n-grams of an order; None where they can't be.
+    """Returns D_1, D_2 and D_3+ from the counts of an order; None if the counts do not allow it.
 
     Example:
         >>> estimate_discounts(np.array([1, 1, 1, 1, 2, 2, 3, 4]))
@@ -127,14 +128,14 @@ def estimate_discounts(counts: np.ndarray) -> tuple[float, float, float] | None:
 def _interpolate(
     level: NGrams, count: np.ndarray, discounts: tuple[float, float, float], lower: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """p [G] of the n-grams of a level, and gamma of every entry of the level below.
+    """Returns p [G] of the n-grams of a level, and gamma of every entry of the level below.
 
-    `lower` holds p of the level below, the level's suffixes.
+    `lower` has p of the level below, for the suffixes of the n-grams.
     """
     discount = np.array([0, *discounts])[np.minimum(count, 3)]
     total = np.bincount(level.parent, weights=count, minlength=len(lower))
     removed = np.bincount(level.parent, weights=discount, minlength=len(lower))
-    # A history that nothing follows leaves all to the shorter one.
+    # A history without followers leaves all mass to the shorter history.
     gamma = np.divide(removed, total, out=np.ones(len(lower)), where=total > 0)
     share = np.divide(
         count - discount, total[level.parent], out=np.zeros(len(count)), where=count > 0
@@ -151,8 +152,8 @@ def _drop_rare(
 ) -> tuple[list[NGrams], list[np.ndarray], list[np.ndarray]]:
     """Drops n-grams with small counts and gives their mass to the back-off of their history.
 
-    A rare n-gram that begins a kept one stays as an entry, with the probability that backing off
-    gives it, which is as good as dropped.
+    A rare n-gram that is the prefix of a kept n-gram stays in the table, with the probability of
+    the back-off. So it has no effect of its own.
     """
     smallest = [min_counts[min(index, len(min_counts) - 1)] for index in range(len(levels))]
     wanted = [count >= least for count, least in zip(counts, smallest, strict=True)]
@@ -180,7 +181,7 @@ def _select_kept(
     probs: list[np.ndarray],
     backoffs: list[np.ndarray],
 ) -> tuple[list[NGrams], list[np.ndarray], list[np.ndarray]]:
-    """The entries that are wanted or begin a wanted one, numbered anew."""
+    """Returns the wanted entries and the prefixes of wanted entries, with new numbers."""
     stays = list(wanted)
     for index in range(len(levels) - 1, 1, -1):
         parents = np.zeros(len(stays[index - 1]), bool)

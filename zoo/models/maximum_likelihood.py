@@ -1,8 +1,8 @@
-"""Maximum likelihood for n-grams: p(w | h) = c(h w) / c(h .), and 0 for what was never seen.
+"""Maximum likelihood for n-grams: p(w | h) = c(h w) / c(h .), and 0 for unseen n-grams.
 
-With n = 2 it is the bigram model of the lecture, made for sampling from: on other text than its own
-it meets an unseen pair sooner or later, and its perplexity is infinite. After a history that was
-never seen, which sampling from `<s>` never reaches, it goes by the shorter history.
+For n = 2 it is the bigram model of the lecture, which is good for sampling. On new text it meets an
+unseen pair sooner or later, and its perplexity is infinite. After an unseen history, which sampling
+from `<s>` never reaches, the model uses the shorter history.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ from zoo.special_tokens import START_ID
 
 
 def estimate(tokens: np.ndarray, config: NGramConfig, vocabulary_size: int) -> Estimate:
-    """Counts a text and divides; arguments and result as those of Kneser-Ney's `estimate`.
+    """Counts a text and estimates the model; see `kneser_ney.estimate` for arguments and result.
 
     Example:
         >>> tokens = np.array([3, 4, 2, 3, 3, 2], np.int32)

@@ -1,7 +1,7 @@
 """Linear interpolation of language models: p(w | h) = sum_k lambda_k p_k(w | h).
 
-(Jelinek and Mercer 1980.) The weights are not negative and sum to one, so the mixture is a
-distribution too, and a language model like any other.
+(Jelinek and Mercer 1980.) The weights are not negative and sum to one. So the mixture is a
+distribution, and can be used like any other language model.
 """
 
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ Array = jax.Array
 
 
 class MixtureOutput(NamedTuple):
-    """What a mixture gives: an `LMOutput`, and what its parts say.
+    """The output of a mixture: the fields of an `LMOutput`, and the outputs of its parts.
 
     Attributes:
-        logits: [B, T, V], log-probabilities of each next token.
+        logits: [B, T, V], the log-probabilities of each next token.
         carry: the carries of the parts.
-        parts: [K, B, T, V], log-probabilities of each next token by each part.
+        parts: [K, B, T, V], the log-probabilities of each next token by each part.
     """
 
     logits: Array
@@ -34,7 +34,7 @@ class MixtureOutput(NamedTuple):
 class MixtureLM:
     """A mixture of K language models over one vocabulary.
 
-    Its parameters are {"weights": float[K], "parts": (the parameters of each)}.
+    Its parameters are {"weights": float[K], "parts": (the parameters of each part)}.
 
     Attributes:
         parts: the models.
@@ -66,7 +66,7 @@ class MixtureLM:
         lengths: Array | None = None,
         resets: Array | None = None,
     ) -> MixtureOutput:
-        """Log-probabilities of the next token after each token; arguments as those of the parts."""
+        """Returns log-probabilities of the next token after each token; arguments as for a part."""
         params = variables["params"]
         carry = (None,) * len(self.parts) if carry is None else carry
         outputs = [
@@ -79,5 +79,5 @@ class MixtureLM:
         return MixtureOutput(mixed, tuple(output.carry for output in outputs), log_probs)
 
     def zero_carry(self, batch_size: int) -> tuple[PyTree, ...]:
-        """The carries of the parts before anything is read."""
+        """Returns the carries of the parts before the first token."""
         return tuple(part.zero_carry(batch_size) for part in self.parts)

@@ -1,8 +1,8 @@
-"""The n-grams of a text, counted: sorting instead of loops, one sort for each order.
+"""Counts the n-grams of a text, with one sort for each order instead of loops.
 
-An n-gram is known by the number of its first n - 1 tokens (its parent, an (n-1)-gram) and its last
-token. So the bigrams of a text are its distinct pairs (token, token), its trigrams the distinct
-pairs (bigram, token), and so on; numbered in sorted order they are the levels of the trie of
+An n-gram is a pair: the number of its first n - 1 tokens (its parent, an (n-1)-gram) and its last
+token. So the bigrams of a text are its distinct pairs (token, token), the trigrams are the distinct
+pairs (bigram, token), and so on. In sorted order they are the levels of the trie of
 zoo/models/ngram_lm.py.
 
 Axes: N tokens of a text, G distinct n-grams of one order.
@@ -20,11 +20,11 @@ class NGrams(NamedTuple):
     """The distinct n-grams of one order, sorted by parent and then by word.
 
     Attributes:
-        parent: int[G], the (n-1)-gram that the n-gram begins with; 0 for single tokens.
-        word: int[G], its last token.
-        suffix: int[G], the (n-1)-gram that it ends with; 0 for single tokens.
-        occurrences: int[G], how often it occurs.
-        at_start: bool[G], whether it begins with `<s>`.
+        parent: int[G], the first n - 1 tokens of the n-gram, an (n-1)-gram; 0 for single tokens.
+        word: int[G], the last token.
+        suffix: int[G], the last n - 1 tokens, an (n-1)-gram; 0 for single tokens.
+        occurrences: int[G], the number of occurrences.
+        at_start: bool[G], True if the n-gram begins with `<s>`.
     """
 
     parent: np.ndarray
@@ -35,15 +35,16 @@ class NGrams(NamedTuple):
 
 
 def count_ngrams(tokens: np.ndarray, order: int, vocabulary_size: int) -> list[NGrams]:
-    """All n-grams inside the sentences of a text, `<s>` and `</s>` included, up to an order.
+    """Counts the n-grams inside the sentences of a text, `<s>` and `</s>` included.
 
     Args:
-        tokens: int32[N], every sentence's tokens followed by `</s>`.
+        tokens: int32[N], the tokens of each sentence, followed by `</s>`.
         order: the largest n.
-        vocabulary_size: V; the single tokens are all V, also those that do not occur.
+        vocabulary_size: V. Order 1 has all V tokens, even tokens that do not occur.
 
     Returns:
-        The n-grams of order 1, 2, ...; fewer than `order` where no sentence is that long.
+        The n-grams of order 1, 2, ..., `order`. Orders that no sentence is long enough for are
+        missing.
 
     Example:
         >>> words, pairs = count_ngrams(np.array([3, 3, 2, 3, 2]), 2, 4)
@@ -79,7 +80,7 @@ def count_ngrams(tokens: np.ndarray, order: int, vocabulary_size: int) -> list[N
 
 
 def _mark_starts(tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The text with `<s>` before every sentence, and each token's position in its sentence."""
+    """Returns the text with `<s>` before each sentence, and the positions in the sentences."""
     starts = np.concatenate([[0], np.flatnonzero(tokens == END_ID) + 1])
     starts = starts[starts < len(tokens)]
     text = np.insert(tokens, starts, START_ID)
@@ -91,12 +92,13 @@ def _mark_starts(tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def build_tables(
     levels: list[NGrams], log_probs: list[np.ndarray], log_backoffs: list[np.ndarray]
 ) -> Params:
-    """The parameters of an `NGramLM` from its n-grams and their numbers, order by order.
+    """Returns the parameters of an `NGramLM` from its n-grams and their logarithms.
 
     Args:
-        levels: the n-grams of order 1, 2, ..., as `count_ngrams` sorts them.
-        log_probs: float[G] of each level, natural logarithms.
-        log_backoffs: float[G] of each level; the last one's are not used.
+        levels: the n-grams of order 1, 2, ..., in the order of `count_ngrams`.
+        log_probs: for each level float[G], natural logarithms of probabilities.
+        log_backoffs: for each level float[G], natural logarithms of back-off weights. The last
+            level needs none.
     """
     params: Params = {}
     for index, level in enumerate(levels):

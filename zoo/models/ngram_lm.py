@@ -1,18 +1,18 @@
-"""The n-gram language model: the next token from the n - 1 tokens before it, by table.
+"""The n-gram language model, which predicts the next token from n - 1 tokens by tables.
 
     log p(w | h) = log_prob(h w)                        if the n-gram h w is in the table
                  = log_backoff(h) + log p(w | h')       otherwise; h' is h without its first token
 
-(Katz 1987, in the form of the ARPA files of SRILM and KenLM). How the tables are estimated stands
-in zoo/models/kneser_ney.py and zoo/models/maximum_likelihood.py.
+(Katz 1987, in the form of the ARPA files of SRILM and KenLM). zoo/models/kneser_ney.py and
+zoo/models/maximum_likelihood.py estimate the tables.
 
-The tables are a trie: level m holds the m-grams, sorted by their first m - 1 tokens (the parent, an
-entry of level m - 1) and then by their last one. So the children of entry i are the entries
-first_child[i] to first_child[i+1] of the next level, and finding one is a bisection.
+The tables form a trie. Level m has the m-grams, sorted by their first m - 1 tokens (the parent, an
+entry of level m - 1) and then by their last token. So the children of entry i are the entries
+first_child[i] to first_child[i+1] of the next level, and a child is found by bisection.
 
-Reading token t moves a history of suffixes forward, node_m[t] = child(node_{m-1}[t-1], w_t): the
-model is a finite automaton, and that row of nodes is its carry. No n-gram goes over a sentence's
-border, so `<s>` forgets all that came before it.
+Reading token t updates the suffixes of the history: node_m[t] = child(node_{m-1}[t-1], w_t). The
+model is a finite automaton, and this row of nodes is its carry. No n-gram crosses the border of a
+sentence, so `<s>` forgets all tokens before it.
 
 Axes: B rows, T time, N tokens or n-grams, V vocabulary.
 """
@@ -34,10 +34,10 @@ Array = jax.Array
 Level = dict[str, Any]  # arrays by name, see NGramLM
 Params = dict[str, Level]
 
-ABSENT = -1  # in the place of an entry that is not in the trie
+ABSENT = -1  # replaces an entry that is not in the trie
 ESTIMATORS = ("kneser_ney", "maximum_likelihood")
-MAX_ORDER = 256  # the longest n-grams; a state remembers as many tokens but one
-CHUNK = 256  # children that are written into the distributions at a time
+MAX_ORDER = 256  # the largest n; a state remembers n - 1 tokens
+CHUNK = 256  # the number of children that are written into the distributions at a time
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,12 @@ class NGramConfig:
     """The settings of an n-gram language model.
 
     Attributes:
-        order: n; 2 for bigrams.
+        order: n; 2 means bigrams.
         estimator: kneser_ney, or maximum_likelihood, which gives unseen n-grams probability 0.
-        min_counts: the smallest counts that an n-gram is kept with, for orders 1, 2, ...; the last
-            one also holds for all longer n-grams. Kneser-Ney counts n-grams of the highest order,
-            and those at a sentence's start, as they stand, and others by the distinct tokens to
-            their left. Words are always kept.
+        min_counts: the smallest count of an n-gram that is kept, for orders 1, 2, ...; the last
+            number also holds for all longer n-grams. Kneser-Ney counts the occurrences of n-grams
+            of the highest order and at the start of a sentence, and the distinct tokens to the left
+            of other n-grams. Words are always kept.
     """
 
     order: int = 5
@@ -77,10 +77,10 @@ class NGramConfig:
 class NGramLM:
     """An n-gram language model over a vocabulary of V tokens.
 
-    It is used as a Flax module is, but its parameters are counted and not learned: `order_1`,
-    `order_2`, ... up to n or to the longest n-gram there is, each with `log_prob` [N] (natural
-    logarithms); all but the last also with `log_backoff` [N] and `first_child` int32[N+1], and all
-    but the first with `word` int32[N].
+    It is used like a Flax module, but its parameters are counted, not learned. They are `order_1`,
+    `order_2`, ..., up to n or to the longest n-gram. Each has `log_prob` [N] (natural logarithms).
+    All but the last also have `log_backoff` [N] and `first_child` int32[N+1], and all but the first
+    have `word` int32[N].
 
     Example:
         >>> word = {"log_prob": jnp.log(jnp.array([0.5, 0, 0.5])), "log_backoff": jnp.zeros(3),
@@ -104,15 +104,15 @@ class NGramLM:
         lengths: Array | None = None,
         resets: Array | None = None,
     ) -> LMOutput:
-        """The distribution of the next token after each token.
+        """Returns the distribution of the next token after each token.
 
         Args:
             variables: {"params": the tables}.
             tokens: int32[B, T].
-            carry: int32[B, n-1], the suffixes of what was read, as an earlier call gave them; None
-                for nothing read.
-            lengths: int32[B], real tokens of each row, at least 1; None for T.
-            resets: bool[B, R], R <= T; True at [b, t] forgets what row b read before step t.
+            carry: int32[B, n-1], the suffixes of the tokens so far, from an earlier call; None
+                means that no token was read.
+            lengths: int32[B], the number of real tokens of each row, at least 1; None means T.
+            resets: bool[B, R], R <= T; True at [b, t] forgets the tokens of row b before step t.
 
         Returns:
             Log-probabilities, which are also logits, and the carry after the last real token.
@@ -137,19 +137,20 @@ class NGramLM:
         return LMOutput(log_probs.reshape(batch, steps, -1), following)
 
     def zero_carry(self, batch_size: int) -> Array:
-        """The carry before anything is read."""
+        """Returns the carry before the first token."""
         return jnp.full((batch_size, self.config.order - 1), ABSENT, jnp.int32)
 
     def token_log_probabilities(
         self, params: Params, inputs: np.ndarray, targets: np.ndarray, *, mode: str = "stream"
     ) -> np.ndarray:
-        """The log-probability of each target, without the rest of its distribution.
+        """Returns the log-probability of each target, without the rest of its distribution.
 
         Args:
-            params: the tables, as NumPy arrays or what turns into them at no cost.
-            inputs: int32[N], the token before each target, `<s>` before a sentence's first.
+            params: the tables, as NumPy arrays or arrays that convert to NumPy without a copy.
+            inputs: int32[N], the token before each target; `<s>` before the first token of a
+                sentence.
             targets: int32[N].
-            mode: has no effect: an n-gram model reads no further back than its sentence.
+            mode: has no effect, because an n-gram model never reads beyond its sentence.
 
         Returns:
             float32[N], natural logarithms.
@@ -170,7 +171,7 @@ class NGramLM:
 
 
 def _levels(params: Params, order: int) -> tuple[Level, Level]:
-    """The tables of the n-grams of an order and of those one longer."""
+    """Returns the tables of the n-grams of an order and of the next order."""
     return params[f"order_{order}"], params[f"order_{order + 1}"]
 
 
@@ -180,14 +181,14 @@ Entries = TypeVar("Entries", np.ndarray, Array)
 def find_child(
     xp: ModuleType, level: Level, longer: Level, parents: Entries, words: Entries
 ) -> Entries:
-    """The entry of each parent's child that ends with a word.
+    """Returns, for each parent, the entry of its child that ends with a word.
 
     Args:
         xp: numpy or jax.numpy.
-        level: the parents' table.
-        longer: the children's.
+        level: the table of the parents.
+        longer: the table of the children.
         parents: int32[...], entries of `level`, or ABSENT.
-        words: int32[...].
+        words: int32[...], the last word of each child.
 
     Returns:
         int32[...], entries of `longer`, or ABSENT.
@@ -211,7 +212,7 @@ def find_child(
 
 
 def _distributions(params: Params, nodes: list[Array]) -> Array:
-    """Log-probabilities [N, V] after the histories whose suffixes are `nodes`, each int32[N]."""
+    """Returns log-probabilities [N, V] after the histories with suffixes `nodes`, int32[N] each."""
     words = params["order_1"]["log_prob"]
     log_probs = jnp.broadcast_to(words, (nodes[0].shape[0], len(words)))
     for index in range(1, len(params)):
@@ -226,7 +227,7 @@ def _distributions(params: Params, nodes: list[Array]) -> Array:
 
 
 def _write_children(longer: Level, begin: Array, end: Array, log_probs: Array) -> Array:
-    """Replaces, in each row, what the entries begin to end of the longer table know better."""
+    """Writes, in each row, the probabilities of entries `begin` to `end` of the longer table."""
     word, value = jnp.asarray(longer["word"]), jnp.asarray(longer["log_prob"])
     rows = jnp.arange(begin.shape[0])[:, None]
     num_words, last = log_probs.shape[1], len(word) - 1
@@ -235,7 +236,7 @@ def _write_children(longer: Level, begin: Array, end: Array, log_probs: Array) -
         offset, log_probs = state
         index = begin[:, None] + offset + jnp.arange(CHUNK)[None, :]
         safe = jnp.minimum(index, last)
-        column = jnp.where(index < end[:, None], word[safe], num_words)  # outside: dropped
+        column = jnp.where(index < end[:, None], word[safe], num_words)  # num_words is dropped
         return offset + CHUNK, log_probs.at[rows, column].set(value[safe], mode="drop")
 
     def unfinished(state: tuple[Array, Array]) -> Array:

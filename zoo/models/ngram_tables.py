@@ -1,14 +1,14 @@
-"""Whether tables of n-grams, which anybody may have made, are what `zoo.models.ngram_lm` wants."""
+"""Checks tables of n-grams from an unknown source, before `zoo.models.ngram_lm` uses them."""
 
 import numpy as np
 
 from zoo.types import Params
 
-_LARGEST_LOG_PROB = 1e-3  # the logarithm of 1, as rounded sums give it
+_LARGEST_LOG_PROB = 1e-3  # the logarithm of 1, with rounding errors
 
 
 def fault_of_tables(params: Params, order: int, vocabulary_size: int) -> str:
-    """Returns what is wrong with tables of n-grams; "" if they are as `NGramLM` describes them."""
+    """Returns a description of what is wrong with tables of n-grams; "" if nothing is."""
     names = [f"order_{number + 1}" for number in range(len(params))]
     if set(names) != set(params) or not 1 <= len(names) <= order:
         return f"they are {', '.join(params)[:80]}, but the order is {order}"
@@ -27,12 +27,12 @@ def fault_of_tables(params: Params, order: int, vocabulary_size: int) -> str:
             return f"{name} has a probability above 1"
         parents = params[names[number - 1]]["first_child"] if number else None
         if parents is not None and not _has_sorted_words(level["word"], parents, vocabulary_size):
-            return f"the words of {name} are not those of its parents in order"
+            return f"the words of {name} are not sorted by their parents"
     return ""
 
 
 def _has_sorted_words(word: np.ndarray, first_child: np.ndarray, vocabulary_size: int) -> bool:
-    """Returns whether every parent has a stretch of words, each one above the one before it."""
+    """Returns whether every parent has a range of words in strictly rising order."""
     if first_child[0] != 0 or first_child[-1] != len(word) or (np.diff(first_child) < 0).any():
         return False
     if not len(word):

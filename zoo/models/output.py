@@ -1,4 +1,4 @@
-"""What every model of the zoo can be asked, and what every language model gives."""
+"""The interfaces of all models of the zoo, and the output of language models."""
 
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -10,16 +10,16 @@ from zoo.types import PyTree
 
 
 class LMOutput(NamedTuple):
-    """The distribution after each token, and where the model stands after the last one.
+    """The distribution after each token, and the state after the last token.
 
     Attributes:
-        logits: [B, T, V], unnormalised log-probabilities of each next token.
-        carry: what the model has to remember of the tokens read, a tree of arrays [B, ...]; given
-            back with the tokens that follow, it makes two calls equal to one.
-        softmax: what the logits are made of, for a loss that does without them; None where the
-            model does not say.
-        penalty: a scalar that the loss in training adds to the mean loss of a token; None where
-            the model asks for none.
+        logits: [B, T, V], the unnormalised log-probabilities of each next token.
+        carry: the memory of the tokens so far, a tree of arrays [B, ...]. A second call that gets
+            it with the following tokens continues the first call exactly.
+        softmax: the inputs of the softmax, for a loss that does not need the logits; None if the
+            model does not provide them.
+        penalty: a scalar that is added to the mean loss per token in training; None means no
+            penalty.
     """
 
     logits: jax.Array
@@ -29,28 +29,28 @@ class LMOutput(NamedTuple):
 
 
 class Model(Protocol):
-    """A Flax module, or what is used as one."""
+    """A Flax module, or an object that is used like one."""
 
     def apply(self, variables: PyTree, *args: Any, **options: Any) -> Any:
-        """Returns what the model gives for its inputs, with {"params": parameters}."""
+        """Returns the output of the model for its inputs; `variables` is {"params": parameters}."""
 
 
 class LanguageModel(Model, Protocol):
-    """A language model: `apply` gives an `LMOutput`."""
+    """A language model, whose `apply` returns an `LMOutput`."""
 
     @property
     def vocabulary_size(self) -> int:
         """V."""
 
     def zero_carry(self, batch_size: int) -> PyTree:
-        """Returns what the model remembers before it has read anything."""
+        """Returns the carry before the first token."""
 
 
 @runtime_checkable
 class ScoresItself(Protocol):
-    """A language model that has a way of its own to score a text: n-grams, a model that adapts."""
+    """A language model with its own way to score a text, such as n-grams or an adaptive model."""
 
     def token_log_probabilities(
         self, params: PyTree, inputs: np.ndarray, targets: np.ndarray, *, mode: str
     ) -> np.ndarray:
-        """Returns the natural logarithm of each target's probability."""
+        """Returns the natural logarithm of the probability of each target."""

@@ -1,11 +1,11 @@
-"""The recurrent language model: predict the next token from all that came before.
+"""The recurrent language model, which predicts the next token from all tokens before it.
 
     h_t = g(W_h h_{t-1} + W c_t)        c_t: the embedding of token t
     y_t = softmax(U h_t)                the distribution of token t + 1
 
-(Mikolov et al. 2010, eq. 1-3) with an Elman cell as written; GRU and LSTM cells replace the first
-line (see zoo/layers/cells), and several layers may stand on top of each other. Where embeddings
-are tied, U is the embedding matrix itself (Press and Wolf 2017; Inan et al. 2017).
+(Mikolov et al. 2010, eq. 1-3.) The first line is an Elman cell; other cells replace it (see
+zoo/layers/cells), and a model may have several layers. If embeddings are tied, U is the embedding
+matrix itself (Press and Wolf 2017; Inan et al. 2017).
 """
 
 from dataclasses import dataclass
@@ -36,32 +36,37 @@ class RecurrentLMConfig:
     """The settings of a recurrent language model.
 
     Attributes:
-        cell: elman (tanh), elman_relu, elman_logistic, gru, lstm or peephole_lstm; without a loop
-            over time, min_gru, min_lstm or rg_lru; or one that `zoo.register_cell` made known.
-        embedding_size: D, width of c_t.
+        cell: the name of a cell, such as elman, gru or lstm, see `zoo.layers.cells`; or a name that
+            `zoo.register_cell` has registered.
+        embedding_size: D, the width of c_t.
         hidden_sizes: H of each layer, from the bottom.
-        block: plain, where each layer reads the outputs of the layer below; or residual, where
-            each layer adds to what it reads, with norms and a gated MLP (see zoo/layers/block.py),
-            as deep networks of new cells are built. All sizes must then be D.
-        convolution_width: of residual blocks, k of the causal convolution in front of each cell;
-            the papers use 4. 0 for none.
-        tie_embeddings: use the embedding matrix as U; the last hidden size must then be D.
-        learn_initial_state: train the state that a sequence starts from; otherwise it is zero.
-        truncation: how many steps back a loss reaches: 1 is plain backpropagation (BP), k is
-            truncated BPTT over k steps in each layer, 0 the whole chunk.
-        embedding_dropout_rate: fraction of c_t dropped in training.
-        layer_dropout_rate: the same of what goes from one layer to the next.
-        output_dropout_rate: the same of what goes into U.
-        word_dropout_rate: fraction of the words of the vocabulary whose embedding is zero while a
-            chunk is read, one mask for all of its rows and steps (Gal and Ghahramani 2016).
-        weight_dropout_rate: fraction of the recurrent weights dropped, one mask a batch.
-        dropout_shares_steps: one dropout mask for all steps of a chunk instead of one a step.
-        activation_penalty: alpha, what the loss in training adds for large outputs of the top
-            layer: alpha times the mean square of h_t after dropout (AR; Merity et al. 2017).
-        temporal_penalty: beta, the same for fast ones: beta times the mean square of
-            h_{t+1} - h_t before dropout (TAR; Merity et al. 2017).
-        init_scale: weights start uniform in +-init_scale; 0 for Glorot and orthogonal starts.
-        forget_bias: start of the forget gates' bias of an LSTM.
+        block: plain: each layer reads the outputs of the layer below. residual: each layer adds its
+            output to its input, with norms and a gated MLP (see zoo/layers/block.py), as in deep
+            networks of new cells. All hidden_sizes must then equal D.
+        convolution_width: k of the causal convolution in front of each cell, for residual blocks.
+            The papers use 4; 0 means no convolution.
+        tie_embeddings: whether the embedding matrix is also U; the last hidden size must then
+            equal D.
+        learn_initial_state: whether the initial state of a sequence is trained; otherwise it is
+            zero.
+        truncation: the number of steps that a gradient goes back: 1 is plain backpropagation (BP),
+            k is truncated BPTT over k steps in each layer, and 0 is the whole chunk.
+        embedding_dropout_rate: the fraction of c_t that is dropped in training.
+        layer_dropout_rate: the fraction of a layer's outputs that is dropped before the next layer.
+        output_dropout_rate: the fraction of the inputs of U that is dropped.
+        word_dropout_rate: the fraction of the words of the vocabulary whose embedding is zero in a
+            chunk, with one mask for all rows and steps (Gal and Ghahramani 2016).
+        weight_dropout_rate: the fraction of the recurrent weights that is dropped, with one mask
+            per batch.
+        dropout_shares_steps: whether all steps of a chunk share one dropout mask; otherwise each
+            step has its own mask.
+        activation_penalty: alpha of AR (Merity et al. 2017). The loss in training adds alpha times
+            the mean square of the top layer's outputs h_t after dropout.
+        temporal_penalty: beta of TAR (Merity et al. 2017). The loss in training adds beta times the
+            mean square of h_{t+1} - h_t before dropout.
+        init_scale: weights start uniform in (-init_scale, init_scale). 0 means Glorot and
+            orthogonal initialization.
+        forget_bias: the initial bias of the forget gates of an LSTM.
         matmul_dtype: float32, or bfloat16 to round the operands of every matrix product.
     """
 
@@ -91,15 +96,15 @@ class RecurrentLMConfig:
 
 
 def _check(config: RecurrentLMConfig) -> None:
-    """Raises UserError, one line, for the first setting that can't be."""
+    """Raises a UserError that names the first invalid setting."""
     check_least(1, "model", config, "embedding_size")
     check_sizes("model.hidden_sizes", config.hidden_sizes)
     check_cell("model.cell", config.cell)
     _check_block(config)
     if config.weight_dropout_rate and not make_cell(config.cell, 1).recurrent_weights:
         raise UserError(
-            f"model.cell is {config.cell}, which has no recurrent weights: "
-            "model.weight_dropout_rate has to be 0"
+            f"model.cell is {config.cell}, which has no recurrent weights; "
+            "use model.weight_dropout_rate=0"
         )
     if config.tie_embeddings and config.hidden_sizes[-1] != config.embedding_size:
         raise UserError(
@@ -109,14 +114,16 @@ def _check(config: RecurrentLMConfig) -> None:
     if config.matmul_dtype not in ("float32", "bfloat16"):
         raise UserError(f"model.matmul_dtype is {config.matmul_dtype!r}; use float32 or bfloat16")
     if config.truncation < 0:
-        raise UserError(f"model.truncation is {config.truncation}; use 0 for none, or steps")
+        raise UserError(
+            f"model.truncation is {config.truncation}; use a number of steps, or 0 for none"
+        )
     check_least(0, "model", config, "activation_penalty", "temporal_penalty")
     kinds = ("embedding", "layer", "output", "word", "weight")
     check_rates("model", config, *(f"{kind}_dropout_rate" for kind in kinds))
 
 
 def _check_block(config: RecurrentLMConfig) -> None:
-    """Raises a UserError if there is no such block, or none of these sizes."""
+    """Raises a UserError if the block does not exist or does not fit the sizes."""
     check_choice("model.block", config.block, BLOCKS)
     widest = 64 if config.block == "residual" else 0
     if not 0 <= config.convolution_width <= widest:
@@ -132,12 +139,12 @@ def _check_block(config: RecurrentLMConfig) -> None:
 
 
 def mean_square(x: Array, lengths: Array | None, fewer: int = 0) -> Array:
-    """Returns the mean square over the elements of real steps.
+    """Returns the mean square of the elements of real steps.
 
     Args:
         x: [B, T, H].
-        lengths: int32[B], the number of real steps of each row; None if all T are real.
-        fewer: how many steps fewer than its length a row of x has.
+        lengths: int32[B], the number of real steps of each row; None if all T steps are real.
+        fewer: the number of steps by which each row of x is shorter than `lengths` says.
 
     Example:
         >>> x = jnp.array([[[1.0], [3.0], [9.0]]])
@@ -154,9 +161,9 @@ def mean_square(x: Array, lengths: Array | None, fewer: int = 0) -> Array:
 class RecurrentLM(nn.Module):
     """A recurrent language model over a vocabulary of V tokens.
 
-    Parameters: `embedding` [V, D], `stack/layer_0`, `stack/layer_1`, ... (see RecurrentLayer), of
-    residual blocks `stack/block_0`, ... and `stack/norm` (see ResidualStack),
-    `output_kernel` U [H, V] unless tied, `output_bias` [V].
+    The parameters are `embedding` [V, D], `stack/layer_0`, ... (see RecurrentLayer),
+    `output_kernel` U [H, V] unless it is tied, and `output_bias` [V]. Residual blocks add
+    `stack/block_0`, ... and `stack/norm` (see ResidualStack).
 
     Example:
         >>> model = RecurrentLM(RecurrentLMConfig(embedding_size=8, hidden_sizes=(16,)), 100)
@@ -170,7 +177,7 @@ class RecurrentLM(nn.Module):
     vocabulary_size: int
 
     def setup(self) -> None:
-        """The embedding, the recurrent layers and the output layer."""
+        """Creates the embedding, the recurrent layers and the output layer."""
         config, size = self.config, self.vocabulary_size
         self.embedding = embedding_parameter(self, size, config.embedding_size, config.init_scale)
         self.stack = self._stack()
@@ -211,18 +218,18 @@ class RecurrentLM(nn.Module):
         resets: Array | None = None,
         deterministic: bool = True,
     ) -> LMOutput:
-        """The distribution of the next token after each token.
+        """Returns the distribution of the next token after each token.
 
         Args:
             tokens: int32[B, T].
-            carry: the state to go on from, as an earlier call gave it; None for the initial state.
-            lengths: int32[B], real tokens of each row, at least 1; None for T.
-            resets: bool[B, R], R <= T; True at [b, t] puts row b back to the initial state before
+            carry: the state from an earlier call; None means the initial state.
+            lengths: int32[B], the number of real tokens of each row, at least 1; None means T.
+            resets: bool[B, R], R <= T; True at [b, t] resets row b to the initial state before
                 step t.
-            deterministic: False to drop units, which needs a random key named "dropout".
+            deterministic: False in training: units are dropped, with the random key "dropout".
 
         Returns:
-            Logits and the state after the last real token.
+            The logits, and the state after the last real token.
         """
         config = self.config
         hidden = self._embed(tokens, deterministic)
@@ -253,13 +260,14 @@ class RecurrentLM(nn.Module):
         return SoftmaxInputs(hidden, kernel, self.output_bias, self._matmul_dtype)
 
     def read_out(self, hidden: Array) -> Array:
-        """Logits [..., V] from outputs of the top layer [..., H]."""
+        """Returns logits [..., V] from outputs of the top layer [..., H]."""
         return self._softmax(hidden).logits()
 
     def zero_carry(self, batch_size: int) -> tuple[State, ...]:
-        """A carry to start a loop with, which needs no parameters: the cells' own initial states.
+        """Returns the initial states of the cells, which need no parameters.
 
-        The state that a sequence starts from, which may be trained, is `carry=None` or a reset.
+        They serve as a carry to start a loop. The initial state of a sequence, which may be
+        trained, is used by `carry=None` or a reset.
         """
         config = self.config
         return initial_carries(

@@ -1,4 +1,4 @@
-"""Architectures by name: the record of their settings and how they are built."""
+"""Architectures by name, with their settings and their constructors."""
 
 import dataclasses
 import difflib
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 
 class Architecture(NamedTuple):
-    """One architecture of the zoo, imported when it is first built.
+    """An architecture of the zoo, which is imported when it is first built.
 
     Attributes:
-        summary: what it is, in one line.
-        module: where it stands.
-        config: the dataclass there of its settings; their defaults stand in it.
-        model: the class there, built as model(config, vocabulary_size, ...): a Flax module, or what
-            is used as one.
-        task: what it is trained for, a name in `zoo.tasks.registry`.
+        summary: a description in one line.
+        module: the name of its module.
+        config: the name of the dataclass of its settings and their defaults.
+        model: the name of the class, called as model(config, vocabulary_size, ...). It is a Flax
+            module, or a class that is used like one.
+        task: the name of its task in `zoo.tasks.registry`.
     """
 
     summary: str
@@ -76,7 +76,7 @@ ARCHITECTURES = {
 
 
 def list_models() -> list[str]:
-    """The names of the architectures.
+    """Returns the names of the architectures in alphabetical order.
 
     Example:
         >>> list_models()
@@ -93,10 +93,10 @@ def _find(name: str) -> Architecture:
 
 
 def task_of(name: str) -> str:
-    """What an architecture is trained for.
+    """Returns the name of the task of an architecture.
 
     Raises:
-        UserError: if there is no such architecture; the message has the nearest name.
+        UserError: there is no such architecture. The error has the nearest name.
 
     Example:
         >>> task_of("ngram_lm"), task_of("recurrent_lm")
@@ -106,17 +106,17 @@ def task_of(name: str) -> str:
 
 
 def _classes(name: str) -> tuple[type, type]:
-    """The config record and the model class of an architecture."""
+    """Returns the config record and the model class of an architecture."""
     architecture = _find(name)
     module = importlib.import_module(architecture.module)
     return getattr(module, architecture.config), getattr(module, architecture.model)
 
 
 def default_config(name: str) -> Json:
-    """The settings of an architecture with their defaults, its name among them.
+    """Returns the name of an architecture and its settings with their defaults.
 
     Raises:
-        UserError: if there is no such architecture; the message has the nearest name.
+        UserError: there is no such architecture. The error has the nearest name.
 
     Example:
         >>> default_config("recurrent_lm")["cell"]
@@ -126,16 +126,16 @@ def default_config(name: str) -> Json:
 
 
 def build(config: Json, vocabulary_size: int, **more: object) -> "nn.Module":
-    """The model that a config's model section describes.
+    """Returns the model of the section `model` of a config.
 
     Args:
-        config: `architecture` and the fields of its record; absent ones have their defaults.
-        vocabulary_size: V; of a translator its target vocabulary's.
-        **more: what else the class needs: num_labels of a classifier, source_vocabulary_size of a
-            translator, num_tags of a tagger.
+        config: `architecture` and the fields of its settings; missing fields have their defaults.
+        vocabulary_size: V; for a translator, the size of its target vocabulary.
+        **more: further arguments of the class: num_labels for a classifier, source_vocabulary_size
+            for a translator, num_tags for a tagger.
 
     Raises:
-        UserError: for an architecture, field or value that does not exist.
+        UserError: an architecture, a field or a value does not exist.
 
     Example:
         >>> build({"architecture": "recurrent_lm", "hidden_sizes": [32]}, 50).vocabulary_size

@@ -1,19 +1,19 @@
-"""The sequence tagger: a recurrent network reads a sentence both ways, and tags each of its words.
+"""The sequence tagger: a bidirectional recurrent network with a tag for each word.
 
     v_t     the embedding of word t
-    u_t     what the characters of word t spell, see models.character_encoder
-    g_t     the states of character language models behind the last character of word t
+    u_t     the vector of the characters of word t, see models.character_encoder
+    g_t     the states of character language models after the last character of word t
     h_t     = [forward state; backward state] at t of a network that reads [v_t; u_t; g_t]
     e_t     = V h_t + d                                  K scores, one for each tag
-    p(y|x)  = prod_t softmax(e_t)[y_t]                   output "softmax": each word for itself
+    p(y|x)  = prod_t softmax(e_t)[y_t]                   output "softmax": each word by itself
             = exp s(x, y) / Z(x)                         output "crf": whole sequences, layers.crf
 
-The language models have read the sentence from its start, so that g_t knows the words before it:
-contextual string embeddings, of which these are the forward half (Akbik et al. 2018). They are
-trained before, and frozen; their parameters are part of the tagger's.
+The language models read the sentence from its start, so g_t depends on all words before word t.
+This is the forward half of contextual string embeddings (Akbik et al. 2018). The language models
+are trained before and then frozen; their parameters are part of the tagger's parameters.
 
-The network with a CRF on top is that of Huang et al. 2015. Word dropout makes words `<unk>` in
-training, so that the model learns what to do with unknown ones.
+The network with a CRF on top is from Huang et al. 2015. Word dropout replaces words by `<unk>` in
+training, so that the model learns about unknown words.
 
 Axes: B rows, T time, C characters of a word, N words, D width of an embedding, H width of a state,
 K tags.
@@ -41,10 +41,10 @@ Array = jax.Array
 
 CHARACTERS = ("none", *KINDS)
 OUTPUTS = ("softmax", "crf")
-# So that the memory and the time that a checkpoint's settings ask for are limited.
+# These limits bound the memory and the time that the settings of a checkpoint can demand.
 _LIMITS = {"max_characters": (2, 200), "character_window": (0, 20)}
 
-# Which tags may be the first, follow each other, and be the last; as nested tuples, to be hashable.
+# Which tags may be first, may follow each other, and may be last; hashable nested tuples.
 Allowed = tuple[tuple[bool, ...], tuple[tuple[bool, ...], ...], tuple[bool, ...]]
 
 
@@ -53,19 +53,21 @@ class TaggerConfig(TextNetworkConfig):
     """The settings of a tagger.
 
     Attributes:
-        cell: the cell of the network over words, and of a recurrent one over characters; see
+        cell: the cell of the network over words, and of a recurrent network over characters; see
             `zoo.layers.cells`.
         embedding_size: D of words.
-        characters: how the characters of a word are read: none, recurrent or convolution.
+        characters: the way to read the characters of a word: none, recurrent or convolution.
         character_embedding_size: D of characters.
-        character_size: width of u: units of each direction, or filters of the convolution.
-        character_window: w, how many characters on either side a filter sees.
-        max_characters: C. Of a longer word the first and the last characters are read.
-        language_models: recurrent language models over characters, whose states are read beside
-            each word: released names or runs.
+        character_size: the number of units of each direction, or of filters of the convolution.
+        character_window: w, the number of characters on either side that a filter sees.
+        max_characters: C, the largest number of characters of a word. If a word is longer, its
+            first and its last characters are read.
+        language_models: the names of recurrent language models over characters, released models or
+            runs, whose states are read with each word.
         output: softmax or crf.
-        embedding_dropout_rate: fraction of the elements of [v_t; u_t] dropped in training.
-        output_dropout_rate: the same of h_t.
+        embedding_dropout_rate: the fraction of the elements of the inputs [v_t; u_t; g_t] that is
+            dropped in training.
+        output_dropout_rate: the fraction of the elements of h_t that is dropped.
     """
 
     characters: str = "recurrent"
@@ -90,11 +92,12 @@ class TaggerConfig(TextNetworkConfig):
 
 
 class TaggerOutput(NamedTuple):
-    """What a tagger gives.
+    """The output of a tagger.
 
     Attributes:
-        scores: [B, T, K], e; without meaning at padding.
-        transitions: of the CRF, with those that the scheme of the tags forbids; None of a softmax.
+        scores: [B, T, K], e; any values at padding.
+        transitions: the transitions of the CRF, where forbidden transitions have a very low score;
+            None for a softmax.
     """
 
     scores: Array
@@ -102,15 +105,15 @@ class TaggerOutput(NamedTuple):
 
 
 def decode(output: TaggerOutput, lengths: Array) -> tuple[Array, Array]:
-    """Returns the best tags and the probability of each of them, given the whole sentence.
+    """Returns the best tags, and the probability of each of these tags given the sentence.
 
     Args:
-        output: what a tagger gives. Of a CRF the most probable sequence of tags is taken, of a
-            softmax the most probable tag of each word.
-        lengths: int32[B].
+        output: the output of a tagger. A CRF gives the most probable sequence of tags, a softmax
+            gives the most probable tag of each word.
+        lengths: int32[B], the number of real words of each row.
 
     Returns:
-        int32[B, T] and [B, T]; without meaning at padding.
+        The tags int32[B, T] and the probabilities [B, T]; any values at padding.
 
     Example:
         >>> output = TaggerOutput(jnp.log(jnp.array([[[0.25, 0.75]]])), None)
@@ -129,7 +132,7 @@ def decode(output: TaggerOutput, lengths: Array) -> tuple[Array, Array]:
 
 
 def _states(output: object) -> Array:
-    """The states of the top layer of a language model, [B, T, H]."""
+    """Returns the states of the top layer of a language model, [B, T, H], from its `LMOutput`."""
     assert isinstance(output, LMOutput)
     assert output.softmax is not None
     return output.softmax.hidden
@@ -140,12 +143,13 @@ def read_texts(
 ) -> Array:
     """Returns the states of language models at each word, g, [B, T, G].
 
-    What stands behind the last word changes nothing, because a state only knows what was read.
+    Characters after the last word have no effect, because a state depends only on earlier
+    characters.
 
     Args:
         models: the language models of a tagger.
         params: the tagger's parameters.
-        texts: int32[B, L] for each language model: a start and the characters of the sentence.
+        texts: for each language model int32[B, L], `START_ID` and the characters of the sentence.
         ends: int32[B, T], the position in the text of the last character of each word.
     """
     rows = jnp.arange(ends.shape[0])[:, None]
@@ -159,16 +163,16 @@ def read_texts(
 class Tagger(nn.Module):
     """A tagger of words over a vocabulary of V words with K tags.
 
-    Parameters: `embedding` [V, D]; `spelling` (see CharacterEncoder); `stack` (see
-    RecurrentStack); `output_kernel` [H, K] and `output_bias` [K]; of a CRF `start` a [K], `between`
-    A [K, K] and `end` b [K]; `language_models_0`, ... (see RecurrentLM).
+    The parameters are `embedding` [V, D], `spelling` (see CharacterEncoder), `stack` (see
+    RecurrentStack), `output_kernel` [H, K], `output_bias` [K] and `language_models_0`, ... (see
+    RecurrentLM). A CRF adds `start` a [K], `between` A [K, K] and `end` b [K].
 
     Attributes:
         config: the settings.
         vocabulary_size: V.
         num_tags: K.
-        num_characters: the size of the vocabulary of characters; 0 if they are not read.
-        allowed: which transitions of a CRF the scheme of the tags allows; None for all.
+        num_characters: the size of the vocabulary of characters; 0 if characters are not read.
+        allowed: the transitions of a CRF that the scheme of the tags allows; None means all.
         language_models: the modules of the frozen language models.
 
     Example:
@@ -189,7 +193,7 @@ class Tagger(nn.Module):
     language_models: tuple[RecurrentLM, ...] = ()
 
     def setup(self) -> None:
-        """The embeddings, the recurrent layers, and the scores of the tags."""
+        """Creates the embeddings, the recurrent layers and the output layer."""
         config = self.config
         size = self.vocabulary_size
         self.embedding = embedding_parameter(self, size, config.embedding_size, config.init_scale)
@@ -223,16 +227,16 @@ class Tagger(nn.Module):
         features: Array | None = None,
         deterministic: bool = True,
     ) -> TaggerOutput:
-        """The scores of every tag of every word.
+        """Returns the scores of all tags for each word.
 
         Args:
             words: int32[B, T].
-            characters: int32[B, T, C], behind those of a word `END_ID`; None if the model reads
-                none, or `spelled` is given.
-            lengths: int32[B], real words of each row, at least 1.
-            spelled: [B, T, S], what `spell` gives for each word.
-            features: [B, T, G], what `read_texts` gives; None without language models.
-            deterministic: False to drop units, which needs a random key named "dropout".
+            characters: int32[B, T, C], with `END_ID` after the characters of a word; None if the
+                model does not read characters or `spelled` is given.
+            lengths: int32[B], the number of real words of each row, at least 1.
+            spelled: [B, T, S], the output of `spell` for each word.
+            features: [B, T, G], the output of `read_texts`; None without language models.
+            deterministic: False in training: units are dropped, with the random key "dropout".
         """
         config = self.config
         words = drop_words(self, words, config.word_dropout_rate, deterministic)
@@ -244,7 +248,7 @@ class Tagger(nn.Module):
                 spelled = flat.reshape((*words.shape, flat.shape[1]))
             inputs = jnp.concatenate([inputs, spelled], axis=-1)
         if self.language_models:
-            if self.is_initializing():  # so that their parameters are among the tagger's
+            if self.is_initializing():  # so that their parameters become parameters of the tagger
                 text = jnp.zeros((1, 1), jnp.int32)
                 widths = [_states(model(text)).shape[2] for model in self.language_models]
                 features = jnp.zeros((*words.shape, sum(widths)))
@@ -256,15 +260,14 @@ class Tagger(nn.Module):
         return TaggerOutput(affine(states, self.output_kernel, self.output_bias), self._between())
 
     def spell(self, characters: Array) -> Array:
-        """Returns what the characters of words say, [N, S], from int32[N, C].
+        """Returns the vectors of the characters of words, [N, S], from int32[N, C].
 
-        It is the same for a word wherever it stands, so that a text needs it once for each of its
-        different words.
+        The vector does not depend on the sentence, so a text needs it once for each distinct word.
         """
         return self.spelling(characters)
 
     def _between(self) -> Transitions | None:
-        """The transitions of the CRF, those that are forbidden among them."""
+        """Returns the transitions of the CRF, with low scores for forbidden transitions."""
         if self.config.output != "crf":
             return None
         transitions = Transitions(self.start, self.between, self.end)

@@ -1,4 +1,4 @@
-"""What models of tokens share: embeddings, and of a classifier and a tagger the network above."""
+"""The common parts of models over tokens: embeddings, and the network of classifier and tagger."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -22,15 +22,17 @@ class TextNetworkConfig:
         cell: the cell of the network; see `zoo.layers.cells`.
         embedding_size: D.
         hidden_sizes: H of each recurrent layer and direction, from the bottom.
-        bidirectional: read in both directions.
-        word_dropout_rate: fraction of the tokens that are `<unk>` in training.
-        embedding_dropout_rate: fraction of the elements of each input dropped in training.
-        layer_dropout_rate: the same of what goes from one recurrent layer to the next.
-        init_scale: embeddings start uniform in +-init_scale, other weights as in their layers.
-        forget_bias: start of the forget gates' bias of an LSTM.
+        bidirectional: whether the network reads in both directions.
+        word_dropout_rate: the fraction of the tokens that become `<unk>` in training.
+        embedding_dropout_rate: the fraction of the elements of each input that is dropped in
+            training.
+        layer_dropout_rate: the fraction of a recurrent layer's outputs that is dropped before the
+            next layer.
+        init_scale: embeddings start uniform in (-init_scale, init_scale).
+        forget_bias: the initial bias of the forget gates of an LSTM.
     """
 
-    no_cells: ClassVar[tuple[str, ...]] = ()  # what `cell` may be beside the names of cells
+    no_cells: ClassVar[tuple[str, ...]] = ()  # further values of `cell`
 
     cell: str = "lstm"
     embedding_size: int = 100
@@ -52,7 +54,7 @@ class TextNetworkConfig:
 
     @property
     def states_size(self) -> int:
-        """The width of the network's states, of both directions together."""
+        """The width of the network's states, with both directions."""
         return self.hidden_sizes[-1] * (2 if self.bidirectional else 1)
 
     def make_stack(self) -> RecurrentStack:
@@ -73,13 +75,13 @@ def embedding_parameter(module: nn.Module, size: int, width: int, init_scale: fl
         module: the module, in its `setup`.
         size: V.
         width: D.
-        init_scale: it starts uniform in +-init_scale; 0 for +-1/sqrt(D).
+        init_scale: the parameter starts uniform in (-init_scale, init_scale); 0 means 1/sqrt(D).
     """
     return module.param("embedding", uniform(init_scale or width**-0.5), (size, width))
 
 
 def drop_words(module: nn.Module, tokens: jax.Array, rate: float, deterministic: bool) -> jax.Array:
-    """Returns the tokens, some of which are `<unk>` in training, with the key "dropout"."""
+    """Replaces tokens by `<unk>` at random in training, with the random key "dropout"."""
     if deterministic or not rate:
         return tokens
     keep = jax.random.bernoulli(module.make_rng("dropout"), 1 - rate, tokens.shape)

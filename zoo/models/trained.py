@@ -1,4 +1,4 @@
-"""A trained model: a module with its parameters and its vocabulary, and what it is used for."""
+"""Trained models: a module with its parameters, its vocabulary and its use."""
 
 import dataclasses
 import os
@@ -11,11 +11,11 @@ from zoo.types import Json, Params
 
 
 class Kind(NamedTuple):
-    """What a trained model is for, in the words of errors.
+    """The kind of a trained model, for errors.
 
     Attributes:
-        noun: what it is.
-        command: the command of `python -m zoo` that uses it.
+        noun: the name of the kind, such as "classifier".
+        command: the command of `python -m zoo` that uses such a model.
     """
 
     noun: str
@@ -26,46 +26,48 @@ LANGUAGE_MODEL = Kind("language model", "generate")
 
 
 class TrainedModel(Protocol):
-    """What using a trained model needs of it: of a checkpoint, a mixture, a model that adapts."""
+    """The interface of trained models: checkpoints, mixtures and adaptive models."""
 
     kind: ClassVar[Kind]
 
     @property
     def name(self) -> str:
-        """What errors call it."""
+        """The name of the model in errors."""
 
     @property
     def model(self) -> Any:
-        """A Flax module, such as `RecurrentLM`, or what is used as one."""
+        """A Flax module, such as `RecurrentLM`, or an object that is used like one."""
 
     @property
     def params(self) -> Params:
-        """Its parameters."""
+        """The parameters of the model."""
 
     @property
     def vocabulary(self) -> Any:
-        """The `zoo.data.vocabulary.Vocabulary` of the tokens that it reads or writes."""
+        """The `zoo.data.vocabulary.Vocabulary` of the tokens that the model reads or writes."""
 
 
-ModelOrName = TrainedModel | os.PathLike[str] | str  # a model, or what `zoo.load` takes
+ModelOrName = TrainedModel | os.PathLike[str] | str  # a model, or an argument of `zoo.load`
 
 
-# Two models are equal if they are one object: comparing millions of numbers is no accident's work.
+# Models are compared by identity, so that no comparison of millions of numbers happens by accident.
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Checkpoint:
-    """A trained model with everything that is needed to use it. Each task has a class of its own.
+    """A trained model with everything that its use needs. Each task has its own class.
 
     Attributes:
-        token_axes: of each parameter that has a row or a column a token, by its path with slashes,
-            the vocabulary (one of `tokens`) and the axis.
-        model: `model.apply({"params": params}, tokens)` gives logits and carry.
-        params: nested dict of arrays, on the default device; empty before training.
-        vocabulary: from text to token ids and back; of a translator that of its targets.
-        name: as it was asked for: a released name or a path.
-        directory: the step's directory, or the file; "" of a model that was not loaded.
-        step: number of train steps taken.
-        config: the run's resolved config, as nested dicts; of an ARPA file only the model's.
-        progress: what the run had reached: data position, scores.
+        token_axes: the parameters that have a row or a column for each token. The key is the path
+            of the parameter, with slashes; the value is the vocabulary (one of `tokens`) and the
+            axis.
+        model: the module; `model.apply({"params": params}, tokens)` returns logits and carry.
+        params: a nested dictionary of arrays, on the default device; empty before training.
+        vocabulary: the vocabulary; for a translator, the vocabulary of its targets.
+        name: the name that was asked for, a released name or a path.
+        directory: the directory of the step, or the file; "" if the model was not loaded.
+        step: the number of train steps taken.
+        config: the resolved config of the run, as nested dictionaries. An ARPA file has only the
+            section `model`.
+        progress: the progress of the run: data position, scores.
     """
 
     kind: ClassVar[Kind]
@@ -82,12 +84,12 @@ class Checkpoint:
 
     @property
     def vocabulary_record(self) -> Json:
-        """The vocabulary as plain JSON, as a checkpoint's vocabulary.json holds it."""
+        """The vocabulary as plain JSON, as in the vocabulary.json of a checkpoint."""
         return self.vocabulary.to_json()
 
     @property
     def tokens(self) -> dict[str, Sequence[str]]:
-        """The tokens of each vocabulary by their ids, labels among them."""
+        """The tokens of each vocabulary by their ids, and the labels if there are any."""
         return {"tokens": self.vocabulary.tokens}
 
     def with_params(self, params: Params) -> Self:
@@ -95,7 +97,7 @@ class Checkpoint:
         return dataclasses.replace(self, params=params)
 
     def __repr__(self) -> str:
-        """Three lines: what it is, what it reads and was trained on, and how well it did."""
+        """Returns three lines: the kind and size, the inputs and corpus, and the scores."""
         section = self.config.get("model", {})
         architecture = section.get("architecture", type(self.model).__name__)
         count = _count(self.params)
@@ -111,29 +113,29 @@ class Checkpoint:
         )
 
     def _inputs(self) -> str:
-        """What it reads, in a few words."""
+        """Returns a short description of the inputs."""
         return f"{len(self.vocabulary):,} {self.vocabulary.kind} tokens"
 
 
-_MOST_SHOWN = 4  # scores
+_MOST_SHOWN = 4  # the most scores that are shown
 
 
 def _count(params: Params) -> int:
-    """The number of parameters in nested dicts of arrays."""
+    """Returns the number of parameters in nested dicts of arrays."""
     if isinstance(params, Mapping):
         return sum(map(_count, params.values()))
     return int(params.size)
 
 
 def _numbers(scores: Json) -> dict[str, float]:
-    """The first scores, without thresholds of labels."""
+    """Returns the first scores, without thresholds of labels."""
     numbers = {n: v for n, v in scores.items() if isinstance(v, int | float) and "." not in n}
     return dict(list(numbers.items())[:_MOST_SHOWN])
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class TrainedLanguageModel(Checkpoint):
-    """A trained language model, n-grams among them."""
+    """A trained language model; n-gram models belong to this class too."""
 
     kind = LANGUAGE_MODEL
     token_axes: ClassVar[Mapping[str, tuple[str, int]]] = {
@@ -150,48 +152,48 @@ Wanted = TypeVar("Wanted", bound=Checkpoint)
 
 
 def opened(checkpoint: ModelOrName) -> TrainedModel:
-    """Returns a trained model, which is loaded if it is given by its name.
+    """Returns a trained model; loads it if a name is given.
 
-    Every public function that takes a model calls this first, or `require`.
+    Every public function that takes a model calls this function or `require` first.
 
     Args:
-        checkpoint: a trained model, or what `zoo.load` takes.
+        checkpoint: a trained model, or an argument of `zoo.load`.
 
     Raises:
         UserError: there is no such checkpoint.
-        TypeError: it is neither a model nor a name.
+        TypeError: the argument is neither a model nor a name.
     """
     if isinstance(checkpoint, str | os.PathLike):
         return by_name.load(checkpoint)
     if not isinstance(getattr(checkpoint, "kind", None), Kind):
         raise TypeError(
-            f"a trained model is wanted, not a {type(checkpoint).__name__}; give what zoo.load "
-            "gives, or a name that it takes"
+            f"expected a trained model, not a {type(checkpoint).__name__}; give the result of "
+            "zoo.load, or the name of a checkpoint"
         )
     return checkpoint
 
 
 def require(checkpoint: ModelOrName, wanted: type[Wanted]) -> Wanted:
-    """Returns a checkpoint that is one of that class, loaded if it is given by its name.
+    """Returns a checkpoint of a class; loads it if a name is given.
 
     Raises:
-        UserError: it is another kind of model; the message says which command uses it.
-        TypeError: as `opened`.
+        UserError: it is another kind of model. The error names the command that uses it.
+        TypeError: see `opened`.
     """
     model = opened(checkpoint)
     if isinstance(model, wanted):
         return model
     if wanted is Checkpoint:
-        raise UserError(f"{model.name} is made of other models; give one of these")
+        raise UserError(f"{model.name} consists of other models; give one of these models")
     raise _refusal(model.kind, wanted.kind)
 
 
 def require_language_model(checkpoint: ModelOrName) -> TrainedModel:
-    """Returns a language model, a mixture or a model that adapts, loaded if it is given by name.
+    """Returns a language model, a mixture or an adaptive model; loads it if a name is given.
 
     Raises:
         UserError: it is another kind of model.
-        TypeError: as `opened`.
+        TypeError: see `opened`.
     """
     model = opened(checkpoint)
     if model.kind != LANGUAGE_MODEL:
@@ -200,4 +202,4 @@ def require_language_model(checkpoint: ModelOrName) -> TrainedModel:
 
 
 def _refusal(found: Kind, wanted: Kind) -> UserError:
-    return UserError(f"this is a {found.noun}, no {wanted.noun}; use {found.command}")
+    return UserError(f"this is a {found.noun}, not a {wanted.noun}; use {found.command}")

@@ -1,10 +1,11 @@
 """The Transformer (Vaswani et al. 2017) as an encoder and as a decoder.
 
     encoder     x = embeddings + positions;  each layer: self-attention, then a small network
-    decoder     the same, but a step sees no later one, and each layer looks at the source too
+    decoder     the same, but a step sees no later step, and each layer attends to the source too
 
-The layers' equations stand in `zoo.layers.transformer`; the interface is that of `zoo.models.
-encoders` and `zoo.models.decoders`. z, the source as one vector, is the mean of its states.
+`zoo.layers.transformer` has the equations of the layers. The interfaces are the same as in
+`zoo.models.encoders` and `zoo.models.decoders`. The vector z of the source is the mean of its
+states.
 
 Axes: B rows, S source steps, T target steps, H width.
 """
@@ -26,13 +27,13 @@ Array = jax.Array
 
 
 class _Layers(nn.Module):
-    """What encoder and decoder have in common.
+    """The common base of the encoder and the decoder.
 
     Attributes:
-        size: H, the width of the embeddings too.
-        num_layers: how many.
-        num_heads: heads of each attention.
-        inner_size: hidden units between two layers of attention.
+        size: H, which is also the width of the embeddings.
+        num_layers: the number of layers.
+        num_heads: the number of heads of each attention.
+        inner_size: the number of hidden units between two attentions.
         dropout_rate: see `TransformerLayer`.
     """
 
@@ -51,15 +52,15 @@ class _Layers(nn.Module):
 
 
 class TransformerEncoder(_Layers):
-    """Layers of self-attention over embeddings with positions."""
+    """A Transformer encoder: layers of self-attention over embeddings with positions."""
 
     def setup(self) -> None:
-        """The layers and the last normalisation."""
+        """Creates the layers and the final norm."""
         self.layer = self._layers(looks_at_source=False)
         self.norm = nn.LayerNorm()
 
     def __call__(self, embedded: Array, lengths: Array, deterministic: bool = True) -> Encoded:
-        """The states of embedded tokens [B, S, H]."""
+        """Returns the states of embedded tokens [B, S, H]."""
         _, steps, width = embedded.shape
         x = embedded + positions(0, steps, width)[None]
         for layer in self.layer:
@@ -69,12 +70,14 @@ class TransformerEncoder(_Layers):
 
 
 class LayersMemory(NamedTuple):
-    """A source as the layers look it up.
+    """A source in the form that the layers of a decoder read.
 
     Attributes:
-        layers: for each its keys and values; None where it looks at z alone.
-        lengths: int32[B].
-        offset: [B, H], what z adds to every step; None where the layers look at the states.
+        layers: for each layer its keys and values; None if the layer has no attention to the
+            source.
+        lengths: int32[B], the number of real steps of each source.
+        offset: [B, H], the product of z that is added to every step; None if the layers attend to
+            the states of the source.
     """
 
     layers: tuple[PyTree, ...]
@@ -83,26 +86,27 @@ class LayersMemory(NamedTuple):
 
 
 class CacheState(NamedTuple):
-    """The keys and values of the target so far for each layer, and, int32, its length."""
+    """The keys and values of the target so far for each layer, and its length, an int32."""
 
     layers: tuple[KeysValues, ...]
     num_read: Array
 
 
 class TransformerDecoder(_Layers):
-    """Layers of attention to the target so far and to the source.
+    """A Transformer decoder: layers of attention to the target so far and to the source.
 
-    Parameters: `layer_0`, ... (see `TransformerLayer`), `norm`, and where only z is looked at
-    `vector_kernel` [H, H], whose product with z is added to every step.
+    The parameters are `layer_0`, ... (see `TransformerLayer`) and `norm`. If the decoder reads only
+    z, there is also `vector_kernel` [H, H], whose product with z is added to every step.
 
     Attributes:
-        looks_at_states: False to look at z alone.
+        looks_at_states: whether the layers attend to the states of the source; otherwise the
+            decoder reads only z.
     """
 
     looks_at_states: bool
 
     def setup(self) -> None:
-        """The layers and the last normalisation."""
+        """Creates the layers and the final norm."""
         self.layer = self._layers(looks_at_source=self.looks_at_states)
         self.norm = nn.LayerNorm()
         if not self.looks_at_states:
@@ -110,7 +114,7 @@ class TransformerDecoder(_Layers):
             self.vector_kernel = self.param("vector_kernel", init, (self.size, self.size))
 
     def begin(self, encoded: Encoded, room: int) -> tuple[LayersMemory, CacheState]:
-        """The source, and empty caches for `room` target tokens."""
+        """Returns the source, and empty caches for `room` target tokens."""
         batch, dtype = encoded.vector.shape[0], encoded.vector.dtype
         caches = tuple(empty_cache(batch, room, self.size, dtype) for _ in self.layer)
         state = CacheState(caches, jnp.zeros((), jnp.int32))
@@ -123,7 +127,7 @@ class TransformerDecoder(_Layers):
     def __call__(
         self, embedded: Array, memory: LayersMemory, state: CacheState, deterministic: bool = True
     ) -> Decoded:
-        """The next T tokens [B, T, H]; weights are the mean of the layers'."""
+        """Decodes the next T embedded tokens [B, T, H]; weights are the mean over layers."""
         _, steps, width = embedded.shape
         x = embedded + positions(state.num_read, steps, width)[None]
         if memory.offset is not None:

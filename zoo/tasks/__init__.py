@@ -1,1 +1,1 @@
-"""What a model is trained for: its loss, its metrics, its batches."""
+"""Tasks: the settings, batches, losses and scores that are special to each task."""

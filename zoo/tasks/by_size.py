@@ -1,32 +1,33 @@
 """Settings that follow from the size of the user's own corpus.
 
 A field that a config leaves open (see `zoo.training.config.leave_open`) is None, and the rule below
-chooses its value. What the user sets is kept. RESULTS.md has the measurements behind the rule.
+chooses its value. A value that the user sets is kept. RESULTS.md has the measurements for the rule.
 
     classifier   labels   texts     reads with            embeddings    dropout of words, embeddings
                  < 10     < 3,000   nothing, their mean   100, +-0.1    0.3, 0.5
                  < 10     others    GRU, attention        100, +-0.1    0.1, 0.5
                  others   all       GRU, attention        200, +-1      0.1, 0.3
 
-The mean of embeddings, a linear model nearly, is trained by AdamW with a rate of 0.005 and a decay
-of 1, the others by Adam with 0.002 and half of the pooled vector dropped. Embeddings that start
-large make a rare word known by itself, as many labels need. Batches have 32 texts, or fewer where
-an epoch would have fewer than four of them. From 20,000 texts on they have 64, and words that occur
-once are unknown.
+The mean of embeddings is nearly a linear model. It is trained by AdamW with a learning rate of
+0.005 and a weight decay of 1. The others are trained by Adam with 0.002, and half of the pooled
+vector is dropped. Large initial embeddings make single rare words recognisable, which many labels
+need. Batches have 32 texts, or fewer if an epoch would have fewer than four batches. From 20,000
+texts on, batches have 64 texts, and words that occur once are unknown.
 
     translator   pairs       subwords   states   rate
                  < 100,000   2,000      256      0.003
                  others      6,000      512      0.001
 
-A run takes about 1,000 steps (classifier of few labels), 2,400 (of many), 3,000 (language model) or
-2,500 (translator), but at most 10, 16, 30 or 20 epochs, and at least one.
+A run takes about 1,000 steps (classifier with few labels), 2,400 (classifier with many labels),
+3,000 (language model) or 2,500 (translator). It takes at most 10, 16, 30 or 20 epochs, and at least
+one.
 """
 
 from ml_collections import ConfigDict
 
 from zoo.types import Json
 
-_LEAST_BATCHES = 4  # of an epoch
+_LEAST_BATCHES = 4  # the fewest batches of an epoch
 MANY_LABELS, FEW_TEXTS, MANY_TEXTS, MANY_PAIRS = 10, 3000, 20_000, 100_000
 
 
@@ -34,8 +35,8 @@ def settings_of_texts(num_texts: int, num_labels: int) -> Json:
     """Returns the settings of a classifier, see the rule above.
 
     Args:
-        num_texts: training texts.
-        num_labels: different labels.
+        num_texts: the number of training texts.
+        num_labels: the number of distinct labels.
 
     Example:
         >>> settings_of_texts(1000, 2)["model.cell"], settings_of_texts(5000, 50)["model.cell"]
@@ -61,7 +62,7 @@ def settings_of_texts(num_texts: int, num_labels: int) -> Json:
 
 
 def _batch_size(num_rows: int, most: int) -> int:
-    """Returns a batch size that leaves several batches an epoch."""
+    """Returns a batch size that gives several batches per epoch."""
     return max(1, min(most, num_rows // _LEAST_BATCHES))
 
 
@@ -79,21 +80,20 @@ def settings_of_pairs(num_pairs: int) -> Json:
 LENGTHS = frozenset(
     {"training.num_epochs", "training.checkpoint_every_epochs", "evaluation.every_epochs"}
 )
-_EVALUATIONS, _CHECKPOINTS = 20, 4  # of a run
-_LEAST_STEPS = 25  # between two evaluations, or patience would end a run that has hardly begun
+_EVALUATIONS, _CHECKPOINTS = 20, 4  # the numbers for a run
+_LEAST_STEPS = 25  # between two evaluations, or patience would end a run too early
 
 
 def lengths(config: ConfigDict, steps_per_epoch: float, *, aim: int, most: float) -> Json:
     """Returns the length of a run in epochs, and its evaluations and checkpoints.
 
-    What the user gives in steps is kept, and the others follow it.
+    Lengths that the user gives in steps are kept, and the other lengths follow them.
 
     Args:
         config: the user's config.
-        steps_per_epoch: train steps of an epoch.
-        aim: steps that a run should take, if they are `most` epochs or fewer; never less than one
-            epoch.
-        most: epochs.
+        steps_per_epoch: the number of train steps of an epoch.
+        aim: the number of steps that a run should take, but at least one epoch.
+        most: the largest number of epochs.
 
     Example:
         >>> config = ConfigDict(
@@ -125,7 +125,7 @@ def lengths(config: ConfigDict, steps_per_epoch: float, *, aim: int, most: float
 
 
 def open_in(config: ConfigDict) -> list[str]:
-    """Returns the fields of a config that are None, in order."""
+    """Returns the names of the fields of a config that are None, in order."""
     return [
         f"{section}.{name}"
         for section, fields in config.items()
@@ -152,7 +152,7 @@ def fill(config: ConfigDict, values: Json) -> ConfigDict:
 
 
 def describe(config: ConfigDict, fields: list[str]) -> str:
-    """Returns fields and their values in a line.
+    """Returns a line with fields and their values.
 
     Example:
         >>> describe(ConfigDict({"model": {"sizes": (3, 4)}}), ["model.sizes"])

@@ -1,12 +1,12 @@
-"""Classification: choose the label of a text, or its labels.
+"""Classification: choose the label or the labels of a text.
 
 one label:  loss = -(1/B) sum_b w_b log softmax(y_b)[label of b]
 several:    loss = -(1/B) sum_b sum_c  w_c t_bc log p_bc + (1 - t_bc) log(1 - p_bc),
             p = sigmoid(y), t = 1 where text b has label c
 
-With class weights "equal" all w are 1. "balanced": of one label, w_b = N / (C n_label), where n is
-how many of the N training texts have it, so that every label counts the same in all; of several,
-w_c = min(N / (2 n_c), 10).
+The class weights "equal" set all w to 1. "balanced" weights rare labels more. With one label per
+text, w_b = N / (C n_label), where n_label is the number of training texts with the label. So all
+labels have the same total weight. With several labels per text, w_c = min(N / (2 n_c), 10).
 
 Axes: B rows, C labels, N training texts.
 """
@@ -59,7 +59,7 @@ from zoo.types import Json, Params, PyTree
 Array = jax.Array
 
 CLASS_WEIGHTS = ("equal", "balanced")
-_HIGHEST_WEIGHT = 10.0  # of having one of several labels; a rarer one would drown the others
+_HIGHEST_WEIGHT = 10.0  # with several labels; rarer labels would drown the others
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,10 @@ class ClassifierTraining(TrainingConfig):
     """The settings of the loop for a classifier.
 
     Attributes:
-        freeze_word_vectors: leave the embeddings that data.word_vectors gave as they are; words
-            without a vector are trained all the same.
-        class_weights: equal, or balanced, where the loss of a text is divided by how frequent its
-            label is in training (of several labels, that of having the label by how frequent it
-            is).
+        freeze_word_vectors: whether embeddings from data.word_vectors stay fixed. Words without a
+            vector are always trained.
+        class_weights: equal, or balanced. "balanced" weights each label by the inverse of its
+            frequency in the training split.
     """
 
     freeze_word_vectors: bool = False
@@ -92,8 +91,8 @@ class ClassifierLoss(Objective):
 
     Attributes:
         model: a module that maps tokens and lengths to a ClassifierOutput.
-        multiple: a text may have several labels.
-        weights: w of each label.
+        multiple: whether a text may have several labels.
+        weights: the weight w of each label.
     """
 
     model: Model
@@ -101,7 +100,7 @@ class ClassifierLoss(Objective):
     weights: tuple[float, ...]
 
     def loss(self, params: Params, carry: PyTree, batch: LabeledBatch, key: Array) -> Loss:
-        """Mean loss in nats per text; see `Objective.loss`."""
+        """Returns the mean loss in nats per text; see `Objective.loss`."""
         output: ClassifierOutput = self.model.apply(
             {"params": params},
             batch.tokens,
@@ -143,7 +142,7 @@ class ClassifierWorkload(Workload):
         return score_split(self.trained.with_params(params), self.validation)
 
     def describe(self, scores: Scores) -> str:
-        """Returns scores in a few words."""
+        """Returns a short description of scores."""
         return describe(scores)
 
     def figures(self, params: PyTree) -> list[Json]:
@@ -226,11 +225,11 @@ class Classification(Task):
         )
 
     def measure(self, checkpoint: TrainedClassifier, request: Request) -> ClassificationScore:
-        """Returns how well a classifier labels a split or a table; see `Task.measure`."""
+        """Returns the scores of a classifier on a split or a table; see `Task.measure`."""
         return evaluate_classifier(checkpoint, *_labeled_texts(checkpoint, request))
 
     def statistics(self, checkpoint: TrainedClassifier, request: Request) -> TextStatistics:
-        """Returns which labels are right for each text; see `Task.statistics`."""
+        """Returns the counts of right labels for each text; see `Task.statistics`."""
         texts, labels = _labeled_texts(checkpoint, request)
         truth = checkpoint.labels.encode(labels) > 0
         found = checkpoint.labels.encode([one.labels for one in classify(checkpoint, texts)]) > 0
@@ -249,7 +248,7 @@ CLASSIFICATION = Classification()
 
 
 def _labeled_texts(checkpoint: TrainedClassifier, request: Request) -> LabeledTexts:
-    """The texts that a classifier is measured on, and their labels."""
+    """Returns the texts of a request, and their labels."""
     directory = "" if request.files else request.directory
     data = own_data_config(checkpoint, LabeledDataConfig, directory)
     if request.files:
@@ -261,7 +260,7 @@ def _labeled_texts(checkpoint: TrainedClassifier, request: Request) -> LabeledTe
 
 
 def _class_weights(labels: Labels, kind: str) -> tuple[float, ...]:
-    """w of each label, see the top of this file."""
+    """Returns the weight w of each label, see the top of this file."""
     if kind == "equal":
         return (1.0,) * len(labels)
     if labels.multiple:
@@ -297,9 +296,9 @@ def measure(trained: TrainedClassifier, split: Split) -> Measured:
 
 
 def score_split(trained: TrainedClassifier, split: Split) -> Scores:
-    """The scores on a split by name, and of several labels their thresholds.
+    """Returns the scores on a split by name, and the thresholds if texts have several labels.
 
-    `error` is what training is to lower: 1 - accuracy, or of several labels 1 - macro F1.
+    Training minimises `error`: 1 - accuracy, or 1 - macro F1 if texts have several labels.
     """
     labels = trained.labels
     score, thresholds, _ = measure(trained, split)
@@ -318,7 +317,7 @@ def score_split(trained: TrainedClassifier, split: Split) -> Scores:
 
 
 def describe(scores: dict[str, float]) -> str:
-    """Scores in a few words.
+    """Returns a short description of scores.
 
     Example:
         >>> describe({"accuracy": 0.9, "majority_accuracy": 0.5, "macro_f1": 0.88, "micro_f1": 0.9})

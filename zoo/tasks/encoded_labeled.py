@@ -1,4 +1,4 @@
-"""A labelled corpus as a classifier takes it: vocabulary, labels, and splits as rows of tokens."""
+"""Encodes a labelled corpus for a classifier: vocabulary, labels, and splits as rows of tokens."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -16,18 +16,18 @@ from zoo.tasks.summary import describe_labels, describe_rows, describe_tokens
 
 
 class Split(NamedTuple):
-    """The tokens of each of a split's texts, and their targets [N, C]."""
+    """The tokens of each text of a split, and their targets [N, C]."""
 
     rows: Sequence[np.ndarray]
     targets: np.ndarray
 
 
 class EncodedTexts(NamedTuple):
-    """A corpus as a classifier takes it.
+    """A labelled corpus, encoded for a classifier.
 
     Attributes:
-        vocabulary: made from the training texts.
-        labels: the same.
+        vocabulary: the vocabulary of the training texts.
+        labels: the labels of the training texts.
         train: the training split.
         validation: the validation split.
         validation_texts: the texts of the validation split.
@@ -47,10 +47,10 @@ class EncodedTexts(NamedTuple):
 
 
 def encode_labeled_corpus(data: LabeledDataConfig) -> EncodedTexts:
-    """Reads a corpus, and makes its vocabulary and labels.
+    """Reads a corpus, and builds its vocabulary and labels.
 
     Raises:
-        UserError: for a corpus that can't be read, or a label that only the other splits have.
+        UserError: the corpus cannot be read, or a label does not occur in the training split.
     """
     corpus = load_labeled_corpus(data)
     train = corpus.splits["train"]
@@ -84,7 +84,7 @@ def encode_labeled_corpus(data: LabeledDataConfig) -> EncodedTexts:
 
 
 def _cut(rows: Sequence[np.ndarray], max_tokens: int) -> tuple[str, ...]:
-    """What max_tokens cuts off the training texts, in a line; none where it cuts nothing."""
+    """Returns a note on the training texts that max_tokens cuts, or no note if there are none."""
     lengths = np.array([len(row) - 1 for row in rows])
     longer = int((lengths > max_tokens).sum()) if max_tokens else 0
     if not longer:

@@ -1,4 +1,4 @@
-"""A parallel corpus as a translator takes it: its vocabularies, and notes for the user."""
+"""Encodes a parallel corpus for a translator: its vocabularies, and notes for the user."""
 
 from typing import NamedTuple
 
@@ -10,12 +10,12 @@ from zoo.types import Json
 
 
 class EncodedPairs(NamedTuple):
-    """A parallel corpus as a translator takes it.
+    """A parallel corpus with its vocabularies.
 
     Attributes:
-        source_vocabulary: made from the training sources, or where shared from both sides.
-        target_vocabulary: the same of the targets.
-        splits: the texts.
+        source_vocabulary: the vocabulary of the training sources, or of both sides if it is shared.
+        target_vocabulary: the vocabulary of the training targets, or of both sides.
+        splits: the texts of each split.
     """
 
     source_vocabulary: Vocabulary
@@ -24,10 +24,10 @@ class EncodedPairs(NamedTuple):
 
 
 def encode_parallel_corpus(data: ParallelDataConfig) -> EncodedPairs:
-    """Reads a corpus and makes its vocabularies.
+    """Reads a corpus and builds its vocabularies.
 
     Raises:
-        UserError: for a corpus that can't be read, or a vocabulary that can't be made.
+        UserError: the corpus cannot be read, or a vocabulary cannot be built.
     """
     splits = load_parallel_corpus(data)
     train = splits["train"]
@@ -44,12 +44,12 @@ def encode_parallel_corpus(data: ParallelDataConfig) -> EncodedPairs:
 
 
 def fingerprints_of(splits: dict[str, ParallelTexts]) -> dict[str, str]:
-    """The fingerprint of each split."""
+    """Returns the fingerprint of each split."""
     return {split: of_pairs(texts.sources, texts.targets) for split, texts in splits.items()}
 
 
 def note_left_out(given: int, kept: int, max_tokens: int) -> tuple[str, ...]:
-    """How many training pairs were too long, in a line; none where all were kept."""
+    """Returns a note on the training pairs that are too long, or no note if there are none."""
     if given == kept:
         return ()
     return (

@@ -1,4 +1,4 @@
-"""A tagged corpus as a tagger takes it: vocabularies, tags, and the training split in numbers."""
+"""Encodes a tagged corpus for a tagger: its vocabularies and tags."""
 
 import dataclasses
 from collections import Counter
@@ -31,18 +31,18 @@ MOST_TAGS = 2000
 
 
 class TaggedTexts(NamedTuple):
-    """A corpus as a tagger takes it.
+    """A tagged corpus with its vocabularies and tags.
 
     Attributes:
-        vocabulary: of the training words, and behind them of words that only have a vector.
-        num_trained_words: so many of the vocabulary's words occur in training.
-        characters: the vocabulary of the characters of training.
-        tags: the tags of training, in alphabetical order.
-        scheme: of the tags.
+        vocabulary: the vocabulary of the training words, followed by words that only have a vector.
+        num_trained_words: the number of words of the vocabulary that occur in training.
+        characters: the vocabulary of the characters of the training words.
+        tags: the tags of the training split, in alphabetical order.
+        scheme: the scheme of the tags.
         train: the training sentences.
         validation: the validation sentences.
-        notes: what a user should know of sentences that were left out.
-        fingerprints: of each split, see `zoo.data.fingerprints`.
+        notes: notes for the user about sentences that were left out.
+        fingerprints: the fingerprint of each split, see `zoo.data.fingerprints`.
     """
 
     vocabulary: Vocabulary
@@ -57,10 +57,10 @@ class TaggedTexts(NamedTuple):
 
 
 def encode_tagged_corpus(data: TaggedDataConfig) -> TaggedTexts:
-    """Reads a corpus, and makes its vocabularies and tags.
+    """Reads a corpus, and builds its vocabularies and tags.
 
     Raises:
-        UserError: for a corpus that can't be read, or has too few or too many tags.
+        UserError: the corpus cannot be read, or has too few or too many tags.
     """
     corpus = load_tagged_corpus(data)
     every = list(corpus.splits["train"])
@@ -89,7 +89,7 @@ def encode_tagged_corpus(data: TaggedDataConfig) -> TaggedTexts:
 
 
 def _left_out(number: int, total: int, max_tokens: int) -> tuple[str, ...]:
-    """A line about the sentences that are too long; none if there are none."""
+    """Returns a note on the sentences that are too long, or no note if there are none."""
     if not number:
         return ()
     return (
@@ -105,12 +105,13 @@ def read_tagged_file(path: Path, data: TaggedDataConfig, scheme: str) -> list[Ta
     """Returns the sentences of a user's own file, with their tags in a scheme.
 
     Args:
-        path: a .conllu, a .jsonl of texts with spans, or else columns as conll_file reads them.
-        data: says which columns hold the word and the tag.
-        scheme: the scheme to write the tags in.
+        path: a .conllu file, a .jsonl file of texts with spans, or any other file with columns, see
+            the corpus conll_file.
+        data: the config, which names the columns of the word and the tag.
+        scheme: the scheme that the tags are converted to.
 
     Raises:
-        UserError: the file can't be read, or its tags are plain and the scheme is not.
+        UserError: the file cannot be read, or its tags are plain and the scheme is not.
     """
     corpus = _CORPUS_OF.get(path.suffix.lower(), "conll_file")
     if corpus != data.corpus:
@@ -127,9 +128,9 @@ def read_tagged_file(path: Path, data: TaggedDataConfig, scheme: str) -> list[Ta
 
 
 def check_tags(tags: Sequence[str]) -> None:
-    """Raises UserError unless a tagger can have these tags: two or more, and not too many.
+    """Raises a UserError if a tagger has too few or too many tags.
 
-    The transitions between K tags are K^2 numbers.
+    The number of tags is limited, because K tags have K^2 transitions.
     """
     if not 2 <= len(tags) <= MOST_TAGS:
         raise UserError(
@@ -139,9 +140,9 @@ def check_tags(tags: Sequence[str]) -> None:
 
 
 def allowed_transitions(tags: Sequence[str], scheme: str) -> Allowed | None:
-    """Returns which tags a scheme lets begin a sentence, follow each other, and end it.
+    """Returns which tags may begin a sentence, follow each other, and end a sentence.
 
-    None is for plain tags, which stand everywhere.
+    Returns None for plain tags, which are allowed everywhere.
 
     Example:
         >>> allowed_transitions(("B-a", "I-a", "O"), "iob2")[0]

@@ -1,4 +1,4 @@
-"""A corpus as a language model takes it: its vocabulary, and its splits as streams of tokens."""
+"""Encodes a corpus for a language model: its vocabulary, and its splits as streams of tokens."""
 
 from typing import NamedTuple
 
@@ -20,11 +20,11 @@ class EncodedText(NamedTuple):
     """The training and the validation split of a corpus.
 
     Attributes:
-        vocabulary: made from the training split.
-        train: int32[N] token stream, on disk.
-        validation: the same of the validation split, in memory.
-        num_characters: of the validation split, newlines included.
-        fingerprints: of each split, see `zoo.data.fingerprints`.
+        vocabulary: the vocabulary of the training split.
+        train: int32[N], the tokens of the training split, on disk.
+        validation: int32[N], the tokens of the validation split, in memory.
+        num_characters: the number of characters of the validation split, newlines included.
+        fingerprints: the fingerprint of each split, see `zoo.data.fingerprints`.
     """
 
     vocabulary: Vocabulary
@@ -36,7 +36,7 @@ class EncodedText(NamedTuple):
     def score(
         self, trained: TrainedModel, *, mode: Mode = "stream", num_streams: int = 1
     ) -> dict[str, float]:
-        """What a model scores on the validation split; arguments as in `score_tokens`."""
+        """Returns a model's scores on the validation split; for arguments see `score_tokens`."""
         score = score_tokens(
             trained.model,
             trained.params,
@@ -52,23 +52,23 @@ class EncodedText(NamedTuple):
         }
 
     def summary(self) -> tuple[str, ...]:
-        """The corpus in figures, see `zoo.tasks.summary`."""
+        """Returns lines with the numbers of the corpus, see `zoo.tasks.summary`."""
         splits = {"train": pieces_of(self.train), "validation": [self.validation]}
         return (describe_tokens(len(self.vocabulary), splits),)
 
 
 def sample(trained: TrainedModel, max_tokens: int, seed: int) -> str:
-    """A text that a model writes; "" for no tokens."""
+    """Returns a text that a model generates; "" if max_tokens is 0."""
     if not max_tokens:
         return ""
     return generate(trained, max_tokens=max_tokens, seed=seed, stop="length")
 
 
 def encode_corpus(data: TextConfig) -> EncodedText:
-    """Reads a corpus and makes its vocabulary.
+    """Reads a corpus and builds its vocabulary.
 
     Raises:
-        UserError: for a corpus that can't be read, or a vocabulary that can't be made.
+        UserError: the corpus cannot be read, or the vocabulary cannot be built.
     """
     lines = open_corpus(data)
     validation = list(lines["validation"])
@@ -85,7 +85,7 @@ def encode_corpus(data: TextConfig) -> EncodedText:
 
 
 def describe(scores: dict[str, float]) -> str:
-    """Scores in a few words.
+    """Returns a short description of scores.
 
     Example:
         >>> describe({"perplexity": 4.0, "bits_per_character": 2.0})

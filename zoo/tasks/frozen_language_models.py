@@ -1,7 +1,8 @@
-"""Language models that a tagger reads with: found by name in training, and kept in its checkpoint.
+"""The language models of a tagger, which are loaded by name in training.
 
-A tagger's checkpoint names none of them: their settings and vocabularies stand in its record of
-vocabularies, and their parameters among its own. So opening it follows no name and no path.
+The checkpoint of a tagger does not name its language models. Its record of vocabularies has their
+settings and vocabularies, and its parameters include their parameters. So opening it follows no
+name and no path.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,19 +25,19 @@ class FrozenModels(NamedTuple):
     """Frozen language models.
 
     Attributes:
-        readers: their settings and vocabularies.
-        params: their parameters, by their names among those of a tagger.
+        readers: the settings and vocabularies of the models.
+        params: the parameters of the models, by their names in a tagger.
     """
 
     readers: tuple[Reader, ...]
     params: Mapping[str, Params]
 
     def put_into(self, params: Params) -> PyTree:
-        """Returns parameters of a tagger with these instead of its random ones."""
+        """Returns parameters of a tagger with the parameters of its language models."""
         return {**params, **self.params}
 
     def masks(self) -> dict[str, np.ndarray]:
-        """Returns which of the tagger's parameters are frozen, see `Workload.frozen`."""
+        """Returns the mask of frozen parameters of the tagger, see `Workload.frozen`."""
         return dict.fromkeys(self.params, np.array(True))
 
 
@@ -44,14 +45,14 @@ def load_frozen(names: Sequence[str]) -> FrozenModels:
     """Returns the language models that model.language_models names.
 
     Raises:
-        UserError: one of them is missing, or is no recurrent language model over characters.
+        UserError: a model is missing, or is not a recurrent language model over characters.
     """
     if not names:
         return FrozenModels((), {})
-    from zoo import hub  # which asks the registry of tasks, and so is not imported before
+    from zoo import hub  # imported late, because it imports the registry of tasks
 
     if len(names) > MOST_MODELS:
-        raise UserError(f"model.language_models has {len(names)} names; use {MOST_MODELS} at most")
+        raise UserError(f"model.language_models has {len(names)} names; use at most {MOST_MODELS}")
     loaded = [hub.load(name) for name in names]
     for name, checkpoint in zip(names, loaded, strict=True):
         found = (
@@ -70,14 +71,14 @@ def load_frozen(names: Sequence[str]) -> FrozenModels:
 
 
 def readers_from_json(records: Sequence[Json]) -> tuple[Reader, ...]:
-    """Returns what `Reader.to_json` described.
+    """Returns the readers from records that `Reader.to_json` made.
 
     Raises:
         UserError, or any of `zoo.errors.WRONG_FORM`: the records are damaged.
     """
     if len(records) > MOST_MODELS:
         raise UserError(
-            f"it has {len(records)} language models; a tagger has {MOST_MODELS} at most"
+            f"it has {len(records)} language models; a tagger has at most {MOST_MODELS}"
         )
     readers = tuple(
         Reader(dict(record["model"]), vocabulary_from_json(record["vocabulary"]))
@@ -91,6 +92,6 @@ def readers_from_json(records: Sequence[Json]) -> tuple[Reader, ...]:
 
 
 def build_readers(readers: Sequence[Reader]) -> tuple[RecurrentLM, ...]:
-    """Returns the modules of language models."""
+    """Returns the modules of the language models."""
     models = (build(reader.settings, len(reader.vocabulary)) for reader in readers)
     return tuple(model for model in models if isinstance(model, RecurrentLM))

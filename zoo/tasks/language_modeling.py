@@ -1,4 +1,4 @@
-"""Language modelling: predict each next token of a text.
+"""Language modelling: predict the next token of a text.
 
 loss = -(1/N) sum_n log p(target_n | tokens before it)     nats per token, over N real tokens
 """
@@ -54,10 +54,10 @@ class LanguageModelTraining(TrainingConfig):
     """The settings of the loop for a language model.
 
     Attributes:
-        reset_at_sentences: put the recurrent state back at every `<s>`; otherwise it is carried
-            over sentences.
-        freeze_word_vectors: leave the embeddings that data.word_vectors gave as they are; words
-            without a vector are trained all the same.
+        reset_at_sentences: whether the recurrent state is reset at every `<s>`; otherwise it is
+            carried over sentences.
+        freeze_word_vectors: whether embeddings from data.word_vectors stay fixed. Words without a
+            vector are always trained.
     """
 
     reset_at_sentences: bool = False
@@ -66,13 +66,14 @@ class LanguageModelTraining(TrainingConfig):
 
 @dataclass(frozen=True)
 class LanguageModelEvaluation(EvaluationConfig):
-    """What is measured of a language model.
+    """The settings of the evaluation of a language model.
 
     Attributes:
-        mode: stream, with the state carried over sentences, or sentence, with the state reset.
-        num_streams: in mode stream, score this many equal parts of the split side by side; each
-            starts at the initial state, so 1 is exact and more is faster.
-        sample_tokens: length of the sample that is shown at the end, in tokens; 0 for none.
+        mode: stream carries the state over sentences; sentence resets it.
+        num_streams: the number of equal parts of the split that are scored in parallel, in mode
+            stream. Each part starts at the initial state, so 1 is exact and more parts are faster.
+        sample_tokens: the number of tokens of the sample that is shown at the end; 0 means no
+            sample.
     """
 
     mode: Mode = "stream"
@@ -93,13 +94,12 @@ class LanguageModelLoss(Objective):
 
     Attributes:
         model: a module that maps tokens and a carry to an LMOutput.
-        reset_at_sentences: put the state back to the initial one at every `<s>`; otherwise it is
-            carried over sentences.
-        has_padding: rows may end before the batch does, as those of sentences and of chunks of
-            random length do.
-        usual_length: of chunks of random length, the length whose learning rate is the
-            optimizer's; a chunk of other length has its rate times length / usual_length. 0 for
-            chunks of one length.
+        reset_at_sentences: whether the state is reset at every `<s>`; otherwise it is carried over
+            sentences.
+        has_padding: whether rows may be padded, as for sentences and chunks of random length.
+        usual_length: for chunks of random length, the length with the optimizer's learning rate. A
+            chunk of another length multiplies the rate by length / usual_length. 0 means that all
+            chunks have the same length.
     """
 
     model: Model
@@ -108,10 +108,10 @@ class LanguageModelLoss(Objective):
     usual_length: int = 0
 
     def loss(self, params: Params, carry: PyTree, batch: Batch, key: Array) -> Loss:
-        """Mean loss in nats per real token; see `Objective.loss`.
+        """Returns the mean loss in nats per real token; see `Objective.loss`.
 
-        The model's own penalty, see `LMOutput`, is in the mean, and not in the sums. The rows that
-        `batch.fresh` names drop the state after the batch before.
+        The model's own penalty (see `LMOutput`) is part of the mean, but not of the sums. Rows with
+        `batch.fresh` drop the state of the previous batch.
         """
         resets = jnp.asarray(batch.fresh)[:, None]
         if self.reset_at_sentences:
@@ -136,7 +136,7 @@ class LanguageModelLoss(Objective):
         return mean, (output.carry, metrics)
 
     def rate_factor(self, batch: Batch) -> Array | float:
-        """What the learning rate is multiplied by for a batch."""
+        """Returns the factor of the learning rate for a batch."""
         if not self.usual_length:
             return 1.0
         return jnp.asarray(batch.lengths)[0] / jnp.float32(self.usual_length)
@@ -148,7 +148,7 @@ class LanguageModelWorkload(Workload):
 
     Attributes:
         text: the corpus.
-        evaluation: how it is scored.
+        evaluation: the settings of the evaluation.
     """
 
     criterion: ClassVar[str] = "nats_per_token"
@@ -165,7 +165,7 @@ class LanguageModelWorkload(Workload):
         return self._score(self.trained.with_params(params))
 
     def evaluate_ensemble(self, parts: list[PyTree]) -> Scores:
-        """Returns the scores of the mean of several models' probabilities."""
+        """Returns the scores of the ensemble, the mean of the models' probabilities."""
         models = tuple(self.trained.with_params(params) for params in parts)
         return self._score(Mixture(models, np.full(len(parts), 1 / len(parts))))
 
@@ -174,15 +174,15 @@ class LanguageModelWorkload(Workload):
         return self.text.score(trained, mode=evaluation.mode, num_streams=evaluation.num_streams)
 
     def describe(self, scores: Scores) -> str:
-        """Returns scores in a few words."""
+        """Returns a short description of scores."""
         return describe(scores)
 
     def sample(self, params: PyTree, seed: int) -> str:
-        """Returns a text that the model writes."""
+        """Returns a text that the model generates."""
         return sample(self.trained.with_params(params), self.evaluation.sample_tokens, seed)
 
     def figures(self, params: PyTree) -> list[Json]:
-        """Returns a recurrent model's gradient through time, on some of the validation split."""
+        """Returns the figure of the gradient through time, on a part of the validation split."""
         model, tokens = self.trained.model, self.text.validation
         steps = min(_MOST_STEPS_BACK, len(tokens) - 1)
         if not isinstance(model, RecurrentLM) or steps < 1:
@@ -191,7 +191,7 @@ class LanguageModelWorkload(Workload):
 
 
 class LanguageModeling(Task):
-    """Neural language models: recurrent and feed-forward ones."""
+    """The task of neural language models, recurrent or feed-forward."""
 
     kind = LANGUAGE_MODEL
     records = sections(DataConfig, LanguageModelTraining, LanguageModelEvaluation)
@@ -201,7 +201,7 @@ class LanguageModeling(Task):
     def settle(self, config: ConfigDict) -> Json:
         """Returns values for open fields by the length of the training text; see `Task.settle`.
 
-        The text is measured in the training split's characters, or words, cut at spaces.
+        The length is the number of characters, or of words between spaces, of the training split.
         """
         data = DataConfig(**config.data)
         of_characters = data.vocabulary == "character"
@@ -250,7 +250,7 @@ class LanguageModeling(Task):
         )
 
     def measure(self, checkpoint: TrainedLanguageModel, request: Request) -> Score:
-        """Returns how well a model predicts a split or a text; see `Task.measure`."""
+        """Returns the scores of a model on a split or a text; see `Task.measure`."""
         model = request.adapted or checkpoint
         if not request.files:
             return evaluate(model, _lines(checkpoint, request), mode=request.mode)
@@ -275,7 +275,7 @@ LANGUAGE_MODELING = LanguageModeling()
 
 
 def _lines(checkpoint: TrainedLanguageModel, request: Request) -> list[str]:
-    """The lines of the text that a model is measured on."""
+    """Returns the lines of the text of a request."""
     if request.files:
         return text_lines(read_text(request.files[0]))
     return corpus_lines(checkpoint, request.split, request.directory)
@@ -285,7 +285,7 @@ def _batches(data: DataConfig, tokens: np.ndarray | TokenFile, seed: int) -> See
     if data.batching == "sentence":
         if data.random_length:
             raise UserError(
-                "data.random_length is of streams; use data.batching=stream, or "
+                "data.random_length is only for streams; use data.batching=stream, or "
                 "data.random_length=False"
             )
         return SentenceBatches(

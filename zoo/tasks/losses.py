@@ -1,4 +1,4 @@
-"""The loss of what a model with a softmax over a vocabulary gives."""
+"""The loss of models with a softmax over a vocabulary."""
 
 from typing import Protocol
 
@@ -13,31 +13,32 @@ Array = jax.Array
 
 
 class HasLogits(Protocol):
-    """What a model with a softmax over a vocabulary gives."""
+    """The output of a model with a softmax over a vocabulary."""
 
     @property
     def logits(self) -> Array:
-        """[B, T, V]."""
+        """The logits, [B, T, V]."""
 
     @property
     def softmax(self) -> SoftmaxInputs | None:
-        """What the logits are made of, where that is known."""
+        """The inputs of the softmax; None if the model does not provide them."""
 
 
 def output_losses(
     output: HasLogits, targets: Array, weights: Array, smoothing: float = 0.0
 ) -> tuple[Array, Array]:
-    """The weighted sum of the losses, and each target's own; see `zoo.layers.fast.softmax_loss`.
+    """Returns the weighted sum of the losses, and the loss of each target.
 
     Args:
-        output: an `LMOutput` or `TranslationOutput`. Where it has `softmax` and the logits would be
-            many, they are not looked at, and a compiled program does not make them.
+        output: an `LMOutput` or a `TranslationOutput`. If it has `softmax` and many logits, the
+            logits are not used, so that a compiled program does not compute them; see
+            `zoo.layers.fast.softmax_loss`.
         targets: int32[B, T].
-        weights: [B, T].
-        smoothing: how much of each target's probability is spread over all tokens.
+        weights: [B, T], the weight of each target.
+        smoothing: the part of a target's probability that is spread over all tokens.
 
     Returns:
-        A scalar, and [B, T] in nats, without smoothing.
+        The sum, a scalar; and the losses [B, T] in nats, without smoothing.
     """
     if output.softmax is not None and count_parts(output.softmax) > 1:
         return softmax_losses(output.softmax, targets, weights, smoothing)

@@ -1,4 +1,4 @@
-"""Counting n-grams: the one pass over the training text that makes an n-gram model."""
+"""Counting n-grams: one pass over the training text gives an n-gram model."""
 
 from dataclasses import dataclass
 
@@ -27,10 +27,10 @@ _ESTIMATORS = {
 
 @dataclass(frozen=True)
 class CountingConfig:
-    """The settings of what is counted.
+    """The settings of counting.
 
     Attributes:
-        seed: of the sample that is shown at the end.
+        seed: the seed of the sample that is shown at the end.
     """
 
     seed: int = 0
@@ -42,11 +42,12 @@ class CountingConfig:
 
 @dataclass(frozen=True)
 class CountingEvaluation:
-    """What is measured of a model that was counted.
+    """The settings of the evaluation of a counted model.
 
     Attributes:
-        sample_tokens: length of the sample that is shown at the end, in tokens; 0 for none.
-        report: leave report.html in the workdir at the end.
+        sample_tokens: the number of tokens of the sample that is shown at the end; 0 means no
+            sample.
+        report: whether report.html is written into the workdir at the end.
     """
 
     sample_tokens: int = 200
@@ -62,14 +63,14 @@ class NGramWorkload(CountingWorkload):
 
     Attributes:
         text: the corpus.
-        sample_tokens: length of the sample.
+        sample_tokens: the number of tokens of the sample.
     """
 
     text: EncodedText
     sample_tokens: int
 
     def estimate(self) -> tuple[PyTree, list[str]]:
-        """Returns the tables, and lines about them for the user."""
+        """Counts the tables; returns them, and lines about them for the user."""
         model = self.trained.model
         params, num_ngrams, notes = _ESTIMATORS[model.config.estimator](
             np.asarray(self.text.train), model.config, model.vocabulary_size
@@ -82,16 +83,16 @@ class NGramWorkload(CountingWorkload):
         return self.text.score(self.trained.with_params(params))
 
     def describe(self, scores: Scores) -> str:
-        """Returns scores in a few words."""
+        """Returns a short description of scores."""
         return describe(scores)
 
     def sample(self, params: PyTree, seed: int) -> str:
-        """Returns a text that the model writes."""
+        """Returns a text that the model generates."""
         return sample(self.trained.with_params(params), self.sample_tokens, seed)
 
 
 class NGramCounting(LanguageModeling):
-    """Language models of n-grams, which are used and measured as any language model is."""
+    """The task of n-gram models, which are used and measured like any language model."""
 
     records = sections(TextConfig, CountingConfig, CountingEvaluation)
     takes_steps = False
@@ -99,20 +100,20 @@ class NGramCounting(LanguageModeling):
     has_infinite_params = True
 
     def parameter_shapes(self, model: NGramLM) -> None:
-        """Returns None: how many n-grams there are follows from the corpus."""
+        """Returns None, because the number of n-grams depends on the corpus."""
         del model
 
     def fault_of(self, model: NGramLM, params: PyTree) -> str:
-        """Returns what is wrong with tables of n-grams; "" for nothing."""
+        """Returns a description of what is wrong with tables of n-grams; "" if nothing is."""
         try:
             told = fault_of_tables(params, model.config.order, model.vocabulary_size)
         except WRONG_FORM as error:
             told = repr(error)
-        return f"its tables of n-grams do not hold ({told})" if told else ""
+        return f"its tables of n-grams are damaged ({told})" if told else ""
 
     def workload(self, config: ConfigDict) -> CountingWorkload:
         """Returns an n-gram model on its corpus; see `Task.workload`."""
-        build(config.model.to_dict(), 0)  # a setting that can't be is told before reading
+        build(config.model.to_dict(), 0)  # reports invalid settings before the corpus is read
         text = encode_corpus(TextConfig(**config.data))
         model = build(config.model.to_dict(), len(text.vocabulary))
         return NGramWorkload(

@@ -1,7 +1,7 @@
-"""The corpus that a checkpoint was trained on, found without following a path that it names.
+"""Finds the corpus that a checkpoint was trained on, without following a path from the checkpoint.
 
-A checkpoint may come from anybody. What it says of its corpus (which one, which tokens, how texts
-are cut) is used; where files lie is told by the user alone, with --data_directory.
+A checkpoint may come from anybody. Its settings of the corpus (name, tokens, cuts of texts) are
+used. But only the user decides where files lie, with --data_directory.
 """
 
 import dataclasses
@@ -15,21 +15,21 @@ from zoo.models.trained import Checkpoint
 
 Record = TypeVar("Record", bound=SharedDataConfig)
 
-# Fields of a data section that name a place on the machine, or say what to do with one.
+# The fields of a section `data` that name a place on the machine, or depend on such a field.
 _PLACES = ("directory", "cache_directory", "word_vectors", "keep_word_vectors")
 
 
 def own_data_config(checkpoint: Checkpoint, record: type[Record], directory: str | None) -> Record:
-    """Returns the data section of a checkpoint, with the user's directory instead of its own.
+    """Returns the section `data` of a checkpoint with the user's directory.
 
     Args:
-        checkpoint: what `zoo.load` gives.
+        checkpoint: a checkpoint from `zoo.load`.
         record: the record of the section, such as `DataConfig`.
-        directory: of --data_directory; None where the user gives none.
+        directory: the value of --data_directory; None if the user gives none.
 
     Raises:
-        UserError: the checkpoint knows no corpus, its section has the wrong form, or the corpus
-            lies in files and the user has not said where.
+        UserError: the checkpoint names no corpus, its section has the wrong form, or the corpus
+            needs files and the user has not given their directory.
     """
     section = checkpoint.config.get("data")
     if section is None:
@@ -38,7 +38,7 @@ def own_data_config(checkpoint: Checkpoint, record: type[Record], directory: str
     if named and directory is None:
         raise UserError(
             f"{checkpoint.name} says that its corpus {section.get('corpus')!r} lies in {named!r}, "
-            "and a checkpoint's word is not followed; if you trust it, type "
+            "but a path from a checkpoint is not followed; if you trust it, type "
             f"--data_directory={shlex.quote(str(named))}"
         )
     fields = {name: value for name, value in section.items() if name not in _PLACES}
@@ -46,7 +46,7 @@ def own_data_config(checkpoint: Checkpoint, record: type[Record], directory: str
         config = record(**fields, directory=directory or "")
     except TypeError as error:
         raise UserError(
-            f"{checkpoint.name} has a data section of another form ({error}); use the version of "
+            f"{checkpoint.name} has another form of the section data ({error}); use the version of "
             "recurrent-zoo that trained it"
         ) from error
     _check_kinds(checkpoint.name, config, record())
@@ -54,7 +54,7 @@ def own_data_config(checkpoint: Checkpoint, record: type[Record], directory: str
 
 
 def _check_kinds(name: str, config: SharedDataConfig, defaults: SharedDataConfig) -> None:
-    """Raises UserError for a field whose value is of another kind than its default."""
+    """Raises a UserError if the type of a field differs from the type of its default."""
     for field in dataclasses.fields(config):
         value, default = getattr(config, field.name), getattr(defaults, field.name)
         kinds: type | tuple[type, ...] = (
@@ -63,7 +63,7 @@ def _check_kinds(name: str, config: SharedDataConfig, defaults: SharedDataConfig
         kinds = (int, float) if kinds is float else kinds
         if not isinstance(value, kinds):
             raise UserError(
-                f"{name} has data.{field.name}={value!r}, which is of another kind than {default!r}"
+                f"{name} has data.{field.name}={value!r}, which is not of the type of {default!r}"
             )
 
 
@@ -71,12 +71,12 @@ def corpus_lines(checkpoint: Checkpoint, split: str, directory: str | None) -> l
     """Returns the lines of a split of the corpus that a language model was trained on.
 
     Args:
-        checkpoint: what `zoo.load` gives.
+        checkpoint: a checkpoint from `zoo.load`.
         split: train, validation or test.
-        directory: where the corpus lies; None for a corpus that needs no files.
+        directory: the directory of the corpus; None if the corpus needs no files.
 
     Raises:
-        UserError: it isn't there, or the checkpoint knows none.
+        UserError: the corpus is missing, or the checkpoint names no corpus.
     """
     from zoo.data.config import DataConfig
     from zoo.data.fingerprints import of_lines
@@ -89,17 +89,17 @@ def corpus_lines(checkpoint: Checkpoint, split: str, directory: str | None) -> l
 
 
 def note_other_text(checkpoint: Checkpoint, split: str, fingerprint: str) -> None:
-    """Warns where a split is not the text that the checkpoint's run had.
+    """Warns if a split is not the text that the checkpoint's run had.
 
     Args:
-        checkpoint: what `zoo.load` gives.
+        checkpoint: a checkpoint from `zoo.load`.
         split: train, validation or test.
-        fingerprint: of the text that was found, see `zoo.data.fingerprints`.
+        fingerprint: the fingerprint of the text that was found, see `zoo.data.fingerprints`.
     """
     known = checkpoint.progress.get("fingerprints", {})
     if isinstance(known, dict) and known.get(split, fingerprint) != fingerprint:
         warnings.warn(
-            f"the {split} split that was found is another text than the one that "
-            f"{checkpoint.name} was trained beside; scores do not compare with its own",
+            f"the {split} split that was found is not the {split} split of the run that trained "
+            f"{checkpoint.name}; the scores cannot be compared with its own scores",
             stacklevel=2,
         )

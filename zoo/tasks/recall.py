@@ -1,8 +1,8 @@
 """The recall task: which symbol came first?
 
-A sequence is one symbol to remember and then `lag` others drawn at random; after the last one the
-model has to name the first. What it needs to learn that is a gradient that survives `lag` steps
-(Hochreiter and Schmidhuber 1997 measured long short-term memory by tasks of this kind).
+A sequence has one symbol to remember, and then `lag` random symbols. After the last symbol the
+model has to name the first symbol. To learn this, it needs a gradient that survives `lag` steps
+(Hochreiter and Schmidhuber 1997 measured long short-term memory with tasks of this kind).
 """
 
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ Array = jax.Array
 
 
 class RecallBatch(NamedTuple):
-    """Sequences, and the symbol that each began with.
+    """A batch of sequences with their first symbols.
 
     Attributes:
-        inputs: int32[B, lag + 1].
-        targets: int32[B].
+        inputs: int32[B, lag + 1], the sequences.
+        targets: int32[B], the first symbol of each sequence.
     """
 
     inputs: np.ndarray
@@ -34,14 +34,15 @@ class RecallBatch(NamedTuple):
 
 @dataclass(frozen=True)
 class RecallBatches:
-    """Random sequences, each batch a pure function of (seed, epoch, index).
+    """Batches of random sequences, each a pure function of (seed, epoch, index).
 
     Attributes:
-        lag: symbols between the first one and the question.
-        num_symbols: how many there are to choose from.
+        lag: the number of symbols between the first symbol and the question.
+        num_symbols: the number of different symbols.
         batch_size: B.
-        seed: of all sequences.
-        batches_per_epoch: sequences never come again, so an epoch is a matter of taste.
+        seed: the seed of all sequences.
+        batches_per_epoch: the number of batches of an epoch. Sequences are never repeated, so any
+            number is possible.
 
     Example:
         >>> batch = RecallBatches(lag=3, num_symbols=4, batch_size=2, seed=0).batch(0, 0)
@@ -56,7 +57,7 @@ class RecallBatches:
     batches_per_epoch: int = 1000
 
     def batch(self, epoch: int, index: int) -> RecallBatch:
-        """Return batch number `index` of an epoch."""
+        """Returns batch number `index` of an epoch."""
         draw = np.random.default_rng([self.seed, epoch, index])
         shape = (self.batch_size, self.lag + 1)
         inputs = draw.integers(self.num_symbols, size=shape, dtype=np.int32)
@@ -65,16 +66,16 @@ class RecallBatches:
 
 @dataclass(frozen=True)
 class Recall(Objective):
-    """The loss of a language model over the symbols, asked only after the last step.
+    """The loss of a language model over the symbols, after the last step only.
 
     Attributes:
-        model: maps tokens to an LMOutput.
+        model: a module that maps tokens to an LMOutput.
     """
 
     model: Model
 
     def loss(self, params: Params, carry: PyTree, batch: RecallBatch, key: Array) -> Loss:
-        """Mean loss in nats, the carry as it was, and sums: loss, right answers and sequences."""
+        """Returns the mean loss in nats, the carry, and metrics; see `Objective.loss`."""
         del key
         output: LMOutput = self.model.apply({"params": params}, batch.inputs)
         logits, targets = output.logits[:, -1], jnp.asarray(batch.targets)

@@ -1,4 +1,4 @@
-"""The tasks by name, each imported when it is first asked for."""
+"""The tasks by name; each is imported when it is first needed."""
 
 import importlib
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ def find_task(architecture: str) -> Task:
     """Returns the task that an architecture is trained for.
 
     Raises:
-        UserError: there is no such architecture; the message has the nearest name.
+        UserError: there is no such architecture. The error has the nearest name.
 
     Example:
         >>> find_task("recurrent_lm").kind.noun
@@ -35,7 +35,7 @@ def find_task(architecture: str) -> Task:
 
 
 def settle(config: "ConfigDict") -> "ConfigDict":
-    """Returns a config without open fields; see `zoo.tasks.by_size`."""
+    """Returns a config with values for its open fields; see `zoo.tasks.by_size`."""
     from zoo.tasks.by_size import fill, open_in
 
     if not open_in(config):
@@ -44,5 +44,5 @@ def settle(config: "ConfigDict") -> "ConfigDict":
 
 
 def build_workload(config: "ConfigDict") -> "Workload | CountingWorkload":
-    """Returns the model that a config describes, on its corpus; see `Task.workload`."""
+    """Returns the model and the corpus of a config, ready for training; see `Task.workload`."""
     return find_task(config.model.architecture).workload(settle(config))

@@ -1,4 +1,4 @@
-"""The settings of training and evaluation that tasks share; a task's own record adds its own."""
+"""The settings of training and evaluation that all neural tasks share."""
 
 from dataclasses import dataclass
 
@@ -9,10 +9,10 @@ AVERAGING_STARTS = ("never", "first_step", "stall")
 
 
 def _check_length(section: str, steps: tuple[str, int], epochs: tuple[str, float]) -> None:
-    """Raises UserError unless a length is in steps, or in epochs, or left open (both 0).
+    """Raises a UserError if a length is negative, or is given in both steps and epochs.
 
     Args:
-        section: of the config.
+        section: the section of the config.
         steps: the field in steps, and its value.
         epochs: the field in epochs, and its value.
     """
@@ -31,30 +31,34 @@ class TrainingConfig:
     """The settings of the loop.
 
     Attributes:
-        num_steps: train steps in all; 0 where num_epochs says how many.
-        num_epochs: passes over the training split; 0 where num_steps says how long. Of neither, the
-            length is 1,000 steps.
-        seed: of the parameters, the batches and the dropout masks.
-        num_seeds: train with so many seeds, from `seed` on, all at once, see
+        num_steps: the length of the run in train steps; 0 if num_epochs is given.
+        num_epochs: the length of the run in passes over the training split; 0 if num_steps is
+            given. If both are 0, the run has 1,000 steps.
+        seed: the seed of the parameters, the batches and the dropout masks.
+        num_seeds: the number of seeds, from `seed` on, that are trained at once; see
             `zoo.training.members`.
-        learning_rate_factors: train with optimizer.learning_rate times each of these, all at once.
-        num_microbatches: a batch is worked through in so many equal parts, one after the other;
-            the memory is that of a part, and the gradient that of the batch.
-        steps_per_call: train steps between two looks at signals and clocks; changes no result.
-        log_every_steps: a line of progress and of metrics each so many steps.
-        checkpoint_every_steps: a checkpoint each so many steps, and at the end.
-        checkpoint_every_epochs: the same in epochs, such as 0.5. Of neither, every 1,000 steps.
-        init_from: start from the parameters of this trained model: a released name, a run, or a
-            file that `export` wrote; "" to start at random. See `zoo.training.init_from` for
-            a model of other tokens, and for a classifier that starts from a language model.
-        averaging: evaluate, save and use an average of the parameters instead of the last ones
-            (see `zoo.training.averaging`): never; from the first_step on; or from a stall of
-            validation on (NT-ASGD).
-        averaging_decay: decay of the exponential moving average; 1 for the mean of all steps.
-        averaging_patience: a stall is a score worse than the best of all but this many evaluations
-            before it.
-        tensorboard: write the metrics for TensorBoard too; needs `recurrent-zoo[tensorboard]`.
-        wandb: send the metrics to Weights & Biases too; needs `recurrent-zoo[wandb]`.
+        learning_rate_factors: factors of optimizer.learning_rate that are trained at once.
+        num_microbatches: the number of equal parts of a batch that are computed one after the other
+            (gradient accumulation). The memory shrinks, and the gradient stays the same.
+        steps_per_call: the number of train steps between two checks of signals and clocks. It
+            changes no result.
+        log_every_steps: the number of steps between two lines of progress and metrics.
+        checkpoint_every_steps: the number of steps between two checkpoints. The last step always
+            has a checkpoint.
+        checkpoint_every_epochs: the number of epochs between two checkpoints, such as 0.5. If both
+            are 0, there is a checkpoint every 1,000 steps.
+        init_from: the trained model whose parameters the run starts from: a released name, a run,
+            or a file that `export` wrote; "" means a random start. See `zoo.training.init_from` for
+            a model with other tokens, and for a classifier that starts from a language model.
+        averaging: when to begin averaging the parameters: never, at the first_step, or at a stall
+            of the validation score (NT-ASGD). The average is evaluated, saved and used instead of
+            the last parameters, see `zoo.training.averaging`.
+        averaging_decay: the decay of the exponential moving average; 1 means the mean of all steps.
+        averaging_patience: the number of last evaluations that are ignored in the test for a stall.
+            A stall is a score that is worse than the best score before them.
+        tensorboard: whether metrics are also written for TensorBoard; needs
+            `recurrent-zoo[tensorboard]`.
+        wandb: whether metrics are also sent to Weights & Biases; needs `recurrent-zoo[wandb]`.
     """
 
     num_steps: int = 0
@@ -101,25 +105,29 @@ class TrainingConfig:
             )
         if len(factors) == 1 and factors[0] != 1:
             raise UserError(
-                f"training.learning_rate_factors is {factors}; use several, or set "
+                f"training.learning_rate_factors is {factors}; use several factors, or set "
                 "optimizer.learning_rate"
             )
         if self.num_seeds * len(factors) > 1 and self.num_microbatches > 1:
             raise UserError(
-                "training.num_microbatches and several members (training.num_seeds, "
-                "training.learning_rate_factors) can't be had together; set one of them to 1"
+                "training.num_microbatches does not work with several members (training.num_seeds, "
+                "training.learning_rate_factors); set one of them to 1"
             )
 
 
 @dataclass(frozen=True)
 class EvaluationConfig:
-    """The settings of what is measured on the validation split while training.
+    """The settings of the evaluation on the validation split during training.
 
     Attributes:
-        every_steps: evaluate each so many steps, and at the end.
-        every_epochs: the same in epochs, such as 0.5. Of neither, every 1,000 steps.
-        patience: stop after this many evaluations without a new best; 0 to never stop early.
-        report: leave report.html in the workdir at the end, with pictures of the model.
+        every_steps: the number of steps between two evaluations. The last step is always
+            evaluated.
+        every_epochs: the number of epochs between two evaluations, such as 0.5. If both are 0,
+            there is an evaluation every 1,000 steps.
+        patience: the number of evaluations without a new best score after which the run stops; 0
+            means that it never stops early.
+        report: whether report.html, with pictures of the model, is written into the workdir at the
+            end.
     """
 
     every_steps: int = 0

@@ -1,4 +1,4 @@
-"""A corpus in figures, a line each, as a user sees them before training starts."""
+"""Lines with the numbers of a corpus, which are shown before training starts."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -7,12 +7,12 @@ import numpy as np
 from zoo.data.labels import Labels
 from zoo.data.vocabulary import count_unknown
 
-_RARE = 10  # texts: a label of fewer is learned from little, and hardly measured
+_RARE = 10  # labels with fewer texts are named, because they can hardly be learned or measured
 _MOST_NAMED = 12
 
 
 def describe_rows(kind: str, splits: Mapping[str, int]) -> str:
-    """Returns how many rows each split has.
+    """Returns a line with the number of rows of each split.
 
     Example:
         >>> describe_rows("texts", {"train": 8000, "validation": 1000, "test": 1000})
@@ -22,16 +22,16 @@ def describe_rows(kind: str, splits: Mapping[str, int]) -> str:
 
 
 def describe_labels(labels: Labels) -> tuple[str, ...]:
-    """Returns the labels with their numbers of training texts, and which of them are rare.
+    """Returns lines with the number of training texts of each label, and with the rare labels.
 
     Example:
         >>> describe_labels(Labels(("bad", "good"), (3, 40), multiple=False, num_texts=43))
-        ('labels: 2: good 40, bad 3', 'labels of fewer than 10 training texts: 1: bad 3')
+        ('labels: 2: good 40, bad 3', 'labels with fewer than 10 training texts: 1: bad 3')
     """
     ranked = sorted(zip(labels.counts, labels.names, strict=True), key=lambda one: -one[0])
     lines = [f"labels: {len(labels)}: {_listed(ranked)}"]
     if rare := [one for one in ranked[::-1] if one[0] < _RARE]:
-        lines.append(f"labels of fewer than {_RARE} training texts: {len(rare)}: {_listed(rare)}")
+        lines.append(f"labels with fewer than {_RARE} training texts: {len(rare)}: {_listed(rare)}")
     return tuple(lines)
 
 
@@ -44,12 +44,12 @@ def _listed(counted: Sequence[tuple[int, str]]) -> str:
 def describe_tokens(
     vocabulary_size: int, of_splits: Mapping[str, Iterable[np.ndarray]], side: str = ""
 ) -> str:
-    """Returns how many tokens each split has, and which part of them is unknown.
+    """Returns a line with the number of tokens of each split, and the share of unknown tokens.
 
     Args:
         vocabulary_size: V.
-        of_splits: the tokens of each split, int32[N] for each text or piece.
-        side: of a translator "source " or "target ".
+        of_splits: for each split its tokens, int32[N] for each text or piece.
+        side: "source " or "target " for a translator; otherwise "".
 
     Example:
         >>> describe_tokens(50, {"train": [np.array([5, 0]), np.array([5, 7])]})

@@ -5,7 +5,7 @@ crf:      loss = -(1/N) sum_b log p(y_b | x_b)         see zoo.layers.crf
 
 Both are exact negative log-likelihoods of whole sentences, in nats per word.
 
-Axes: B rows, T time; N words of a batch.
+Axes: B rows, T time, N words of a batch.
 """
 
 from collections.abc import Sequence
@@ -62,8 +62,8 @@ class TaggerTraining(TrainingConfig):
     """The settings of the loop for a tagger.
 
     Attributes:
-        freeze_word_vectors: leave the embeddings that data.word_vectors gave as they are; words
-            without a vector are trained all the same.
+        freeze_word_vectors: whether embeddings from data.word_vectors stay fixed. Words without a
+            vector are always trained.
     """
 
     freeze_word_vectors: bool = False
@@ -80,7 +80,7 @@ class TaggerLoss(Objective):
     model: Model
 
     def loss(self, params: Params, carry: PyTree, batch: TaggedBatch, key: Array) -> Loss:
-        """Mean loss in nats per word; see `Objective.loss`."""
+        """Returns the mean loss in nats per word; see `Objective.loss`."""
         output: TaggerOutput = self.model.apply(
             {"params": params},
             batch.words,
@@ -107,7 +107,7 @@ class TaggerWorkload(Workload):
     Attributes:
         trained: the tagger without parameters.
         validation: the validation split.
-        language_models: the frozen ones that it reads with.
+        language_models: the frozen language models that the tagger reads.
     """
 
     trained: TrainedTagger
@@ -124,22 +124,22 @@ class TaggerWorkload(Workload):
         return plain_scores(score(self.trained.with_params(params), self.validation))
 
     def describe(self, scores: Scores) -> str:
-        """Returns scores in a few words."""
+        """Returns a short description of scores."""
         return describe(scores)
 
     def sample(self, params: PyTree, seed: int) -> str:
-        """Returns a validation sentence with the tags that the model gives its words."""
+        """Returns a validation sentence with the predicted tags of its words."""
         sentence = self.validation[seed % len(self.validation)]
         [found] = predict(self.trained.with_params(params), [sentence.tokens])
         return show_tags(sentence, [self.trained.tags[tag] for tag in found.tags])
 
     def figures(self, params: PyTree) -> list[Json]:
-        """Returns the scores of each type, and the most frequent confusions."""
+        """Returns the figures of the scores of each type and of the most frequent confusions."""
         return tagging_figures(score(self.trained.with_params(params), self.validation))
 
 
 class Tagging(Task):
-    """Taggers of the words of sentences."""
+    """The task of tagging the words of sentences."""
 
     kind = TAGGER
     records = sections(TaggedDataConfig, TaggerTraining, EvaluationConfig)
@@ -149,7 +149,7 @@ class Tagging(Task):
         """Returns a checkpoint without its parameters; see `Task.open`."""
         tags, scheme = tuple(map(str, vocabulary["tags"])), str(vocabulary["scheme"])
         if len(set(tags)) < len(tags):
-            raise UserError("a tag stands twice among the tags; take another checkpoint")
+            raise UserError("a tag occurs twice among the tags; take another checkpoint")
         check_tags(tags)
         check_scheme(scheme)
         words, spelled = vocabulary_from_json(vocabulary["words"]), vocabulary["characters"]
@@ -207,7 +207,7 @@ class Tagging(Task):
         )
 
     def measure(self, checkpoint: TrainedTagger, request: Request) -> TaggingScores:
-        """Returns how well a tagger tags a split or a file; see `Task.measure`."""
+        """Returns the scores of a tagger on a split or a file; see `Task.measure`."""
         directory = "" if request.files else request.directory
         data = own_data_config(checkpoint, TaggedDataConfig, directory)
         if request.files:
@@ -216,8 +216,8 @@ class Tagging(Task):
         sentences = corpus.splits[request.split]
         if corpus.scheme != checkpoint.scheme:
             raise UserError(
-                f"the tags of the corpus that was found are {corpus.scheme}, and those of "
-                f"{checkpoint.name} {checkpoint.scheme}; give the corpus that it was trained on"
+                f"the corpus that was found has the scheme {corpus.scheme}, but {checkpoint.name} "
+                f"has {checkpoint.scheme}; give the corpus that it was trained on"
             )
         note_other_text(checkpoint, request.split, of_tagged(sentences))
         return score(checkpoint, sentences)
@@ -229,7 +229,7 @@ TAGGING = Tagging()
 def _untrained(
     config: ConfigDict, data: TaggedDataConfig, texts: TaggedTexts, readers: tuple[Reader, ...]
 ) -> TrainedTagger:
-    """The tagger of a corpus before training."""
+    """Returns the tagger of a corpus without parameters."""
     trained = TrainedTagger(
         model=None,
         vocabulary=texts.vocabulary,
@@ -245,7 +245,7 @@ def _untrained(
 
 
 def _with_model(trained: TrainedTagger, settings: Json) -> TrainedTagger:
-    """A tagger with the model of a section `model` over its vocabularies and tags."""
+    """Returns a tagger with the model of a section `model`, for its vocabularies and tags."""
     characters = trained.characters
     model = build(
         settings,
@@ -259,7 +259,7 @@ def _with_model(trained: TrainedTagger, settings: Json) -> TrainedTagger:
 
 
 def score(trained: TrainedTagger, sentences: Sequence[Tagged]) -> TaggingScores:
-    """Returns how well a tagger tags sentences."""
+    """Returns the scores of a tagger on sentences."""
     words = [sentence.tokens for sentence in sentences]
     predicted = [[trained.tags[tag] for tag in found.tags] for found in predict(trained, words)]
     return score_tags(
@@ -272,16 +272,16 @@ def score(trained: TrainedTagger, sentences: Sequence[Tagged]) -> TaggingScores:
 
 
 def plain_scores(scores: TaggingScores) -> Scores:
-    """The scores of a run.
+    """Returns the scores as numbers by name.
 
-    `error` is what training is to lower: 1 - F1 of the spans, or 1 - accuracy of plain tags.
+    Training minimises `error`: 1 - F1 of the spans, or 1 - accuracy of plain tags.
     """
     numbers = scores.numbers()
     return {"error": 1 - numbers.get("f1", scores.accuracy), **numbers}
 
 
 def show_tags(sentence: Tagged, tags: Sequence[str]) -> str:
-    """A sentence with its tags; where a tag is wrong, the right one stands behind it.
+    """Returns a sentence with its tags; the right tag follows each wrong tag.
 
     Example:
         >>> show_tags(Tagged(("to", "Rome"), ("O", "B-loc")), ["O", "B-org"])
@@ -295,7 +295,7 @@ def show_tags(sentence: Tagged, tags: Sequence[str]) -> str:
 
 
 def describe(scores: Scores) -> str:
-    """Scores in a few words.
+    """Returns a short description of scores.
 
     Example:
         >>> describe({"accuracy": 0.9, "unknown_accuracy": 0.5, "f1": 0.4})

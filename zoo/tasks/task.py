@@ -1,8 +1,8 @@
-"""What is special about a task is one object; everything else asks it.
+"""The interface of a task: one object that has everything that is special to the task.
 
-A task knows which settings it has, how a corpus and a config become a model with its batches and
-its loss (a `Workload`), how a trained model is read from a checkpoint's records, and how it is
-measured. `zoo.tasks.registry` finds the task of an architecture.
+A task has its settings. It turns a corpus and a config into a model with its batches and its loss
+(a `Workload`). It also reads a trained model from the records of a checkpoint, and measures it.
+`zoo.tasks.registry` finds the task of an architecture.
 """
 
 from abc import ABC, abstractmethod
@@ -29,41 +29,41 @@ Loss = tuple["jax.Array", tuple[PyTree, Metrics]]  # see `Objective.loss`
 
 
 class Objective(Protocol):
-    """What the train step differentiates: a loss, and the learning rate that a batch deserves.
+    """The objective of training: a loss, and a factor of the learning rate for each batch.
 
-    It is hashable, since it is part of the compiled program.
+    An objective is hashable, because it is part of the compiled program.
     """
 
     def loss(self, params: PyTree, carry: PyTree, batch: PyTree, key: "Array") -> Loss:
-        """Returns the scalar to minimise, the carry for the next batch, and metrics that are sums.
+        """Returns the loss, the carry for the next batch, and metrics that are sums.
 
-        The scalar is a mean over metrics["num_targets"] targets.
+        The loss is a scalar, the mean over metrics["num_targets"] targets.
 
         Args:
-            params: the model's parameters.
-            carry: what the model remembers of the batch before; of examples without a past it is
-                handed on untouched.
-            batch: of the task's own kind.
-            key: random key of what is drawn in training, such as dropout.
+            params: the parameters of the model.
+            carry: the state of the model after the previous batch. It is returned unchanged if the
+                examples are independent.
+            batch: a batch of the task.
+            key: the random key for training, for example for dropout.
         """
         ...
 
     def rate_factor(self, batch: PyTree) -> "Array | float":
-        """Returns what the learning rate is multiplied by for a batch: 1 unless a task differs."""
+        """Returns the factor of the learning rate for a batch, which is 1 by default."""
         del batch
         return 1.0
 
 
 class Request(NamedTuple):
-    """What a trained model is measured on, and how; each task uses what it has.
+    """The texts and options to measure a trained model; each task uses the options that it has.
 
     Attributes:
-        split: of the corpus that it was trained on: train, validation or test.
-        directory: where the user says that corpus lies; None where the user says nothing.
+        split: the split of the model's own corpus: train, validation or test.
+        directory: the directory of this corpus, given by the user; None if the user gives none.
         files: the user's own files instead of a split: a text or a table, or sources and targets.
-        mode: of a language model, as in `zoo.evaluate`.
-        adapted: the same language model, as it adapts to what it has scored; None if it does not.
-        beam_size: of a search for translations; 1 is greedy.
+        mode: the mode of a language model, see `zoo.evaluate`.
+        adapted: the adaptive form of the language model; None if it does not adapt.
+        beam_size: the beam size of a translator's search. 1 means greedy decoding.
     """
 
     split: str = "validation"
@@ -78,7 +78,7 @@ class Measured(Protocol):
     """The scores of a trained model."""
 
     def to_json(self) -> Json:
-        """The scores by name, as plain JSON."""
+        """Returns the scores by name, as plain JSON."""
 
 
 def sections(data: type, training: type, evaluation: type) -> Mapping[str, type]:
@@ -87,17 +87,17 @@ def sections(data: type, training: type, evaluation: type) -> Mapping[str, type]
 
 
 class Task(ABC):
-    """One task.
+    """A task, such as classification.
 
     Attributes:
-        kind: what a model trained for it is.
-        records: the dataclass of each section of its configs but model, optimizer and mesh: their
-            fields and defaults.
-        takes_steps: it is trained step by step, with an optimizer on a mesh of devices; otherwise
-            its parameters are counted in one go.
-        flags: of `zoo evaluate`, those that not every task has.
-        has_infinite_params: a parameter may be minus infinity, the logarithm of 0.
-        open_fields: fields of a config, such as "model.hidden_sizes", that may be None: their
+        kind: the kind of the trained models.
+        records: the dataclass, with fields and defaults, of each section of a config except model,
+            optimizer and mesh.
+        takes_steps: whether models are trained step by step, with an optimizer on a mesh of
+            devices. Otherwise the parameters are counted in one pass.
+        flags: the flags of `zoo evaluate` that the task uses, among the flags of single tasks.
+        has_infinite_params: whether a parameter may be minus infinity, the logarithm of 0.
+        open_fields: fields of a config, such as "model.hidden_sizes", that may be None. Their
             values then follow from the size of the corpus, see `zoo.tasks.by_size`.
     """
 
@@ -109,10 +109,10 @@ class Task(ABC):
     open_fields: ClassVar[frozenset[str]] = frozenset()
 
     def settle(self, config: "ConfigDict") -> Json:
-        """Returns values for those of the open fields that are None, by the size of the corpus.
+        """Returns values for open fields that are None, by the size of the corpus.
 
         Raises:
-            UserError: the corpus can't be read.
+            UserError: the corpus cannot be read.
         """
         del config
         return {}
@@ -122,9 +122,9 @@ class Task(ABC):
         """Returns a checkpoint without its parameters.
 
         Args:
-            config: of its run.
-            vocabulary: as `Checkpoint.vocabulary_record` gave it.
-            progress: what its run had reached.
+            config: the config of the run.
+            vocabulary: the record from `Checkpoint.vocabulary_record`.
+            progress: the progress of the run.
 
         Raises:
             UserError, or any of `zoo.errors.WRONG_FORM`: the records do not make a model.
@@ -135,46 +135,45 @@ class Task(ABC):
         """Returns a model's parameters before training."""
 
     def parameter_shapes(self, model: Any) -> PyTree:
-        """Returns the shapes of a model's parameters; None where they follow from the corpus."""
+        """Returns the shapes of a model's parameters; None if they depend on the corpus."""
         import jax
 
         return jax.eval_shape(lambda key: self.init(model, key), jax.random.key(0))
 
     def in_present_form(self, params: PyTree) -> PyTree:
-        """Returns stored parameters as this version has them: renamed, and scaled, where an older
-        version had them otherwise.
+        """Converts stored parameters of an older version to the names and scales of this version.
 
         Args:
-            params: nested dict of NumPy arrays, or of their shapes, which are renamed alike.
+            params: a nested dictionary of NumPy arrays, or of their shapes, which are renamed too.
         """
         return params
 
     def fault_of(self, model: Any, params: PyTree) -> str:
-        """Returns what is wrong with parameters that have the right shapes; "" for nothing."""
+        """Returns a description of what is wrong with parameters of the right shapes, or ""."""
         del model, params
         return ""
 
     @abstractmethod
     def workload(self, config: "ConfigDict") -> "Workload | CountingWorkload":
-        """Returns the model that a config describes, on its corpus, ready to be trained.
+        """Returns the model and the corpus of a config, ready for training.
 
         Raises:
-            UserError: the corpus can't be read, or a setting can't be.
+            UserError: the corpus cannot be read, or a setting is invalid.
         """
 
     def statistics(self, checkpoint: Any, request: Request) -> "TextStatistics":
-        """Returns what a trained model does with each text, so that two models can be compared.
+        """Returns statistics of a trained model for each text, to compare two models.
 
         Raises:
-            UserError: as `measure`; or models of the task are not compared by text.
+            UserError: see `measure`; or the task does not compare models text by text.
         """
         del checkpoint, request
-        raise UserError(f"two {self.kind.noun}s are not compared text by text; use evaluate")
+        raise UserError(f"two {self.kind.noun}s cannot be compared text by text; use evaluate")
 
     @abstractmethod
     def measure(self, checkpoint: Any, request: Request) -> Measured:
         """Returns the scores of a trained model.
 
         Raises:
-            UserError: the texts can't be read, or are not of the kind that the model needs.
+            UserError: the texts cannot be read, or do not have the form that the model needs.
         """

@@ -1,12 +1,12 @@
-"""Translation: write the target sentence of a source sentence.
+"""Translation: generate the target sentence of a source sentence.
 
 loss = -(1/N) sum_n (1 - e) log p(target_n | targets before it, source)
                     + (e/V) sum_v log p(v | targets before it, source)
 
-over N real target tokens, with label smoothing e (Szegedy et al. 2016). The targets before it are
-the true ones (teacher forcing), or with scheduled sampling, at a rate of their positions, what the
-model itself finds most probable there (Bengio et al. 2015); two passes make all of a sentence's at
-once, so the model's own words follow true ones (Duckworth et al. 2019).
+N is the number of real target tokens and e the label smoothing (Szegedy et al. 2016). The targets
+before a token are the true targets (teacher forcing). Scheduled sampling replaces some of them by
+the words that the model finds most probable (Bengio et al. 2015). The model's words for all
+positions come from one extra pass, in which they follow true words (Duckworth et al. 2019).
 
 Axes: B rows, T target steps, V target vocabulary.
 """
@@ -62,8 +62,9 @@ class TranslatorTraining(TrainingConfig):
     """The settings of the loop for a translator.
 
     Attributes:
-        label_smoothing: how much of each target's probability is spread over all tokens.
-        scheduled_sampling_rate: fraction of the target words it reads that are its own.
+        label_smoothing: the part of a target's probability that is spread over all tokens.
+        scheduled_sampling_rate: the fraction of the target words read in training that are the
+            model's own words.
     """
 
     label_smoothing: float = 0.0
@@ -76,10 +77,10 @@ class TranslatorTraining(TrainingConfig):
 
 @dataclass(frozen=True)
 class TranslatorEvaluation(EvaluationConfig):
-    """What is measured of a translator.
+    """The settings of the evaluation of a translator.
 
     Attributes:
-        beam_size: hypotheses of the search; 1 is greedy.
+        beam_size: the beam size of the search. 1 means greedy decoding.
     """
 
     beam_size: int = 1
@@ -96,7 +97,7 @@ class TranslatorLoss(Objective):
     Attributes:
         model: a module that maps sources and target inputs to a TranslationOutput.
         label_smoothing: e.
-        scheduled_sampling_rate: fraction of the inputs that are the model's own words.
+        scheduled_sampling_rate: the fraction of the inputs that are the model's own words.
     """
 
     model: Model
@@ -104,7 +105,7 @@ class TranslatorLoss(Objective):
     scheduled_sampling_rate: float = 0.0
 
     def loss(self, params: Params, carry: PyTree, batch: ParallelBatch, key: Array) -> Loss:
-        """Mean loss in nats per real target token; see `Objective.loss`."""
+        """Returns the mean loss in nats per real target token; see `Objective.loss`."""
         dropout_key, sampling_key = jax.random.split(key)
         inputs = jnp.asarray(batch.inputs)
         if self.scheduled_sampling_rate:
@@ -128,7 +129,7 @@ class TranslatorLoss(Objective):
         )
 
     def _mix_inputs(self, params: Params, batch: ParallelBatch, inputs: Array, key: Array) -> Array:
-        """Some of the inputs, but not `<s>`, replaced by what the model would have written."""
+        """Replaces some of the inputs after `<s>` by the model's own most probable words."""
         logits = jax.lax.stop_gradient(self._apply(params, batch, inputs).logits)
         own = logits.argmax(axis=-1).astype(inputs.dtype)
         shifted = jnp.concatenate([inputs[:, :1], own[:, :-1]], axis=1)
@@ -143,7 +144,7 @@ class TranslatorWorkload(Workload):
     Attributes:
         trained: the translator without parameters.
         validation: the validation split.
-        beam_size: of the search for translations.
+        beam_size: the beam size of the search.
     """
 
     trained: TrainedTranslator
@@ -160,7 +161,7 @@ class TranslatorWorkload(Workload):
         return evaluate_translator(trained, self.validation, beam_size=self.beam_size).scores()
 
     def describe(self, scores: Scores) -> str:
-        """Returns scores in a few words."""
+        """Returns a short description of scores."""
         return describe(scores)
 
     def sample(self, params: PyTree, seed: int) -> str:
@@ -169,7 +170,7 @@ class TranslatorWorkload(Workload):
         return "\n".join(f"{one.source}\n    -> {one.text}" for one in self._translate(params))
 
     def figures(self, params: PyTree) -> list[Json]:
-        """Returns the attention of the same."""
+        """Returns the figures of the attention for these translations."""
         found = self._translate(params)
         return [figure for one in found if (figure := alignment_figure(one))]
 
@@ -179,7 +180,7 @@ class TranslatorWorkload(Workload):
 
 
 class Translating(Task):
-    """Encoder-decoders, from one language to another."""
+    """The task of translation from one language to another."""
 
     kind = TRANSLATOR
     records = sections(ParallelDataConfig, TranslatorTraining, TranslatorEvaluation)
@@ -213,18 +214,18 @@ class Translating(Task):
         return model.init(key, tokens, jnp.ones(1, jnp.int32), tokens)["params"]
 
     def in_present_form(self, params: PyTree) -> PyTree:
-        """Returns stored parameters as this version has them; see `Task.in_present_form`."""
+        """Converts stored parameters of an older version; see `Task.in_present_form`."""
         return scale_bilinear_kernel(params)
 
     def workload(self, config: ConfigDict) -> TranslatorWorkload:
         """Returns an encoder-decoder on its corpus; see `Task.workload`."""
-        import_sacrebleu()  # the score on validation needs it, and that is hours away
+        import_sacrebleu()  # checked now, because the first evaluation may come hours later
         data = ParallelDataConfig(**config.data)
         training = config.training
         source, target, splits = encode_parallel_corpus(data)
         if config.model.share_embeddings and not data.share_vocabulary:
             raise UserError(
-                "model.share_embeddings needs one vocabulary: data.share_vocabulary=True"
+                "model.share_embeddings needs one vocabulary; use data.share_vocabulary=True"
             )
         model = build(config.model.to_dict(), len(target), source_vocabulary_size=len(source))
         train = splits["train"]
@@ -258,13 +259,13 @@ class Translating(Task):
         )
 
     def measure(self, checkpoint: TrainedTranslator, request: Request) -> TranslationScore:
-        """Returns how well a translator does on a split or on two texts; see `Task.measure`."""
+        """Returns the scores of a translator on a split or two texts; see `Task.measure`."""
         return evaluate_translator(
             checkpoint, _pairs(checkpoint, request), beam_size=request.beam_size
         )
 
     def statistics(self, checkpoint: TrainedTranslator, request: Request) -> TextStatistics:
-        """Returns what each translation adds to BLEU; see `Task.statistics`."""
+        """Returns the n-gram counts of each translation for BLEU; see `Task.statistics`."""
         sources, targets, _ = _pairs(checkpoint, request)
         written = [one.text for one in translate(checkpoint, sources, beam_size=request.beam_size)]
         measure = Measure(count_ngrams(written, targets), bleu_of_sums)
@@ -276,7 +277,7 @@ TRANSLATION = Translating()
 
 
 def _pairs(checkpoint: TrainedTranslator, request: Request) -> ParallelTexts:
-    """The sentence pairs that a translator is measured on."""
+    """Returns the sentence pairs of a request."""
     if request.files:
         found = side_by_side(Lines(request.files))
         return ParallelTexts(*map(list, zip(*found, strict=True)))
@@ -288,7 +289,7 @@ def _pairs(checkpoint: TrainedTranslator, request: Request) -> ParallelTexts:
 
 
 def describe(scores: dict[str, float]) -> str:
-    """Scores in a few words.
+    """Returns a short description of scores.
 
     Example:
         >>> describe({"bleu": 31.24, "perplexity": 5.5})

@@ -1,4 +1,4 @@
-"""Pre-trained word vectors as the start of a model's embeddings, to train on or frozen."""
+"""Pre-trained word vectors as the initial embeddings of a model, trained further or frozen."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -14,15 +14,16 @@ from zoo.types import Params, PyTree
 def starting_vectors(
     config: ConfigDict, vocabulary: Vocabulary, tokens: Tokens
 ) -> WordVectors | None:
-    """The vectors of `data.word_vectors`; None for none.
+    """Returns the vectors of `data.word_vectors`, or None if the field is empty.
 
     Args:
-        config: a run's config.
-        vocabulary: V words.
+        config: the config of a run.
+        vocabulary: the vocabulary of V words.
         tokens: int32[N], the training text, for the report.
 
     Raises:
-        UserError: the file can't be used, or its vectors have not model.embedding_size numbers.
+        UserError: the file cannot be used, or the width of its vectors differs from
+            model.embedding_size.
     """
     if not config.data.word_vectors:
         return None
@@ -30,7 +31,7 @@ def starting_vectors(
     width = vectors.matrix.shape[1]
     if width != config.model.embedding_size:
         raise UserError(
-            f"the vectors of {config.data.word_vectors} have {width} numbers but "
+            f"the vectors of {config.data.word_vectors} have {width} numbers, but "
             f"model.embedding_size is {config.model.embedding_size}; "
             f"use model.embedding_size={width}"
         )
@@ -38,8 +39,10 @@ def starting_vectors(
 
 
 def start_from(vectors: WordVectors | None, params: Params) -> PyTree:
-    """Parameters whose `embedding` is the vectors, where there are any; words without one start at
-    random, as spread out as they."""
+    """Returns parameters whose `embedding` starts from word vectors, if there are any.
+
+    Words without a vector start at random, with the standard deviation of the vectors.
+    """
     if vectors is None:
         return params
     spread = vectors.matrix[vectors.found].std()
@@ -49,7 +52,7 @@ def start_from(vectors: WordVectors | None, params: Params) -> PyTree:
 
 
 def frozen_vectors(config: ConfigDict, vectors: WordVectors | None) -> dict[str, np.ndarray] | None:
-    """The embeddings that training leaves alone; words without a vector are always trained.
+    """Returns the mask of frozen embeddings; words without a vector are always trained.
 
     Raises:
         UserError: there are no vectors to freeze.
@@ -58,6 +61,6 @@ def frozen_vectors(config: ConfigDict, vectors: WordVectors | None) -> dict[str,
         return None
     if vectors is None:
         raise UserError(
-            "training.freeze_word_vectors is set but there are none; use data.word_vectors=FILE"
+            "training.freeze_word_vectors is set without a file; use data.word_vectors=FILE"
         )
     return {"embedding": vectors.found[:, None]}

@@ -1,4 +1,4 @@
-"""A model on a corpus, ready to be trained: what a task hands to the training loop."""
+"""Workloads: a model with its corpus, which a task passes to the training loop."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ class _OnACorpus(ABC):
 
     Attributes:
         trained: the model with its vocabularies, but without parameters.
-        fingerprints: of each split of the corpus, see `zoo.data.fingerprints`.
+        fingerprints: the fingerprint of each split of the corpus, see `zoo.data.fingerprints`.
     """
 
     trained: Checkpoint
@@ -31,7 +31,7 @@ class _OnACorpus(ABC):
 
     @property
     def vocabulary(self) -> Json:
-        """What is saved of the vocabularies with every checkpoint."""
+        """The record of the vocabularies in every checkpoint."""
         return self.trained.vocabulary_record
 
     @abstractmethod
@@ -40,28 +40,28 @@ class _OnACorpus(ABC):
 
     @abstractmethod
     def describe(self, scores: Scores) -> str:
-        """Returns scores in a few words, for the line of progress."""
+        """Returns a short description of scores, for the line of progress."""
 
     def sample(self, params: PyTree, seed: int) -> str:
-        """Returns a text that shows what the model does; "" where there is none."""
+        """Returns a text that shows what the model does; "" if there is none."""
         del params, seed
         return ""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Workload(_OnACorpus):
-    """A model on a corpus that is trained step by step; the loop needs to know no more than this.
+    """A model on a corpus that is trained step by step: everything that the training loop needs.
 
     Attributes:
-        criterion: the name of the score that training is to lower.
+        criterion: the name of the score that training minimises.
         objective: the loss.
-        batches: the training batches; `SeededBatches` where several seeds may train at once.
+        batches: the training batches; `SeededBatches` if several seeds may be trained at once.
         carry: the recurrent state before the first batch.
-        frozen: by a parameter's name, which of its elements stay as they are: bool arrays that
-            broadcast to it; None for none.
-        summary: the corpus in figures, a line each, told before training starts.
-        notes: what a user should know beside it, a line each.
-        vectors: what the embeddings start from; None for nothing.
+        frozen: for each frozen parameter, by name, a bool array that broadcasts to it and is True
+            at elements that stay fixed; None means that nothing is frozen.
+        summary: lines with the numbers of the corpus, which are shown before training starts.
+        notes: further lines for the user.
+        vectors: the initial word vectors; None means a random start.
     """
 
     criterion: ClassVar[str] = "error"
@@ -79,21 +79,23 @@ class Workload(_OnACorpus):
         """Returns the parameters before training."""
 
     def figures(self, params: PyTree) -> list[Json]:
-        """Returns what the report draws of the model, see `zoo.diagnostics.figures`."""
+        """Returns the figures of the report, see `zoo.diagnostics.figures`."""
         del params
         return []
 
     def evaluate_ensemble(self, parts: list[PyTree]) -> Scores | None:
-        """Returns the scores of the mean of several models' probabilities; None where a task has
-        no such."""
+        """Returns the scores of the ensemble, the mean of several models' probabilities.
+
+        Returns None if the task has no ensembles.
+        """
         del parts
         return None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CountingWorkload(_OnACorpus):
-    """A model on a corpus whose parameters are counted in one go."""
+    """A model on a corpus whose parameters are counted in one pass."""
 
     @abstractmethod
     def estimate(self) -> tuple[PyTree, list[str]]:
-        """Returns the parameters, and lines about them for the user."""
+        """Counts the parameters; returns them, and lines about them for the user."""

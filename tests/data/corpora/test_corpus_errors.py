@@ -43,7 +43,7 @@ def test_directory_that_is_none(tmp_path):
     expect_error(DataConfig("text_file", str(tmp_path / "no")), tmp_path / "no", "train.txt")
     path = tmp_path / "file.txt"
     path.write_text("text")
-    expect_error(DataConfig("penn_treebank", str(path)), "is no directory", "ptb.train.txt")
+    expect_error(DataConfig("penn_treebank", str(path)), "is not a directory", "ptb.train.txt")
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_a_downloaded_file_is_checked_and_kept(monkeypatch):
         return response
 
     monkeypatch.setattr(requests, "get", answer)
-    expect_error(DataConfig("tiny_shakespeare"), "another checksum")
+    expect_error(DataConfig("tiny_shakespeare"), "its checksum differs")
     known = find_corpus("tiny_shakespeare", Text)
     changed = dataclasses.replace(known, sha256=hashlib.sha256(text).hexdigest())
     monkeypatch.setitem(corpora._CORPORA, "tiny_shakespeare", changed)

@@ -133,7 +133,7 @@ def test_a_line_of_the_wrong_form_names_file_and_line(tmp_path, corpus, line, me
         ({"corpus": "trec"}, "corpus trec needs train.txt, test.txt .* but no directory"),
         ({"corpus": "trec", "directory": "/nowhere"}, "/nowhere/train.txt is missing; put it"),
         ({"corpus": "table_file", "directory": "/nowhere"}, "/nowhere/train.csv is missing; put"),
-        ({"corpus": "tfds:imdb_reviews"}, "0 datasets under imdb_reviews"),
+        ({"corpus": "tfds:imdb_reviews"}, "there are 0 datasets under imdb_reviews"),
     ],
 )
 def test_a_corpus_that_is_not_there(settings, message):
@@ -238,7 +238,7 @@ def test_labels_come_back_from_a_checkpoint_and_damage_is_told():
     for damaged in ({}, {**record, "counts": [1]}, {**record, "names": ["a", "a"]}, None):
         with pytest.raises(UserError, match="the labels are damaged"):
             labels_from_json(damaged)
-    with pytest.raises(UserError, match="label 'c' did not occur in training; known: a, b"):
+    with pytest.raises(UserError, match="label 'c' does not occur in training; use one of a, b"):
         labels.encode([["c"]])
     with pytest.raises(UserError, match=r"have 1 different labels \(a\); a classifier needs two"):
         make_labels([["a"], ["a"]])

@@ -173,7 +173,7 @@ def test_a_wrong_table_is_one_line_that_says_where(tmp_path, name, content, mess
         ({"corpus": "multi30k"}, "needs train.de, train.en, val.de, .* but no directory was given"),
         ({"corpus": "parallel_text", "directory": "/no/a.tsv"}, "/no/a.tsv is missing"),
         ({"corpus": "toy_verb_final"}, "is in en and sov, not de and en; use .*language=en "),
-        ({"corpus": "tfds:wmt"}, "0 datasets under wmt"),
+        ({"corpus": "tfds:wmt"}, "there are 0 datasets under wmt"),
     ],
 )
 def test_a_corpus_that_is_not_there(settings, message):
@@ -315,7 +315,7 @@ def test_pairs_with_a_longer_side_are_left_out():
     kept = keep_short(sources, targets, 2)
     assert [[row.tolist() for row in side] for side in kept] == [[[3, 2], [3, 4, 2]]] * 2
     assert len(keep_short(sources, targets, 0)[0]) == 4
-    with pytest.raises(UserError, match="no training pair has at most 1 tokens a side; use a larg"):
+    with pytest.raises(UserError, match="no training pair has at most 1 tokens on each side; use"):
         keep_short(sources[1:], targets[1:], 1)
 
 

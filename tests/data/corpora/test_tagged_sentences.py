@@ -187,7 +187,7 @@ def test_schemes_that_do_not_fit_are_told(tmp_path: Path) -> None:
             "data.vocabulary is 'character', but the tokens of tagged sentences are given; use "
             '"word", and data.lowercase=true for words in lower case',
         ),
-        ({"keep_word_vectors": True}, "data.keep_word_vectors is set but there are none; use data"),
+        ({"keep_word_vectors": True}, "data.keep_word_vectors is set without a file; use data"),
     ],
 )
 def test_settings_that_do_not_fit_are_told(settings: dict, message: str) -> None:
@@ -361,8 +361,8 @@ def test_a_span_inside_a_word_parts_it_with_a_note(tmp_path: Path) -> None:
         found = read(path, "spans_file")
     assert found[0] == Tagged(("in", "mid-", "Ulm", "today"), ("O", "O", "B-loc", "O"))
     assert str(noted[0].message) == (
-        f"2 words of {path} were parted, because a span begins or ends inside them; a word that is "
-        "tagged later is not parted there"
+        f"2 words of {path} were split, because a span begins or ends inside them; the model will "
+        "not split such words in new texts"
     )
 
 
@@ -420,7 +420,7 @@ def test_a_span_inside_a_word_parts_it_with_a_note(tmp_path: Path) -> None:
             {"text": "to\ud800 Ulm", "spans": []},
             r"the text has half a character, '\ud800' at 3; give Unicode text",
         ),
-        ([1], "it is '[1]'; use an object a line"),
+        ([1], "it is '[1]'; use one object per line"),
     ],
 )
 def test_what_is_wrong_with_spans(tmp_path: Path, row: object, message: str) -> None:

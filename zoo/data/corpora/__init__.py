@@ -35,30 +35,30 @@ _CORPORA: dict[str, "Corpus"] = {}
 
 @dataclasses.dataclass(frozen=True)
 class Corpus:
-    """Which files a corpus needs, where they come from, and how lines become examples.
+    """A corpus: its files, their origin, and the function that turns lines into examples.
 
     Attributes:
         name: the name in configs.
-        read: the function that yields the examples of the `Lines` of a split. A keyword-only
-            argument of the function gets the field of the section `data` with the same name. The
-            function of a corpus without files takes no lines, and returns for each split its
-            examples. A ValueError that it raises becomes an error of the user with file and line.
+        read: the function that yields the examples of the `Lines` of a split. Each keyword-only
+            argument gets the field of the section `data` with the same name. If the corpus has no
+            files, the function takes no lines and returns a dictionary with the examples of each
+            split. If it raises a ValueError, the user gets a UserError with file and line.
         gives: the class of the examples: `Text`, which is `str`, `Labeled`, `Pair` or
             `Tagged`.
-        files: for each split the name of its file in the user's directory, or several names that it
-            may have. Instead of all splits, "whole" may name one file with all examples. A key that
-            is no split names another file that the corpus needs, which is in `Lines.others`.
-        origin: where to get the files.
+        files: for each split the name of its file in the user's directory, or a tuple of names that
+            the file may have. The key "whole" may replace all splits by one file with all
+            examples. Any other key names a further file, which is in `Lines.others`.
+        origin: the place where the files can be found, for errors.
         optional: the splits whose file may be missing.
-        one_file: the ends of names for which `data.directory` may be one file with all examples.
+        one_file: the suffixes of files with all examples that `data.directory` may name.
         languages: the fields of the section `data` that name the languages of texts side by side.
-            Each name in `files` is then that of two files: NAME.SOURCE and NAME.TARGET.
-        keep_blank: whether blank lines are lines of the corpus too.
+            Each name in `files` then stands for two files, NAME.SOURCE and NAME.TARGET.
+        keep_blank: whether blank lines belong to the corpus.
         multiple: whether a text may have several labels.
-        url: the address that the only file is downloaded from if there is no directory.
-        sha256: the checksum of that file.
-        version: any text. Change it when the same files make other examples, so that they are read
-            again; a change of the function itself is noticed without it.
+        url: the address of the only file, which is downloaded if no directory is given.
+        sha256: the checksum of the downloaded file.
+        version: any text. Change it if the same files give other examples, so that they are read
+            again. A change of the function itself is noticed without it.
     """
 
     name: str
@@ -77,17 +77,17 @@ class Corpus:
 
     @property
     def needed(self) -> tuple[str, ...]:
-        """The splits that the corpus must have, because they are not drawn."""
+        """The splits that the corpus must have, because they cannot be drawn."""
         return SPLITS if self.gives is Text else ("train",)
 
     def options(self, config: object) -> Json:
-        """Returns the fields of a section `data` that the function reads."""
+        """Returns the fields of a section `data` that are arguments of the function."""
         parameters = inspect.signature(self.read).parameters.values()
         names = (one.name for one in parameters if one.kind is one.KEYWORD_ONLY)
         return {name: getattr(config, name) for name in names}
 
     def code(self) -> str:
-        """Returns the source code of the function, or "" if Python does not have it."""
+        """Returns the source code of the function, or "" if it is not available."""
         try:
             return inspect.getsource(self.read)
         except (OSError, TypeError):
@@ -97,8 +97,8 @@ class Corpus:
         """Yields the examples of lines.
 
         Raises:
-            UserError: with the line's file and number, where the function raises a ValueError, a
-                LookupError or a RuntimeError, or gives what is no example.
+            UserError: the function raises a ValueError, a LookupError or a RuntimeError, or yields
+                an object that is not an example. The error names the file and the line.
         """
         return self._checked(partial(self.read, lines, **options), lines.place)
 
@@ -131,14 +131,14 @@ class Corpus:
 
 
 def register_corpus(name: str, **settings: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Makes a corpus known by a name, for `data.corpus=NAME`.
+    """Registers a corpus under a name, for `data.corpus=NAME`.
 
-    It stands before the function that turns lines into examples, in a config file or a script. A
-    corpus may be registered again, as when a notebook's cell is run twice; the names of the zoo's
-    own corpora are taken.
+    Use it as a decorator of the function that turns lines into examples, in a config file or a
+    script. A corpus may be registered again, for example when a notebook's cell is run twice. The
+    names of the zoo's own corpora are taken.
 
     Args:
-        name: how configs call the corpus: letters, digits and underscores.
+        name: the name in configs, of letters, digits and underscores.
         settings: the other attributes of `Corpus`, such as gives, files and origin.
 
     Raises:
@@ -155,7 +155,7 @@ def register_corpus(name: str, **settings: Any) -> Callable[[Callable[..., Any]]
         taken = () if _is_own(read) else _own_names()
         if name in taken or not re.fullmatch(r"\w+", name, re.ASCII):
             raise UserError(
-                f"a corpus can't be registered as {name!r}; use letters, digits and underscores, "
+                f"a corpus cannot be registered as {name!r}; use letters, digits and underscores, "
                 f"and a name that is none of {', '.join(taken)}"
             )
         corpus = Corpus(name, read, **settings)
@@ -167,11 +167,11 @@ def register_corpus(name: str, **settings: Any) -> Callable[[Callable[..., Any]]
 
 
 def files_of_splits(suffixes: Iterable[str], **more: str) -> dict[str, tuple[str, ...]]:
-    """Returns the names that the files of a corpus of the user may have, for `Corpus.files`.
+    """Returns the allowed names of the files of a user's corpus, for `Corpus.files`.
 
     Args:
-        suffixes: the ends of names.
-        **more: one more name for a split.
+        suffixes: the allowed ends of the names.
+        **more: a further name for a split.
 
     Example:
         >>> files_of_splits([".txt"], test="exam.txt")["test"]
@@ -193,14 +193,14 @@ def _is_own(read: Callable[..., object]) -> bool:
 
 @cache
 def _own_names() -> tuple[str, ...]:
-    """Returns the names of the zoo's own corpora, whose files are imported now."""
+    """Imports the files of the zoo's own corpora, and returns their names."""
     for file in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{file.name}")
     return tuple(sorted(n for n, corpus in _CORPORA.items() if _is_own(corpus.read)))
 
 
 def _check(corpus: Corpus) -> None:
-    """Refuses a corpus whose splits could never be made."""
+    """Raises a UserError if the settings cannot give the splits of a corpus."""
     if corpus.gives not in KINDS:
         kinds = ", ".join(kind.__name__ for kind in KINDS)
         raise UserError(f"corpus {corpus.name} gives {corpus.gives!r}; use one of {kinds}")
@@ -230,7 +230,7 @@ def find_corpus(name: str, gives: type) -> Corpus:
         gives: the class of examples that it must give.
 
     Raises:
-        UserError: there is no such corpus; the error names those that there are.
+        UserError: there is no such corpus. The error lists the known corpora.
 
     Example:
         >>> find_corpus("wikitext", Text).files["train"]

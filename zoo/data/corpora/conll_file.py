@@ -1,8 +1,9 @@
-"""Any tagged sentences of the user in columns: a word a line, a blank line behind a sentence.
+"""Tagged sentences of the user in columns.
 
-Columns are parted by tabs; in a line without a tab, by blanks. A line that begins with -DOCSTART-
-is left out. The columns of CoNLL-2003 are word, part of speech, chunk and name: data.tag_column=2
-learns the parts of speech, 3 the chunks, and 4, the last, the names.
+A line has one word, and a blank line ends a sentence. Columns are separated by tabs; in a line
+without a tab, by blanks. A line that begins with -DOCSTART- is left out. The columns of CoNLL-2003
+are word, part of speech, chunk and name: data.tag_column=2 chooses the parts of speech, 3 the
+chunks, and 4 (the last column) the names.
 """
 
 import re
@@ -22,11 +23,11 @@ _SUFFIXES = (".conll", ".txt", ".tsv", ".bio", ".iob", ".iob2", ".bioes")
     optional=("validation", "test"),
     one_file=_SUFFIXES,
     keep_blank=True,
-    origin="any files of columns, a word a line, as CoNLL-2003 has them; also one file, "
+    origin="any files of columns with one word per line, as in CoNLL-2003; also one file, "
     "data.directory=FILE",
 )
 def conll_file(lines: Lines, *, word_column: str, tag_column: str) -> Iterator[Tagged]:
-    """Yields the sentences."""
+    """Yields the sentences of files with columns."""
     return read_sentences(lines, column_reader(word_column, tag_column))
 
 
@@ -34,11 +35,11 @@ def column_reader(word_column: str, tag_column: str) -> Callable[[str], tuple[st
     """Returns a function that reads the word and the tag of a line.
 
     Args:
-        word_column: as in `zoo.data.config.TaggedDataConfig`.
-        tag_column: the same.
+        word_column: the column of the word, see `zoo.data.config.TaggedDataConfig`.
+        tag_column: the column of the tag, see `zoo.data.config.TaggedDataConfig`.
 
     Raises:
-        UserError: a column is no number.
+        UserError: a column is not a number.
 
     Example:
         >>> column_reader("", "2")("dogs NNS B-NP O")
@@ -68,7 +69,7 @@ def column_reader(word_column: str, tag_column: str) -> Callable[[str], tuple[st
 
 
 def _place(name: str, column: str) -> int:
-    """Returns the index of a column in a list."""
+    """Returns the index of a column from its number in the config."""
     if not re.fullmatch(r"-?[1-9]\d{0,3}", column, re.ASCII):
         raise UserError(
             f"data.{name} is {column!r}; use the number of a column, such as 1 for the first or "

@@ -1,8 +1,8 @@
-"""Any treebank of the user in CoNLL-U, as Universal Dependencies has them.
+"""Treebanks of the user in CoNLL-U, the format of Universal Dependencies.
 
-A tag is the universal part of speech of a word (data.tag_column=upos), that of the language (xpos),
-or the value of a feature, such as Number; the tag of a word that lacks the feature is "_". Ranges
-of words, such as 1-2, and empty nodes, such as 1.1, are left out, and so are comments.
+A tag is the universal part of speech of a word (data.tag_column=upos), the part of speech of the
+language's own tag set (xpos), or the value of a feature, such as Number. A word without the feature
+has the tag "_". Ranges of words (such as 1-2), empty nodes (such as 1.1) and comments are left out.
 """
 
 import re
@@ -21,8 +21,8 @@ def treebank_names(split: str, *treebanks: str) -> tuple[str, ...]:
     """Returns the names that the file of a split may have.
 
     Args:
-        split: as Universal Dependencies calls it: "train", "dev" or "test".
-        treebanks: the names of treebanks that begin the name of a file.
+        split: the split's name in Universal Dependencies: "train", "dev" or "test".
+        treebanks: the names of treebanks, with which the name of a file may begin.
     """
     return (f"{split}.conllu", *(f"{name}-ud-{split}.conllu" for name in treebanks))
 
@@ -42,7 +42,7 @@ def treebank_names(split: str, *treebanks: str) -> tuple[str, ...]:
     "data.directory=FILE",
 )
 def conllu_file(lines: Lines, *, tag_column: str) -> Iterator[Tagged]:
-    """Yields the sentences."""
+    """Yields the sentences of a treebank."""
     return read_sentences(lines, word_reader(tag_column or "upos"))
 
 

@@ -1,4 +1,4 @@
-"""GoEmotions (Demszky et al. 2020): comments, each with one of 28 emotions or several."""
+"""GoEmotions (Demszky et al. 2020): comments, each with one or more of 28 emotions."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ from zoo.data.text_reading import numbered_lines
     multiple=True,
 )
 def goemotions(lines: Lines) -> Iterator[Labeled]:
-    """Yields the comments; a line is a text, numbers of labels and an id, with tabs between."""
+    """Yields the comments. A line has a text, the numbers of its labels and an id, between tabs."""
     names = [name for name, _ in numbered_lines(lines.others["labels"])]
     known = {str(number): name for number, name in enumerate(names)}
     for line in lines:

@@ -9,7 +9,7 @@ from zoo.data.corpora import Labeled, Lines, register_corpus
     "imdb",
     gives=Labeled,
     files={"train": "train.tsv.gz", "validation": "val.tsv.gz", "test": "test.tsv.gz"},
-    origin="Maas et al. 2011, a line each: label, stars, id and text with tabs between",
+    origin="Maas et al. 2011, one line per review: label, stars, id and text with tabs between",
 )
 def imdb(lines: Lines) -> Iterator[Labeled]:
     """Yields the reviews of a table without a header."""

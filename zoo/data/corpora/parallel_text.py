@@ -1,7 +1,7 @@
-"""Any parallel text of the user: two texts whose lines are translations, or a table of two columns.
+"""Parallel texts of the user: two texts whose lines are translations, or a table of two columns.
 
-The first column of a table is the source, unless the table is called NAME.FIRST-SECOND.tsv: then
-FIRST and SECOND are the languages of its columns.
+The first column of a table is the source. If the table is called NAME.FIRST-SECOND.tsv, FIRST and
+SECOND are the languages of its columns, in any order.
 """
 
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ def parallel_text(lines: Lines, *, source_language: str, target_language: str) -
 
 
 def side_by_side(lines: Lines) -> Iterator[Pair]:
-    """Yields the pairs of two texts, without the blanks around sentences.
+    """Yields the pairs of two texts, without blanks around the sentences.
 
     Args:
         lines: the two texts.
@@ -62,7 +62,7 @@ def _pair(lines: Lines, sentences: tuple[str, str]) -> Pair:
 
 
 def _is_turned(path: Path, languages: tuple[str, str]) -> bool:
-    """Returns whether the second column of a table is the source, by the table's name."""
+    """Returns whether a table's name says that its second column is the source."""
     if path.suffix != ".tsv":
         raise UserError(f"{path} ends with {path.suffix!r}; use a .tsv file, or a directory")
     columns = Path(path.stem).suffix.removeprefix(".").split("-")

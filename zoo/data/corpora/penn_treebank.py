@@ -1,4 +1,4 @@
-"""Penn Treebank as prepared by Mikolov et al. 2010: a sentence a line."""
+"""The Penn Treebank as prepared by Mikolov et al. 2010, with one sentence per line."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""The language reference that CPython's help() shows: no file is needed."""
+"""The language reference that help() shows in CPython; it needs no file."""
 
 import io
 import sys
@@ -9,7 +9,7 @@ from zoo.data.splits import STANDARD_FRACTIONS, split_lines
 from zoo.errors import UserError
 
 ORIGIN = "pydoc_data.topics, a part of CPython"
-VERSION = ".".join(map(str, sys.version_info[:3]))  # the manual differs
+VERSION = ".".join(map(str, sys.version_info[:3]))  # the manual differs between versions of Python
 
 
 @register_corpus("python_docs", origin=ORIGIN, version=VERSION)
@@ -27,7 +27,7 @@ def manual(corpus: str) -> Mapping[str, str]:
     """Returns the text of each topic of help().
 
     Args:
-        corpus: which corpus is made of it, for the error.
+        corpus: the name of the corpus, for the error.
 
     Raises:
         UserError: this Python has no manual.
@@ -36,7 +36,7 @@ def manual(corpus: str) -> Mapping[str, str]:
         from pydoc_data.topics import topics
     except ImportError as error:
         raise UserError(
-            f"this Python came without pydoc_data, which corpus {corpus} is made of; use a Python "
+            f"this Python has no pydoc_data, which corpus {corpus} is made of; use a Python "
             "from python.org, or another data.corpus=NAME"
         ) from error
     return topics

@@ -1,8 +1,8 @@
-"""Sentences of the manual inside CPython, labelled by the part of the language they are about.
+"""Sentences of the manual inside CPython, each labelled with a part of the language.
 
-`pydoc_data.topics` has a text for each of some eighty topics of `help()`. `PART_OF_TOPIC` sorts the
-topics into eight parts of the language; a topic that it lacks, of a newer Python, is left out. So
-is a sentence that stands under topics of different parts.
+`pydoc_data.topics` has a text for each of about eighty topics of `help()`. `PART_OF_TOPIC` sorts
+the topics into eight parts of the language. Topics that it lacks, which a newer Python may have,
+are left out. Sentences that occur under topics of different parts are left out too.
 """
 
 import re
@@ -34,13 +34,13 @@ PART_OF_TOPIC = {
 }
 
 _SENTENCE_END = re.compile(r"(?<=[.?!])\s+(?=[A-Z\"])")
-_SHORTEST, _LONGEST = 5, 60  # words of a sentence
+_SHORTEST, _LONGEST = 5, 60  # the number of words of a sentence
 
 
 # Raise the first number of the version when the same manual gives other sentences or labels.
 @register_corpus("python_docs_topics", gives=Labeled, origin=ORIGIN, version=f"1 {VERSION}")
 def python_docs_topics() -> Mapping[str, list[Labeled]]:
-    """Returns the sentences, which are all in the training split."""
+    """Returns the labelled sentences, which are all in the training split."""
     sentences = labeled_sentences(manual("python_docs_topics"))
     return {"train": [Labeled(text, (part,)) for text, part in sentences]}
 
@@ -52,7 +52,7 @@ def labeled_sentences(topics: Mapping[str, str]) -> list[tuple[str, str]]:
         topics: the text of each topic, as in `pydoc_data.topics.topics`.
 
     Returns:
-        Sentence and part, each sentence once, in sorted order of topics and then as they stand.
+        Pairs of sentence and part. Topics are in sorted order, and no sentence occurs twice.
 
     Example:
         >>> labeled_sentences({"if": "The if statement\\n***\\n\\nIt is for\\nconditional use."})
@@ -67,7 +67,7 @@ def labeled_sentences(topics: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 def _sentences(text: str) -> Iterator[str]:
-    """Yields the sentences of the prose in a text; code, grammar and tables are left out."""
+    """Yields the sentences of the prose in a text, without code, grammar and tables."""
     for block in re.split(r"\n\s*\n", text):
         words = block.split()
         is_prose = words and words[-1].endswith((".", "?", "!")) and "::=" not in words

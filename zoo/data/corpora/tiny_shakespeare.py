@@ -1,4 +1,4 @@
-"""Parts of Shakespeare's plays, 1.1 million characters; downloaded unless the file is given."""
+"""Parts of Shakespeare's plays, 1.1 million characters, downloaded unless the file is given."""
 
 from collections.abc import Iterator
 

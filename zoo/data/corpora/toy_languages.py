@@ -1,4 +1,4 @@
-"""Sentence pairs of our grammar with their true alignments, see `zoo.data.toy_german`."""
+"""Sentence pairs of our grammar with their true alignments; see `zoo.data.toy_german`."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +10,7 @@ def _register(language: str, first: str, second: str) -> None:
     """Registers the pairs of two languages, in either direction."""
     name = f"toy_{language}"
 
-    # Raise the version when the same grammar gives other pairs.
+    # Raise the version if the same grammar gives other pairs.
     @register_corpus(name, gives=Pair, origin="our grammar", version="1")
     def toy(*, source_language: str, target_language: str) -> Mapping[str, Sequence[Pair]]:
         from zoo.data.toy_german import generate_splits

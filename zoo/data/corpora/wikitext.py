@@ -1,4 +1,4 @@
-"""WikiText (Merity et al. 2016); its blank lines stay, since published figures score them."""
+"""WikiText (Merity et al. 2016). Blank lines are kept, because published results score them."""
 
 from collections.abc import Iterator
 

@@ -1,8 +1,8 @@
 """WNUT-17 (Derczynski et al. 2017): names of six kinds in tweets and forum posts, in IOB2.
 
-Where annotators of the test split did not agree, some copies of it have several tags for a word
-with commas between, such as B-product,B-group. The last of them is read: with it the numbers of
-names of each kind are nearest to those of the adjudicated tags.
+Some copies of the test split have several tags for a word on which annotators disagreed, separated
+by commas, such as B-product,B-group. The last tag is read, because it gives nearly the same number
+of names of each kind as the adjudicated tags.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ from zoo.data.token_lines import read_sentences
     origin="github.com/leondz/emerging_entities_17",
 )
 def wnut17(lines: Lines) -> Iterator[Tagged]:
-    """Yields the sentences; a line is a word and a tag."""
+    """Yields the sentences. A line has a word and a tag."""
     read = column_reader("1", "2")
 
     def read_last(line: str) -> tuple[str, str] | None:

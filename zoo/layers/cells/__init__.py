@@ -1,4 +1,4 @@
-"""Recurrent cells, by name. A family is a file; docs/add_a_cell.md shows how to write one.
+"""Recurrent cells by name. Each file has a family; docs/add_a_cell.md shows how to write a cell.
 
 Example:
     >>> make_cell("lstm", size=4).num_gates
@@ -54,28 +54,29 @@ _CELLS: dict[str, Callable[..., Cell]] = {
     "gated_delta_net_signed": partial(GatedDeltaNet, largest_beta=2.0),
     "rwkv7": RWKV7,
 }
-_TAKEN = frozenset((*_CELLS, "none", "feedforward", "transformer"))  # some stand beside cells
+_TAKEN = frozenset((*_CELLS, "none", "feedforward", "transformer"))  # the last three are no cells
 
 
 def register_cell(name: str, cell: Callable[..., Cell]) -> None:
-    """Makes a cell known by a name, for `model.cell=NAME` and for loading checkpoints.
+    """Registers a cell under a name, for `model.cell=NAME` and for loading checkpoints.
 
-    Call it in a config file or a script, before a model with that cell is made. A cell may be
-    registered again, as when a notebook's cell is run twice; the zoo's own names are taken.
+    Call it in a config file or a script, before a model with the cell is made. A cell may be
+    registered again, for example when a notebook's cell is run twice. The zoo's own names are
+    taken.
 
     Args:
-        name: how configs call it.
-        cell: a class derived from `Cell`, or a function of the same arguments that makes one.
+        name: the name in configs.
+        cell: a class derived from `Cell`, or a function with the same arguments that returns one.
 
     Raises:
-        UserError: the name is taken or empty, or what it names makes no cell.
+        UserError: the name is taken or empty, or `cell` does not make a `Cell`.
 
     Example:
         >>> register_cell("wide_forget_lstm", partial(LSTM, forget_bias=3.0))
     """
     if not isinstance(name, str) or not name or name in _TAKEN:
         raise UserError(
-            f"a cell can't be registered as {name!r}; use a name of your own, which is none of "
+            f"a cell cannot be registered as {name!r}; use a name of your own, which is none of "
             f"{', '.join(sorted(_TAKEN))}"
         )
     made = cell(size=1) if callable(cell) else cell
@@ -88,7 +89,7 @@ def register_cell(name: str, cell: Callable[..., Cell]) -> None:
 
 
 def cell_names() -> tuple[str, ...]:
-    """The names of all cells, the zoo's own first.
+    """Returns the names of all cells; the zoo's own names come first.
 
     Example:
         >>> cell_names()[:4]
@@ -98,15 +99,15 @@ def cell_names() -> tuple[str, ...]:
 
 
 def check_cell(field: str, name: str, others: tuple[str, ...] = ()) -> None:
-    """Refuses a name that is no cell's.
+    """Raises a UserError unless a name is the name of a cell.
 
     Args:
-        field: of the config that names it, such as "model.cell".
-        name: what it says.
-        others: names that are right as well.
+        field: the field of the config with the name, such as "model.cell".
+        name: the name.
+        others: further names that are allowed.
 
     Raises:
-        UserError: with the names that there are.
+        UserError: the name is unknown. The error lists the known names.
 
     Example:
         >>> check_cell("model.cell", "lstm")
@@ -120,15 +121,15 @@ def check_cell(field: str, name: str, others: tuple[str, ...] = ()) -> None:
 
 
 def make_cell(name: str, size: int, **options: Any) -> Cell:
-    """A cell of a size.
+    """Returns the cell with a name.
 
     Args:
-        name: of the cell.
-        size: H, its units.
+        name: the name of the cell.
+        size: H, the number of units.
         options: the other attributes of `Cell`.
 
     Raises:
-        UserError: if there is no such cell; the message lists those there are.
+        UserError: there is no such cell. The error lists the known cells.
 
     Example:
         >>> make_cell("gru", 8).parameters(3)["input_kernel"].shape

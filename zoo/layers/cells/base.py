@@ -1,13 +1,13 @@
 """The contract of a recurrent cell: its parameters, its state, and one step in time.
 
-    x'_t        = project(params, x_t)                what needs no state, for all steps at once
+    x'_t        = project(params, x_t)                the part without the state, for all steps
     state_t, h_t = step(params, state_{t-1}, x'_t)    the equations, as they are printed
 
-That is all that a cell has to say; `zoo.layers.recurrent` runs it over a batch of sequences, with
-padding, resets, both directions and truncation, and JAX differentiates it. Three optional members
-make a cell fast and change no number beyond rounding: `derivative`, one step's derivative written
-by hand; `coefficients`, for a cell that is linear in its state; and `chunks`, for a cell whose
-state is a matrix.
+A cell needs no more than these two functions. `zoo.layers.recurrent` runs the cell over a batch of
+sequences, with padding, resets, both directions and truncation, and JAX differentiates it. Three
+optional members make a cell faster and change its numbers only by rounding. `derivative` is a
+hand-written derivative of one step. `coefficients` is for a cell that is linear in its state.
+`chunks` is for a cell whose state is a matrix.
 
 Axes: B rows, T time, D input features, H units.
 """
@@ -24,17 +24,17 @@ from zoo.layers.fast.derivative import Derivative
 
 Array = jax.Array
 Params = Mapping[str, Array]
-Inputs = Any  # an array [B, T, D], or a Lookup that stands for it
+Inputs = Any  # an array [B, T, D], or a Lookup that replaces it
 State = Any  # a pytree of arrays [B, ...]
-Projected = Any  # a pytree of arrays [B, T, ...] of all steps, [B, ...] of one
+Projected = Any  # a pytree of arrays, [B, T, ...] for all steps or [B, ...] for one step
 
 
 class Parameter(NamedTuple):
     """A parameter before it has a value.
 
     Attributes:
-        init: (random key, shape) -> its first value.
-        shape: of the array.
+        init: the function (random key, shape) -> initial value.
+        shape: the shape of the array.
     """
 
     init: Callable[[Array, tuple[int, ...]], Array]
@@ -43,18 +43,18 @@ class Parameter(NamedTuple):
 
 @dataclass(frozen=True)
 class Cell(ABC):
-    """One recurrent cell of H units. docs/add_a_cell.md shows how to write one.
+    """A recurrent cell of H units; docs/add_a_cell.md shows how to write one.
 
     Attributes:
-        size: H, width of the output.
-        init_scale: kernels start uniform in +-init_scale; 0 for the cell's own start.
-        forget_bias: start of the bias of a forget gate, of the cells that have one.
-        matmul_dtype: precision of the products, see `zoo.layers.linear.product`; None for the
-            parameters' own.
-        recurrent_weights: names of the parameters that multiply the state, which weight dropout
-            drops.
-        reads_lookup: whether `project` takes embeddings that are not looked up yet, as
-            `zoo.layers.linear.affine` does.
+        size: H, the width of the output.
+        init_scale: kernels start uniform in (-init_scale, init_scale); 0 means the cell's own
+            initialization.
+        forget_bias: the initial bias of the forget gate, if the cell has one.
+        matmul_dtype: the precision of the products, see `zoo.layers.linear.product`; None means the
+            precision of the parameters.
+        recurrent_weights: the names of the parameters that multiply the state. Weight dropout drops
+            elements of them.
+        reads_lookup: whether `project` accepts a `Lookup`, as `zoo.layers.linear.affine` does.
     """
 
     size: int
@@ -67,49 +67,50 @@ class Cell(ABC):
 
     @abstractmethod
     def parameters(self, input_size: int) -> dict[str, Parameter]:
-        """All parameters, by name, for inputs of D features."""
+        """Returns all parameters by name, for inputs with D features."""
 
     @abstractmethod
     def initial_state(self, batch_size: int, dtype: DTypeLike = float) -> State:
-        """The state before the first step, where none is learned: arrays [B, ...]."""
+        """Returns the state before the first step if it is not learned: arrays [B, ...]."""
 
     @abstractmethod
     def project(self, params: Params, inputs: Inputs) -> Projected:
-        """What a step reads of the inputs [B, T, D]: arrays [B, T, ...]."""
+        """Returns the inputs [B, T, D] in the form that the steps read: arrays [B, T, ...]."""
 
     @abstractmethod
     def step(self, params: Params, state: State, projected: Projected) -> tuple[State, Array]:
-        """One step in time: the next state, and the output [B, H]."""
+        """Computes one step in time: the next state, and the output [B, H]."""
 
     @property
     def derivative(self) -> Derivative | None:
-        """One step and its derivative written by hand; None to leave it to JAX."""
+        """One step and its hand-written derivative; None means that JAX derives it."""
         return None
 
     def coefficients(self, params: Params, projected: Projected) -> tuple[State, State] | None:
-        """a_t and b_t of a cell with state_t = a_t * state_{t-1} + b_t, element by element.
+        """Returns a_t and b_t of a cell with state_t = a_t * state_{t-1} + b_t, elementwise.
 
-        They let all steps be computed at once, by a prefix sum. Each is a tuple of arrays
-        [B, T, ...] as the state is of arrays [B, ...]. None for a cell that is not of that form.
+        They allow a prefix sum to compute all steps at once. Each is a tuple of arrays [B, T, ...],
+        one for each array [B, ...] of the state. None means that the cell has another form.
         """
         del params, projected
         return None
 
     def read(self, params: Params, states: State, projected: Projected) -> Array:
-        """The outputs [B, T, H] of a cell with `coefficients`, from its states [B, T, ...]."""
+        """Returns the outputs [B, T, H] of a cell with `coefficients` from its states."""
         del params, projected
         return states[0]
 
     def chunks(
         self, params: Params, projected: Projected, start: State, real: Array | None
     ) -> tuple[Array, State] | None:
-        """All steps, many of them at once, of a cell that has such a form; None for others.
+        """Computes many steps at once, if the cell has such a form; otherwise returns None.
 
         Args:
             params: the cell's parameters.
             projected: arrays [B, T, ...].
             start: the state before the first step.
-            real: bool[B, T], False at padding, which must leave the state as it is; None for none.
+            real: bool[B, T], False at padding, which must not change the state; None means that
+                there is no padding.
 
         Returns:
             The outputs [B, T, H], with any values at padding, and the state after the last step.

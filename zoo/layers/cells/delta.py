@@ -1,11 +1,11 @@
-"""A matrix as the state, which every step corrects (see heads.py for the rest).
+"""Cells whose state is a matrix that every step corrects (see heads.py for the rest).
 
     S_t = (I - beta_t k_t k_t') S_{t-1} + beta_t k_t v_t'       |k_t| = 1
 
-What S returned for the key k_t moves towards v_t, by beta_t of the way: the delta rule (Widrow and
-Hoff 1960), one step of gradient descent on |S' k - v|^2. The matrix before S has the eigenvalue
-1 - beta_t along k_t. With beta_t in 0 to 1 it only forgets; in 0 to 2 it may be negative, which
-turns a sign around, as counting modulo two needs (Grazzi et al. 2025).
+The value that S returns for the key k_t moves towards v_t by the fraction beta_t. This is the delta
+rule (Widrow and Hoff 1960), one step of gradient descent on |S' k - v|^2. The matrix in front of S
+has the eigenvalue 1 - beta_t along k_t. With beta_t from 0 to 1 it only forgets. With beta_t from 0
+to 2 it may be negative and change a sign, as counting modulo two needs (Grazzi et al. 2025).
 
 Sources: Schlag et al. 2021 and Yang et al. 2024b (DeltaNet); Yang et al. 2025, eq. 10 (gated).
 """
@@ -25,10 +25,10 @@ Array = jax.Array
 
 @dataclass(frozen=True)
 class DeltaNet(MatrixCell):
-    """The equation above, with beta_t = largest_beta * logistic(.); q_t has the length one too.
+    """The delta rule above, with beta_t = largest_beta * logistic(.) and q_t of length one.
 
     Attributes:
-        largest_beta: 1 for eigenvalues from 0 to 1, 2 for those from -1 to 1.
+        largest_beta: 1 for eigenvalues from 0 to 1, or 2 for eigenvalues from -1 to 1.
     """
 
     largest_beta: float = 1.0
@@ -37,7 +37,7 @@ class DeltaNet(MatrixCell):
     def update(
         self, params: Params, state: State, projected: dict[str, Array]
     ) -> tuple[State, Array]:
-        """The equation above."""
+        """Computes the equation above."""
         q, k = self.normalise(projected["q"]), self.normalise(projected["k"])
         memory = self.correct(state[0], k, projected["v"], self.rate(projected["beta"]))
         return (memory,), look_up(memory, q)
@@ -65,23 +65,23 @@ class DeltaNet(MatrixCell):
 
 @dataclass(frozen=True)
 class GatedDeltaNet(DeltaNet):
-    """A DeltaNet whose whole matrix also forgets, before it is corrected.
+    """A DeltaNet whose whole matrix decays before it is corrected.
 
     S_t = (I - beta_t k_t k_t') a_t S_{t-1} + beta_t k_t v_t'       a_t = exp(-exp(A) softplus(.))
 
-    A is `log_pace` [N], which starts at 0 to log 16, as Mamba's does.
+    A is the parameter `log_pace` [N]. It starts between 0 and log 16, as in Mamba.
     """
 
     gates = (("beta", "head"), ("decay", "head"))
 
     def parameters(self, input_size: int) -> dict[str, Parameter]:
-        """Those of the DeltaNet, and A."""
+        """Returns the parameters of the DeltaNet, and A."""
         return super().parameters(input_size) | {"log_pace": Parameter(_log_pace, (self.heads,))}
 
     def update(
         self, params: Params, state: State, projected: dict[str, Array]
     ) -> tuple[State, Array]:
-        """The equation above."""
+        """Computes the equation above."""
         decay = jnp.exp(self.log_decay(params, projected["decay"]))
         return super().update(params, (decay[..., None, None] * state[0],), projected)
 

@@ -1,12 +1,12 @@
-"""A linear recurrence with a complex number for each unit, the same at every step.
+"""Linear recurrences with a complex factor for each unit, which is the same at every step.
 
     x_t = a x_{t-1} + B u_t             a: complex, |a| < 1
     h_t = Re(C x_t) + D u_t
 
-a turns and shrinks each number of the state x [N]; how much is trained, and does not depend on the
-input. Sources: Orvieto et al. 2023 (LRU); Gu et al. 2022 (S4D); Smith et al. 2023 (S5).
+The factor a rotates and shrinks each number of the state x [N]. It is trained and does not depend
+on the input. Sources: Orvieto et al. 2023 (LRU); Gu et al. 2022 (S4D); Smith et al. 2023 (S5).
 
-Axes: N complex numbers of the state.
+Axis: N complex numbers of the state.
 """
 
 import math
@@ -31,7 +31,7 @@ def _turning(log_shrink: Array, angle: Array) -> Array:
 
 
 def _complex_zeros(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-    """Complex zeros, each part of a real dtype."""
+    """Returns complex zeros; `dtype` is the dtype of the real and imaginary parts."""
     zeros = jnp.zeros(shape, dtype)
     return lax.complex(zeros, zeros)
 
@@ -44,10 +44,10 @@ class LRU(Cell):
     x_t = a * x_{t-1} + exp(gamma) * (B u_t)
     h_t = Re(C x_t) + D u_t
 
-    (Orvieto et al. 2023, section 3.) a starts on a ring, |a| uniform by area in 0.9 to 0.999 and
-    its angle in 0 to pi/10, and exp(gamma) so that the state keeps the size of the input, at
-    sqrt(1 - |a|^2). B and C are `input_real`, `input_imag` [D, N], `output_real`, `output_imag`
-    [N, H], D `skip_kernel` [D, H]; N = H.
+    (Orvieto et al. 2023, section 3.) a starts uniformly by area on a ring with |a| from 0.9 to
+    0.999 and an angle from 0 to pi/10. exp(gamma) starts at sqrt(1 - |a|^2), so that the state
+    keeps the size of the input. B is `input_real` and `input_imag` [D, N], C is `output_real` and
+    `output_imag` [N, H], D is `skip_kernel` [D, H], and N = H.
     """
 
     @property
@@ -66,7 +66,7 @@ class LRU(Cell):
         }
 
     def _maps(self, input_size: int, output_scale: float) -> dict[str, Parameter]:
-        """B, C and D, of which C starts with this standard deviation."""
+        """B, C and D; C starts with the standard deviation `output_scale`."""
         numbers, size = self.num_numbers, self.size
         into = nn.initializers.normal((2 * input_size) ** -0.5)
         out = nn.initializers.normal(output_scale)
@@ -79,7 +79,7 @@ class LRU(Cell):
         }
 
     def initial_state(self, batch_size: int, dtype: DTypeLike = float) -> State:
-        """Zero."""
+        """Returns zeros."""
         return (_complex_zeros((batch_size, self.num_numbers), dtype),)
 
     def project(self, params: Params, inputs: Inputs) -> tuple[Array, Array]:
@@ -91,7 +91,7 @@ class LRU(Cell):
     def step(
         self, params: Params, state: State, projected: tuple[Array, Array]
     ) -> tuple[State, Array]:
-        """The equations above."""
+        """Computes the equations above."""
         (x,), (into, skip) = state, projected
         x = self._decay(params)[None] * x + into
         return (x,), self._output(params, x) + skip
@@ -128,21 +128,21 @@ def _ring_theta(key: Array, shape: tuple[int, ...]) -> Array:
 
 
 def _ring_gamma(key: Array, shape: tuple[int, ...]) -> Array:
-    """log sqrt(1 - |a|^2) for the middle of the ring; each unit's own would need its nu."""
+    """log sqrt(1 - |a|^2) for the middle of the ring, because nu of each unit is not known here."""
     del key
     return jnp.full(shape, 0.5 * math.log(1 - (0.9**2 + 0.999**2) / 2))
 
 
 @dataclass(frozen=True)
 class S5(LRU):
-    """One state space for all units together, where S4D has one for each.
+    """One state space for all units together, while S4D has one for each unit.
 
     a = exp(A dt)
     x_t = a * x_{t-1} + ((a - 1) / A) * (B u_t)         (zero-order hold)
     h_t = 2 Re(C x_t) + D u_t
 
-    (Smith et al. 2023.) Each number of x stands for itself and its conjugate, so that N = H / 2.
-    A = -exp(log_decay) + i frequency starts at the eigenvalues of HiPPO's normal part, dt =
+    (Smith et al. 2023.) Each number of x represents itself and its conjugate, so that N = H / 2. A
+    = -exp(log_decay) + i frequency starts at the eigenvalues of the normal part of HiPPO, and dt =
     exp(log_step) [N] between 0.001 and 0.1. B, C and D are as in the LRU.
     """
 
@@ -175,7 +175,7 @@ class S5(LRU):
 
 
 def _hippo_frequency(key: Array, shape: tuple[int, ...]) -> Array:
-    """The positive imaginary parts of HiPPO-LegS' normal part of size 2 N, from the smallest."""
+    """Returns the positive imaginary parts of the normal part of HiPPO-LegS (size 2 N), sorted."""
     del key
     root = np.sqrt(2 * np.arange(2 * shape[0]) + 1.0)
     lower = np.tril(np.outer(root, root), -1)
@@ -185,17 +185,17 @@ def _hippo_frequency(key: Array, shape: tuple[int, ...]) -> Array:
 
 @dataclass(frozen=True)
 class S4D(Cell):
-    """The diagonal state space model, one of `num_states` complex numbers for each unit.
+    """The diagonal state space model, with N complex numbers for each unit.
 
     a = exp(A dt)      b = (a - 1) / A          (zero-order hold)
-    x_t = a * x_{t-1} + b u_t                   u = W x'_t: the input, to H units
+    x_t = a * x_{t-1} + b u_t                   u = W x'_t: the input, projected to H units
     h_t = 2 Re(sum_n C_n x_tn) + D * u_t
 
-    (Gu et al. 2022.) A = -exp(log_decay) + i frequency starts at -1/2 + i pi n (S4D-Lin), dt =
+    (Gu et al. 2022.) A = -exp(log_decay) + i frequency starts at -1/2 + i pi n (S4D-Lin), and dt =
     exp(log_step) between 0.001 and 0.1.
 
     Attributes:
-        num_states: N, complex numbers of each unit.
+        num_states: N, the number of complex numbers of each unit.
     """
 
     num_states: int = 16
@@ -216,7 +216,7 @@ class S4D(Cell):
         }
 
     def initial_state(self, batch_size: int, dtype: DTypeLike = float) -> State:
-        """Zero."""
+        """Returns zeros."""
         shape = (batch_size, self.size, self.num_states)
         return (_complex_zeros(shape, dtype),)
 
@@ -226,7 +226,7 @@ class S4D(Cell):
         return flat.reshape((*inputs.shape[:-1], -1)) + params["bias"][None, None]
 
     def step(self, params: Params, state: State, projected: Array) -> tuple[State, Array]:
-        """The equations above."""
+        """Computes the equations above."""
         a, b = self._discretised(params)
         x = a[None] * state[0] + b[None] * projected[..., None].astype(b.dtype)
         return (x,), self._output(params, x) + params["skip"][None] * projected

@@ -1,4 +1,4 @@
-"""Elman's network, the plain recurrent network (Elman 1990)."""
+"""The Elman network, the simple recurrent network (Elman 1990)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Elman(GatedCell):
     """h_t = g(W x_t + U h_{t-1} + b).
 
     Attributes:
-        activation: g: tanh, relu or logistic.
+        activation: g, which is tanh, relu or logistic.
 
     Example:
         >>> cell = Elman(size=1)
@@ -32,14 +32,14 @@ class Elman(GatedCell):
     num_gates = 1
 
     def step(self, params: Params, state: State, projected: Array) -> tuple[State, Array]:
-        """The equation above."""
+        """Computes the equation above."""
         (h,) = state
         h = ACTIVATIONS[self.activation](projected + self.recurrent_product(params, h))
         return (h,), h
 
     @property
     def derivative(self) -> Derivative:
-        """By g' in terms of h_t."""
+        """One step with its derivative, where g' is a function of h_t."""
         return _DERIVATIVES[self.activation]
 
 
@@ -60,7 +60,7 @@ def _derivative(
     activation: Callable[[Array], Array], slope: Callable[[Array], Array]
 ) -> Derivative:
     def forward(projected: Array, recurrent: Array, previous: States) -> tuple[States, States]:
-        del previous  # enters through `recurrent` alone
+        del previous  # enters only through `recurrent`
         return (activation(projected + recurrent),), ()
 
     def backward(residuals: States, previous: States, states: States, grad: States) -> CellGradient:

@@ -1,10 +1,10 @@
-"""What Elman's network, the GRU and the LSTM share: two matrix products, and gates made of them.
+"""The common base of the Elman network, the GRU and the LSTM: two matrix products and gates.
 
     a_t = W x_t + b             all steps at once
     s_t = U h_{t-1}             the only product inside the loop over time
 
-a_t and s_t hold G blocks (gates) of width H side by side; what a cell makes of them is arithmetic
-on single elements. The state is a tuple of arrays [B, H], of which the first is the output h_t.
+a_t and s_t have G blocks (gates) of width H side by side. A cell combines them element by element.
+The state is a tuple of arrays [B, H], and the first array is the output h_t.
 """
 
 from typing import ClassVar
@@ -23,13 +23,14 @@ Array = jax.Array
 
 
 class GatedCell(Cell):
-    """A cell whose parameters are `input_kernel` W [D, G*H], `recurrent_kernel` U [H, G*H], `bias`.
+    """A cell with the parameters `input_kernel` W, `recurrent_kernel` U and `bias` b.
 
-    W starts Glorot uniform and each H x H block of U orthogonal, or both uniform in +-init_scale.
+    W has the shape [D, G*H], U [H, G*H] and b [G*H]. W starts Glorot uniform and each H x H block
+    of U orthogonal, or both start uniform in (-init_scale, init_scale).
 
     Attributes:
         num_gates: G.
-        num_states: how many arrays [B, H] the state has.
+        num_states: the number of arrays [B, H] of the state.
     """
 
     num_gates: ClassVar[int]
@@ -51,12 +52,12 @@ class GatedCell(Cell):
         }
 
     def init_bias(self, key: Array, shape: tuple[int, ...]) -> Array:
-        """Where b starts: at zero."""
+        """Returns the initial value of b, which is zero."""
         del key
         return jnp.zeros(shape)
 
     def initial_state(self, batch_size: int, dtype: DTypeLike = float) -> State:
-        """Zeros."""
+        """Returns zeros."""
         return tuple(jnp.zeros((batch_size, self.size), dtype) for _ in range(self.num_states))
 
     def project(self, params: Params, inputs: Array | Lookup) -> Array:
@@ -68,6 +69,6 @@ class GatedCell(Cell):
         return product(hidden, params["recurrent_kernel"], self.matmul_dtype)
 
     def recurrent_bias(self, params: Params) -> Array | None:
-        """What `derivative` takes as added to s_t, [G*H]; None for nothing."""
+        """Returns the bias [G*H] that `derivative` adds to s_t; None means no bias."""
         del params
         return None

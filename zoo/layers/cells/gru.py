@@ -1,6 +1,6 @@
 """The gated recurrent unit (Cho et al. 2014, eq. 5-8).
 
-The reset gate is applied after the recurrent product rather than before it, as cuDNN computes it.
+The reset gate is applied after the recurrent product rather than before it, as in cuDNN.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ Array = jax.Array
 
 @dataclass(frozen=True)
 class GRU(GatedCell):
-    """The blocks of a_t = W x_t + b and s_t = U h_{t-1} are r, z, n in this order.
+    """The GRU; the blocks of a_t = W x_t + b and s_t = U h_{t-1} are r, z, n in this order.
 
     r = logistic(a_r + s_r)
     z = logistic(a_z + s_z)
@@ -36,7 +36,7 @@ class GRU(GatedCell):
         return {"candidate_bias": candidate_bias, **super().parameters(input_size)}
 
     def step(self, params: Params, state: State, projected: Array) -> tuple[State, Array]:
-        """The equations above."""
+        """Computes the equations above."""
         (h,) = state
         a_r, a_z, a_n = jnp.split(projected, 3, axis=-1)
         s_r, s_z, s_n = jnp.split(self.recurrent_product(params, h), 3, axis=-1)
@@ -52,7 +52,7 @@ class GRU(GatedCell):
 
     @property
     def derivative(self) -> Derivative:
-        """From the gates, which the forward pass keeps."""
+        """One step with its derivative, which uses the gates of the forward pass."""
         return _DERIVATIVE
 
 

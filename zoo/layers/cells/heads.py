@@ -1,15 +1,15 @@
-"""What cells with a matrix as their state share: heads, their queries, keys and values, a gate.
+"""The common base of cells whose state is a matrix: heads with queries, keys, values and a gate.
 
     q_t, k_t, v_t = W x_t + b, in heads of d units
     S_t = ...                                   [d, d] for each head: from a key to a value
     y_t = S_t' q_t / sqrt(d)
-    h_t = silu(W_g x_t + b_g) * norm(y_t)       norm: each head to a mean square of one
+    h_t = silu(W_g x_t + b_g) * norm(y_t)       norm: scales each head to a mean square of one
 
-The norm and the gate are those of the layers in the papers (Sun et al. 2023, section 2.2; Yang et
-al. 2024, section 4.4); without the norm y_t grows with the length of the text.
+The norm and the gate belong to the layers in the papers (Sun et al. 2023, section 2.2; Yang et al.
+2024, section 4.4). Without the norm, y_t would grow with the length of the text.
 
-A cell says what its step reads, `matrix_steps`, and the two ways to run it share that: one step, or
-a chunk at a time (see zoo/layers/fast/chunks.py).
+A cell runs step by step (`update`) or a chunk at a time (`matrix_steps`, see
+zoo/layers/fast/chunks.py).
 
 Axes: B rows, T time, N heads, d units of a head, H = N d.
 """
@@ -31,19 +31,20 @@ from zoo.layers.linear import affine
 Array = jax.Array
 
 _EPSILON = 1e-6
-_HEAD = 64  # units of a head, where nothing else is said and H has so many
+_HEAD = 64  # the default number of units of a head
 
 
 @dataclass(frozen=True)
 class MatrixCell(Cell):
     """A cell whose state is a matrix for each head.
 
-    `gates` names what a step reads beside q, k, v and the output gate, each with "head" for one
-    number a head or "unit" for d of them: `input_kernel` [D, ...] and `bias` make all of these, in
-    this order.
+    `input_kernel` [D, ...] and `bias` produce q, k, v, the output gate and the gates of the cell,
+    in this order.
 
     Attributes:
-        num_heads: N; 0 for heads of 64 units, or one head where H does not divide.
+        num_heads: N. 0 means heads of 64 units, or one head if 64 does not divide H.
+        gates: the names of the cell's gates. Each has the kind "head" for one number per head, or
+            "unit" for d numbers per head.
     """
 
     num_heads: int = 0
@@ -74,7 +75,7 @@ class MatrixCell(Cell):
         return [self.size] * 4 + [of[kind] for _, kind in self.gates]
 
     def initial_state(self, batch_size: int, dtype: DTypeLike = float) -> State:
-        """Zeros [B, N, d, d]."""
+        """Returns zeros [B, N, d, d]."""
         d = self.size // self.heads
         return (jnp.zeros((batch_size, self.heads, d, d), dtype),)
 
@@ -93,25 +94,25 @@ class MatrixCell(Cell):
     def step(
         self, params: Params, state: State, projected: dict[str, Array]
     ) -> tuple[State, Array]:
-        """The matrix's step, and h_t of what is read from it."""
+        """Computes the next state, and h_t from y_t."""
         state, y = self.update(params, state, projected)
         return state, self.finish(y, projected["gate"])
 
     def update(
         self, params: Params, state: State, projected: dict[str, Array]
     ) -> tuple[State, Array]:
-        """The next state, and y_t [B, N, d]."""
+        """Computes the next state, and y_t [B, N, d]."""
         raise NotImplementedError
 
     def matrix_steps(self, params: Params, projected: dict[str, Array]) -> MatrixSteps | None:
-        """What `zoo.layers.fast.chunks` reads, of a cell with one matrix as its whole state."""
+        """Returns the input of `zoo.layers.fast.chunks` if the state is a single matrix."""
         del params, projected
         return None
 
     def chunks(
         self, params: Params, projected: dict[str, Array], start: State, real: Array | None
     ) -> tuple[Array, State] | None:
-        """All steps, a chunk at a time."""
+        """Computes all steps, a chunk at a time."""
         steps = self.matrix_steps(params, projected)
         if steps is None:
             return None
@@ -119,7 +120,7 @@ class MatrixCell(Cell):
         return self.finish(y, projected["gate"]), (memory,)
 
     def finish(self, y: Array, gate: Array) -> Array:
-        """h_t [B, H] of y_t."""
+        """h_t [B, H] from y_t."""
         mean_square = jnp.square(y).mean(axis=-1, keepdims=True)
         normed = y * jax.lax.rsqrt(mean_square + _EPSILON)
         return jax.nn.silu(gate) * normed.reshape(gate.shape)
@@ -143,13 +144,15 @@ def unit_length(k: Array) -> Array:
 def run_with_total(
     steps: MatrixSteps, memory: Array, total: Array, real: Array | None
 ) -> tuple[Array, Array, Array, Array]:
-    """Runs chunks of S and of z, the sum of its keys, which is a column of S where v is 1.
+    """Runs chunks of the matrix S and of z, the decayed sum of the keys.
+
+    z is computed as one more column of S, with the value 1 at every step.
 
     Args:
-        steps: of S.
+        steps: the steps of S.
         memory: [B, N, d, d], S before the first step.
-        total: [B, N, d], z.
-        real: as in `zoo.layers.fast.chunks.run_chunks`.
+        total: [B, N, d], z before the first step.
+        real: the mask of real steps, see `zoo.layers.fast.chunks.run_chunks`.
 
     Returns:
         S_t' q_t [B, T, N, d], z_t' q_t [B, T, N, 1], and S and z after the last step.

@@ -1,9 +1,9 @@
-"""Cells whose next state is linear in the last one, so that no step has to wait for another.
+"""Cells whose next state is linear in the previous state, so that no step waits for another.
 
-    h_t = a_t * h_{t-1} + b_t           element by element; a_t and b_t depend on the input alone
+    h_t = a_t * h_{t-1} + b_t           element by element; a_t and b_t depend only on the input
 
-No gate sees the state, so nothing here multiplies by a recurrent matrix, and all steps can be
-computed at once (`zoo.layers.fast.prefix_sum`). The blocks of W x_t + b have a letter each.
+No gate sees the state, so there is no recurrent matrix, and all steps can be computed at once
+(`zoo.layers.fast.prefix_sum`). Each block of W x_t + b has a letter.
 
 Sources: Feng et al. 2024, sections 3.1 and 3.2 (minGRU, minLSTM); De et al. 2024, eq. 1-4 (RG-LRU).
 """
@@ -24,11 +24,11 @@ from zoo.layers.linear import affine
 Array = jax.Array
 
 _SMALLEST = 1e-12
-_SHARPNESS = 8.0  # c in De et al.: how far a gate can pull the decay
+_SHARPNESS = 8.0  # c in De et al.: the largest effect of a gate on the decay
 
 
 class LinearCell(Cell):
-    """A cell with the parameters `input_kernel` W [D, G*H] and `bias` b [G*H], and a_t and b_t.
+    """A linear cell with the parameters `input_kernel` W [D, G*H] and `bias` b [G*H].
 
     Attributes:
         num_gates: G.
@@ -49,7 +49,7 @@ class LinearCell(Cell):
         }
 
     def initial_state(self, batch_size: int, dtype: DTypeLike = float) -> State:
-        """Zeros."""
+        """Returns zeros."""
         return (jnp.zeros((batch_size, self.size), dtype),)
 
     def project(self, params: Params, inputs: Array | Lookup) -> Array:
@@ -64,7 +64,7 @@ class MinGRU(LinearCell):
     num_gates = 2
 
     def step(self, params: Params, state: State, projected: Array) -> tuple[State, Array]:
-        """The equation above."""
+        """Computes the equation above."""
         (h,) = state
         z, n = jnp.split(projected, 2, axis=-1)
         z = jax.nn.sigmoid(z)
@@ -85,7 +85,7 @@ class MinLSTM(LinearCell):
     num_gates = 3
 
     def step(self, params: Params, state: State, projected: Array) -> tuple[State, Array]:
-        """The equation above; where both gates are shut, half of each."""
+        """Returns the equation above; if both gates are closed, h is the mean of h_{t-1} and n."""
         (h,) = state
         f, i, n = jnp.split(projected, 3, axis=-1)
         f, i = jax.nn.sigmoid(f) + _SMALLEST, jax.nn.sigmoid(i) + _SMALLEST
@@ -93,7 +93,7 @@ class MinLSTM(LinearCell):
         return (h,), h
 
     def coefficients(self, params: Params, projected: Array) -> tuple[State, State]:
-        """f / (f + i) = logistic(log f - log i), which has no division by what may be 0."""
+        """f / (f + i) = logistic(log f - log i), which never divides by 0."""
         f, i, n = jnp.split(projected, 3, axis=-1)
         keep = jax.nn.sigmoid(jax.nn.log_sigmoid(f) - jax.nn.log_sigmoid(i))
         return (keep,), ((1 - keep) * n,)
@@ -107,7 +107,7 @@ class RGLRU(LinearCell):
     a = exp(-8 softplus(s) * r)
     h_t = a * h_{t-1} + sqrt(1 - a^2) * i * n
 
-    s is `decay` [H]. It starts so that a with r = 1 is uniform in 0.9 to 0.999.
+    s is `decay` [H]. It starts such that a for r = 1 is uniform from 0.9 to 0.999.
     """
 
     num_gates = 3
@@ -117,7 +117,7 @@ class RGLRU(LinearCell):
         return super().parameters(input_size) | {"decay": Parameter(_init_decay, (self.size,))}
 
     def step(self, params: Params, state: State, projected: Array) -> tuple[State, Array]:
-        """The equations above."""
+        """Computes the equations above."""
         (h,) = state
         r, i, n = jnp.split(projected, 3, axis=-1)
         rate = _SHARPNESS * jax.nn.softplus(params["decay"])
@@ -126,15 +126,15 @@ class RGLRU(LinearCell):
         return (h,), h
 
     def coefficients(self, params: Params, projected: Array) -> tuple[State, State]:
-        """a and sqrt(1 - a^2) * i * n, exact also where a is nearly 1."""
+        """a and sqrt(1 - a^2) * i * n, which is accurate even if a is nearly 1."""
         r, i, n = jnp.split(projected, 3, axis=-1)
         rate = _SHARPNESS * jax.nn.softplus(params["decay"])
         log_a = -jax.nn.sigmoid(r) * rate[None, None]
-        left = jnp.maximum(-jnp.expm1(2 * log_a), _SMALLEST)  # where r is 0 the root has no slope
+        left = jnp.maximum(-jnp.expm1(2 * log_a), _SMALLEST)  # the root has no derivative at r = 0
         return (jnp.exp(log_a),), (jnp.sqrt(left) * jax.nn.sigmoid(i) * n,)
 
 
 def _init_decay(key: Array, shape: tuple[int, ...]) -> Array:
-    """s with exp(-8 softplus(s)) uniform in 0.9 to 0.999."""
+    """s such that exp(-8 softplus(s)) is uniform from 0.9 to 0.999."""
     a = jax.random.uniform(key, shape, minval=0.9, maxval=0.999)
     return jnp.log(jnp.expm1(-jnp.log(a) / _SHARPNESS))

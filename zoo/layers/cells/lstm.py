@@ -1,7 +1,7 @@
-"""Long short-term memory, with a forget gate, and with peepholes.
+"""Long short-term memory with a forget gate, without and with peepholes.
 
-Hochreiter and Schmidhuber 1997; the forget gate is that of Gers et al. 2000, the peepholes those of
-Gers et al. 2002.
+Sources: Hochreiter and Schmidhuber 1997; Gers et al. 2000 (forget gate); Gers et al. 2002
+(peepholes).
 """
 
 from dataclasses import dataclass
@@ -20,25 +20,25 @@ Array = jax.Array
 
 @dataclass(frozen=True)
 class LSTM(GatedCell):
-    """The blocks of W x_t + U h_{t-1} + b are i, f, g, o in this order.
+    """The LSTM; the blocks of W x_t + U h_{t-1} + b are i, f, g, o in this order.
 
     i = logistic(.)   f = logistic(.)   g = tanh(.)   o = logistic(.)
     c_t = f * c_{t-1} + i * g
     h_t = o * tanh(c_t)
 
-    The block f of b starts at forget_bias, so that the memory is kept at first (Jozefowicz et al.
-    2015).
+    The block f of b starts at forget_bias, so that the memory is kept at the beginning of training
+    (Jozefowicz et al. 2015).
     """
 
     num_gates = 4
     num_states = 2
 
     def init_bias(self, key: Array, shape: tuple[int, ...]) -> Array:
-        """Zeros, but forget_bias for the forget gates."""
+        """Returns zeros, and forget_bias for the forget gates."""
         return super().init_bias(key, shape).at[self.size : 2 * self.size].set(self.forget_bias)
 
     def step(self, params: Params, state: State, projected: Array) -> tuple[State, Array]:
-        """The equations above."""
+        """Computes the equations above."""
         h, c = state
         i, f, g, o = jnp.split(projected + self.recurrent_product(params, h), 4, axis=-1)
         c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
@@ -47,13 +47,13 @@ class LSTM(GatedCell):
 
     @property
     def derivative(self) -> Derivative | None:
-        """From the gates, which the forward pass keeps."""
+        """One step with its derivative, which uses the gates of the forward pass."""
         return _DERIVATIVE
 
 
 @dataclass(frozen=True)
 class PeepholeLSTM(LSTM):
-    """An LSTM whose gates see the memory: i and f the last one, o the new one.
+    """An LSTM whose gates see the memory: i and f see c_{t-1}, and o sees c_t.
 
     i = logistic(. + p_i * c_{t-1})     f = logistic(. + p_f * c_{t-1})     g = tanh(.)
     c_t = f * c_{t-1} + i * g
@@ -65,14 +65,14 @@ class PeepholeLSTM(LSTM):
     """
 
     def parameters(self, input_size: int) -> dict[str, Parameter]:
-        """Those of the LSTM and the peepholes."""
+        """Returns the parameters of the LSTM and the peepholes."""
         init = uniform(self.init_scale or self.size**-0.5)
         names = ("input_peephole", "forget_peephole", "output_peephole")
         peepholes = {name: Parameter(init, (self.size,)) for name in names}
         return super().parameters(input_size) | peepholes
 
     def step(self, params: Params, state: State, projected: Array) -> tuple[State, Array]:
-        """The equations above."""
+        """Computes the equations above."""
         h, c = state
         i, f, g, o = jnp.split(projected + self.recurrent_product(params, h), 4, axis=-1)
         i = jax.nn.sigmoid(i + params["input_peephole"][None] * c)
@@ -84,16 +84,16 @@ class PeepholeLSTM(LSTM):
 
     @property
     def derivative(self) -> Derivative | None:
-        """Left to JAX."""
+        """None, because JAX derives it."""
         return None
 
 
 def _logistic_and_tanh(x: Array, tanh_block: int, num_blocks: int) -> Array:
-    """The logistic function on every block of x [..., num_blocks*H] but one, which gets tanh.
+    """Returns tanh of one block of x [..., num_blocks*H] and the logistic function of the others.
 
-    logistic(x) = tanh(x / 2) / 2 + 1/2 makes both one tanh over the whole array. The barrier keeps
-    the compiler from computing that tanh again for each gate that reads from it, which on a CPU
-    costs more than the matrix product does.
+    With logistic(x) = tanh(x / 2) / 2 + 1/2, one tanh over the whole array gives both functions.
+    The barrier prevents the compiler from computing this tanh again for each gate. On a CPU this
+    would cost more than the matrix product.
     """
     is_tanh = jnp.repeat(jnp.arange(num_blocks) == tanh_block, x.shape[-1] // num_blocks)
     is_tanh = is_tanh.reshape((1,) * (x.ndim - 1) + (-1,))

@@ -1,4 +1,4 @@
-"""Input and state gate each other before the cell sees them (Melis et al. 2020, eq. 1 and 2)."""
+"""The mogrifier: input and state gate each other before the cell reads them (Melis et al. 2020)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,20 +18,20 @@ Array = jax.Array
 
 @dataclass(frozen=True)
 class Mogrifier(Cell):
-    """Another cell, whose x_t and h_{t-1} first scale each other in turns.
+    """A cell around an inner cell; x_t and h_{t-1} first scale each other in turns (eq. 1 and 2).
 
     for r = 1, ..., rounds:
         x = 2 logistic(Q_r h + q_r) * x     where r is odd
         h = 2 logistic(R_r x + r_r) * h     where r is even
     state_t, h_t = inner(x, h)
 
-    Q_r [H, D] and R_r [D, H] are `round_1_kernel`, `round_2_kernel`, ..., their biases
-    `round_1_bias`, ...; they start small, so that at first nothing is scaled. Since x depends on
-    the state, no product is left that could be made for all steps at once.
+    Q_r [H, D] and R_r [D, H] are `round_1_kernel`, `round_2_kernel`, ..., and their biases are
+    `round_1_bias`, .... They start small, so that nothing is scaled at first. Since x depends on
+    the state, no product can be computed for all steps at once.
 
     Attributes:
-        inner: what makes the other cell, which has to be a `GatedCell`.
-        rounds: how often one scales the other.
+        inner: a class or function that makes the inner cell, which must be a `GatedCell`.
+        rounds: the number of rounds.
     """
 
     inner: Callable[..., GatedCell] = LSTM
@@ -39,7 +39,7 @@ class Mogrifier(Cell):
 
     @property
     def recurrent_weights(self) -> tuple[str, ...]:  # type: ignore[override]
-        """Those of the other cell."""
+        """The recurrent weights of the inner cell."""
         return self._inner.recurrent_weights
 
     @property
@@ -52,7 +52,7 @@ class Mogrifier(Cell):
         )
 
     def parameters(self, input_size: int) -> dict[str, Parameter]:
-        """Those of the other cell and of the rounds."""
+        """Returns the parameters of the inner cell and of the rounds."""
         parameters = self._inner.parameters(input_size)
         for number in range(1, self.rounds + 1):
             shape = (self.size, input_size) if number % 2 else (input_size, self.size)
@@ -62,16 +62,16 @@ class Mogrifier(Cell):
         return parameters
 
     def initial_state(self, batch_size: int, dtype: DTypeLike = float) -> State:
-        """That of the other cell."""
+        """Returns the initial state of the inner cell."""
         return self._inner.initial_state(batch_size, dtype)
 
     def project(self, params: Params, inputs: Inputs) -> Array:
-        """x_t as it is."""
+        """Returns x_t unchanged."""
         del params
         return inputs
 
     def step(self, params: Params, state: State, projected: Array) -> tuple[State, Array]:
-        """The rounds, and a step of the other cell."""
+        """Computes the rounds, and then a step of the inner cell."""
         x, h = projected, state[0]
         for number in range(1, self.rounds + 1):
             kernel, bias = params[f"round_{number}_kernel"], params[f"round_{number}_bias"]

@@ -1,4 +1,4 @@
-"""A matrix as the state, to which every step adds one outer product (see heads.py for the rest).
+"""Cells whose state is a matrix, to which each step adds an outer product (see also heads.py).
 
     S_t = decay_t * S_{t-1} + k_t v_t'
 
@@ -18,27 +18,27 @@ from zoo.layers.fast.chunks import MatrixSteps
 
 Array = jax.Array
 
-_SLOWNESS = 16.0  # the root that Yang et al. take of the gates, so that they forget slowly
+_SLOWNESS = 16.0  # Yang et al. take the 16th root of the gates, so that they forget slowly
 _EPSILON = 1e-10
 
 
 @dataclass(frozen=True)
 class LinearAttention(MatrixCell):
-    """Nothing is forgotten, and y_t is a mean of values, weighted by positive products of keys.
+    """Linear attention: y_t is a mean of all values so far, weighted by products of q and k.
 
     S_t = S_{t-1} + f(k_t) v_t'         z_t = z_{t-1} + f(k_t)          f(a) = elu(a) + 1
     y_t = S_t' f(q_t) / (z_t' f(q_t))
     """
 
     def initial_state(self, batch_size: int, dtype: DTypeLike = float) -> State:
-        """S and z, zeros."""
+        """Returns zeros for S and z."""
         (memory,) = super().initial_state(batch_size, dtype)
         return memory, memory[..., 0]
 
     def update(
         self, params: Params, state: State, projected: dict[str, Array]
     ) -> tuple[State, Array]:
-        """The equations above."""
+        """Computes the equations above."""
         memory, total = state
         k, q = self.features(projected["k"]), self.features(projected["q"])
         memory, total = memory + outer(k, projected["v"]), total + k
@@ -52,7 +52,7 @@ class LinearAttention(MatrixCell):
     def chunks(
         self, params: Params, projected: dict[str, Array], start: State, real: Array | None
     ) -> tuple[Array, State]:
-        """All steps, a chunk at a time."""
+        """Computes all steps, a chunk at a time."""
         k, v = self.features(projected["k"]), projected["v"]
         q = self.features(projected["q"]) * k.shape[-1] ** -0.5
         steps = MatrixSteps(q, k, v, jnp.zeros_like(k[..., :1]))
@@ -63,7 +63,7 @@ class LinearAttention(MatrixCell):
 
 @dataclass(frozen=True)
 class RetNet(MatrixCell):
-    """Every head forgets at a pace of its own, which is not trained.
+    """RetNet: every head forgets at its own fixed rate.
 
     S_t = g S_{t-1} + k_t v_t'          g = 1 - 2^(-5-n) for head n = 0, 1, ...
     """
@@ -71,7 +71,7 @@ class RetNet(MatrixCell):
     def update(
         self, params: Params, state: State, projected: dict[str, Array]
     ) -> tuple[State, Array]:
-        """The equation above."""
+        """Computes the equation above."""
         pace = self.pace(state[0].dtype)[None, :, None, None]
         memory = pace * state[0] + outer(projected["k"], projected["v"])
         return (memory,), look_up(memory, projected["q"])
@@ -90,7 +90,7 @@ class RetNet(MatrixCell):
 
 @dataclass(frozen=True)
 class GatedLinearAttention(MatrixCell):
-    """Each row of the matrix, a unit of the key, forgets as the input says.
+    """Gated linear attention: the input decides how much each row of the matrix forgets.
 
     S_t = diag(a_t) S_{t-1} + k_t v_t'          a_t = logistic(.)^(1/16)
     """
@@ -100,7 +100,7 @@ class GatedLinearAttention(MatrixCell):
     def update(
         self, params: Params, state: State, projected: dict[str, Array]
     ) -> tuple[State, Array]:
-        """The equation above."""
+        """Computes the equation above."""
         decay = jnp.exp(self.log_decay(projected["decay"]))
         memory = decay[..., None] * state[0] + outer(projected["k"], projected["v"])
         return (memory,), look_up(memory, projected["q"])

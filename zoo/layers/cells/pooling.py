@@ -1,4 +1,4 @@
-"""Gates that see the input and at most the same element of the state: no recurrent matrix.
+"""Cells without a recurrent matrix; a gate sees the input and at most its own element of the state.
 
 Sources: Bradbury et al. 2017 (QRNN); Lei et al. 2018 (SRU).
 """
@@ -17,7 +17,7 @@ Array = jax.Array
 
 @dataclass(frozen=True)
 class QRNN(LinearCell):
-    """fo-pooling with a window of one input; the blocks of W x_t + b are z, f, o.
+    """The QRNN with fo-pooling and a window of one input; the blocks of W x_t + b are z, f, o.
 
     c_t = f * c_{t-1} + (1 - f) * tanh(z)       f = logistic(.)
     h_t = o * c_t                               o = logistic(.)
@@ -28,7 +28,7 @@ class QRNN(LinearCell):
     num_gates = 3
 
     def step(self, params: Params, state: State, projected: Array) -> tuple[State, Array]:
-        """The equations above."""
+        """Computes the equations above."""
         (c,) = state
         z, f, o = jnp.split(projected, 3, axis=-1)
         f = jax.nn.sigmoid(f)
@@ -52,7 +52,7 @@ class SRU(LinearCell):
 
     f = logistic(. + v_f * c_{t-1})             r = logistic(. + v_r * c_{t-1})
     c_t = f * c_{t-1} + (1 - f) * u
-    h_t = r * tanh(c_t) + (1 - r) * s           s: the input, to the width of the state
+    h_t = r * tanh(c_t) + (1 - r) * s           s: the input, projected to the width of the state
 
     (Lei et al. 2018, eq. 1 to 4.) v_f and v_r are `forget_vector` and `reset_vector`, each [H].
     """
@@ -67,7 +67,7 @@ class SRU(LinearCell):
         return super().parameters(input_size) | more
 
     def step(self, params: Params, state: State, projected: Projected) -> tuple[State, Array]:
-        """The equations above."""
+        """Computes the equations above."""
         (c,) = state
         u, f, r, s = jnp.split(projected, 4, axis=-1)
         f = jax.nn.sigmoid(f + params["forget_vector"][None] * c)

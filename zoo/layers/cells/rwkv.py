@@ -1,4 +1,4 @@
-"""RWKV-7's time mixing: a matrix that decays unit by unit and is corrected (Peng et al. 2025)."""
+"""The time mixing of RWKV-7, a matrix that decays and is corrected (Peng et al. 2025)."""
 
 from dataclasses import dataclass
 
@@ -21,38 +21,38 @@ _NORM_EPSILON = 64e-5
 
 @dataclass(frozen=True)
 class RWKV7(MatrixCell):
-    """A generalised delta rule: each unit of the key decays, and is corrected, at its own rate.
+    """A generalised delta rule: each unit of the key decays and is corrected at its own rate.
 
     x^p_t = x_t + m_p * (x_{t-1} - x_t)     p: r, k, v, w, a, g; x_0 = 0 (token shift)
     r, k, v = W_r x^r, W_k x^k, W_v x^v
     w = exp(-exp(-1/2) logistic(W_w2 tanh(W_w1 x^w) + b_w))     decay, from exp(-exp(-1/2)) to 1
-    a = logistic(W_a2 W_a1 x^a + b_a)       how much of the old value is taken away
+    a = logistic(W_a2 W_a1 x^a + b_a)       the fraction of the old value that is removed
     g = W_g2 logistic(W_g1 x^g)             output gate
-    c = k * s_k / |k * s_k|                 the key of what is taken away; the length of each head
-    k~ = k * (1 + s_a * (a - 1))            the key of what is added
+    c = k * s_k / |k * s_k|                 the key that is removed; the length is per head
+    k~ = k * (1 + s_a * (a - 1))            the key that is added
     S_t = (diag(w) - (a * c) c') S_{t-1} + k~ v'                for each head
-    h_t = W_o (g * (norm(S_t' r) + (r' (u * k~)) v))            norm: of each head, scaled, shifted
+    h_t = W_o (g * (norm(S_t' r) + (r' (u * k~)) v))            norm: per head, scaled, shifted
 
-    (Peng et al. 2025, section 4.) The first layer's form: what later layers of that network take
-    from the values of the first is left out, since a cell sees its own layer only. The kernels of
-    the products of x stand side by side in `input_kernel`, and m_p in the rows of `mix`. What x_t
-    adds to the step after it is linear in x_t, so that the state holds it multiplied already.
-    m, b_w, s_k = 0.85 and s_a = 1 start as the authors' first layer does; W_w1, W_a1, W_g1 and u
-    start at zero. The middle width of the pairs W_1, W_2 is H / 8.
+    (Peng et al. 2025, section 4.) This is the form of the first layer. In that network, later
+    layers also read the values of the first layer; a cell here sees only its own layer. The kernels
+    of the products with x stand side by side in `input_kernel`, and m_p in the rows of `mix`. The
+    part of x_t in the next step is linear in x_t, so the state holds it after the product. m, b_w,
+    s_k = 0.85 and s_a = 1 start as in the authors' first layer; W_w1, W_a1, W_g1 and u start at
+    zero. The pairs W_1, W_2 have the middle width H / 8.
     """
 
     reads_lookup = False
 
     @property
     def rank(self) -> int:
-        """Middle width of the products that go through few numbers."""
+        """The middle width of the low-rank products."""
         return max(2, self.size // 8)
 
     def _widths(self) -> list[int]:
         return [self.size] * 3 + [self.rank] * 3
 
     def parameters(self, input_size: int) -> dict[str, Parameter]:
-        """All of the equations' parameters."""
+        """Returns all parameters of the equations."""
         h, rank, heads = self.size, self.rank, self.heads
         ones, zeros, normal = nn.initializers.ones, nn.initializers.zeros, nn.initializers
         square: Initializer = normal.glorot_uniform()
@@ -76,7 +76,7 @@ class RWKV7(MatrixCell):
         }
 
     def _init_kernel(self, key: Array, shape: tuple[int, ...]) -> Array:
-        """W_r, W_k and W_v as `init_scale` says; the pairs' first kernels are zero."""
+        """Returns W_r, W_k, W_v by `init_scale`, and zeros for the first kernels of the pairs."""
         init: Initializer = nn.initializers.glorot_uniform()
         if self.init_scale:
             init = uniform(self.init_scale)
@@ -84,12 +84,12 @@ class RWKV7(MatrixCell):
         return jnp.concatenate([square, jnp.zeros((shape[0], 3 * self.rank))], axis=1)
 
     def initial_state(self, batch_size: int, dtype: DTypeLike = float) -> State:
-        """S, and what the step before adds to r, k, v, w, a and g; zeros."""
+        """Returns zeros for S, and for the part of the previous input in r, k, v, w, a and g."""
         (memory,) = super().initial_state(batch_size, dtype)
         return memory, jnp.zeros((batch_size, sum(self._widths())), dtype)
 
     def project(self, params: Params, inputs: Inputs) -> dict[str, Array]:
-        """W_p (x - m_p * x) of all p, for this step; W_p (m_p * x), for the next: [B, T, ...]."""
+        """Returns W_p (x - m_p * x) for this step and W_p (m_p * x) for the next, [B, T, ...]."""
         kernel = params["input_kernel"]
         mixed = kernel * self._widen(params["mix"]).T
         both = jnp.concatenate([kernel - mixed, mixed], axis=1)
@@ -98,14 +98,14 @@ class RWKV7(MatrixCell):
         return {"now": now, "following": following}
 
     def _widen(self, mix: Array) -> Array:
-        """m_p [6, D], once for each column of W_p."""
+        """Repeats m_p [6, D] for each column of W_p."""
         widths = self._widths()
         return jnp.repeat(mix, jnp.array(widths), axis=0, total_repeat_length=sum(widths))
 
     def step(
         self, params: Params, state: State, projected: dict[str, Array]
     ) -> tuple[State, Array]:
-        """The equations above."""
+        """Computes the equations above."""
         memory, before = state
         widths = self._widths()
         ends = [sum(widths[: at + 1]) for at in range(len(widths) - 1)]
@@ -125,15 +125,15 @@ class RWKV7(MatrixCell):
         return (memory, projected["following"]), h
 
     def _split(self, x: Array) -> Array:
-        """[B, H] as [B, N, d]."""
+        """Reshapes [B, H] to [B, N, d]."""
         return x.reshape((len(x), self.heads, -1))
 
     def normalise(self, k: Array) -> Array:
-        """Keys of length one."""
+        """Returns keys of length one."""
         return unit_length(k)
 
     def _norm(self, params: Params, y: Array) -> Array:
-        """y [B, N, d], each head to mean 0 and variance 1, scaled and shifted: [B, H]."""
+        """Normalises each head of y [B, N, d] to mean 0 and variance 1; scales and shifts it."""
         centred = y - y.mean(axis=-1, keepdims=True)
         variance = jnp.square(centred).mean(axis=-1, keepdims=True)
         normed = (centred * jax.lax.rsqrt(variance + _NORM_EPSILON)).reshape((len(y), -1))
@@ -141,14 +141,14 @@ class RWKV7(MatrixCell):
 
 
 def _init_mix(key: Array, shape: tuple[int, ...]) -> Array:
-    """1 - (i / D)^p for input i, with the authors' p of each part."""
+    """1 - (i / D)^p for input i, with the p that the authors give each part."""
     del key
     powers = jnp.array([0.2, 0.7, 0.7, 0.9, 0.9, 0.2])
     return 1 - (jnp.arange(shape[1], dtype=float) / shape[1])[None] ** powers[:, None]
 
 
 def _init_decay_bias(key: Array, shape: tuple[int, ...]) -> Array:
-    """From -6.5 to -1.5 over the units: slow ones first."""
+    """Returns values from -6.5 to -1.5 over the units; the first units are slow."""
     del key
     (size,) = shape
     return -6.5 + 5 * (jnp.arange(size, dtype=float) / max(size - 1, 1)) ** 0.85

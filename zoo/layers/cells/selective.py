@@ -1,4 +1,4 @@
-"""Mamba's selective state space, S6 (Gu and Dao 2023, algorithm 2)."""
+"""The selective state space model S6 of Mamba (Gu and Dao 2023, algorithm 2)."""
 
 import math
 from dataclasses import dataclass
@@ -17,15 +17,15 @@ Array = jax.Array
 
 @dataclass(frozen=True)
 class S6(Cell):
-    """Each of H units has N numbers as its state, and the input says how they move.
+    """S6: each of the H units has N numbers as its state, and the input controls their dynamics.
 
     u, z = W x_t + b                            dt = softplus(W_dt u + b_dt)    [H]
-    B_t, C_t = W_BC u                           [N] each, the same for all units
+    B_t, C_t = W_BC u                           [N] each, shared by all units
     x_t = exp(dt A) * x_{t-1} + dt B_t u        A = -exp(log_decay)             [H, N]
     h_t = (C_t' x_t + D * u) * silu(z)
 
-    dt is large where the input matters and near zero where it is passed over. W_dt goes through
-    H / 16 numbers. A starts at -1, ..., -N, and dt between 0.001 and 0.1.
+    dt is large if the input matters and near zero if the input is ignored. W_dt has
+    rank H / 16. A starts at -1, ..., -N, and dt between 0.001 and 0.1.
 
     Attributes:
         num_states: N.
@@ -35,7 +35,7 @@ class S6(Cell):
     reads_lookup = True
 
     def parameters(self, input_size: int) -> dict[str, Parameter]:
-        """W, W_dt in two, W_BC, A and D."""
+        """W, the two factors of W_dt, W_BC, A and D."""
         size, rank = self.size, max(1, self.size // 16)
         kernel, zeros = nn.initializers.glorot_uniform(), nn.initializers.zeros
         return {
@@ -50,7 +50,7 @@ class S6(Cell):
         }
 
     def initial_state(self, batch_size: int, dtype: DTypeLike = float) -> State:
-        """Zeros [B, H, N]."""
+        """Returns zeros [B, H, N]."""
         return (jnp.zeros((batch_size, self.size, self.num_states), dtype),)
 
     def project(self, params: Params, inputs: Array | Lookup) -> dict[str, Array]:
@@ -64,7 +64,7 @@ class S6(Cell):
     def step(
         self, params: Params, state: State, projected: dict[str, Array]
     ) -> tuple[State, Array]:
-        """The equations above."""
+        """Computes the equations above."""
         a, b = self._coefficients(params, projected)
         x = a * state[0] + b
         return (x,), self._output(params, x, projected)
@@ -96,6 +96,6 @@ def _log_decay(key: Array, shape: tuple[int, ...]) -> Array:
 
 
 def _step_bias(key: Array, shape: tuple[int, ...]) -> Array:
-    """softplus(bias) between 0.001 and 0.1, uniform in its logarithm."""
+    """b_dt such that softplus(b_dt) is log-uniform from 0.001 to 0.1."""
     step = jnp.exp(jax.random.uniform(key, shape, minval=math.log(1e-3), maxval=math.log(0.1)))
     return step + jnp.log(-jnp.expm1(-step))

@@ -1,8 +1,8 @@
 """LSTMs with exponential gates: mLSTM, whose memory is a matrix, and sLSTM (Beck et al. 2024).
 
-An input gate exp(i) has no upper end, so that a late input can outweigh all before it. Both cells
-divide by what the gates add up to, n, and carry m, the largest exponent so far, out of which the
-gates are taken before exp: it changes no output and keeps every number finite.
+An input gate exp(i) has no upper bound, so a late input can outweigh all inputs before it. Both
+cells divide by n, the sum of the gates. They also carry m, the largest exponent so far, and
+subtract it from all exponents. This changes no output and keeps every number finite.
 """
 
 from dataclasses import dataclass
@@ -26,27 +26,27 @@ _EPSILON = 1e-6
 
 @dataclass(frozen=True)
 class MLSTM(MatrixCell):
-    """A memory C of keys and values, with a gate for what comes in and one for what is kept.
+    """The mLSTM: a matrix memory C of keys and values, with an input gate and a forget gate.
 
-    m_t = max(log f_t + m_{t-1}, i_t)           f_t = logistic(.), i_t: of the input
+    m_t = max(log f_t + m_{t-1}, i_t)           f_t = logistic(.), i_t: from the input
     i'  = exp(i_t - m_t)                        f' = exp(log f_t + m_{t-1} - m_t)
     C_t = f' C_{t-1} + i' k_t v_t' / sqrt(d)    n_t = f' n_{t-1} + i' k_t / sqrt(d)
     y_t = C_t' q_t / max(|n_t' q_t|, exp(-m_t))
 
-    (eq. 19 to 27.) See heads.py for h_t of y_t.
+    (eq. 19 to 27.) See heads.py for h_t from y_t.
     """
 
     gates = (("input", "head"), ("forget", "head"))
 
     def initial_state(self, batch_size: int, dtype: DTypeLike = float) -> State:
-        """C, n and m, zeros."""
+        """Returns zeros for C, n and m."""
         (memory,) = super().initial_state(batch_size, dtype)
         return memory, memory[..., 0], memory[..., 0, 0]
 
     def update(
         self, params: Params, state: State, projected: dict[str, Array]
     ) -> tuple[State, Array]:
-        """The equations above."""
+        """Computes the equations above."""
         memory, total, largest = state
         kept = jax.nn.log_sigmoid(projected["forget"]) + largest
         following = jnp.maximum(kept, projected["input"])
@@ -62,7 +62,7 @@ class MLSTM(MatrixCell):
     def chunks(
         self, params: Params, projected: dict[str, Array], start: State, real: Array | None
     ) -> tuple[Array, State]:
-        """All steps, a chunk at a time: with all m_t known, f' is a decay and i' scales k_t."""
+        """Computes all steps, a chunk at a time. All m_t come first: they give f' and i'."""
         memory, total, first = start
         i, log_f = projected["input"], jax.nn.log_sigmoid(projected["forget"])
         if real is not None:
@@ -80,7 +80,7 @@ class MLSTM(MatrixCell):
 
 
 def _largest_exponents(i: Array, log_f: Array, first: Array) -> Array:
-    """m_t = max(log f_t + m_{t-1}, i_t) of all steps [B, T, N], by a parallel prefix maximum."""
+    """m_t = max(log f_t + m_{t-1}, i_t) for all steps [B, T, N], by a parallel prefix maximum."""
 
     def after(one: tuple[Array, Array], two: tuple[Array, Array]) -> tuple[Array, Array]:
         return one[0] + two[0], jnp.maximum(one[1] + two[0], two[1])
@@ -92,7 +92,7 @@ def _largest_exponents(i: Array, log_f: Array, first: Array) -> Array:
 
 @dataclass(frozen=True)
 class SLSTM(Cell):
-    """An LSTM with an exponential input gate; the units of a head see each other's outputs.
+    """The sLSTM: an exponential input gate, and a recurrence within each head.
 
     i, f, z, o = W x_t + R h_{t-1} + b          R: within each head
     m_t = max(log logistic(f) + m_{t-1}, i)
@@ -100,10 +100,10 @@ class SLSTM(Cell):
     c_t = f' c_{t-1} + i' tanh(z)               n_t = f' n_{t-1} + i'
     h_t = logistic(o) * c_t / n_t
 
-    (eq. 8 to 17.) R is `recurrent_kernel` [N, d, 4 d]; b starts at forget_bias for f.
+    (eq. 8 to 17.) R is `recurrent_kernel` [N, d, 4 d]. b starts at zero, and at forget_bias for f.
 
     Attributes:
-        num_heads: N; one head sees all of h, as in an LSTM.
+        num_heads: N. A single head sees all of h, as in an LSTM.
     """
 
     num_heads: int = 1
@@ -128,7 +128,7 @@ class SLSTM(Cell):
         return jnp.zeros(shape).at[self.size : 2 * self.size].set(self.forget_bias)
 
     def initial_state(self, batch_size: int, dtype: DTypeLike = float) -> State:
-        """h, c, n and m, zeros."""
+        """Returns zeros for h, c, n and m."""
         return tuple(jnp.zeros((batch_size, self.size), dtype) for _ in range(4))
 
     def project(self, params: Params, inputs: Array | Lookup) -> Array:
@@ -136,7 +136,7 @@ class SLSTM(Cell):
         return affine(inputs, params["input_kernel"], params["bias"], self.matmul_dtype)
 
     def step(self, params: Params, state: State, projected: Array) -> tuple[State, Array]:
-        """The equations above."""
+        """Computes the equations above."""
         h, c, n, m = state
         i, f, z, o = jnp.split(projected, 4, axis=-1)
         heads = h.reshape((len(h), self.num_heads, -1))
@@ -146,7 +146,7 @@ class SLSTM(Cell):
             for own, part in zip((i, f, z, o), jnp.split(recurrent, 4, axis=-1), strict=True)
         )
         kept = jax.nn.log_sigmoid(f) + m
-        first = n == 0  # nothing came in yet: what is kept is nothing, whatever its gate
+        first = n == 0  # before the first input there is nothing to keep
         m = jnp.where(first, i, jnp.maximum(kept, i))
         i, f = jnp.exp(i - m), jnp.exp(jnp.where(first, 0.0, kept - m))
         c = f * c + i * jnp.tanh(z)

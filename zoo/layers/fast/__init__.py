@@ -1,1 +1,1 @@
-"""What is quicker than the plain form, each behind one function; tests hold it to that form."""
+"""Faster forms of plain code, each behind one function and tested against the plain form."""

@@ -1,23 +1,23 @@
-"""Recurrences with a matrix as their state, a chunk of C steps at a time.
+"""Recurrences whose state is a matrix, computed a chunk of C steps at a time.
 
     S_t = diag(a_t) S_{t-1} + k_t v_t'          y_t = S_t' q_t
     S_t = a_t S_{t-1} + k_t u_t'                u_t = b_t (v_t - a_t S_{t-1}' k_t): the delta rule
 
-With c_t = log a_1 + ... + log a_t within a chunk, and S_0 the state before it,
+Let c_t = log a_1 + ... + log a_t within a chunk, and S_0 the state before the chunk. Then
 
     y_t = S_0' (exp(c_t) * q_t) + sum_{s <= t} P_ts v_s         P_ts = q_t' (exp(c_t - c_s) * k_s)
     S_C = diag(exp(c_C)) S_0 + sum_s (exp(c_C - c_s) * k_s) v_s'
 
-so that a matrix stands at the border of each chunk only, and the rest is products of matrices (Sun
-et al. 2023, section 2.4; Yang et al. 2024, section 4). In the delta rule U takes the place of V; it
-solves a triangular system (Yang et al. 2024b, section 3.2):
+So states are needed only at the borders of chunks, and the rest is products of matrices (Sun et al.
+2023, section 2.4; Yang et al. 2024, section 4). In the delta rule U replaces V. U solves a
+triangular system (Yang et al. 2024b, section 3.2):
 
     (I + L) U = b * (V - (exp(c) * K) S_0)      L_ts = b_t exp(c_t - c_s) k_t' k_s for s < t
 
-No exponent is ever positive, so that nothing overflows, however much is forgotten.
+No exponent is ever positive, so nothing overflows, however strong the decay is.
 
-A forward pass alone is hardly faster than step by step, but a backward pass then has C times fewer
-matrices to keep and to read again.
+The forward pass is hardly faster than step by step. But the backward pass stores and reads C times
+fewer matrices.
 
 Axes: B rows, T time, N heads, M chunks, C steps of a chunk, K units of a key, V of a value.
 """
@@ -34,13 +34,13 @@ CHUNK = 32  # C, a power of two
 
 
 class MatrixSteps(NamedTuple):
-    """What the steps of a recurrence read.
+    """The inputs of the steps of a recurrence.
 
     Attributes:
-        q, k: [B, T, N, K].
-        v: [B, T, N, V].
+        q, k: [B, T, N, K], the queries and the keys.
+        v: [B, T, N, V], the values.
         log_decay: [B, T, N, K] or [B, T, N, 1], log a_t, at most 0.
-        beta: [B, T, N, 1], b_t of the delta rule, which needs a log_decay [B, T, N, 1]; None for
+        beta: [B, T, N, 1], b_t of the delta rule, which needs a log_decay [B, T, N, 1]. None means
             the first recurrence.
     """
 
@@ -55,9 +55,10 @@ def run_chunks(steps: MatrixSteps, start: Array, real: Array | None) -> tuple[Ar
     """Runs either recurrence over a batch of sequences.
 
     Args:
-        steps: as above.
+        steps: the inputs of the steps.
         start: [B, N, K, V], the state before the first step.
-        real: bool[B, T], False at padding, which leaves the state as it is; None for no padding.
+        real: bool[B, T], False at padding, which does not change the state; None means that there
+            is no padding.
 
     Returns:
         [B, T, N, V], y_t, and [B, N, K, V], the state after the last step.
@@ -88,7 +89,7 @@ def run_chunks(steps: MatrixSteps, start: Array, real: Array | None) -> tuple[Ar
 
 
 def _split(array: Array, chunk: int) -> Array:
-    """[B, T, N, ...] as [M, B, N, C, ...], padded with zeros."""
+    """Reshapes [B, T, N, ...] to [M, B, N, C, ...], padded with zeros."""
     missing = -array.shape[1] % chunk
     padded = jnp.pad(array, ((0, 0), (0, missing), (0, 0), (0, 0)))
     parts = padded.reshape((array.shape[0], -1, chunk, *array.shape[2:]))
@@ -96,7 +97,7 @@ def _split(array: Array, chunk: int) -> Array:
 
 
 def _join(array: Array, num_steps: int) -> Array:
-    """[M, B, N, C, V] as [B, T, N, V]."""
+    """Reshapes [M, B, N, C, V] to [B, T, N, V]."""
     parts = array.transpose((1, 0, 3, 2, 4))
     return parts.reshape((parts.shape[0], -1, *parts.shape[3:]))[:, :num_steps]
 
@@ -106,7 +107,7 @@ def _transpose(matrices: Array) -> Array:
 
 
 def _borders(start: Array, kept: Array, added: Array) -> tuple[Array, Array]:
-    """The states before every chunk [M, B, N, K, V], and the last one."""
+    """Returns the states before every chunk [M, B, N, K, V], and the final state."""
 
     def pass_on(memory: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
         kept, added = now
@@ -119,7 +120,10 @@ def _borders(start: Array, kept: Array, added: Array) -> tuple[Array, Array]:
 def _correct(
     start: Array, kept: Array, keys: Array, chunks: MatrixSteps, beta: Array
 ) -> tuple[Array, Array, Array]:
-    """U [M, B, N, C, V], the states before every chunk, and the last one; log_decay holds c."""
+    """Returns U [M, B, N, C, V], the states before every chunk, and the final state.
+
+    The field log_decay of `chunks` holds c.
+    """
     _, k, v, c, _ = chunks
     solve = unit_lower_inverse(beta * jnp.tril(_weights(k, k, c), -1))
     fresh, read = solve @ (beta * v), solve @ (beta * jnp.exp(c) * k)
@@ -134,11 +138,12 @@ def _correct(
 
 
 def _weights(q: Array, k: Array, c: Array) -> Array:
-    """P [..., C, C], zero where s > t.
+    """Returns P [..., C, C], zero for s > t.
 
-    Where each unit decays by itself, exp(c_t - c_s) is no factor of the product over units, and
-    exp(c_t) exp(-c_s) may overflow. So steps meet at the middle m of a block that has s in its left
-    half and t in its right one, exp(c_t - c_m) exp(c_m - c_s), for blocks of 2, 4, ..., C steps.
+    If each unit has its own decay, exp(c_t - c_s) cannot be taken out of the sum over units, and
+    exp(c_t) exp(-c_s) may overflow. So the exponent is split at the middle m of a block that has s
+    in its left half and t in its right half: exp(c_t - c_m) exp(c_m - c_s). The blocks have 2, 4,
+    ..., C steps.
     """
     size = q.shape[-2]
     at = jnp.arange(size)
@@ -160,15 +165,16 @@ def _weights(q: Array, k: Array, c: Array) -> Array:
 def unit_lower_inverse(lower: Array) -> Array:
     """Returns the inverse of I + L.
 
-    The inverse of a block matrix with A and D on its diagonal and B below is made of theirs,
+    The inverse of a block matrix with A and D on its diagonal and B below follows from A^-1 and
+    D^-1:
 
         [A 0; B D]^-1 = [A^-1 0; -D^-1 B A^-1 D^-1]
 
-    for blocks of 1, 2, 4, ... steps, which is many times faster than a triangular solver that goes
-    row by row.
+    This is applied to blocks of 1, 2, 4, ... steps. It is many times faster than a triangular
+    solver that goes row by row.
 
     Args:
-        lower: [..., C, C], L, of which only what is below the diagonal counts; C a power of two.
+        lower: [..., C, C], L; only the elements below the diagonal are read. C is a power of two.
 
     Example:
         >>> unit_lower_inverse(jnp.array([[0.0, 0.0], [3.0, 0.0]])).tolist()

@@ -1,14 +1,15 @@
-"""A loop over time whose backward pass is written by hand.
+"""A loop over time with a hand-written backward pass.
 
     s_t     = U h_{t-1} + b_U                         inside the loop
     state_t = derivative.forward(a_t, s_t, state_{t-1})
 
-The backward pass walks the same loop from the end. It keeps d a_t and d s_t, and after the loop
-takes the weight gradient as one product over all steps, dU = sum_t h_{t-1}' ds_t, so that nothing
-the size of U is added up inside the loop; and it stores activations only, never a Jacobian.
+The backward pass runs the same loop from the end and keeps d a_t and d s_t. After the loop it
+computes the weight gradient as one product over all steps, dU = sum_t h_{t-1}' ds_t. So nothing of
+the size of U is added up inside the loop. The forward pass stores only activations, never a
+Jacobian.
 
-**Truncation.** With truncation k nothing waits for a gradient from further than k steps ahead, so
-the backward pass has no loop over time: k sweeps, each over all steps at once.
+**Truncation.** With truncation k, no step waits for a gradient from more than k steps ahead. So the
+backward pass has no loop over time, but k sweeps, each over all steps at once.
 
 Axes: B rows, T time, H units, G gates.
 """
@@ -29,13 +30,13 @@ States = tuple[Array, ...]
 
 
 class CellGradient(NamedTuple):
-    """What one backward step gives.
+    """The gradients of one backward step.
 
     Attributes:
-        projected: [..., G*H], derivative with respect to a_t.
-        recurrent: [..., G*H], derivative with respect to s_t; the same array as `projected` where
-            a_t and s_t are only ever added.
-        previous: derivative with respect to state_{t-1}, without the path through s_t.
+        projected: [..., G*H], the gradient with respect to a_t.
+        recurrent: [..., G*H], the gradient with respect to s_t. It is the same array as `projected`
+            if the cell only uses the sum of a_t and s_t.
+        previous: the gradient with respect to state_{t-1}, without the path through s_t.
     """
 
     projected: Array
@@ -44,10 +45,10 @@ class CellGradient(NamedTuple):
 
 
 class Derivative(NamedTuple):
-    """One step of a cell, element by element, and its derivative.
+    """One elementwise step of a cell, and its derivative.
 
-    Arrays have the shape [..., H] for states and [..., G*H] for the blocks of a_t and s_t, so that
-    the same functions serve one step [B, H] and all steps at once [T, B, H].
+    States have the shape [..., H], and a_t and s_t have the shape [..., G*H]. So the same functions
+    serve one step [B, H] and all steps at once [T, B, H].
 
     Attributes:
         forward: (a_t, s_t, state_{t-1}) -> (state_t, residuals); the first state is h_t.
@@ -59,15 +60,15 @@ class Derivative(NamedTuple):
 
 
 class Loop(NamedTuple):
-    """What the loop reads.
+    """The inputs of the loop.
 
     Attributes:
         projected: [T, B, G*H], a_t.
         kernel: [H, G*H], U.
-        recurrent_bias: [G*H], b_U; None for none.
+        recurrent_bias: [G*H], b_U; None means no bias.
         start: arrays [B, H], the state before the first step.
-        initial: arrays [B, H], the state that a reset returns to.
-        resets: bool[T, B]; None for none.
+        initial: arrays [B, H], the state after a reset.
+        resets: bool[T, B], True if a row is reset before a step; None means no resets.
     """
 
     projected: Array
@@ -79,7 +80,7 @@ class Loop(NamedTuple):
 
 
 class _Static(NamedTuple):
-    """The settings that shape the compiled program; truncation 0 is none."""
+    """The static settings of the compiled program; truncation 0 means no truncation."""
 
     cell: Derivative
     truncation: int
@@ -101,18 +102,18 @@ def run_derivative(
     steps_a_turn: int = 1,
     rows_are_shared: bool = False,
 ) -> States:
-    """The states after every step.
+    """Returns the states after every step.
 
     Args:
-        derivative: of the cell.
-        loop: what it reads.
-        truncation: k, see above; 0 for none.
-        dtype: precision of the products, see `zoo.layers.linear.product`.
-        steps_a_turn: how many steps one turn of the loop takes.
-        rows_are_shared: the rows B lie on several devices.
+        derivative: the step of the cell, with its derivative.
+        loop: the inputs of the loop.
+        truncation: k, see above; 0 means no truncation.
+        dtype: the precision of the products, see `zoo.layers.linear.product`.
+        steps_a_turn: the number of steps that one turn of the loop takes.
+        rows_are_shared: whether the rows B are spread over several devices.
 
     Returns:
-        Arrays [T, B, H].
+        The arrays of the states, [T, B, H] each.
     """
     static = _Static(derivative, truncation, dtype, steps_a_turn, rows_are_shared)
     return _run(static, loop)
@@ -120,14 +121,15 @@ def run_derivative(
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _run(static: _Static, loop: Loop) -> States:
-    """The states after every step, arrays [T, B, H]."""
+    """Returns the states after every step, arrays [T, B, H]."""
     return _run_keeping(static, loop)[0]
 
 
 def _run_keeping(static: _Static, loop: Loop) -> tuple[States, tuple]:
-    """The states, and what the backward pass needs."""
+    """Returns the states, and the values that the backward pass needs."""
     rounded = loop.kernel
-    if static.dtype is not None:  # once a call; the compiler would do it in every turn of the loop
+    # The kernel is rounded once per call; the compiler would round it in every turn of the loop.
+    if static.dtype is not None:
         rounded = lax.optimization_barrier(loop.kernel.astype(static.dtype))
 
     def step(previous: States, now: tuple[Array, Array | None]) -> tuple[States, tuple]:
@@ -147,7 +149,7 @@ def _run_keeping(static: _Static, loop: Loop) -> tuple[States, tuple]:
 
 
 def _run_backward(static: _Static, kept: tuple, grad_states: States) -> tuple[Loop]:
-    """The gradients of everything that the loop reads."""
+    """Returns the gradients with respect to all inputs of the loop."""
     loop, states, residuals = kept
     previous = tuple(
         jnp.concatenate([first[None], state[:-1]])
@@ -169,7 +171,7 @@ _run.defvjp(_run_keeping, _run_backward)
 
 
 class _Steps(NamedTuple):
-    """All steps of a forward pass, arrays [T, B, ...], and the gradient of what they gave."""
+    """All steps of a forward pass, arrays [T, B, ...], and the gradient of their states."""
 
     previous: States
     states: States
@@ -179,14 +181,14 @@ class _Steps(NamedTuple):
 
 
 def _transposed(static: _Static, kernel: Array) -> Array:
-    """U', laid out and rounded once, so that the product in the loop reads it in order."""
+    """Returns U', transposed and rounded once, so that the loop reads it in order."""
     return lax.optimization_barrier(kernel.astype(static.dtype or kernel.dtype).T)
 
 
 def _one_back(
     static: _Static, kernel_transposed: Array, step: _Steps, grad: States
 ) -> tuple[Array, Array, States]:
-    """Through the cell at one step (or at all steps): d a_t, d s_t and d state_{t-1}."""
+    """Returns d a_t, d s_t and d state_{t-1} of one step (or of all steps)."""
     cell_gradient = static.cell.backward(step.residuals, step.previous, step.states, grad)
     recurrent = cell_gradient.recurrent
     flat = recurrent.reshape((-1, recurrent.shape[-1]))
@@ -198,7 +200,7 @@ def _one_back(
 def _walk_back(
     static: _Static, kernel: Array, steps: _Steps
 ) -> tuple[Array, Array, States, States]:
-    """Full backpropagation through time: one backward scan."""
+    """Runs full backpropagation through time in one backward scan."""
     kernel_transposed = _transposed(static, kernel)
     zeros = tuple(jnp.zeros(state.shape[1:], state.dtype) for state in steps.states)
 
@@ -209,7 +211,7 @@ def _walk_back(
         if step.resets is not None:
             grad_initial = _add(grad_initial, select(step.resets, grad, zeros))
             grad = select(step.resets, zeros, grad)
-        shared = recurrent is projected  # stored once where the two are one array
+        shared = recurrent is projected  # if both are the same array, it is stored once
         return (grad, grad_initial), (projected, None if shared else recurrent)
 
     (grad, grad_initial), (projected, recurrent) = lax.scan(
@@ -221,10 +223,10 @@ def _walk_back(
 def _sweep_back(
     static: _Static, kernel: Array, steps: _Steps
 ) -> tuple[Array, Array, States, States]:
-    """Truncated backpropagation: `truncation` sweeps, each moving every step's loss one step back.
+    """Runs truncated backpropagation in `truncation` sweeps over all steps.
 
-    Sweep j holds at step t the gradient of the loss at step t + j; the sum over sweeps is what
-    step t is charged.
+    Each sweep moves the gradient of every loss one step back. Sweep j has at step t the gradient of
+    the loss at step t + j. The sum over sweeps is the gradient at step t.
     """
     kernel_transposed = _transposed(static, kernel)
     cell = static.cell

@@ -1,10 +1,10 @@
-"""Embeddings that are multiplied before they are looked up.
+"""Embeddings that are multiplied by a kernel before they are looked up.
 
     x_n = E[token_n],    W' x_n + b = (W' E' + b)[:, token_n]
 
-The first layer above an embedding multiplies every token's row by W. With fewer tokens in the
-vocabulary than in the batch, as with characters, it is less work to multiply each row of E once and
-to look up the results; the gradient comes back as one row a token of the vocabulary, too.
+The first layer above an embedding multiplies the row of every token by W. If the vocabulary has
+fewer tokens than the batch, as with characters, it is less work to multiply each row of E once and
+to look up the results. The gradient then has one row per token of the vocabulary, too.
 
 Axes: B rows, T steps, N = B*T, V vocabulary, D width of an embedding.
 """
@@ -17,7 +17,7 @@ Array = jax.Array
 
 
 class Lookup(struct.PyTreeNode):
-    """table[rows], [B, T, D], not yet looked up.
+    """The array table[rows], [B, T, D], before the lookup.
 
     Attributes:
         table: [V, D].
@@ -29,17 +29,17 @@ class Lookup(struct.PyTreeNode):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """That of table[rows]."""
+        """The shape of table[rows]."""
         return (*self.rows.shape, self.table.shape[1])
 
     @property
     def dtype(self) -> jnp.dtype:
-        """That of the table."""
+        """The dtype of the table."""
         return self.table.dtype
 
 
 def embed(table: Array, rows: Array) -> Array | Lookup:
-    """The embeddings of tokens, as a `Lookup` where that halves the work of the layer above it.
+    """Returns the embeddings of tokens, as a `Lookup` if that halves the work of the layer above.
 
     Args:
         table: [V, D].
@@ -55,7 +55,7 @@ def embed(table: Array, rows: Array) -> Array | Lookup:
     (vocabulary, width), tokens = table.shape, rows.size
     if not isinstance(tokens, int):  # symbolic, in a program for batches of any size
         return table[rows]
-    # Multiplications for each column of W: three products over V or N, and that of `take_rows`.
+    # Multiplications for each column of W: three products over V or N, and one in `take_rows`.
     with_lookup, without = 3 * vocabulary * width + tokens * vocabulary, 3 * tokens * width
     return Lookup(table, rows) if 2 * with_lookup < without else table[rows]
 
@@ -67,7 +67,7 @@ def take(lookup: Lookup) -> Array:
 
 @jax.custom_vjp
 def take_rows(table: Array, rows: Array) -> Array:
-    """table[rows], with a gradient by one product, which costs less than adding up row by row.
+    """table[rows]; its gradient is one product, which is faster than adding up row by row.
 
     Args:
         table: [V, W].

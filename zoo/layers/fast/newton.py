@@ -1,16 +1,17 @@
-"""Newton's method over time: all states of a non-linear cell at once, as the root of an equation.
+"""Newton's method over time, which finds all states of a non-linear cell at once.
 
     h_t = f_t(h_{t-1}),  t = 1..T               f_t is the cell's step with the inputs of step t
-    J_t = df_t/dh at the last guess of h_{t-1}
-    h_t <- J_t h_{t-1} + (f_t(g_{t-1}) - J_t g_{t-1})           g: the last guess of all states
+    J_t = df_t/dh at the previous guess of h_{t-1}
+    h_t <- J_t h_{t-1} + (f_t(g_{t-1}) - J_t g_{t-1})           g: the previous guess of all states
 
 (DEER; Lim et al. 2024, eq. 5 and 6.) Each round evaluates all steps at once and solves a linear
-recurrence by a parallel prefix sum. After k rounds the first k states are exact whatever the guess,
-so that T rounds always do; where the cell forgets, a handful do. The quasi-Newton form (Gonzalez et
-al. 2024) keeps the diagonal of J_t alone: rounds cost T H numbers instead of T H^2, and are more.
+recurrence by a parallel prefix sum. After k rounds the first k states are exact, for any first
+guess. So T rounds always suffice, and a few rounds suffice if the cell forgets. The quasi-Newton
+form (Gonzalez et al. 2024) keeps only the diagonal of J_t. A round then needs T H numbers instead
+of T H^2, but more rounds are needed.
 
-The gradient is that of the states found: dh_t = J_t dh_{t-1} + df_t, once more a linear recurrence,
-with the whole of J_t. So both forms have the gradient of the loop.
+The gradient of the states is again a linear recurrence, dh_t = J_t dh_{t-1} + df_t, with the full
+J_t. So both forms have the same gradient as the loop.
 
 Axes: T time, B rows, N numbers of the state.
 """
@@ -29,18 +30,19 @@ from zoo.layers.masks import select
 
 Array = jax.Array
 
-_TOLERANCE = 1e-6  # of the largest change of a state in the last round, where states are below 1
+# The largest change of a state in the last round; relative to the state if it is above 1.
+_TOLERANCE = 1e-6
 
 
 class Steps(NamedTuple):
-    """What the steps read besides the state.
+    """The inputs of the steps, except the state.
 
     Attributes:
-        params: of the cell.
-        projected: [T, B, ...].
+        params: the parameters of the cell.
+        projected: [T, B, ...], the projected inputs.
         start: arrays [B, ...], the state before the first step.
-        initial: arrays [B, ...], the state that a reset returns to.
-        resets: bool[T, B]; None for none.
+        initial: arrays [B, ...], the state after a reset.
+        resets: bool[T, B], True if a row is reset before a step; None means no resets.
     """
 
     params: Params
@@ -51,19 +53,19 @@ class Steps(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The states of all steps, arrays [T, B, ...], and how many rounds it took, an int32."""
+    """The states of all steps, arrays [T, B, ...], and the number of rounds, an int32."""
 
     states: State
     rounds: Array
 
 
 def find_states(cell: Cell, steps: Steps, *, diagonal: bool = False) -> Found:
-    """Returns the states after every step, those of the loop within rounding.
+    """Returns the states after every step, which equal the loop's states up to rounding.
 
     Args:
-        cell: whose state has real numbers only.
-        steps: what it reads.
-        diagonal: rounds use the diagonal of the Jacobian alone.
+        cell: a cell whose state has only real numbers.
+        steps: the inputs of the steps.
+        diagonal: whether rounds use only the diagonal of the Jacobian.
 
     Example:
         >>> from zoo.layers.cells import make_cell
@@ -79,7 +81,7 @@ def find_states(cell: Cell, steps: Steps, *, diagonal: bool = False) -> Found:
 
 
 def read_outputs(cell: Cell, steps: Steps, states: State) -> Array:
-    """Returns h_t of every step [T, B, H], from the states after every step."""
+    """Returns the outputs h_t of every step [T, B, H], from the states after every step."""
     before = jax.tree.map(
         lambda first, state: jnp.concatenate([first[None], state[:-1]]), steps.start, states
     )
@@ -136,7 +138,7 @@ def _rounds(static: _Static, steps: Steps) -> tuple[State, Array]:
         before = jnp.concatenate([start[None], guess[:-1]])
         found, slope = flat(before), find_slope(flat, before)
         offset = found - _times(slope, before)
-        offset = offset.at[0].set(found[0])  # nothing comes before the first step
+        offset = offset.at[0].set(found[0])  # the first step has no step before it
         slope = slope.at[0].set(0)
         _, states = lax.associative_scan(combine, (slope, offset))
         states = jnp.where(jnp.isfinite(states), states, 0)  # far guesses may overflow
@@ -150,7 +152,7 @@ def _rounds(static: _Static, steps: Steps) -> tuple[State, Array]:
 
 
 def _linearised(cell: Cell, steps: Steps, *, states: State) -> State:
-    """States that equal the given ones, which have to be right, and have their derivatives."""
+    """Returns the given states, which must be exact, with their derivatives."""
     flat, restore = _flat_step(cell, steps)
     start = _flatten(steps.start)
     given = jax.vmap(_flatten)(states)
@@ -164,7 +166,7 @@ def _linearised(cell: Cell, steps: Steps, *, states: State) -> State:
 def _flat_step(
     cell: Cell, steps: Steps
 ) -> tuple[Callable[[Array], Array], Callable[[Array], State]]:
-    """All steps as a function [T, B, N] -> [T, B, N] of states before them; a state from [B, N]."""
+    """Returns all steps as a function of flat states [T, B, N], and the inverse of `_flatten`."""
     _, restore_row = ravel_pytree(jax.tree.map(lambda array: array[0], steps.start))
     restore = jax.vmap(restore_row)
 
@@ -178,12 +180,12 @@ def _flat_step(
 
 
 def _flatten(state: State) -> Array:
-    """[B, N] from arrays [B, ...]."""
+    """Flattens arrays [B, ...] to [B, N]."""
     return jax.vmap(lambda row: ravel_pytree(row)[0])(state)
 
 
 def _jacobian(flat: Callable[[Array], Array], at: Array) -> Array:
-    """[T, B, N, N] with df_n/dh_m at [n, m]; each row's next state depends on its own alone."""
+    """Returns [T, B, N, N] with df_n/dh_m at [n, m]; rows do not depend on each other."""
 
     def along(unit: Array) -> Array:
         return jax.jvp(flat, (at,), (jnp.broadcast_to(unit, at.shape),))[1]
@@ -193,7 +195,7 @@ def _jacobian(flat: Callable[[Array], Array], at: Array) -> Array:
 
 
 def _diagonal(flat: Callable[[Array], Array], at: Array) -> Array:
-    """[T, B, N] with df_n/dh_n, a unit after the other, so that no whole Jacobian is made."""
+    """Returns [T, B, N] with df_n/dh_n, unit by unit, so that no full Jacobian is made."""
 
     def along(index: Array) -> Array:
         unit = jnp.zeros(at.shape[-1], at.dtype).at[index].set(1)
@@ -209,7 +211,7 @@ def _times(slope: Array, states: Array) -> Array:
 
 
 def _after(first: tuple[Array, Array], second: tuple[Array, Array]) -> tuple[Array, Array]:
-    """Two steps as one: A'' = A' A, b'' = A' b + b'."""
+    """Combines two steps: A'' = A' A, b'' = A' b + b'."""
     return second[0] @ first[0], _times(second[0], first[1]) + second[1]
 
 

@@ -1,10 +1,10 @@
-"""Recurrences without a loop over time: the next state is linear in the last one.
+"""Linear recurrences without a loop over time.
 
-    h_t = a_t * h_{t-1} + b_t           element by element; a_t and b_t depend on the input alone
+    h_t = a_t * h_{t-1} + b_t           element by element; a_t and b_t depend only on the input
 
-Two steps in a row are one of the same kind, (a', b') after (a, b) is (a a', a' b + b'), and that is
-associative. So all states come from a parallel prefix sum over pairs (Blelloch 1990), in log T
-rounds of work on all steps at once, rather than in T steps one after the other.
+Two successive steps combine to a step of the same form: (a', b') after (a, b) is (a a', a' b + b').
+This operation is associative. So a parallel prefix sum over pairs (Blelloch 1990) computes all
+states in log T rounds over all steps, rather than in T successive steps.
 
 Axes: B rows, T time, H units.
 """
@@ -27,15 +27,15 @@ def linear_recurrence(
     lengths: Array | None = None,
     resets: Array | None = None,
 ) -> tuple[Array, Array]:
-    """All states of h_t = a_t * h_{t-1} + b_t, by a parallel prefix sum.
+    """Returns all states of h_t = a_t * h_{t-1} + b_t, by a parallel prefix sum.
 
     Args:
-        a: [B, T, ...].
-        b: [B, T, ...], of the same shape.
+        a: [B, T, ...], the factors.
+        b: [B, T, ...], the terms, with the same shape.
         carry: [B, ...], the state before the first step.
-        initial: [B, ...], the state that a reset returns to; None for zeros.
-        lengths: int32[B], real steps of each row, at least 1; None for all T.
-        resets: bool[B, R], R <= T; True at [b, t] puts row b back to `initial` before step t.
+        initial: [B, ...], the state after a reset; None means zeros.
+        lengths: int32[B], the number of real steps of each row, at least 1; None means all T steps.
+        resets: bool[B, R], R <= T; True at [b, t] resets row b to `initial` before step t.
 
     Returns:
         [B, T, ...], h_t, zero at padding; and [B, ...], the state after the last real step.
@@ -53,7 +53,7 @@ def linear_recurrence(
         b = jnp.where(reset, a * start[:, None] + b, b)
         a = jnp.where(reset, 0, a)
     real = None if lengths is None else _wide(real_steps(b, lengths), b)
-    if real is not None:  # padding hands the state on
+    if real is not None:  # padding does not change the state
         a, b = jnp.where(real, a, 1), jnp.where(real, b, 0)
     b = b.at[:, 0].add(a[:, 0] * carry)
     _, states = lax.associative_scan(_after, (a, b), axis=1)
@@ -62,10 +62,10 @@ def linear_recurrence(
 
 
 def _wide(mask: Array, array: Array) -> Array:
-    """A mask [B, T] with as many axes as an array."""
+    """Returns a mask [B, T] with the number of axes of an array."""
     return mask.reshape((*mask.shape, *(1,) * (array.ndim - 2)))
 
 
 def _after(first: tuple[Array, Array], second: tuple[Array, Array]) -> tuple[Array, Array]:
-    """The two steps as one."""
+    """Combines two steps."""
     return first[0] * second[0], second[0] * first[1] + second[1]

@@ -1,12 +1,12 @@
-"""A softmax over many words and its cross-entropy, with the gradient made in the same pass.
+"""A softmax over many words and its cross-entropy, with the gradient from the same pass.
 
     z_n = U' h_n + b,   p_n = softmax(z_n)
     loss_n = log sum_v exp(z_nv) - (1 - e) z_n,target - (e/V) sum_v z_nv
     L = sum_n w_n loss_n,   dL/dz_nv = w_n (p_nv - (1 - e) [v = target] - e/V)
 
-Since L is linear in the losses, dL/dz is known as soon as z is. So the steps are cut into parts: of
-each its share of dL/dh, dL/dU and dL/db is added up before the next one is looked at. The logits of
-the whole batch, with a large vocabulary the largest array of training, are never there.
+Since L is linear in the losses, dL/dz is known as soon as z is. So the steps are cut into parts.
+The contribution of a part to dL/dh, dL/dU and dL/db is added up before the next part begins. The
+logits of the whole batch, which would be the largest array of training, are never in memory.
 
 Axes: B rows, T steps, H width of a state, V vocabulary; N = B*T.
 """
@@ -24,17 +24,17 @@ from zoo.types import PyTree
 
 Array = jax.Array
 
-MOST_ELEMENTS = 2**25  # logits of one part, 128 MB; fewer are not faster
+MOST_ELEMENTS = 2**25  # the most logits of a part, 128 MB; smaller parts are not faster
 
 
 class SoftmaxInputs(struct.PyTreeNode):
-    """What a softmax is made of.
+    """The inputs of a softmax.
 
     Attributes:
         hidden: [B, T, H], h.
         kernel: [H, V], U.
         bias: [V], b.
-        dtype: precision of the products, see `zoo.layers.linear.product`.
+        dtype: the precision of the products, see `zoo.layers.linear.product`.
     """
 
     hidden: Array
@@ -48,7 +48,7 @@ class SoftmaxInputs(struct.PyTreeNode):
 
 
 class _Static(NamedTuple):
-    """The settings that shape the compiled program."""
+    """The static settings of the compiled program."""
 
     smoothing: float
     dtype: str | None
@@ -57,13 +57,13 @@ class _Static(NamedTuple):
 def softmax_losses(
     inputs: SoftmaxInputs, targets: Array, weights: Array, smoothing: float = 0.0
 ) -> tuple[Array, Array]:
-    """The weighted sum of the losses, which has a gradient, and each one, which has none.
+    """Returns the weighted sum of the losses, and the loss of each target without a gradient.
 
     Args:
-        inputs: of the softmax.
+        inputs: the inputs of the softmax.
         targets: int32[B, T].
         weights: [B, T], w.
-        smoothing: e.
+        smoothing: e, the label smoothing.
 
     Returns:
         L, and -log p(target) [B, T] in nats, without smoothing.
@@ -83,15 +83,15 @@ def softmax_losses(
 
 
 def count_parts(inputs: SoftmaxInputs) -> int:
-    """How many parts the steps are cut into."""
+    """Returns the number of parts that the steps are cut into."""
     batch, steps, _ = inputs.hidden.shape
     return min(-(-batch * steps * len(inputs.bias) // MOST_ELEMENTS), steps)
 
 
 def _split(num_parts: int, array: Array) -> Array:
-    """[B, T, ...] as [P, B, T/P, ...], the end filled up with zeros, whose weight is zero too.
+    """Reshapes [B, T, ...] to [P, B, T/P, ...]; the end is padded with zeros, also in the weights.
 
-    Rows stay whole, so that devices which share them out share out every part.
+    Rows are not cut, so that devices which share the rows share every part.
     """
     batch, steps = array.shape[:2]
     each = -(-steps // num_parts)
@@ -100,12 +100,12 @@ def _split(num_parts: int, array: Array) -> Array:
 
 
 def _join(array: Array, steps: int) -> Array:
-    """[P, B, T/P] as [B, T]."""
+    """Reshapes [P, B, T/P] to [B, T]."""
     return array.swapaxes(0, 1).reshape((array.shape[1], -1))[:, :steps]
 
 
 class _Part(NamedTuple):
-    """What a part comes to: its share of L, its losses, and dL/dz [R, V] of its R rows."""
+    """The results of a part: its contribution to L, its losses, and dL/dz [R, V] of its R rows."""
 
     total: Array
     nats: Array
@@ -113,7 +113,7 @@ class _Part(NamedTuple):
 
 
 def _work_through(static: _Static, part: PyTree, kernel: Array, bias: Array) -> _Part:
-    """Logits, losses and dL/dz of hidden [B, T/P, H], targets and weights [B, T/P]."""
+    """Returns the losses and dL/dz of a part: hidden [B, T/P, H], targets and weights [B, T/P]."""
     hidden, targets, weights = part
     rows, smoothing, size = hidden.shape[0] * hidden.shape[1], static.smoothing, bias.shape[0]
     target, weight = targets.reshape(rows), weights.reshape(rows)
@@ -136,7 +136,7 @@ def _work_through(static: _Static, part: PyTree, kernel: Array, bias: Array) -> 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _losses(static: _Static, parts: PyTree, kernel: Array, bias: Array) -> tuple[Array, Array]:
-    """L, and the losses [P, B, T/P]."""
+    """Returns L, and the losses [P, B, T/P]."""
 
     def step(total: Array, part: PyTree) -> tuple[Array, Array]:
         found = _work_through(static, part, kernel, bias)
@@ -148,7 +148,7 @@ def _losses(static: _Static, parts: PyTree, kernel: Array, bias: Array) -> tuple
 def _losses_keeping(
     static: _Static, parts: PyTree, kernel: Array, bias: Array
 ) -> tuple[tuple[Array, Array], tuple]:
-    """The same, and dL/dh, dL/dU and dL/db."""
+    """Returns L and the losses, and dL/dh, dL/dU and dL/db for the backward pass."""
     transposed = lax.optimization_barrier(kernel.T)
 
     def step(sums: tuple[Array, Array, Array], part: PyTree) -> tuple[tuple, tuple[Array, Array]]:
@@ -166,7 +166,7 @@ def _losses_keeping(
 
 
 def _losses_backward(static: _Static, kept: tuple, grads: tuple[Array, Array]) -> tuple:
-    """dL/dh, dL/dU and dL/db, times the gradient of L; that of the losses is not looked at."""
+    """Multiplies dL/dh, dL/dU and dL/db by the gradient of L; the losses have no gradient."""
     del static
     grad_hidden, grad_kernel, grad_bias = (grads[0] * array for array in kept)
     return (grad_hidden, None, None), grad_kernel, grad_bias

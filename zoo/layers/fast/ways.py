@@ -1,8 +1,8 @@
-"""Which cells can do without the plain loop over time, and how; all give what the loop gives.
+"""Chooses a faster way than the plain loop over time; all ways give the same results.
 
-A cell that is linear in its state needs no loop, a matrix cell takes many steps at once, and a cell
-with a derivative written by hand has a faster backward pass. Newton's method finds the states of
-any cell without a loop; it rarely pays, and so is used only where it is asked for.
+A cell that is linear in its state needs no loop. A matrix cell computes many steps at once. A cell
+with a hand-written derivative has a faster backward pass. Newton's method finds the states of any
+cell without a loop; it is rarely faster, so it runs only on request.
 """
 
 from typing import Any
@@ -20,23 +20,23 @@ Array = jax.Array
 
 NEWTON = ("newton", "quasi_newton")
 SCANS = ("auto", "sequential", "parallel", *NEWTON)
-_FEWEST_CHUNKED = 8  # steps
+_FEWEST_CHUNKED = 8  # the fewest steps for which chunks are used
 
 
 def fast_way(
     cell: Cell, params: Params, sequence: Sequences, truncation: int, scan: str
 ) -> tuple[Array, State] | None:
-    """Returns outputs [B, T, H] and the last real state; None where only the plain loop will do.
+    """Returns outputs [B, T, H] and the last real state; None if the plain loop is needed.
 
     Args:
         cell: the cell.
         params: its parameters.
-        sequence: what it is run over, in the order of travel.
-        truncation: k, in steps; 0 for none.
+        sequence: the sequences, in the direction of the run.
+        truncation: k, in steps; 0 means no truncation.
         scan: one of SCANS, see `zoo.layers.recurrent.recurrence`.
 
     Raises:
-        UserError: there is no such scan, or the cell can't be run in parallel but has to be.
+        UserError: there is no such scan, or the scan is parallel and the cell does not allow it.
     """
     if scan not in SCANS:
         raise UserError(f"scan is {scan!r}; choose one of {', '.join(SCANS)}")
@@ -51,7 +51,7 @@ def fast_way(
         return _by_newton(cell, params, sequence, scan)
     if scan in ("parallel", *NEWTON):
         raise UserError(
-            f"{type(cell).__name__} can't be run in parallel; use scan='sequential' or 'auto'"
+            f"{type(cell).__name__} cannot run in parallel; use scan='sequential' or 'auto'"
             + (", or no truncation" if truncation else "")
             + (", or no resets after the first step" if sequence.resets is not None else "")
         )
@@ -63,7 +63,7 @@ def fast_way(
 def _parallel(
     cell: Cell, params: Params, a: State, b: State, sequence: Sequences
 ) -> tuple[Array, State]:
-    """All steps at once, see `zoo.layers.fast.prefix_sum`."""
+    """Computes all steps at once, see `zoo.layers.fast.prefix_sum`."""
     lengths, resets = sequence.lengths, sequence.resets
     arrays = zip(a, b, sequence.start, sequence.initial, strict=True)
     each = [
@@ -77,10 +77,11 @@ def _parallel(
 def _by_chunks(
     cell: Cell, params: Params, sequence: Sequences, scan: str
 ) -> tuple[Array, State] | None:
-    """A matrix cell's steps a chunk at a time, see `zoo.layers.fast.chunks`; None if it can't be.
+    """Computes the steps of a matrix cell a chunk at a time, see `zoo.layers.fast.chunks`.
 
-    Resets inside a sequence, and sequences whose number of steps is not known, go step by step;
-    so do short ones, such as the single steps of generation, unless `scan` asks for it.
+    Returns None if the cell must run step by step. This is the case for resets inside a sequence
+    and for an unknown number of steps. It is also the case for short sequences, such as the single
+    steps of generation, unless `scan` is "parallel".
     """
     steps: object = jax.tree.leaves(sequence.projected)[0].shape[1]
     if sequence.resets is not None or not isinstance(steps, int):
@@ -95,7 +96,7 @@ def _by_chunks(
 
 
 def _by_newton(cell: Cell, params: Params, sequence: Sequences, scan: str) -> tuple[Array, State]:
-    """All states as the root of an equation, see `zoo.layers.fast.newton`; then their outputs."""
+    """Finds all states by Newton's method, see `zoo.layers.fast.newton`, and their outputs."""
     projected, resets, _ = sequence.time_major()
     steps = Steps(params, projected, sequence.start, sequence.initial, resets)
     states = find_states(cell, steps, diagonal=scan == "quasi_newton").states
@@ -106,7 +107,7 @@ def _by_newton(cell: Cell, params: Params, sequence: Sequences, scan: str) -> tu
 def _by_derivative(
     cell: Any, params: Params, sequence: Sequences, truncation: int
 ) -> tuple[Array, State]:
-    """The loop with the backward pass written by hand, see `zoo.layers.fast.derivative`."""
+    """Runs the loop with the hand-written backward pass, see `zoo.layers.fast.derivative`."""
     projected, resets, _ = sequence.time_major()
     loop = Loop(
         projected,
@@ -128,10 +129,11 @@ def _by_derivative(
 
 
 def _steps_a_turn(num_steps: int) -> int:
-    """Steps that one turn of the loop takes: eight to sixteen cost a GPU a quarter less.
+    """Returns the number of steps that one turn of the loop takes.
 
-    A CPU takes as long with one. A number that divides all steps leaves no rest, which would be
-    compiled and run apart; in a program for any number of steps there always is one.
+    On a GPU, eight to sixteen steps take a quarter less time; on a CPU one step is as fast. A
+    divisor of the number of steps leaves no remainder, which would be compiled separately. A
+    program for any number of steps always has a remainder.
     """
     if jax.default_backend() != "gpu":
         return 1
