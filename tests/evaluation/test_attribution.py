@@ -72,7 +72,7 @@ def test_integrated_gradients_are_complete(pooling: str, multiple: bool) -> None
     (found,) = attribute(checkpoint, TEXT, method="integrated_gradients")
     assert found.baseline is not None
     way = found.log_probability - found.baseline
-    assert np.abs(found.scores).sum() > 0.05
+    assert np.abs(found.scores).sum() > 0.01
     assert sum(found.scores) == pytest.approx(way, abs=1e-4)
 
 

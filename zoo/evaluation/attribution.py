@@ -20,7 +20,7 @@ Axes: K points on the line, T time, D width of an embedding, C labels.
 import dataclasses
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -223,7 +223,8 @@ def _along_the_line(
     way = jnp.where(is_token, embedded, 0)  # e - b
     on_line = (embedded - way)[None] + points[:, None, None] * way[None]
     tokens = jnp.arange(num_points * num_steps).reshape(num_points, num_steps)
-    reader = model.clone(vocabulary_size=num_points * num_steps)
+    reader: Any = model
+    reader = reader.clone(vocabulary_size=num_points * num_steps)
     lengths = jnp.full(num_points, length)
 
     def values(on_line: Array) -> tuple[Array, Array]:
