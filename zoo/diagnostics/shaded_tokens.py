@@ -113,7 +113,7 @@ def _draw_token(axes: "Axes", column: int, at: float, token: str, strength: floa
         fontsize=9,
         ha="center",
         va="center",
-        color="white" if abs(strength) > 0.6 else "black",
+        color="white" if strength > 0.6 else "black",
     )
 
 
