@@ -44,7 +44,7 @@ def test_the_fonts_to_install_are_named_once(monkeypatch: pytest.MonkeyPatch) ->
     figure.text(0, 0, "net \u7db2 \u7d61 \u0e01")
     missing = choose_fonts(figure, ["DejaVu Sans"])
     assert missing == "\u0e01\u7d61\u7db2"
-    with pytest.warns(Note, match=r"Install Noto Sans Thai and Noto Sans CJK \(package [\w-]+\)$"):
+    with pytest.warns(Note, match=r"such as Noto Sans Thai and Noto Sans CJK \(package [\w-]+\)$"):
         tell_missing_glyphs(missing)
 
 

@@ -43,14 +43,14 @@ def draw_alignment(path: os.PathLike[str] | str, translation: Translation) -> No
     )
     panels = parts(num_source, _MOST_ACROSS)
     longest = max(map(num_columns, source)), max(map(num_columns, target))
-    width = 1.6 + 0.09 * longest[1] + _INCHES_A_WORD * max(min(num_source, _MOST_ACROSS), 8)
+    across = panels[0].stop
+    width = 1.6 + 0.09 * longest[1] + _INCHES_A_WORD * max(across, 8)
     height = 0.5 + 0.09 * longest[0] + _INCHES_A_WORD * num_target
     size = (width, 0.3 + height * len(panels))
     with picture(path, size, nrows=len(panels), squeeze=False) as (figure, axes):
         for axis, part in zip(axes[:, 0], panels, strict=True):
             image = _draw_panel(axis, weights[:, part], source[part], target)
-            if len(panels) > 1:  # so that a word is as wide in each of them
-                axis.set_xlim(-0.5, _MOST_ACROSS - 0.5)
+            axis.set_xlim(-0.5, across - 0.5)  # so that a word is as wide in each panel
         shrink = min(1, 4 / size[1])
         figure.colorbar(image, ax=axes, label="attention", shrink=shrink, pad=0.02)
 

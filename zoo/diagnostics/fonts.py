@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _CJK = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO", "FULLWIDTH", "HALFWIDTH")
+_COMMON = ("LATIN", "GREEK", "CYRILLIC", "COMBINING", "MODIFIER", "DOUBLE")
 _SYMBOLS = "Noto Sans Symbols 2 or Noto Emoji"
 # They have a box for everything, pictures that matplotlib cannot draw, or parts of formulas.
 _NOT_TRIED = ("Last Resort", "LastResort", "Color Emoji", "STIXSize", "STIXNon", "cm")
@@ -55,8 +56,8 @@ def tell_missing_glyphs(characters: str) -> None:
     shown = ", ".join(characters[:_TOLD]) + (", ..." if len(characters) > _TOLD else "")
     advice = " and ".join(dict.fromkeys(filter(None, map(font_to_install, characters))))
     warnings.warn(
-        f"no installed font has a glyph for {shown}; the picture shows boxes there. Install "
-        + (advice or "a font that has them"),
+        f"no installed font has a glyph for {shown}; the picture shows boxes there. "
+        "Install a font that has them" + (f", such as {advice}" if advice else ""),
         Note,
         stacklevel=5,
     )
@@ -76,7 +77,7 @@ def font_to_install(character: str) -> str:
         return "Noto Sans CJK (package fonts-noto-cjk)"
     if unicodedata.category(character)[0] == "S":
         return _SYMBOLS
-    return f"Noto Sans {words[0].title()}"
+    return "Noto Sans" if words[0] in _COMMON else f"Noto Sans {words[0].title()}"
 
 
 def _paths_of(families: Sequence[str]) -> list[str]:

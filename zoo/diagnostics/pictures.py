@@ -137,10 +137,16 @@ def num_columns(text: str) -> int:
 
 
 def parts(number: int, most: int) -> list[slice]:
-    """Returns slices that cut a number of columns into panels, one below the other.
+    """Returns slices of nearly equal length that cut columns into panels, one below the other.
+
+    Args:
+        number: of columns.
+        most: the largest number of columns of a panel.
 
     Example:
-        >>> parts(5, 2), parts(2, 2)
-        ([slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)], [slice(0, 2, None)])
+        >>> parts(5, 4), parts(2, 4)
+        ([slice(0, 3, None), slice(3, 5, None)], [slice(0, 2, None)])
     """
-    return [slice(start, min(start + most, number)) for start in range(0, number, most)]
+    num_panels = max(1, -(-number // most))  # rounded up, as the length is
+    length = max(1, -(-number // num_panels))
+    return [slice(start, min(start + length, number)) for start in range(0, number, length)]

@@ -31,7 +31,7 @@ def draw_winners(path: os.PathLike[str] | str, winners: Winners, names: Sequence
     labels, tokens = [*names, "mixture"], [*map(visible, winners.tokens)]
     num_rows, num_tokens = probs.shape
     panels = parts(num_tokens, _MOST_ACROSS)
-    across = _MOST_ACROSS if len(panels) > 1 else num_tokens
+    across = panels[0].stop
     width = max(6.0, 0.12 * max(map(len, labels)) + 0.55 * across + 1.5)
     height = 0.5 + 0.45 * num_rows + 0.09 * max(map(num_columns, tokens))
     size = (width, 0.5 + height * len(panels))
