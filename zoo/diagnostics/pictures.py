@@ -111,7 +111,7 @@ def tidy(axes: "Axes") -> None:
 
 
 def visible(token: str) -> str:
-    """Returns a token as pictures show it: a space is a sign of its own, and long tokens are cut.
+    """Returns a token as pictures show it: spaces at its start have a sign, and its end may be cut.
 
     A subword that begins a word begins with a space, so that the sign marks the starts of words.
 
@@ -119,7 +119,8 @@ def visible(token: str) -> str:
         >>> visible(" net"), visible("work"), visible("")
         ('\u2423net', 'work', '\u2205')
     """
-    shown = token.replace(" ", "\N{OPEN BOX}").replace("\t", "\N{RIGHTWARDS ARROW TO BAR}")
+    rest = token.lstrip(" ")
+    shown = "\N{OPEN BOX}" * (len(token) - len(rest)) + rest
     if len(shown) > _LONGEST_TOKEN:
         shown = shown[: _LONGEST_TOKEN - 1] + "\N{HORIZONTAL ELLIPSIS}"
     return shown or "\N{EMPTY SET}"
