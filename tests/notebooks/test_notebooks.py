@@ -103,7 +103,7 @@ def test_every_section_of_the_lecture_ends_with_an_exercise() -> None:
     for section in sections:
         assert section.count("**Exercise.**") == 1
         exercise = section.partition("**Exercise.**")[2]
-        assert re.search(r"^answer = \.\.\.$.*^check\(\s*answer,\s", exercise, re.DOTALL | re.MULTILINE)
+        assert re.search(r"(?ms)^answer = \.\.\.$.*^check\(\s*answer,\s", exercise)
         assert exercise.rstrip().endswith("</details>")
 
 
