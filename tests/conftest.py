@@ -25,7 +25,7 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
 import jax
 import pytest
 
-LONGEST = ("test_lecture.py", "test_many_hosts.py", "test_resume.py")  # a minute or more each
+LONGEST = ("test_notebooks.py", "test_many_hosts.py", "test_resume.py")  # a minute or more each
 MOST_MAPS = 20_000
 STRICT_ROOMS = ("layers", "models")  # optax, used above them, mixes int32 counts with floats
 

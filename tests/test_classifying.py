@@ -122,14 +122,33 @@ def test_words_that_the_model_does_not_know_are_told(run, capsys):
     assert "note: 1 of the tokens read are not" in capsys.readouterr().err
 
 
-def test_the_deciding_tokens_are_told_and_drawn(run, tmp_path, capsys):
+def test_the_shares_of_tokens_are_told_and_drawn(run, tmp_path, capsys):
     picture = tmp_path / "tokens.svg"
     command = ["classify", str(run[0]), "it was lovely", "--tokens", f"--picture={picture}"]
     assert main(command) == 0
     record = json.loads(capsys.readouterr().out)
     assert record["tokens"] == ["it", "was", "lovely", "</s>"]
     assert sum(record["weights"]) == pytest.approx(1, abs=1e-5)
-    assert "good" in picture.read_text()
+    assert "share of each token in the pooled vector" in picture.read_text()
+
+
+@pytest.mark.parametrize("method", ["leave_one_out", "integrated_gradients"])
+def test_attributions_are_told_and_drawn(run, tmp_path, capsys, method):
+    picture = tmp_path / "tokens.svg"
+    flags = [f"--attribution={method}", f"--picture={picture}"]
+    assert main(["classify", str(run[0]), "it was lovely", *flags]) == 0
+    record = json.loads(capsys.readouterr().out)
+    found = record["attribution"]
+    assert found["tokens"] == ["it", "was", "lovely"]
+    assert found["label"] == record["labels"][0] == "good"
+    assert max(found["scores"]) == found["scores"][2] > 0.01
+    assert "largest attribution" in picture.read_text()
+
+
+def test_a_table_holds_no_attributions(run, capsys):
+    command = ["classify", str(run[0]), "it was", "--format=csv", "--attribution=leave_one_out"]
+    assert main(command) == 2
+    assert "--attribution adds lists" in capsys.readouterr().err
 
 
 def test_a_text_s_labels_do_not_depend_on_the_others(run):

@@ -415,11 +415,12 @@ def test_diagnose_prints_norms_before_and_after_training(command, run_directory,
         "before training",
         "after training",
     ]
-    assert out.splitlines()[-1] == f"{run_directory} starts orthogonal"
+    assert out.splitlines()[1].startswith(f"{run_directory} (start: orthogonal)  ")
     assert "<svg" in picture.read_text()
     record = json.loads(command("diagnose", run_directory, *flags, "--json")[1])
     after = record["after training"][str(run_directory)]
     assert (len(after["hidden"]), len(after["hidden"][0]), after["reach"]) == (1, 7, 6)
+    assert after["start"] == "orthogonal"
 
 
 def test_diagnose_refuses_what_has_no_states(command, ngram_file, run_directory):

@@ -124,6 +124,18 @@ def test_the_gradient_of_the_lecture_s_elman_network_vanishes_before_that_of_the
     assert uniform[20] < 1e-4 * uniform[1]
 
 
+def test_the_gradients_shown_without_a_name_are_those_of_the_lecture(capsys):
+    assert main(["diagnose", "--steps=10"]) == 0
+    before, after = capsys.readouterr().out.split("\n\n")
+    for title, part in (("before training", before), ("after training", after)):
+        names = [line.split("  ")[0] for line in part.splitlines()]
+        assert names[:3] == [
+            title,
+            "python_docs_elman_uniform (start: uniform in +-0.0625)",
+            "python_docs_lstm (start: orthogonal)",
+        ]
+
+
 def changed_card(tmp_path, monkeypatch, **changes):
     """The released character model under another name, with another card."""
     copy = tmp_path / "mine"

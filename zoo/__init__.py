@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from zoo.decoding.translation import Translation, translate
     from zoo.errors import UserError
     from zoo.evaluation.adaptive import AdaptiveCheckpoint, adapt
+    from zoo.evaluation.attribution import Attribution, attribute
     from zoo.evaluation.classification import ClassificationScore
     from zoo.evaluation.classifying import Classification, classify, evaluate_classifier
     from zoo.evaluation.dynamic_evaluation import DynamicEvaluation
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AdaptiveCheckpoint",
+    "Attribution",
     "Cell",
     "Checkpoint",
     "Classification",
@@ -70,6 +72,7 @@ __all__ = [
     "UserError",
     "__version__",
     "adapt",
+    "attribute",
     "build",
     "build_vocabulary",
     "classify",
@@ -98,6 +101,7 @@ __all__ = [
 
 _MODULE_OF = {
     "AdaptiveCheckpoint": "zoo.evaluation.adaptive",
+    "Attribution": "zoo.evaluation.attribution",
     "Cell": "zoo.layers.cells.base",
     "Checkpoint": "zoo.models.trained",
     "Classification": "zoo.evaluation.classifying",
@@ -120,6 +124,7 @@ _MODULE_OF = {
     "TranslationScore": "zoo.evaluation.translating",
     "UserError": "zoo.errors",
     "adapt": "zoo.evaluation.adaptive",
+    "attribute": "zoo.evaluation.attribution",
     "build": "zoo.training.saving",
     "build_vocabulary": "zoo.data.vocabulary",
     "classify": "zoo.evaluation.classifying",

@@ -10,6 +10,7 @@ from zoo.special_tokens import UNKNOWN
 from zoo.types import Json
 
 if TYPE_CHECKING:
+    from zoo.evaluation.attribution import Attribution
     from zoo.evaluation.classifying import Classification, TrainedClassifier
 
 SUMMARY = "label texts with a classifier, and print a JSON object for each text"
@@ -20,13 +21,17 @@ examples:
   python -m zoo classify runs/topics --file=table.csv --column=text --id=ID --output=labels.csv
   cat questions.txt | python -m zoo classify runs/topics --tokens
   python -m zoo classify runs/topics "It raises an exception." --picture=tokens.png
+  python -m zoo classify runs/topics "It raises an exception." --attribution=leave_one_out
 
-Texts are the arguments, the lines of a file, or the lines of standard input; an empty text gets a
-label too. With --column, texts are the rows of a table, and the results are a table, too. It has
-the id or the text, the label and its probability; with --top=5 it has the five most probable
-labels. With --tokens, each object has the tokens that were read and their shares in the pooled
-vector. CHECKPOINT is a released name (see `python -m zoo list`), a run's directory (its best step
-is used), the directory of one step, or a file that `export` wrote.
+Texts are the arguments, or the lines of a file, or those of standard input; an empty one is
+labelled too. With --column they are those of a table's rows, and the results are a table, too:
+the id or the text, the label and its probability, and with --top=5 the five most probable labels.
+With --tokens each object holds the tokens that were read and the share of each token in the pooled
+vector. The share says which states were read, not which label they speak for. --attribution says
+how many nats each token adds to the log-probability of the most probable label: "leave_one_out"
+reads the text without the token, "integrated_gradients" follows the gradient from zero embeddings
+to those of the text. CHECKPOINT is a released name (see `python -m zoo list`), a run's directory,
+whose best step it then is, one step's directory, or a file that `export` wrote.
 """
 
 
@@ -36,7 +41,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_row_arguments(parser, "label")
     add("--top", type=int, metavar="K", help="print the K most probable labels of each text")
     add("--tokens", action="store_true", help="add the tokens and their weights")
-    add("--picture", metavar="FILE", help="draw the tokens that decided: .png, .svg or .pdf")
+    add(
+        "--attribution",
+        choices=("leave_one_out", "integrated_gradients"),
+        help="add how much each token speaks for the most probable label",
+    )
+    add(
+        "--picture",
+        metavar="FILE",
+        help="draw each token's attribution, or without --attribution its share in the pooled "
+        "vector: .png, .svg or .pdf",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -51,8 +66,9 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.top is not None and arguments.top < 1:
         raise UserError(f"--top is {arguments.top}; use at least 1, such as 5")
     is_table = chosen != "jsonl"
-    if is_table and arguments.tokens:
-        raise UserError("--tokens are lists, which a table does not hold; use --format=jsonl")
+    for flag in ("tokens", "attribution"):
+        if is_table and getattr(arguments, flag):
+            raise UserError(f"--{flag} adds lists, which a table does not hold; use --format=jsonl")
     from zoo.evaluation.classifying import TrainedClassifier, classify
     from zoo.models.trained import require
 
@@ -60,16 +76,35 @@ def run(arguments: argparse.Namespace) -> None:
     with row_writer(arguments.output, chosen) as write:
         checkpoint = require(arguments.checkpoint, TrainedClassifier)
         for rows in given_rows(arguments):
-            results = classify(checkpoint, [row.text for row in rows])
-            for row, result in zip(rows, results, strict=True):
+            texts = [row.text for row in rows]
+            results, found = classify(checkpoint, texts), []
+            if arguments.attribution:
+                from zoo.evaluation.attribution import attribute
+
+                found = attribute(checkpoint, texts, method=arguments.attribution)
+            for number, (row, result) in enumerate(zip(rows, results, strict=True)):
                 unknown.count(result.tokens.count(UNKNOWN))
                 make = _table_row if is_table else _record
-                write(make(checkpoint, row, result, arguments))
+                more = {"attribution": _attributed(found[number])} if found else {}
+                write(make(checkpoint, row, result, arguments) | more)
             if arguments.picture:
-                from zoo.diagnostics.deciding_tokens import draw_deciding_tokens
-
-                draw_deciding_tokens(arguments.picture, results)
+                _draw(arguments.picture, results, found)
     unknown.tell()
+
+
+def _draw(path: str, results: "list[Classification]", found: "list[Attribution]") -> None:
+    """Draws the attributions, or without any the shares in the pooled vector."""
+    from zoo.diagnostics.shaded_tokens import draw_attributions, draw_pooled_tokens
+
+    if found:
+        draw_attributions(path, found)
+    else:
+        draw_pooled_tokens(path, results)
+
+
+def _attributed(found: "Attribution") -> Json:
+    """Returns an attribution as JSON, without the text, which stands beside it."""
+    return {name: value for name, value in found.to_json().items() if name != "text"}
 
 
 def _most_probable(result: "Classification", count: int) -> dict[str, float]:

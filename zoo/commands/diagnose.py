@@ -15,23 +15,33 @@ if TYPE_CHECKING:
 SUMMARY = "measure how a recurrent model's gradient vanishes or explodes through time"
 EXAMPLES = """\
 examples:
+  python -m zoo diagnose
   python -m zoo diagnose runs/elman runs/lstm --picture=gradients.png
   python -m zoo diagnose runs/elman --fresh --steps=100 --text=notes.txt --json
 
-The numbers are norms of dL_T/dh_t, the gradient of the last token's loss with respect to the state
-that step t hands on, averaged over pieces of the text. A state of several arrays counts as one
-vector, but the memory of an LSTM is shown separately. --fresh also shows each model before
-training, and tells how its recurrent weights are initialized. An orthogonal matrix keeps the length
-of a gradient; a uniform one in +-1/sqrt(H) shrinks it at every step.
+The norm of dL_T/dh_t, the gradient of the last token's loss with respect to the state that step t
+hands on, mean over stretches of the text. A state of several arrays counts as one vector, but an
+LSTM's memory is shown apart. --fresh shows each model before training beside it, and how its
+recurrent weights start: an orthogonal matrix keeps the length of a gradient, a uniform one in
++-1/sqrt(H) shrinks it at every step. So an Elman network with an orthogonal start can pass a
+gradient further back than an LSTM does.
+
+Without CHECKPOINT the command shows what a lecture shows: an Elman network that starts uniform and
+an LSTM, before and after training.
 """
-BEFORE = "before training"
+LECTURE = ("python_docs_elman_uniform", "python_docs_lstm")
 SHOWN = (0, 1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 500, 1000)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of this command."""
     add = parser.add_argument
-    add("checkpoints", nargs="+", metavar="CHECKPOINT", help="a released name or a directory")
+    add(
+        "checkpoints",
+        nargs="*",
+        metavar="CHECKPOINT",
+        help=f"a released name or a directory (default: {' '.join(LECTURE)}, with --fresh)",
+    )
     add(
         "--steps",
         type=int,
@@ -57,6 +67,8 @@ def run(arguments: argparse.Namespace) -> None:
     import zoo
     from zoo.evaluation.perplexity import text_lines
 
+    if not arguments.checkpoints:
+        arguments.checkpoints, arguments.fresh = LECTURE, True
     text = None if arguments.text is None else text_lines(read_plain(arguments.text))
     panels: dict[str, dict[str, GradientFlow]] = {}
     starts: dict[str, str] = {}
@@ -65,20 +77,19 @@ def run(arguments: argparse.Namespace) -> None:
         for title, flow in _flows(checkpoint, arguments, text).items():
             panels.setdefault(title, {})[name] = flow
         starts[name] = _start(checkpoint)
+    shown = {name: _named(name, starts) if arguments.fresh else name for name in starts}
+    named = {
+        title: {shown[name]: flow for name, flow in flows.items()}
+        for title, flows in panels.items()
+    }
     if arguments.picture is not None:
         from zoo.diagnostics.gradient_picture import draw_flows
 
-        named = {
-            title: {_named(title, name, starts): flow for name, flow in flows.items()}
-            for title, flows in panels.items()
-        }
         draw_flows(arguments.picture, named)
     if arguments.json:
-        print(json.dumps({title: _plain(flows) for title, flows in panels.items()}))
+        print(json.dumps({title: _plain(flows, starts) for title, flows in panels.items()}))
     else:
-        print("\n\n".join(_table(title, flows) for title, flows in panels.items()))
-        if arguments.fresh:
-            print("\n" + "\n".join(f"{name} starts {start}" for name, start in starts.items()))
+        print("\n\n".join(_table(title, flows) for title, flows in named.items()))
 
 
 def _start(checkpoint: "Checkpoint") -> str:
@@ -90,12 +101,12 @@ def _start(checkpoint: "Checkpoint") -> str:
     if config.init_scale:
         return f"uniform in +-{config.init_scale:g}"
     is_gated = isinstance(make_cell(config.cell, 1), GatedCell)
-    return "orthogonal" if is_gated else "as its cell says"
+    return "orthogonal" if is_gated else "its cell's own"
 
 
-def _named(title: str, name: str, starts: dict[str, str]) -> str:
-    """Returns the name of a curve, which before training tells how the model is initialized."""
-    return f"{name}, {starts[name]}" if title == BEFORE else name
+def _named(name: str, starts: dict[str, str]) -> str:
+    """Returns the name of a model with how it starts."""
+    return f"{name} (start: {starts[name]})"
 
 
 def _flows(
@@ -120,33 +131,37 @@ def _flows(
         seed = checkpoint.config.get("training", {}).get("seed", 0)
         key, _ = jax.random.split(jax.random.key(seed))  # as at the start of training
         fresh = jax.jit(partial(LANGUAGE_MODELING.init, model))(key)
-        flows[BEFORE] = gradient_flow(model, fresh, rows)
+        flows["before training"] = gradient_flow(model, fresh, rows)
     flows["after training"] = gradient_flow(model, checkpoint.params, rows)
     return flows
 
 
-def _plain(flows: dict[str, "GradientFlow"]) -> Json:
+def _plain(flows: dict[str, "GradientFlow"], starts: dict[str, str]) -> Json:
     return {
         name: {
             "hidden": flow.hidden.tolist(),
             "memory": None if flow.memory is None else flow.memory.tolist(),
             "reach": flow.reach,
+            "start": starts[name],
         }
         for name, flow in flows.items()
     }
 
 
 def _table(title: str, flows: dict[str, "GradientFlow"]) -> str:
-    """Returns a table with the norms of the top layer at some distances."""
+    """Returns the norms of the top layer at some distances."""
     num_steps = next(iter(flows.values())).hidden.shape[1]
     shown = [distance for distance in SHOWN if distance < num_steps]
-    lines = [f"{title:32}  " + " ".join(f"{f'T-{distance}':>8}" for distance in shown)]
+    rows: list[tuple[str, str]] = [(title, " ".join(f"{f'T-{distance}':>8}" for distance in shown))]
     for name, flow in flows.items():
-        lines.append(f"{name:32}  " + " ".join(f"{flow.hidden[-1, d]:8.1e}" for d in shown))
-        if flow.memory is not None:
-            lines.append(
-                f"{name + ', memory':32}  " + " ".join(f"{flow.memory[-1, d]:8.1e}" for d in shown)
-            )
+        kinds = {name: flow.hidden} | (
+            {} if flow.memory is None else {f"{name}, memory": flow.memory}
+        )
+        rows += [
+            (kind, " ".join(f"{norms[-1, distance]:8.1e}" for distance in shown))
+            for kind, norms in kinds.items()
+        ]
         if flow.reach < num_steps - 1:
-            lines.append(f"{'':32}  training goes {flow.reach} steps back")
-    return "\n".join(lines)
+            rows.append(("", f"training goes {flow.reach} steps back"))
+    width = max(32, *(len(name) for name, _ in rows))
+    return "\n".join(f"{name:{width}}  {values}" for name, values in rows)

@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> None:
     """
     chosen = check_row_arguments(arguments)
     if arguments.tokens and chosen != "jsonl":
-        raise UserError("--tokens are lists, which a table does not hold; use --format=jsonl")
+        raise UserError("--tokens adds lists, which a table does not hold; use --format=jsonl")
     from zoo.evaluation.line_scores import line_details
     from zoo.models.trained import require_language_model
 

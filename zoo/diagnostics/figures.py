@@ -9,6 +9,7 @@ import numpy as np
 
 from zoo.decoding.translation import Translation
 from zoo.diagnostics.gradient_flow import GradientFlow
+from zoo.diagnostics.pictures import visible
 from zoo.types import Json
 
 Figure = Json
@@ -35,14 +36,17 @@ def gradient_figure(flow: GradientFlow) -> Figure:
 
 
 def alignment_figure(translation: Translation) -> Figure | None:
-    """Which source words each written word looked at; None without attention."""
+    """Which source words each written word looked at; None without attention.
+
+    A subword that begins a word begins with the sign of a space.
+    """
     if translation.attention is None:
         return None
     return {
         "kind": "heat_map",
         "title": "Attention: from written words, at the left, to source words",
-        "rows": list(translation.tokens),
-        "columns": list(translation.source_tokens),
+        "rows": [*map(visible, translation.tokens)],
+        "columns": [*map(visible, translation.source_tokens)],
         "values": np.asarray(translation.attention, np.float64).round(4).tolist(),
         "texts": None,
     }

@@ -1,14 +1,15 @@
 """How every picture of the zoo is opened and saved; matplotlib is an extra."""
 
 import os
-import re
+import unicodedata
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import Note, UserError
+from zoo.diagnostics.fonts import choose_fonts, tell_missing_glyphs
+from zoo.errors import UserError
 from zoo.whole_file import whole_file
 
 if TYPE_CHECKING:
@@ -19,15 +20,22 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 SUFFIXES = (".png", ".svg", ".pdf")
+_LONGEST_TOKEN = 40  # characters
 # Fonts that are tried, where they are installed, for what the first one has no glyph for.
 FONTS = (
     "DejaVu Sans",
     "Noto Sans",
     "Noto Sans CJK SC",
     "Noto Sans CJK JP",
+    "Noto Sans CJK KR",
+    "Noto Sans SC",
+    "Noto Sans JP",
+    "Noto Sans KR",
     "Source Han Sans SC",
     "WenQuanYi Micro Hei",
+    "WenQuanYi Zen Hei",
     "Droid Sans Fallback",
+    "IPAGothic",
     "Arial Unicode MS",
     "Hiragino Sans",
     "PingFang SC",
@@ -36,7 +44,6 @@ FONTS = (
     "Noto Sans Arabic",
     "Noto Sans Devanagari",
 )
-_MISSING = re.compile(r"Glyph (\d+) \(.*\) missing from")
 
 
 @contextmanager
@@ -66,33 +73,21 @@ def picture(
             'type: pip install "recurrent-zoo[plots]"'
         ) from error
     installed = {font.name for font in font_manager.fontManager.ttflist}
-    with rc_context({"font.family": [name for name in FONTS if name in installed]}):
+    families = [name for name in FONTS if name in installed]
+    with rc_context({"font.family": families}):
         figure = Figure(figsize=size, layout="constrained")
         yield figure, figure.subplots(**subplots)
-        with whole_file(target) as incomplete, _missing_glyphs_told_once():
+        tell_missing_glyphs(choose_fonts(figure, families))
+        with whole_file(target) as incomplete, _without_glyph_warnings():
             figure.savefig(incomplete, dpi=144)
 
 
 @contextmanager
-def _missing_glyphs_told_once() -> Iterator[None]:
-    """Inside, matplotlib's warning for each character without a glyph is kept for one note."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+def _without_glyph_warnings() -> Iterator[None]:
+    """Inside, matplotlib does not warn of each character without a glyph, which was told before."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from")
         yield
-    missing = ""
-    for warning in caught:
-        if match := _MISSING.match(str(warning.message)):
-            missing += chr(int(match[1])) * (chr(int(match[1])) not in missing)
-        else:
-            warnings.warn_explicit(warning.message, warning.category, warning.filename, 1)
-    if missing:
-        warnings.warn(
-            f"no installed font has a glyph for {', '.join(missing[:20])}; the picture shows boxes "
-            "there. Install a font that has them, such as Noto Sans CJK for Chinese, Japanese and "
-            "Korean",
-            Note,
-            stacklevel=4,
-        )
 
 
 def check_path(path: os.PathLike[str] | str) -> Path:
@@ -113,3 +108,46 @@ def tidy(axes: "Axes") -> None:
     """Takes away the lines of a plot that carry nothing."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(visible=True, alpha=0.25, linewidth=0.6)
+
+
+def visible(token: str) -> str:
+    """Returns a token as pictures show it: spaces at its start have a sign, and its end may be cut.
+
+    A subword that begins a word begins with a space, so that the sign marks the starts of words.
+
+    Example:
+        >>> visible(" net"), visible("work"), visible("")
+        ('\u2423net', 'work', '\u2205')
+    """
+    rest = token.lstrip(" ")
+    shown = "\N{OPEN BOX}" * (len(token) - len(rest)) + rest
+    if len(shown) > _LONGEST_TOKEN:
+        shown = shown[: _LONGEST_TOKEN - 1] + "\N{HORIZONTAL ELLIPSIS}"
+    return shown or "\N{EMPTY SET}"
+
+
+def num_columns(text: str) -> int:
+    """Returns how many columns a text takes in a font of fixed width.
+
+    Example:
+        >>> num_columns("net"), num_columns("\u7db2")
+        (3, 2)
+    """
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+    return len(text) + wide
+
+
+def parts(number: int, most: int) -> list[slice]:
+    """Returns slices of nearly equal length that cut columns into panels, one below the other.
+
+    Args:
+        number: of columns.
+        most: the largest number of columns of a panel.
+
+    Example:
+        >>> parts(5, 4), parts(2, 4)
+        ([slice(0, 3, None), slice(3, 5, None)], [slice(0, 2, None)])
+    """
+    num_panels = max(1, -(-number // most))  # rounded up, as the length is
+    length = max(1, -(-number // num_panels))
+    return [slice(start, min(start + length, number)) for start in range(0, number, length)]
