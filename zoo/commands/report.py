@@ -1,4 +1,4 @@
-"""`python -m zoo report`: the page of a run, or of several side by side."""
+"""`python -m zoo report`: writes the page of a run, or a page that compares several runs."""
 
 import argparse
 import json
@@ -16,9 +16,9 @@ examples:
   python -m zoo report runs/lstm
   python -m zoo report runs/lstm runs/gru runs/elman --output=cells.html
 
-The page holds all it needs. Of a run of several seeds (training.num_seeds), and of runs that differ
-in their seed alone, it has the mean of each score and its standard deviation. A run that is still
-going on, or was stopped, has a page too.
+The page is one file that needs no other. For a run of several seeds (training.num_seeds), and for
+runs that differ only in their seeds, it has the mean and the standard deviation of each score. A
+run that is not finished has a page too.
 """
 
 
@@ -26,18 +26,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of this command."""
     parser.add_argument("runs", nargs="+", metavar="RUN", help="the --workdir of a training")
     parser.add_argument(
-        "--output", metavar="FILE", help="the page (default: report.html in the first run)"
+        "--output", metavar="FILE", help="the page to write (default: report.html in the first run)"
     )
     parser.add_argument(
-        "--json", action="store_true", help="print the scores as one JSON object, and make no page"
+        "--json", action="store_true", help="print the scores as one JSON object instead of a page"
     )
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Writes the page and says where, or prints the scores.
+    """Writes the page and prints its place, or prints the scores.
 
     Raises:
-        UserError: a directory is no run, or several runs are given without a page to write.
+        UserError: if a directory is not a run, or several runs are given without --output.
     """
     from zoo.buckets import is_address, local_copy
     from zoo.report.page import write_report
@@ -64,20 +64,20 @@ def _check(arguments: argparse.Namespace) -> None:
 
     if arguments.json:
         if arguments.output is not None:
-            raise UserError("--json makes no page; leave out --output, or --json")
+            raise UserError("--json writes no page; leave out --output, or --json")
         return
     if len(arguments.runs) > 1 and arguments.output is None:
         raise UserError("a page that compares runs needs a place; give --output=FILE.html")
     if arguments.output is None and is_address(arguments.runs[0]):
-        Bucket(arguments.runs[0])  # tells of an address that is none
+        Bucket(arguments.runs[0])  # raises for an invalid address
         raise UserError(
-            f"{arguments.runs[0]} is in a bucket, where its run has put a page; give "
-            "--output=FILE.html for another one"
+            f"{arguments.runs[0]} is in a bucket, where its run has written a page; give "
+            "--output=FILE.html for another page"
         )
 
 
 def _is_of_page(name: str) -> bool:
-    """Whether an object below a run's address is needed for its page."""
+    """Returns whether the page needs an object below a run's address."""
     return "/" not in name
 
 

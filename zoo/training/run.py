@@ -1,4 +1,4 @@
-"""A run's directory: its config, its metrics, its checkpoints, and how one goes on.
+"""A run's directory: its config, its metrics, its checkpoints, and how to continue it.
 
 config.json, metrics.jsonl, samples.jsonl, sessions.jsonl, summary.json
                   see zoo/report/records.py
@@ -45,18 +45,18 @@ from zoo.types import Json, Params, PyTree
 
 @dataclasses.dataclass
 class Progress:
-    """What the loop has to remember beside the arrays; plain JSON in every checkpoint.
+    """The progress of a run beside its arrays, stored as plain JSON in every checkpoint.
 
     Attributes:
-        best_step: the step with the lowest score on validation, None before the first evaluation.
-        best_score: that score.
-        best_scores: all scores of that step.
-        stalled: evaluations since the best one.
-        stalled_at_rate: the same since the learning rate was last lowered.
+        best_step: the step with the lowest validation score; None before the first evaluation.
+        best_score: the validation score of the best step.
+        best_scores: all scores of the best step.
+        stalled: the number of evaluations since the best one.
+        stalled_at_rate: the number of evaluations since the best one or the last decay of the rate.
         scores: the score of every evaluation so far.
-        sums: the metrics' sums since the last line of progress.
+        sums: the sums of the metrics since the last progress line.
         validation: the scores of the last evaluation.
-        fingerprints: of each split of the corpus, see `zoo.data.fingerprints`.
+        fingerprints: a fingerprint of each split of the corpus, see `zoo.data.fingerprints`.
     """
 
     best_step: int | None = None
@@ -71,15 +71,15 @@ class Progress:
 
 
 class Run:
-    """The directory of one run; of several processes that train together the first one writes it.
+    """The directory of one run; with several processes, the first process writes it.
 
     Args:
-        place: of its directory, which is made where it is absent.
+        place: the place of its directory, which is created if it does not exist.
         config: the resolved config.
-        allow_config_change: go on although the run was started with another config.
+        allow_config_change: continue the run even if it was started with another config.
 
     Raises:
-        UserError: the directory can't be written, or holds a run with another config.
+        UserError: if the directory cannot be written, or holds a run with another config.
     """
 
     def __init__(self, place: RunPlace, config: ConfigDict, *, allow_config_change: bool = False):
@@ -96,7 +96,7 @@ class Run:
                 raise PermissionError(13, "Permission denied")
         except OSError as error:
             raise UserError(
-                f"workdir {self.directory} can't be written ({error.strerror}); "
+                f"workdir {self.directory} cannot be written ({error.strerror}); "
                 "choose another with --workdir=DIR"
             ) from error
         if checkpoints.steps(self.directory) and not allow_config_change:
@@ -104,9 +104,9 @@ class Run:
 
     @contextmanager
     def locked(self, log: Callable[[str], None]) -> Iterator[None]:
-        """Inside, no other run uses the directory; see `zoo.training.lock`.
+        """Keeps other runs out of the directory inside the context; see `zoo.training.lock`.
 
-        Of several processes the first one holds the lock; where it is refused, all of them are.
+        With several processes, the first one holds the lock. If it fails, all of them fail.
         """
         with ExitStack() as held:
 
@@ -124,12 +124,12 @@ class Run:
         log: Callable[[str], None],
         fingerprints: Mapping[str, str] = MappingProxyType({}),
     ) -> tuple[TrainState, Progress]:
-        """The state and progress of the newest sound checkpoint, or `template` and none.
+        """Returns the state and progress of the newest sound checkpoint, or `template` and none.
 
         Metrics and samples written after that checkpoint are dropped: they will come again.
 
         Raises:
-            UserError: the checkpoint's corpus, vocabulary or arrays are not those of this config.
+            UserError: if the corpus, vocabulary or arrays of the checkpoint do not fit this config.
         """
         directory = self._latest_sound(log)
         state, progress = template, Progress()
@@ -149,7 +149,7 @@ class Run:
         self.push()
 
     def _latest_sound(self, log: Callable[[str], None]) -> epath.Path | None:
-        """The newest sound checkpoint, when the first process has set the others aside."""
+        """Returns the newest sound checkpoint, once the first process has set aside the others."""
 
         def find() -> epath.Path | None:
             return checkpoints.latest_sound(self.directory, log=log, set_aside=hosts.is_first())
@@ -170,10 +170,10 @@ class Run:
         log: Callable[[str], None],
         fingerprints: Mapping[str, str] = MappingProxyType({}),
     ) -> Params | None:
-        """The parameters of a counted model; None where they are still to be counted.
+        """Returns the parameters of a counted model; None if they must still be counted.
 
         Raises:
-            UserError: the checkpoint's vocabulary is not that of this config.
+            UserError: if the vocabulary of the checkpoint is not the vocabulary of this config.
         """
         directory = self._latest_sound(log)
         if directory is None:
@@ -184,7 +184,7 @@ class Run:
         return _read(directory).params
 
     def save_counted(self, params: Params, vocabulary: Json, progress: Progress) -> None:
-        """Write the checkpoint of a counted model: it is step 1, and there is no other."""
+        """Writes the checkpoint of a counted model, whose only step is 1."""
         self._write_step(1, params, {"step": np.int32(1)}, vocabulary, progress)
 
     def _check_corpus(
@@ -194,11 +194,11 @@ class Run:
         fingerprints: Mapping[str, str],
         log: Callable[[str], None],
     ) -> None:
-        """Raises UserError for another vocabulary or text than the run was started with."""
+        """Raises a UserError if the vocabulary or text changed since the run was started."""
         if checkpoints.read_json(directory / checkpoints.VOCABULARY) != vocabulary:
             raise UserError(
                 f"the corpus has another vocabulary than when {self.directory} was started; "
-                "give the corpus it was started with, or choose another --workdir"
+                "give the corpus that it was started with, or choose another --workdir"
             )
         progress = checkpoints.read_json(directory / checkpoints.PROGRESS)
         known = progress.get("fingerprints", {})
@@ -207,32 +207,32 @@ class Run:
                 told = f"the {split} split is another text than when {self.directory} was started"
                 if not self._allow_config_change:
                     raise UserError(
-                        f"{told}; give that text, choose another --workdir, or go on with "
+                        f"{told}; give that text, choose another --workdir, or continue with "
                         "--allow_config_change"
                     )
                 log(told)
 
     def test_command(self) -> str:
-        """What to type for the score on the test split."""
+        """Returns the command that scores the model on the test split."""
         place = self.config["data"]["directory"]
         where = f" --data_directory={shlex.quote(place)}" if place else ""
         run = shlex.quote(self.place.name(str(self.directory)))
         return f"python -m zoo evaluate {run} --split=test{where}"
 
     def write_config(self, log: Callable[[str], None]) -> None:
-        """Writes config.json, and tells if what was there is damaged."""
+        """Writes config.json, and logs a line if the old file is damaged."""
         if hosts.is_first():
             write_config(self.directory, self.config, log)
 
     def restore_arrays(self, step: int, template: TrainState) -> TrainState:
-        """The state saved at one step."""
+        """Returns the state that was saved at a step."""
         directory = checkpoints.step_directory(self.directory, step)
         if not hosts.is_first():
             self.place.pull()
         try:
             checkpoints.verify(directory)
         except DamagedCheckpoint as error:
-            raise UserError(f"{error}; the run can't use it: choose another --workdir") from error
+            raise UserError(f"{error}; the run cannot use it: choose another --workdir") from error
         return self._restore(directory, template)[0]
 
     def _restore(
@@ -243,7 +243,7 @@ class Run:
         return _join(template, restored.params, restored.state), restored
 
     def save(self, state: TrainState, vocabulary: Json, progress: Progress) -> Path:
-        """Write a checkpoint; then keep this one and another, see `checkpoints.keep`."""
+        """Writes a checkpoint, and keeps this one and one other, see `checkpoints.keep`."""
         params, others = hosts.gather(_split(state))
         step = int(state.step)
         self._write_step(step, params, others, vocabulary, progress)
@@ -269,12 +269,12 @@ class Run:
         hosts.together(write)
 
     def push(self) -> None:
-        """Copies what has changed to the run's bucket, if it has one."""
+        """Copies the changed files to the run's bucket, if it has one."""
         if hosts.is_first():
             self.place.push()
 
     def append(self, name: str) -> TextIO:
-        """One of the run's files of JSON lines, METRICS or SAMPLES, to append to."""
+        """Opens one of the run's files of JSON lines, METRICS or SAMPLES, to append to it."""
         path = self.directory / name if hosts.is_first() else Path(os.devnull)
         return path.open("a", encoding="utf-8", buffering=1)
 
@@ -299,7 +299,7 @@ class Run:
         return self.directory / REPORT
 
     def _truncate(self, step: int, log: Callable[[str], None]) -> None:
-        """Drops what metrics and samples say of later steps, and lines that are damaged."""
+        """Drops the metrics and samples of later steps, and damaged lines."""
         if not hosts.is_first():
             return
         for path in (self.directory / METRICS, self.directory / SAMPLES):
@@ -314,7 +314,7 @@ class Run:
 
 
 def _read(directory: epath.Path, **templates: PyTree) -> checkpoints.Restored:
-    """A step whose sums agree; UserError where its arrays can't be read all the same."""
+    """Reads a step whose sums agree; raises a UserError if its arrays still cannot be read."""
     try:
         return checkpoints.restore(directory, **templates)
     except DamagedCheckpoint as error:
@@ -322,7 +322,7 @@ def _read(directory: epath.Path, **templates: PyTree) -> checkpoints.Restored:
 
 
 def _split(state: TrainState) -> tuple[Params, dict[str, PyTree]]:
-    """The parameters that are used, and every other array as plain data."""
+    """Returns the parameters that are used, and every other array as plain data."""
     others = {
         "step": state.step,
         "optimizer_state": state.optimizer_state,
@@ -336,7 +336,7 @@ def _split(state: TrainState) -> tuple[Params, dict[str, PyTree]]:
 
 
 def _join(template: TrainState, used_params: Params, others: dict[str, PyTree]) -> TrainState:
-    """The state that `_split` took apart."""
+    """Returns the state that `_split` took apart."""
     fields = {"params": used_params, **others, "key": jax.random.wrap_key_data(others["key"])}
     if template.average is not None:
         count = fields.pop("average_count")
