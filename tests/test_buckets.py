@@ -222,7 +222,7 @@ class DefaultCredentialsError(Exception):
     [
         (
             DefaultCredentialsError("no login\nlong"),
-            "(DefaultCredentialsError: no login); see",
+            "(DefaultCredentialsError: no login); check",
         ),
         (PermissionError(13, "Forbidden"), "credentials for it, such as from: gcloud auth"),
         (ImportError("Please install gcsfs"), "WHAT: Please install gcsfs"),
