@@ -79,7 +79,7 @@ Recalled = dict[str, dict[str, list[float]]]  # accuracy of each seed by model a
 
 
 def main() -> None:
-    """Both parts, their pictures and their numbers."""
+    """Runs both parts, and writes their pictures and numbers."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workdir", type=Path, required=True)
     parser.add_argument("--part", choices=("both", "gradients", "recall"), default="both")
@@ -144,12 +144,12 @@ def at_width(settings: dict[str, Any], hidden_size: int) -> dict[str, Any]:
 
 
 def directory_name(title: str) -> str:
-    """A name for the run behind a line of the picture: "Elman, BPTT(5)" gives elman_bptt_5."""
+    """Returns the directory of a line of the picture: "Elman, BPTT(5)" gives elman_bptt_5."""
     return "_".join(re.findall(r"\w+", title.lower()))
 
 
 def measure_recall(path: Path, lags: Sequence[int], num_steps: int, num_seeds: int) -> Recalled:
-    """Accuracy of each seed by model and lag; what was measured before is read from `path`."""
+    """Returns the accuracy by model, lag and seed; earlier results are read from `path`."""
     results: Recalled = json.loads(path.read_text()) if path.exists() else {}
     for lag in lags:
         for name, settings in RECALL.items():
@@ -249,7 +249,7 @@ def write_report(
     recall: Recalled,
     minutes: float,
 ) -> None:
-    """The numbers as JSON and as Markdown."""
+    """Writes the numbers as JSON and as Markdown."""
     flows: dict[str, Any] = {
         title: {
             name: {"hidden": flow.hidden[-1].tolist(), "training_reaches": flow.reach}

@@ -12,12 +12,20 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-# The parts whose prose is finished; a directory stands for all files below it.
-FINISHED = ("docs", "README.md")
+# The files with prose for users and readers, as patterns of paths.
+PROSE = (
+    "README.md",
+    "benchmarks/*.py",
+    "configs/*.py",
+    "docs/**/*.md",
+    "experiments/*.py",
+    "train.py",
+    "zoo/**/*.py",
+)
 
 BANNED = {
     "a pronoun for a noun; repeat the noun": r"\b(that|those|the same) of\b",
-    "'so many'; write 'number of'": r"\bso (many|much)\b(?! (that|as)\b)",
+    "'so many'; write 'number of'": r"\bso many\b(?! (that|as)\b)",
     "'as many as' without a noun; write 'the same number of'": r"\bas many as\b",
     "'How many' as a description; write 'Number of'": r"(?m)(^|: )How (many|much)\b(?!.*\?)",
     "'What' as a description; name the thing": r"(?m)^\s*(\w+: )?What (a|an|the|is|are)\b(?!.*\?)",
@@ -31,6 +39,8 @@ BANNED = {
 LONGEST_SENTENCE = 40  # words
 SECTIONS = ("Args", "Returns", "Yields", "Raises", "Warns", "Attributes", "Example", "Examples")
 
+EQUATION = re.compile(r"(?!.*\b[a-z]{4,}\b.* (=|<-) )\S.{0,30} (=|<-) ")
+
 # Plural nouns and other words that end like a verb of the third person.
 NO_VERBS = re.compile(
     "Arrays|Axes|Bits|Bytes|Cells|Characters|Classes|Files|Heads|Hypotheses|Indices|Its|Keys|Labels|"
@@ -39,18 +49,9 @@ NO_VERBS = re.compile(
 )
 
 
-def python_files(room):
-    path = ROOT / room
-    return [path] if path.suffix == ".py" else sorted(path.rglob("*.py"))
-
-
-def pages(room):
-    path = ROOT / room
-    return [path] if path.suffix == ".md" else sorted(path.rglob("*.md"))
-
-
-FILES = [path for room in FINISHED for path in python_files(room) if path.suffix == ".py"]
-PAGES = [path for room in FINISHED for path in pages(room) if path.suffix == ".md"]
+PATHS = sorted(path for pattern in PROSE for path in ROOT.glob(pattern))
+FILES = [path for path in PATHS if path.suffix == ".py"]
+PAGES = [path for path in PATHS if path.suffix == ".md"]
 
 
 def name(path):
@@ -69,7 +70,7 @@ def banned(text):
 
 def sentences(paragraph):
     """Returns the sentences of a paragraph; a semicolon does not end one."""
-    return re.split(r"(?<=[.!?:])\s+(?=[\"'`*A-Z(])", " ".join(paragraph.split()))
+    return re.split(r"(?<=[.!?:]) ", " ".join(paragraph.split()))
 
 
 def too_long(paragraphs):
@@ -95,7 +96,7 @@ def prose(docstring):
             section, in_example = False, False
         if in_example:
             continue
-        aside = depth >= 4 and not section  # an equation or a table
+        aside = (depth >= 4 and not section) or EQUATION.match(text)  # an equation or a table
         begins = not text or aside or re.match(r"[*-] |\d+\. |\w+: ", text)
         if begins and lines:
             paragraphs.append(" ".join(lines))

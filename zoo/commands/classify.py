@@ -23,15 +23,15 @@ examples:
   python -m zoo classify runs/topics "It raises an exception." --picture=tokens.png
   python -m zoo classify runs/topics "It raises an exception." --attribution=leave_one_out
 
-Texts are the arguments, or the lines of a file, or those of standard input; an empty one is
-labelled too. With --column they are those of a table's rows, and the results are a table, too:
+Texts are the arguments, the lines of a file, or the lines of standard input; an empty text is
+labelled too. With --column the rows of a table have the texts, and the results are a table, too:
 the id or the text, the label and its probability, and with --top=5 the five most probable labels.
 With --tokens each object holds the tokens that were read and the share of each token in the pooled
 vector. The share says which states were read, not which label they speak for. --attribution says
 how many nats each token adds to the log-probability of the most probable label: "leave_one_out"
 reads the text without the token, "integrated_gradients" follows the gradient from zero embeddings
-to those of the text. CHECKPOINT is a released name (see `python -m zoo list`), a run's directory,
-whose best step it then is, one step's directory, or a file that `export` wrote.
+to the embeddings of the text. CHECKPOINT is a released name (see `python -m zoo list`), a run's
+directory, whose best step it then is, one step's directory, or a file that `export` wrote.
 """
 
 

@@ -82,7 +82,7 @@ def _is_of_page(name: str) -> bool:
 
 
 def _scores(names: Sequence[os.PathLike[str] | str]) -> Json:
-    """Each run's best step and scores, and the spread of those that differ in their seed alone."""
+    """Returns the best step and scores of runs, and the spread of runs that differ only in seed."""
     from zoo.report.score_tables import best_scores, runs_of
     from zoo.report.seeds import groups, read_with_members, spreads
 

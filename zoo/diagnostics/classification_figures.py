@@ -1,4 +1,4 @@
-"""What the report shows of a classifier, as plain JSON; see `zoo.diagnostics.figures`.
+"""The figures of the report on a classifier, as plain JSON; see `zoo.diagnostics.figures`.
 
 Axes: N texts, C labels.
 """
@@ -108,7 +108,7 @@ def _hardest_table(
     chosen: np.ndarray,
     texts: Sequence[str],
 ) -> Figure:
-    """The wrongly labelled texts whose right labels got the lowest probability."""
+    """Returns the wrongly labelled texts whose right labels got the lowest probability."""
     of_truth = np.where(truth, probabilities, 1 - probabilities if labels.multiple else 1.0)
     nats = -np.log(np.maximum(of_truth, np.finfo(np.float32).tiny)).sum(axis=1)
     wrong = np.flatnonzero((truth != chosen).any(axis=1))

@@ -1,4 +1,4 @@
-"""What a run's report shows of its model, as plain JSON; `zoo.report.page` draws it.
+"""The figures of a run's report, as plain JSON; `zoo.report.page` draws it.
 
 {"kind": "lines", "title", "x_label", "y_label", "logarithmic", "series": [{"name", "x", "y"}]}
 {"kind": "heat_map", "title", "rows", "columns", "values", "texts"}     values from 0 to 1
@@ -16,7 +16,7 @@ Figure = Json
 
 
 def gradient_figure(flow: GradientFlow) -> Figure:
-    """The norm of dL_T/dh_t against T - t, a curve for each layer."""
+    """Returns the norm of dL_T/dh_t against T - t, a curve for each layer."""
     kinds = {"h": flow.hidden} | ({} if flow.memory is None else {"c": flow.memory})
     series = []
     for kind, norms in kinds.items():
@@ -36,7 +36,7 @@ def gradient_figure(flow: GradientFlow) -> Figure:
 
 
 def alignment_figure(translation: Translation) -> Figure | None:
-    """Which source words each written word looked at; None without attention.
+    """Returns the attention of each written word to the source; None without attention.
 
     A subword that begins a word begins with the sign of a space.
     """

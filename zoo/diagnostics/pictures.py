@@ -50,15 +50,15 @@ FONTS = (
 def picture(
     path: os.PathLike[str] | str, size: tuple[float, float], **subplots: Any
 ) -> Iterator[tuple["Figure", Any]]:
-    """A figure and its axes; saved, whole or not at all, when the block ends without an error.
+    """Yields a figure and its axes, and saves the figure if the block ends without an error.
 
     Args:
-        path: ends with .png, .svg or .pdf.
-        size: width and height in inches.
-        **subplots: what `Figure.subplots` takes.
+        path: the file, whose name ends with .png, .svg or .pdf. It is never left half written.
+        size: the width and the height in inches.
+        **subplots: the arguments of `Figure.subplots`.
 
     Raises:
-        UserError: matplotlib is not installed, or the file can't be written.
+        UserError: matplotlib is not installed, or the file cannot be written.
 
     Warns:
         Note: no installed font has a glyph for some characters, which are named once.
@@ -91,7 +91,7 @@ def _without_glyph_warnings() -> Iterator[None]:
 
 
 def check_path(path: os.PathLike[str] | str) -> Path:
-    """Where a picture is to go; to be asked before the work that makes it.
+    """Returns the path of a picture after a check, which comes before the work for the picture.
 
     Raises:
         UserError: the name has no suffix of a picture, or there is no such directory.

@@ -62,7 +62,7 @@ def _draw_panel(axes: "Axes", probs: np.ndarray, best: np.ndarray) -> "AxesImage
 
 
 def _short(probability: float) -> str:
-    """Two digits that matter, in little room.
+    """Returns a short text with two significant digits.
 
     Example:
         >>> _short(0.1234), _short(0.0012), _short(0.0000012)

@@ -1,4 +1,4 @@
-"""How much each token of a text adds to the probability that a classifier gives a label.
+"""The attribution of each token: its part in the log-probability of a classifier's label.
 
     F(x)                   = log p(label | x), in nats
     leave one out          a_i = F(x) - F(x without token i)
@@ -67,7 +67,7 @@ class Attribution:
     baseline: float | None = None
 
     def to_json(self) -> Json:
-        """The record as plain JSON types."""
+        """Returns the record as plain JSON types."""
         return dict(vars(self))
 
 
