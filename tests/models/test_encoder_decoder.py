@@ -415,7 +415,7 @@ def test_dropout_changes_training_only(name, kind):
         ({"encoder": "transformer", "hidden_size": 6}, "a transformer needs them to be equal"),
         ({"decoder": "transformer", "num_heads": 3}, "model.num_heads 3 does not divide"),
         ({"encoder": "feedforward", "embedding_size": 3}, "positions need an even number"),
-        ({"decoder": "feedforward", "hidden_size": 3, "bidirectional": False}, "an even one"),
+        ({"decoder": "feedforward", "hidden_size": 3, "bidirectional": False}, "an even number"),
         ({"hidden_size": 5}, "a bidirectional encoder needs an even"),
         ({"decoder": "feedforward", "input_feeding": True}, "is for a recurrent decoder"),
         ({"context": "vector", "input_feeding": True}, "needs model.context=attention"),

@@ -144,7 +144,7 @@ def test_probabilities_of_every_history_sum_to_one(
 def test_discounts_that_cannot_be_estimated_are_told_and_replaced() -> None:
     text = np.array([3, 4, 5, END_ID, 6, 7, END_ID], np.int32)  # every n-gram once, as deduplicated
     trained = kneser_ney.estimate(text, NGramConfig(order=2), V)
-    assert [note.split(" can't")[0] for note in trained.notes] == [
+    assert [note.split(" cannot")[0] for note in trained.notes] == [
         "the discounts of order 1",
         "the discounts of order 2",
     ]

@@ -133,7 +133,7 @@ def test_what_could_not_be_loaded_is_not_saved(trained, tmp_path):
         (trained.with_params(wide), r"do not fit the model: \['output_bias'\] is \(99,\) there"),
         (trained.with_params(nan), r"\['output_bias'\] holds values that are not finite"),
         (other, "model of the model differs from its config and progress"),
-        (zoo.mix([trained, trained], TEXT), "the mixture is made of other models"),
+        (zoo.mix([trained, trained], TEXT), "the mixture consists of other models"),
     ):
         with pytest.raises(UserError, match=message):
             zoo.save(model, tmp_path / "mine")
