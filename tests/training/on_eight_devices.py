@@ -16,7 +16,7 @@ from zoo.data.batching import Batch
 from zoo.data.labeled_batching import LabeledBatch
 from zoo.data.parallel_batching import make_parallel_batch
 from zoo.models.registry import build
-from zoo.tasks.classification import Classification
+from zoo.tasks.classification import ClassifierLoss
 from zoo.tasks.language_modeling import LanguageModelLoss
 from zoo.tasks.translation import TranslatorLoss
 from zoo.training.config import base_config
@@ -84,7 +84,7 @@ def classifier():
         texts = make_parallel_batch(rows(), rows(), STEPS)
         targets = np.eye(3, dtype=np.float32)[RNG.integers(3, size=ROWS)]
         batches.append(LabeledBatch(texts.sources, texts.source_lengths, targets))
-    return Classification(model, False, (1.0, 2.0, 0.5)), params, (), batches
+    return ClassifierLoss(model, False, (1.0, 2.0, 0.5)), params, (), batches
 
 
 MODELS = {

@@ -24,7 +24,7 @@ from zoo.layers.cells.base import State
 from zoo.layers.fast.lookup import Lookup, take
 from zoo.layers.initializers import Initializer, uniform
 from zoo.layers.linear import product
-from zoo.layers.masks import widen_resets
+from zoo.layers.masks import take_steps, widen_resets
 from zoo.layers.recurrent import Options, Recurrence, RecurrentStack, initial_states
 
 Array = jax.Array
@@ -68,13 +68,12 @@ def causal_convolution(
             same = segments[:, shift : shift + steps] == segments[:, before:]
             seen = jnp.where(same[..., None], seen, 0)
         outputs = outputs + kernel[shift][None, None] * seen
-    rows = jnp.arange(inputs.shape[0])[:, None]
     ends = jnp.full(inputs.shape[0], steps, jnp.int32) if lengths is None else jnp.asarray(lengths)
     index = ends[:, None] + jnp.arange(before, dtype=ends.dtype)[None]
-    kept = every[rows, index]
+    kept = take_steps(every, index)
     if segments is not None:
-        last = segments[rows, ends[:, None] + before - 1]
-        kept = jnp.where((segments[rows, index] == last)[..., None], kept, 0)
+        last = take_steps(segments, ends[:, None] + before - 1)
+        kept = jnp.where((take_steps(segments, index) == last)[..., None], kept, 0)
     return outputs, kept
 
 

@@ -69,4 +69,24 @@ def reverse_sequences(x: PyTree, lengths: Array | None) -> PyTree:
         return x[:, ::-1]
     steps = jnp.arange(x.shape[1])[None, :]
     index = jnp.where(steps < lengths[:, None], lengths[:, None] - 1 - steps, steps)
-    return x[jnp.arange(x.shape[0])[:, None], index]
+    return take_steps(x, index)
+
+
+def take_steps(x: Array, index: Array) -> Array:
+    """Returns some steps of each row of a batch.
+
+    Each row is read on the device that holds it. With the rows' own numbers as a second index, a
+    batch that is split over devices would be sent to all of them.
+
+    Args:
+        x: [B, T, ...].
+        index: int32[B, K], the steps to take of each row.
+
+    Returns:
+        [B, K, ...].
+
+    Example:
+        >>> take_steps(jnp.array([[1, 2, 3], [4, 5, 6]]), jnp.array([[2, 0], [1, 1]])).tolist()
+        [[3, 1], [5, 5]]
+    """
+    return jnp.take_along_axis(x, index.reshape(index.shape + (1,) * (x.ndim - 2)), axis=1)

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from zoo.layers.cells.base import Projected, State
-from zoo.layers.masks import real_steps
+from zoo.layers.masks import real_steps, take_steps
 
 Array = jax.Array
 
@@ -54,5 +54,6 @@ class Sequences(NamedTuple):
         lengths = self.lengths
         if lengths is None:
             return jax.tree.map(lambda state: state[-1], states)
-        rows = jnp.arange(lengths.shape[0])
-        return jax.tree.map(lambda state: state[lengths - 1, rows], states)
+        return jax.tree.map(
+            lambda state: take_steps(state.swapaxes(0, 1), lengths[:, None] - 1)[:, 0], states
+        )

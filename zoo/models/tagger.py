@@ -31,6 +31,7 @@ from zoo.errors import UserError
 from zoo.layers.crf import Transitions, constrain, marginals, viterbi
 from zoo.layers.dropout import drop
 from zoo.layers.linear import affine
+from zoo.layers.masks import take_steps
 from zoo.models.character_encoder import KINDS, CharacterEncoder
 from zoo.models.output import LMOutput
 from zoo.models.recurrent_lm import RecurrentLM
@@ -152,11 +153,10 @@ def read_texts(
         texts: for each language model int32[B, L], `START_ID` and the characters of the sentence.
         ends: int32[B, T], the position in the text of the last character of each word.
     """
-    rows = jnp.arange(ends.shape[0])[:, None]
     states = []
     for number, (model, text) in enumerate(zip(models, texts, strict=True)):
         output = model.apply({"params": params[f"language_models_{number}"]}, text)
-        states.append(_states(output)[rows, ends])
+        states.append(take_steps(_states(output), ends))
     return jnp.concatenate(states, axis=-1)
 
 
