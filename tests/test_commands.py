@@ -234,7 +234,7 @@ def test_help_has_an_example(name, capsys):
         (["generate", "x", "--max_token=3"], "--max_token=3; see python -m zoo generate --help"),
         (["evaluate", "x", "--picture=no/such/a.png"], "there is no directory no/such"),
         (["mix", "x", "y"], "--tune"),
-        (["mix", "x", "y", "--tune=README.md"], "nothing to show; give --text=FILE or --sentence"),
+        (["mix", "x", "y", "--tune=README.md"], "nothing to score; give --text=FILE or --sentence"),
         (
             ["mix", "x", "--tune=README.md", "--text=README.md", "--picture=p.png"],
             "--sentence=TEXT",
@@ -401,8 +401,9 @@ def test_export_writes_what_it_read(command, ngram_file, run_directory, tmp_path
     )
     assert found["perplexity"] == pytest.approx(copied["perplexity"], rel=1e-5)
     code, _, err = command("export", run_directory, tmp_path / "no.arpa")
-    told = f"error: {run_directory} is a recurrent_lm, which has no ARPA format; give an ngram_lm, "
-    assert (code, err) == (2, told + "or a file that ends with .safetensors\n")
+    told = f"error: {run_directory} has the architecture recurrent_lm, which has no ARPA format; "
+    told += "end the name of the file with .safetensors, or export an n-gram model\n"
+    assert (code, err) == (2, told)
 
 
 def test_diagnose_prints_norms_before_and_after_training(command, run_directory, tmp_path):

@@ -175,7 +175,7 @@ def test_the_tokens_of_perplexity(root, command):
         ),
         (["--file={root}/in.jsonl", "--column=text", "--id=m"], "there is no column 'm'"),
         (["--file={root}/in.txt", "--column=text"], "ends with '.txt'; use one of .csv, .tsv"),
-        (["a", "--output={root}/none/x.csv"], "No such file or directory; choose another place"),
+        (["a", "--output={root}/none/x.csv"], "none does not exist; create it, or choose"),
         (["a", "--tokens", "--format=csv"], "--tokens adds lists, which a table does not hold"),
     ],
 )

@@ -43,6 +43,11 @@ def whole_file(path: os.PathLike[str] | str) -> Iterator[Path]:
         yield incomplete
         incomplete.replace(target)
     except OSError as error:
+        if not target.parent.exists():
+            raise UserError(
+                f"cannot write {path}: the directory {target.parent} does not exist; create it, or "
+                "choose another place"
+            ) from error
         told = error.strerror or error
         raise UserError(f"cannot write {path}: {told}; choose another place") from error
     finally:

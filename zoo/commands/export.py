@@ -81,7 +81,7 @@ def _write_arpa(file: str, checkpoint: "Checkpoint") -> None:
     architecture = checkpoint.config["model"]["architecture"]
     if architecture != "ngram_lm":
         raise UserError(
-            f"{checkpoint.name} is a {architecture}, which has no ARPA format; give an ngram_lm, "
-            "or a file that ends with .safetensors"
+            f"{checkpoint.name} has the architecture {architecture}, which has no ARPA format; end "
+            "the name of the file with .safetensors, or export an n-gram model"
         )
     write_arpa(file, checkpoint.params, checkpoint.vocabulary)

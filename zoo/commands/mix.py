@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
         UserError: if a checkpoint or a text is missing, or the vocabularies differ.
     """
     if arguments.text is None and arguments.sentence is None:
-        raise UserError("there is nothing to show; give --text=FILE or --sentence=TEXT, or both")
+        raise UserError("there is nothing to score; give --text=FILE or --sentence=TEXT, or both")
     if arguments.picture is not None and arguments.sentence is None:
         raise UserError("--picture shows a sentence; give --sentence=TEXT")
     names = arguments.checkpoints

@@ -73,7 +73,9 @@ def _warn_of_forbidden(
         try:
             counts[split] = count_forbidden(pairs[split], scheme)
         except UserError as error:
-            raise UserError(f"split {split} of corpus {corpus}: {error}") from error
+            raise UserError(
+                f"split {split} of corpus {corpus} has a tag that does not fit its scheme: {error}"
+            ) from error
     total = sum(counts.values())
     if total:
         where = ", ".join(f"{split} {count:,}" for split, count in counts.items() if count)

@@ -131,7 +131,7 @@ class SearchSettings:
         if not 1 <= self.n_best <= self.beam_size:
             raise UserError(
                 f"n_best is {self.n_best}, but beam_size is {self.beam_size}; use an n_best from 1 "
-                "to beam_size"
+                "to beam_size. Drawing with a temperature gives one translation"
             )
         check_least(0, "", self, "length_penalty", "temperature")
         for name in ("seed", "first_text"):
@@ -152,14 +152,16 @@ def translate(
     Args:
         checkpoint: a translator from `zoo.load`, or a name that `zoo.load` accepts.
         texts: a list of texts, or one text; a newline counts as a space.
-        **settings: the fields of `SearchSettings`, such as beam_size.
+        **settings: the fields of `SearchSettings`: beam_size (5 unless a temperature is given),
+            length_penalty, temperature, seed, n_best and first_text.
 
     Returns:
         A record for each text, in order.
 
     Raises:
         UserError: if the checkpoint is not a translator, a setting is out of its bounds, or a text
-            has half a character.
+            has a lone surrogate, which is invalid Unicode.
+        TypeError: if a setting is unknown.
 
     Example:
         >>> from zoo.data.vocabulary import build_vocabulary
@@ -176,6 +178,8 @@ def translate(
         (('ja', '</s>'), 2, '')
     """
     trained = require(checkpoint, TrainedTranslator)
+    if settings.get("temperature"):
+        settings = {"beam_size": 1, **settings}
     chosen = SearchSettings(**settings)
     texts = given_texts(texts)
     for number, text in enumerate(texts, 1):

@@ -313,8 +313,12 @@ def adapt(
         cache: settings of the neural cache; None means no cache.
         training_text: the text that the model was trained on, or its lines; rule rms needs it.
 
+    Returns:
+        A model for `zoo.perplexity`, `zoo.evaluate` and `zoo.mix`. It cannot generate text.
+
     Raises:
-        UserError: if the model is not a neural language model, or rule rms has no training text.
+        UserError: if the model is not a neural language model, rule rms has no training text or a
+            too short one, or a cache is wanted of a model without states.
 
     Example:
         >>> from zoo.data.vocabulary import build_vocabulary

@@ -47,10 +47,16 @@ class DynamicEvaluation:
     Attributes:
         rule: "rms" divides the gradient by the size of gradients on the training text; "sgd" does
             not.
-        rate: eta.
-        decay: lambda.
+        rate: eta, the step size of each update.
+        decay: lambda, how strongly each update pulls the parameters back to their trained values:
+            0 for not at all, at most 1.
         window: W, the number of tokens between two updates.
-        epsilon: the number that rule rms adds to R.
+        epsilon: a small number that rule rms adds to R, the size of the gradients, so that no
+            division is by zero.
+
+    Raises:
+        UserError: if a setting is outside its bounds. Errors name a setting as the command line
+            does, such as dynamic_rate.
     """
 
     rule: str = "rms"

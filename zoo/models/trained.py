@@ -56,11 +56,10 @@ class Checkpoint:
     """A trained model with everything that its use needs. Each task has its own class.
 
     Attributes:
-        token_axes: the parameters that have a row or a column for each token. The key is the path
-            of the parameter, with slashes; the value is the vocabulary (one of `tokens`) and the
-            axis.
-        model: the module; `model.apply({"params": params}, tokens)` returns logits and carry.
-        params: a nested dictionary of arrays, on the default device; empty before training.
+        model: the Flax module. For a language model, `model.apply({"params": params}, tokens)`
+            returns an `LMOutput` with the fields `logits` and `carry`. For other tasks see the
+            class of the module.
+        params: a nested dictionary of arrays, on the default device.
         vocabulary: the vocabulary; for a translator, the vocabulary of its targets.
         name: the name that was asked for, a released name or a path.
         directory: the directory of the step, or the file; "" if the model was not loaded.
@@ -68,6 +67,9 @@ class Checkpoint:
         config: the resolved config of the run, as nested dictionaries. An ARPA file has only the
             section `model`.
         progress: the progress of the run: data position, scores.
+        token_axes: the parameters that have a row or a column for each token. The key is the path
+            of the parameter, with slashes; the value is the vocabulary (one of `tokens`) and the
+            axis.
     """
 
     kind: ClassVar[Kind]

@@ -36,14 +36,16 @@ def train(
         log: a function that receives each line of progress; None prints the lines.
 
     Returns:
-        The trained model, as `zoo.load(workdir)` gives it. If the config trains several seeds or
-        learning rates, the member with the best validation score. The workdir has a directory for
-        each member.
+        The trained model, as `zoo.load(workdir)` gives it. If the run was stopped by SIGTERM or
+        Ctrl-C, the best checkpoint until then. If the config trains several seeds or learning
+        rates, the member with the best validation score. The workdir has a directory for each
+        member.
 
     Raises:
         UserError: if a field of the config is invalid, the corpus cannot be read, the workdir
             cannot be written or holds a run with another config, or the loss is not finite.
-        StoppedRun: if a run of several members was stopped before its end.
+        StoppedRun: if a run of several members was stopped before each had a checkpoint. It is a
+            UserError.
     """
     if not isinstance(config, ConfigDict):
         config = config_files.config(config)

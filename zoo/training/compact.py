@@ -46,7 +46,9 @@ def _store(store: Callable[[str, np.ndarray], PyTree], name: str, leaf: np.ndarr
 
 def _halve(name: str, leaf: np.ndarray) -> np.ndarray:
     if np.abs(leaf).max(initial=0) > np.finfo(np.float16).max:
-        raise UserError(f"parameter {name} has values beyond float16; release it without --half")
+        raise UserError(
+            f"parameter {name} has values too large for 16 bits; release the model without --half"
+        )
     return leaf.astype(np.float16)
 
 

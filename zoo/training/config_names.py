@@ -14,7 +14,7 @@ def config_paths() -> dict[str, Path]:
 
 
 def list_configs() -> list[str]:
-    """Returns the names of the configs in configs/, sorted.
+    """Returns the names of the configs that come with the zoo, sorted.
 
     Example:
         >>> "csv_classifier" in list_configs()

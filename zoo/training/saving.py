@@ -102,14 +102,16 @@ def save(
         checkpoint: a checkpoint from `zoo.load` or `zoo.build`, with the parameters of any
             training; or a checkpoint made by hand, whose config may be empty.
         directory: the directory to create, which may be an address such as gs://BUCKET/RUN.
-        overwrite: replace a model that was saved there before.
+        overwrite: replace the directory if it holds one saved model or one step of a run. The
+            optimizer's state of such a step is lost.
 
     Returns:
         The absolute path of the directory.
 
     Raises:
-        UserError: if the directory exists or cannot be written, if the parameters do not fit the
-            model or are not finite, or if the model is not the one that its config describes.
+        UserError: if the directory exists (see overwrite) or cannot be written, if the parameters
+            do not fit the model or are not finite, or if the model is not the one that its config
+            describes.
     """
     trained = require(checkpoint, Checkpoint)
     config = _plain(trained.config) if "model" in trained.config else _config_of(trained)

@@ -62,7 +62,8 @@ def register_cell(name: str, cell: Callable[..., Cell]) -> None:
 
     Call it in a config file or a script, before a model with the cell is made. A cell may be
     registered again, for example when a notebook's cell is run twice. The zoo's own names are
-    taken.
+    taken. The cell is made once with size=1 as a check. A registration ends with the process, so
+    each program that loads the model needs the same call.
 
     Args:
         name: the name in configs.
