@@ -173,8 +173,8 @@ def test_schemes_that_do_not_fit_are_told(tmp_path: Path) -> None:
     )
     assert told(path, load, file_scheme="iob2") == (
         "split train of corpus conll_file has a tag that does not fit its scheme: the tag is "
-        "'DET'; use O, or B, I, E or S with a hyphen and a label, such as B-person; for tags that mark no "
-        "spans use data.file_scheme=plain"
+        "'DET'; use O, or B, I, E or S with a hyphen and a label, such as B-person; for tags that "
+        "mark no spans use data.file_scheme=plain"
     )
 
 
