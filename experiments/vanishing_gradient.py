@@ -174,7 +174,9 @@ def learn_to_recall(
     model = RecurrentLM(config, NUM_SYMBOLS)
     batches = MemberBatches([RecallBatches(lag, NUM_SYMBOLS, RECALL_BATCH, seed) for seed in seeds])
     keys = jax.vmap(jax.random.key)(jnp.array(seeds))
-    init = jax.jit(jax.vmap(lambda key: model.init(key, jnp.zeros((1, 1), jnp.int32))))
+    init = jax.jit(
+        lambda keys: jax.lax.map(lambda key: model.init(key, jnp.zeros((1, 1), jnp.int32)), keys)
+    )
     optimizer = make_optimizer(OptimizerConfig("momentum", 0.1, schedule="cosine"), num_steps)
     state = create_state(
         SumOfLosses(Recall(model)),

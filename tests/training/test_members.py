@@ -1,5 +1,7 @@
 """Runs that are trained together are the runs that would have been trained alone."""
 
+import re
+
 import jax
 import numpy as np
 import pytest
@@ -10,11 +12,12 @@ from zoo.data.labeled_batching import LabeledBatches
 from zoo.data.loading import load_corpus
 from zoo.errors import UserError
 from zoo.evaluation.interpolation import Mixture
+from zoo.tasks.registry import build_workload
 from zoo.tasks.settings import TrainingConfig
 from zoo.training import checkpoints
 from zoo.training import config as configs
 from zoo.training.loop import train
-from zoo.training.members import MemberBatches, list_members
+from zoo.training.members import MemberBatches, combine, list_members
 
 pytestmark = pytest.mark.usefixtures("optax_dtypes")
 
@@ -136,3 +139,15 @@ def test_members_that_can_not_be(fields, message):
 
 def test_an_ordinary_run_is_its_only_member():
     assert [member.name for member in list_members(TrainingConfig(seed=7))] == ["seed_7"]
+
+
+def test_the_starts_of_members_are_computed_one_after_the_other(corpus):
+    """Two batches of QR factorisations, which orthogonal kernels start from, can wait for ever."""
+    config = tiny_config(corpus, **SETTINGS, **SEVERAL)
+    members = list_members(config.training)
+    workload = combine(build_workload(config), members)
+    keys = jax.random.split(jax.random.key(0), len(members))
+    program = str(jax.make_jaxpr(workload.init_params)(keys))
+    widths = re.findall(r"f32\[(\d+(?:,\d+)*)\] = qr", program)
+    assert widths
+    assert all(len(width.split(",")) == 2 for width in widths)

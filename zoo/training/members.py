@@ -167,7 +167,9 @@ class MembersWorkload(Workload):
 
     def init_params(self, key: Array) -> PyTree:
         """Returns the initial parameters of all members, from their keys [M]."""
-        return jax.vmap(self.one.init_params)(key)
+        # One after the other: orthogonal kernels start from QR factorisations, and two batches of
+        # these wait for each other for ever on a CPU of two cores (jaxlib 0.10.2).
+        return jax.lax.map(self.one.init_params, key)
 
     def evaluate(self, params: PyTree) -> Scores:
         """Returns the scores on the validation split."""
