@@ -71,10 +71,12 @@ READ_ONLY = ("/dev/zero", "/dev/null", "/dev/tty", "/dev/stdin", "/proc/self/mem
 OUTPUTS = ("file", "directory", "output", "picture", "workdir")  # which as root could be replaced
 BASES: dict[str, tuple[str, ...]] = {
     "list": ("",),
+    "config": ("python_docs_lstm", "{lstm}"),
     "train": ("",),
     "generate": ("{lstm} --max_tokens=3",),
     "evaluate": ("{lstm} --text={text}", "{topics} --text={table}", "{german}"),
     "classify": ("{topics} text",),
+    "tag": ("{names} text",),
     "translate": ("{german} text",),
     "compare": ("{lstm} {counts} --text={text} --samples=10",),
     "perplexity": ("{lstm} text", "{counts} --file={table} --column=text --format=csv"),
@@ -86,6 +88,7 @@ BASES: dict[str, tuple[str, ...]] = {
     "release": ("{lstm} {out}",),
     "verify": ("missing",),
 }
+CHECKPOINTS = ("lstm", "counts", "topics", "german", "names")
 OWN_FLAGS = (
     *("config", "workdir", "allow_config_change"),
     *("distributed", "coordinator", "num_processes", "process_id"),
@@ -96,7 +99,7 @@ OWN_FLAGS = (
 def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Checkpoints, texts and files that are none, by name."""
     root = tmp_path_factory.mktemp("bad")
-    made = {n: str(tiny_checkpoints.save(root, n)) for n in ("lstm", "counts", "topics", "german")}
+    made = {n: str(tiny_checkpoints.save(root, n)) for n in CHECKPOINTS}
     made |= hostile.make_places(root / "places")
     made |= {name: str(root / name) for name in ("directory", "fifo", "empty", "binary", "run")}
     for name in ("directory", "locked", "run"):
@@ -194,7 +197,9 @@ TEXTS = (
 )
 
 
-@pytest.mark.parametrize("command", ["classify {topics}", "translate {german} --beam_size=1"])
+@pytest.mark.parametrize(
+    "command", ["classify {topics}", "tag {names}", "translate {german} --beam_size=1"]
+)
 def test_odd_lines_are_worked_on_or_one_line(command, places, tmp_path):
     with Attack(f"odd lines: zoo {command.split()[0]}") as attack:
         for content in TEXTS:
@@ -269,6 +274,7 @@ CONFIGS = (
     ),
     "from ml_collections import ConfigDict\ndef get_config():\n    return ConfigDict()",
     "from ml_collections import ConfigDict\ndef get_config():\n    return ConfigDict({'model': 3})",
+    "from ml_collections import ConfigDict\ndef get_config():\n    return ConfigDict({'x': {}})",
     "from zoo.training.config import base_config\ndef get_config():\n    return base_config('x')",
 )
 

@@ -8,6 +8,7 @@ import re
 import jax
 import jax.numpy as jnp
 import pytest
+from ml_collections import ConfigDict
 from tiny_run import ROOT, read_config
 
 from zoo.data.batching import SentenceBatches
@@ -47,6 +48,7 @@ from zoo.tasks.tagging import TaggerTraining
 from zoo.tasks.translation import TranslatorEvaluation, TranslatorTraining
 from zoo.training import config as configs
 from zoo.training.config import base_config, section
+from zoo.training.config_fields import describe_fields
 from zoo.training.devices import MeshConfig
 from zoo.training.optimizers import OptimizerConfig, make_optimizer
 from zoo.training.release import without_paths
@@ -169,6 +171,23 @@ def test_a_value_of_another_type_is_an_error_that_names_the_field():
         config.model.hidden_sizes = 3
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": 3}, "has 3 as its model; use a section with fields"),
+        ({"model": {}}, "the config has no model.architecture; start from"),
+        ({"extra": 3}, "has 3 as its extra; use a section with fields"),
+        ({"extra": {"field": 3}}, "config has no extra.field, unlike this config"),
+        ({"data": {}}, "config has data.batch_size, unlike this config"),
+    ],
+)
+def test_a_config_of_other_sections_is_refused(changes, message):
+    config = ConfigDict({**base_config("recurrent_lm").to_dict(), **changes})
+    for use in (configs.check, describe_fields):
+        with pytest.raises(UserError, match=message):
+            use(config)
+
+
 def test_an_unknown_architecture_is_told_with_the_near_ones():
     with pytest.raises(UserError, match="'recurrent_ml'; try recurrent_lm"):
         base_config("recurrent_ml")
@@ -210,6 +229,12 @@ def test_a_bad_value_is_one_line_that_names_field_and_value(name, value):
     with pytest.raises(UserError, match=rf"^{name} is {re.escape(repr(value))}; use ") as caught:
         configs.check(changed(name, value))
     assert "\n" not in str(caught.value)
+
+
+def test_a_tuple_of_too_many_values_is_not_written_out():
+    configs.check(changed("model.hidden_sizes", (8,) * 100))
+    with pytest.raises(UserError, match=r"^model.hidden_sizes has 101 values; use at most 100$"):
+        configs.check(changed("model.hidden_sizes", (8,) * 101))
 
 
 @pytest.mark.parametrize("value", [0, 2**32 - 1])

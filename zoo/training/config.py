@@ -17,6 +17,7 @@ from zoo.training.optimizers import OptimizerConfig
 SECTIONS = ("data", "model", "optimizer", "training", "evaluation", "mesh")
 _LARGEST, _LARGEST_SEED = 2**31 - 1, 2**32 - 1  # a device holds steps and sizes as int32
 _LONGEST_SHOWN = 200  # characters
+_MOST_ELEMENTS = 100  # of a tuple, such as sizes of layers
 _KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "a text"}
 
 
@@ -95,12 +96,10 @@ def section(config: ConfigDict, name: str) -> Any:
 
 def check(config: ConfigDict) -> None:
     """Raises a UserError that names the first invalid value."""
-    _check_kind("model.architecture", config.model.architecture, "recurrent_lm")
-    base = base_config(config.model.architecture)
+    base = check_fields(config)
     may_be_open = find_task(config.model.architecture).open_fields
     config = fill(config, {field: base[field] for field in may_be_open})
     for name, defaults in base.items():
-        _check_fields(config, name, set(defaults))
         for field, default in defaults.items():
             _check_kind(f"{name}.{field}", config[name][field], default)
         if name != "model":
@@ -115,15 +114,36 @@ def check(config: ConfigDict) -> None:
         )
 
 
-def _check_fields(config: ConfigDict, name: str, wanted: set[str]) -> None:
-    """Raises a UserError if a section has the fields of another architecture's config."""
-    architecture, found = config.model.architecture, set(config.get(name, ()))
-    for field in sorted(wanted ^ found):
-        differs = "has" if field in wanted else "has no"
+def check_fields(config: ConfigDict) -> ConfigDict:
+    """Raises a UserError unless a config has the fields of the config of its architecture.
+
+    Returns:
+        The config of the architecture with its default values.
+    """
+    for name, fields in config.items():
+        if not isinstance(fields, ConfigDict):
+            raise UserError(
+                f"the config has {_shown(fields)} as its {name}; use a section with fields, as in "
+                "the configs of zoo.config and of zoo.training.config.base_config"
+            )
+    if "architecture" not in config.get("model", ()):
         raise UserError(
-            f"model.architecture is {architecture!r}, whose config {differs} {name}.{field}, "
-            "unlike this config; start from a config of that architecture, such as one in configs/"
+            "the config has no model.architecture; start from a config of zoo.config or of "
+            "zoo.training.config.base_config"
         )
+    architecture = config.model.architecture
+    _check_kind("model.architecture", architecture, "recurrent_lm")
+    base = base_config(architecture)
+    for name in (*base, *config):
+        wanted, found = set(base.get(name, ())), set(config.get(name, ()))
+        for field in sorted(wanted ^ found):
+            differs = "has" if field in wanted else "has no"
+            raise UserError(
+                f"model.architecture is {architecture!r}, whose config {differs} {name}.{field}, "
+                "unlike this config; start from a config of that architecture, such as one in "
+                "configs/"
+            )
+    return base
 
 
 def _check_numbers(name: str, value: object) -> None:
@@ -144,6 +164,8 @@ def _check_kind(name: str, value: object, default: object) -> None:
     if isinstance(default, tuple):
         if not isinstance(value, tuple | list):
             raise UserError(f"{name} is {_shown(value)}; use a tuple, as in {default}")
+        if len(value) > _MOST_ELEMENTS:
+            raise UserError(f"{name} has {len(value)} values; use at most {_MOST_ELEMENTS}")
         kind = type(default[0]) if default else str  # an empty default is a tuple of names
         if any(type(element) not in _allowed(kind) for element in value):
             raise UserError(
