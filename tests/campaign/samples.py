@@ -34,6 +34,8 @@ COLUMNS = "Zoë NNP B-per\nsaw VBD O\nRom NNP B-loc\n\n-DOCSTART- -X- O\n\nyes U
 TREEBANK = b"# id\n1-2\tam" + b"\t_" * 8 + b"\n1\tan\tan\tADP\t_\tA=b|C=d\t0\troot\t_\t_\n"
 SPANS = b'{"text": "in \\u00c5bo", "spans": [{"start": 3, "end": 6, "label": "loc"}]}\n'
 METRICS = b'{"step": 1, "split": "train", "loss_nats": 1.5}\n{"step": 2, "split": "validation"}\n'
+SESSIONS = b'{"step": 3, "seconds": 1.5, "command": "python train.py --config=x.py"}\n'
+EVALUATIONS = b'{"step": 3, "settings": "mode stream", "scores": {"perplexity": 91.5}}\n'
 GLOVE = b"red 0.1 -0.2 3e-1\nblue 1 2 3\n. . . 0 0 1\n"
 WORD2VEC = b"2 3\n" + GLOVE[: GLOVE.index(b". .")]
 BINARY = b"2 3\n" + b"\n".join(
@@ -116,20 +118,24 @@ def _rows(separator: str = "") -> Callable[[Path], Any]:
     return lambda path: list(read_rows(path, Columns(separator=separator)))
 
 
-def _report(path: Path) -> Any:
-    """Reads the records of a run whose metrics and samples are the file."""
-    told: list[str] = []
-    read_lines(path, told.append)
-    assert all("\n" not in line for line in told)
-    run = path.parent / "run"
-    run.mkdir(exist_ok=True)
-    (run / "config.json").write_text(json.dumps({"model": {"architecture": "recurrent_lm"}}))
-    for name in ("metrics.jsonl", "samples.jsonl", "sessions.jsonl", "evaluations.jsonl"):
-        (run / name).write_bytes(path.read_bytes())
-    from zoo.report.page import write_report
+def _report(*names: str) -> Callable[[Path], Any]:
+    """Returns what reads the records of a run whose files of these names are the file."""
 
-    read_record(run)
-    return write_report([run])
+    def read(path: Path) -> Any:
+        told: list[str] = []
+        read_lines(path, told.append)
+        assert all("\n" not in line for line in told)
+        run = path.parent / "run"
+        run.mkdir(exist_ok=True)
+        (run / "config.json").write_text(json.dumps({"model": {"architecture": "recurrent_lm"}}))
+        for name in names:
+            (run / name).write_bytes(path.read_bytes())
+        from zoo.report.page import write_report
+
+        read_record(run)
+        return write_report([run])
+
+    return read
 
 
 def _pairs(*paths: Path) -> Any:
@@ -169,5 +175,7 @@ READERS: dict[str, tuple[str, Callable[[Path], Any], list[bytes]]] = {
     "GloVe": (".txt", lambda path: list(read_vectors(str(path))), [GLOVE]),
     "packed vectors": (".gz", lambda path: list(read_vectors(str(path))), [packed(WORD2VEC)]),
     "card": (".json", read_card, [card_sample()]),
-    "metrics of a run": (".jsonl", _report, [METRICS]),
+    "metrics of a run": (".jsonl", _report("metrics.jsonl", "samples.jsonl"), [METRICS]),
+    "sessions of a run": (".jsonl", _report("sessions.jsonl"), [SESSIONS]),
+    "evaluations of a run": (".jsonl", _report("evaluations.jsonl"), [EVALUATIONS]),
 }

@@ -23,7 +23,8 @@ class Watch:
 
     def __init__(self, secrets: Sequence[os.PathLike[str]], places: Sequence[os.PathLike[str]]):
         self._secrets = [os.fspath(path) for path in secrets]
-        own = (os.path.join(tempfile.gettempdir(), "recurrent-zoo-"), os.devnull)
+        programs = os.environ["JAX_COMPILATION_CACHE_DIR"]  # of the tests, see conftest.py
+        own = (os.path.join(tempfile.gettempdir(), "recurrent-zoo-"), os.devnull, programs)
         self._temporary = os.path.join(tempfile.gettempdir(), "tmp")
         self._places = (*(os.fspath(path) for path in places), *own)
         self.faults: list[str] = []
