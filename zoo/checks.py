@@ -1,9 +1,10 @@
 """Checks of settings. The error gives the value and the allowed values."""
 
-import math
 from collections.abc import Iterable
 
 from zoo.errors import UserError
+
+LARGEST = 2**31 - 1  # a device holds steps and sizes as int32
 
 
 def check_choice(field: str, value: str, choices: Iterable[str]) -> None:
@@ -17,7 +18,7 @@ def check_choice(field: str, value: str, choices: Iterable[str]) -> None:
 
 
 def check_least(least: int, section: str, settings: object, *names: str) -> None:
-    """Raises a UserError for the first field of a section that is below the least value.
+    """Raises a UserError for the first field of a section below the least value, or too large.
 
     Args:
         least: the least value.
@@ -33,19 +34,23 @@ def check_least(least: int, section: str, settings: object, *names: str) -> None
         zoo.errors.UserError: model.hidden_size is 0; use at least 1
     """
     for name in names:
-        if not least <= getattr(settings, name) < math.inf:
-            field = f"{section}.{name}" if section else name
-            raise UserError(f"{field} is {getattr(settings, name)}; use at least {least}")
+        value, field = getattr(settings, name), f"{section}.{name}" if section else name
+        if not value >= least:
+            raise UserError(f"{field} is {value}; use at least {least}")
+        if value > LARGEST:
+            raise UserError(f"{field} is {value}; use at most {LARGEST}")
 
 
 def check_sizes(field: str, sizes: tuple[int, ...]) -> None:
-    """Raises a UserError unless there is a size and every size is at least 1.
+    """Raises a UserError unless there is a size and every size is from 1 to 2^31 - 1.
 
     Example:
         >>> check_sizes("model.hidden_sizes", (256, 128))
     """
     if not sizes or min(sizes) < 1:
         raise UserError(f"{field} is {sizes}; use sizes of at least 1, such as (256,)")
+    if max(sizes) > LARGEST:
+        raise UserError(f"{field} is {sizes}; use sizes of at most {LARGEST}")
 
 
 def check_rates(section: str, settings: object, *names: str) -> None:

@@ -26,6 +26,7 @@ EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as in shells
 EXIT_TERMINATED = 143  # 128 + SIGTERM
 
+_Handler = Callable[[int, FrameType | None], object]  # of a signal
 _MOST_LETTERS = 2000  # the longest message
 _KEPT = "\n\t"
 _OBEYED = [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F)]
@@ -128,9 +129,9 @@ def run_program(main: Callable[[], object]) -> int:
 
     before = None
     with suppress(ValueError):  # not the main thread
-        before = signal.signal(signal.SIGTERM, terminate)
+        before = signal.signal(signal.SIGTERM, _or_end_import(terminate))
         if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # see train.py
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGINT, _or_end_import(signal.default_int_handler))
     with plain_output(), _notes_in_lines(), _handled_again(before), _nothing_swallowed():
         try:
             code = main()
@@ -198,6 +199,25 @@ def end_process(code: int) -> NoReturn:
     sys.exit(code)
 
 
+def _or_end_import(handler: _Handler) -> _Handler:
+    """Returns a handler that ends the process at once if a signal arrives during an import.
+
+    A compiled module may print the traceback of an exception that is raised while it is imported,
+    and turn it into an ImportError. An import has nothing to save.
+    """
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        above = frame
+        while above is not None:
+            if above.f_code.co_filename.startswith("<frozen importlib"):
+                signal.signal(number, signal.SIG_DFL)
+                os.kill(os.getpid(), number)
+            above = above.f_back
+        handler(number, frame)
+
+    return handle
+
+
 @contextmanager
 def _nothing_swallowed() -> Iterator[None]:
     """Sends a signal again if Python ignores its exception in the block.
@@ -225,7 +245,7 @@ def _nothing_swallowed() -> Iterator[None]:
 
 @contextmanager
 def _handled_again(
-    handler: Callable[[int, FrameType | None], object] | int | None,
+    handler: _Handler | int | None,
 ) -> Iterator[None]:
     """Restores the handler of SIGTERM at the end of the block."""
     try:

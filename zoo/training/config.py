@@ -7,6 +7,7 @@ from typing import Any
 
 from ml_collections import ConfigDict, config_dict
 
+from zoo.checks import LARGEST
 from zoo.errors import UserError
 from zoo.models.registry import ARCHITECTURES, default_config
 from zoo.tasks.by_size import fill
@@ -15,7 +16,7 @@ from zoo.training.devices import MeshConfig
 from zoo.training.optimizers import OptimizerConfig
 
 SECTIONS = ("data", "model", "optimizer", "training", "evaluation", "mesh")
-_LARGEST, _LARGEST_SEED = 2**31 - 1, 2**32 - 1  # a device holds steps and sizes as int32
+_LARGEST_SEED = 2**32 - 1
 _LONGEST_SHOWN = 200  # characters
 _MOST_ELEMENTS = 100  # of a tuple, such as sizes of layers
 _KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "a text"}
@@ -148,7 +149,7 @@ def check_fields(config: ConfigDict) -> ConfigDict:
 
 def _check_numbers(name: str, value: object) -> None:
     """Raises a UserError for a number that no field can have: negative, too large or not finite."""
-    largest = _LARGEST_SEED if name == "training.seed" else _LARGEST
+    largest = _LARGEST_SEED if name == "training.seed" else LARGEST
     for number in value if isinstance(value, tuple | list) else (value,):
         if type(number) is int and not 0 <= number <= largest:
             raise UserError(f"{name} is {_shown(value)}; use 0 to {largest}")
