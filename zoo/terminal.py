@@ -13,7 +13,7 @@ import tempfile
 import threading
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -127,12 +127,12 @@ def run_program(main: Callable[[], object]) -> int:
         del number, frame
         raise _Terminated
 
-    before = None
+    before, stops = None, list[int]()
     with suppress(ValueError):  # not the main thread
-        before = signal.signal(signal.SIGTERM, _or_end_import(terminate))
+        before = signal.signal(signal.SIGTERM, _noted(stops, terminate))
         if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # see train.py
-            signal.signal(signal.SIGINT, _or_end_import(signal.default_int_handler))
-    with plain_output(), _notes_in_lines(), _handled_again(before), _nothing_swallowed():
+            signal.signal(signal.SIGINT, _noted(stops, signal.default_int_handler))
+    with plain_output(), _notes_in_lines(), _handled_again(before), _nothing_swallowed(stops):
         try:
             code = main()
             sys.stdout.flush()
@@ -199,14 +199,15 @@ def end_process(code: int) -> NoReturn:
     sys.exit(code)
 
 
-def _or_end_import(handler: _Handler) -> _Handler:
-    """Returns a handler that ends the process at once if a signal arrives during an import.
+def _noted(stops: list[int], handler: _Handler) -> _Handler:
+    """Returns a handler that adds a signal to the stops, and during an import ends the process.
 
     A compiled module may print the traceback of an exception that is raised while it is imported,
     and turn it into an ImportError. An import has nothing to save.
     """
 
     def handle(number: int, frame: FrameType | None) -> None:
+        stops.append(number)
         above = frame
         while above is not None:
             if above.f_code.co_filename.startswith("<frozen importlib"):
@@ -219,18 +220,21 @@ def _or_end_import(handler: _Handler) -> _Handler:
 
 
 @contextmanager
-def _nothing_swallowed() -> Iterator[None]:
+def _nothing_swallowed(stops: Sequence[int]) -> Iterator[None]:
     """Sends a signal again if Python ignores its exception in the block.
 
     Python may run the handler of a signal in a callback of the garbage collector or in a `__del__`.
     It prints and drops exceptions there, so the program would go on as if nothing had happened.
+    After a stop, other ignored exceptions are not printed: they come from objects that the stop
+    left half made, such as an event loop.
     """
     before = sys.unraisablehook
 
     def hook(told: "sys.UnraisableHookArgs") -> None:
         numbers = {_Terminated: signal.SIGTERM, KeyboardInterrupt: signal.SIGINT}
         if told.exc_type not in numbers:
-            before(told)
+            if not stops:
+                before(told)
             return
         again = threading.Timer(0.01, os.kill, (os.getpid(), numbers[told.exc_type]))
         again.daemon = True
