@@ -1,7 +1,7 @@
 """Every cell as a word language model: perplexity at equal parameters and equal steps.
 
-    python experiments/cells.py --data_dir=DIR --workdir=runs/cells
-    python experiments/cells.py --data_dir=DIR --workdir=runs/cells --cells=lstm,mogrifier_lstm
+    python experiments/cells.py --data_directory=DIR --workdir=runs/cells
+    python experiments/cells.py --data_directory=DIR --workdir=runs/cells --cells=lstm,mgu
     python experiments/cells.py --workdir=runs/smoke --smoke
 
 DIR holds ptb.train.txt, ptb.valid.txt and ptb.test.txt (Penn Treebank). Each cell stands alone in
@@ -70,14 +70,16 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--workdir", type=Path, required=True, help="runs, table and picture")
-    add("--data_dir", help="directory with the Penn Treebank")
+    add("--data_directory", help="directory with the Penn Treebank")
     add("--cells", default="all", help="names with commas between, or all (default: all)")
     add("--num_seeds", type=int, default=3, help="number of seeds, trained at once (default: 3)")
     add("--num_epochs", type=int, default=2, help="number of epochs of training (default: 2)")
     add("--smoke", action="store_true", help="train two cells for a few steps on another text")
     arguments = parser.parse_args()
-    if not arguments.smoke and not arguments.data_dir:
-        raise UserError("--data_dir is missing; give --data_dir=DIR with the file ptb.train.txt")
+    if not arguments.smoke and not arguments.data_directory:
+        raise UserError(
+            "--data_directory is missing; give --data_directory=DIR with the file ptb.train.txt"
+        )
     for name in ("num_seeds", "num_epochs"):
         if getattr(arguments, name) < 1:
             raise UserError(f"--{name} is {getattr(arguments, name)}; use at least 1")
@@ -105,7 +107,7 @@ def make_config(cell: str, arguments: argparse.Namespace) -> ConfigDict:
     """Returns the config of the experiment for one cell."""
     config = base_config("recurrent_lm")
     config.data.corpus = "python_docs" if arguments.smoke else "penn_treebank"
-    config.data.directory = arguments.data_dir or ""
+    config.data.directory = arguments.data_directory or ""
     config.data.vocabulary = "word"
     config.data.batch_size, config.data.sequence_length = 20, 35
     width = widest(cell)

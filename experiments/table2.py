@@ -1,6 +1,6 @@
 """Table 2 of the lecture: language models alone and interpolated with 5-gram Kneser-Ney.
 
-    python experiments/table2.py --data_dir=DIR --workdir=runs/table2 [--word_vectors=FILE]
+    python experiments/table2.py --data_directory=DIR --workdir=runs/table2 [--word_vectors=FILE]
     python experiments/table2.py --workdir=runs/smoke --smoke
 
 DIR holds ptb.train.txt, ptb.valid.txt and ptb.test.txt (Penn Treebank), or train.txt, valid.txt and
@@ -138,7 +138,7 @@ def main() -> None:
 def parse_arguments() -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data_dir", default="", help="directory with the corpus")
+    parser.add_argument("--data_directory", default="", help="directory with the corpus")
     parser.add_argument("--workdir", type=Path, required=True, help="runs, and the table")
     parser.add_argument("--word_vectors", default="", metavar="FILE", help="word2vec or GloVe")
     parser.add_argument(
@@ -149,8 +149,8 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--smoke", action="store_true", help="a few steps on the embedded corpus")
     arguments = parser.parse_args()
-    if not arguments.smoke and not arguments.data_dir:
-        raise UserError("there is no corpus; give --data_dir=DIR, or --smoke for a test run")
+    if not arguments.smoke and not arguments.data_directory:
+        raise UserError("there is no corpus; give --data_directory=DIR, or --smoke for a test run")
     if arguments.num_seeds < 1:
         raise UserError(f"--num_seeds is {arguments.num_seeds}; use at least 1")
     return arguments
@@ -160,9 +160,9 @@ def describe_corpus(arguments: argparse.Namespace) -> dict[str, Any]:
     """Returns the settings of the corpus, which every row's config gets."""
     if arguments.smoke:
         return {"corpus": "python_docs", "vocabulary": "word", "vocabulary_size": 500}
-    is_penn = (Path(arguments.data_dir).expanduser() / "ptb.train.txt").exists()
+    is_penn = (Path(arguments.data_directory).expanduser() / "ptb.train.txt").exists()
     corpus = "penn_treebank" if is_penn else "text_file"
-    return {"corpus": corpus, "directory": arguments.data_dir, "vocabulary": "word"}
+    return {"corpus": corpus, "directory": arguments.data_directory, "vocabulary": "word"}
 
 
 def write_random_vectors(path: Path) -> str:
@@ -289,7 +289,7 @@ def describe_run(arguments: argparse.Namespace, corpus: dict[str, Any]) -> dict[
     import jax
 
     is_penn = corpus["corpus"] == "penn_treebank"
-    directory = Path(arguments.data_dir).name or corpus["corpus"]
+    directory = Path(arguments.data_directory).name or corpus["corpus"]
     return {
         "corpus": "Penn Treebank" if is_penn else directory,
         "is_penn_treebank": is_penn,

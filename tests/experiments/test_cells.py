@@ -31,7 +31,7 @@ def test_a_model_is_as_large_as_it_may_be(cell: str) -> None:
 
 
 def test_all_cells_get_the_same_but_for_the_cell_and_the_width() -> None:
-    arguments = Namespace(smoke=False, data_dir="DIR", num_seeds=2, num_steps=2656)
+    arguments = Namespace(smoke=False, data_directory="DIR", num_seeds=2, num_steps=2656)
     one, other = (make_config(cell, arguments).to_dict() for cell in ("lstm", "s5"))
     for name in ("cell", "embedding_size", "hidden_sizes"):
         assert one["model"].pop(name) != other["model"].pop(name)

@@ -102,7 +102,7 @@ def test_without_a_corpus_it_says_what_to_type(tmp_path):
     done = run("table2.py", f"--workdir={tmp_path / 'run'}", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr == (
-        "error: there is no corpus; give --data_dir=DIR, or --smoke for a test run\n"
+        "error: there is no corpus; give --data_directory=DIR, or --smoke for a test run\n"
     )
     assert not (tmp_path / "run").exists()
 
