@@ -120,7 +120,7 @@ def test_a_task_has_no_field_without_a_use():
     steps = {field.name for field in dataclasses.fields(TrainingConfig)}
     assert {name: fields - steps for name, fields in training.items()} == {
         "recurrent_lm": {"reset_at_sentences", "freeze_word_vectors"},
-        "classifier": {"freeze_word_vectors", "class_weights"},
+        "classifier": {"freeze_word_vectors", "keep_tokens", "class_weights"},
         "encoder_decoder": {"label_smoothing", "scheduled_sampling_rate"},
         "tagger": {"freeze_word_vectors"},
         "ngram_lm": set(),

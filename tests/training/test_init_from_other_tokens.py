@@ -86,6 +86,33 @@ def test_a_classifier_takes_a_language_model_s_embeddings_and_layers(tmp_path, b
     assert jax.tree.structure(state.params) == jax.tree.structure(before.params)
 
 
+def test_a_classifier_of_few_texts_keeps_the_tokens_of_the_language_model(tmp_path):
+    source = tiny_checkpoints.save(tmp_path, "lstm")
+    keeping = {"training.init_from": str(source), "training.keep_tokens": True}
+    without = build_workload(classifier_config(tmp_path, "word")).trained.vocabulary.tokens
+    workload, _, _, state = start_of(source, classifier_config(tmp_path, "word", **keeping))
+    trained, tokens = zoo.load(source), workload.trained.vocabulary.tokens
+    known = trained.vocabulary.tokens
+    assert set(known) - set(without)
+    assert tokens == [*without, *(token for token in known if token not in without)]
+    wanted = expected(trained.params["embedding"], known, tokens, 0)
+    np.testing.assert_allclose(state.params["embedding"], wanted, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({}, "training.keep_tokens is True, but training.init_from is empty; name the model"),
+        ({"training.init_from": "x", "data.vocabulary": "subword"}, "but data.vocabulary is sub"),
+        ({"training.init_from": "nosuch"}, "nosuch"),
+    ],
+)
+def test_tokens_that_can_not_be_kept(tmp_path, settings, told):
+    config = classifier_config(tmp_path, "word", **{"training.keep_tokens": True}, **settings)
+    with pytest.raises(UserError, match=told):
+        build_workload(config)
+
+
 def test_a_classifier_takes_the_labels_that_it_knows(tmp_path):
     source = tiny_checkpoints.save(tmp_path, "topics")
     config = classifier_config(tmp_path, "word", **{"model.pooling": "attention"})

@@ -145,6 +145,12 @@ def test_a_cosine_with_nothing_but_warm_up_is_a_number():
     assert np.isfinite(rates(num_steps=3, schedule="cosine", warmup_steps=10)).all()
 
 
+def test_linear_after_warm_up_is_a_slanted_triangle():
+    found = rates(schedule="linear", warmup_steps=2)
+    assert found == pytest.approx([0.0, 1.0, *(2.0 * (20 - step) / 18 for step in range(2, 21))])
+    assert np.isfinite(rates(num_steps=3, schedule="linear", warmup_steps=10)).all()
+
+
 def test_the_step_schedule_of_zaremba_halves_each_epoch_after_the_fourth():
     epoch = 2323
     config = OptimizerConfig(
@@ -196,7 +202,8 @@ CHANGES = {
 
 def test_every_setting_changes_the_updates():
     fields = {field.name for field in dataclasses.fields(OptimizerConfig)}
-    assert fields == CHANGES.keys() | {"decay_patience"}  # this one: see test_loop.py
+    elsewhere = {"decay_patience", "layer_rate_factor", "unfreeze_every_steps"}
+    assert fields == CHANGES.keys() | elsewhere  # see test_loop.py and test_layer_rates.py
     for field, (value, beside) in CHANGES.items():
         config = OptimizerConfig(**beside)
         changed = dataclasses.replace(config, **{field: value})
@@ -219,8 +226,10 @@ def test_recurrent_kernels_alone_are_left_out_of_the_decay(name):
     ("field", "value"),
     [
         ("name", "adagrad"),
-        ("schedule", "linear"),
+        ("schedule", "triangle"),
         *((name, value) for name in ("learning_rate", "decay_factor") for value in (0.0, -0.1)),
+        *(("layer_rate_factor", value) for value in (0.0, -1.0, "nan", "inf")),
+        ("unfreeze_every_steps", -1),
         *((name, value) for name in ("learning_rate", "decay_factor") for value in ("nan", "inf")),
         *((name, value) for name in ("decay_every_steps", "decay_patience") for value in (0, -1)),
         *((name, -1) for name in ("warmup_steps", "decay_start_steps")),

@@ -48,6 +48,7 @@ from zoo.models.output import Model
 from zoo.models.registry import build
 from zoo.tasks.by_size import LENGTHS, MANY_LABELS, lengths, settings_of_texts
 from zoo.tasks.encoded_labeled import Split, encode_labeled_corpus
+from zoo.tasks.known_tokens import tokens_to_keep
 from zoo.tasks.losses import mean_and_sums
 from zoo.tasks.own_corpus import note_other_text, own_data_config
 from zoo.tasks.settings import EvaluationConfig, TrainingConfig
@@ -69,11 +70,14 @@ class ClassifierTraining(TrainingConfig):
     Attributes:
         freeze_word_vectors: whether embeddings from data.word_vectors stay fixed. Words without a
             vector are always trained.
+        keep_tokens: whether all tokens of the model in init_from enter the vocabulary, also those
+            without an occurrence in the training texts; for few training texts.
         class_weights: equal, or balanced. "balanced" weights each label by the inverse of its
             frequency in the training split.
     """
 
     freeze_word_vectors: bool = False
+    keep_tokens: bool = False
     class_weights: str = "equal"
 
     def __post_init__(self) -> None:
@@ -200,7 +204,7 @@ class Classification(Task):
     def workload(self, config: ConfigDict) -> ClassifierWorkload:
         """Returns a classifier on its corpus; see `Task.workload`."""
         data = LabeledDataConfig(**config.data)
-        texts = encode_labeled_corpus(data)
+        texts = encode_labeled_corpus(data, tokens_to_keep(config))
         labels, vocabulary, train = texts.labels, texts.vocabulary, texts.train
         model = build(config.model.to_dict(), len(vocabulary), num_labels=len(labels))
         vectors = starting_vectors(config, vocabulary, np.concatenate(train.rows))

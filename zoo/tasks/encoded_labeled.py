@@ -46,8 +46,12 @@ class EncodedTexts(NamedTuple):
     fingerprints: dict[str, str]
 
 
-def encode_labeled_corpus(data: LabeledDataConfig) -> EncodedTexts:
+def encode_labeled_corpus(data: LabeledDataConfig, more: Sequence[str] = ()) -> EncodedTexts:
     """Reads a corpus, and builds its vocabulary and labels.
+
+    Args:
+        data: the settings of the corpus.
+        more: tokens that enter the vocabulary after the tokens of the training texts.
 
     Raises:
         UserError: the corpus cannot be read, or a label does not occur in the training split.
@@ -60,7 +64,7 @@ def encode_labeled_corpus(data: LabeledDataConfig) -> EncodedTexts:
         train.texts,
         max_size=data.vocabulary_size,
         min_count=data.min_count,
-        more=vector_words(data.word_vectors) if data.keep_word_vectors else (),
+        more=(*more, *(vector_words(data.word_vectors) if data.keep_word_vectors else ())),
     )
     validation = corpus.splits["validation"]
     rows = encode_texts(vocabulary, train.texts)

@@ -11,10 +11,11 @@ import optax
 
 from zoo.checks import check_choice, check_least, check_rates
 from zoo.errors import UserError
+from zoo.training.layer_rates import scale_by_depth
 from zoo.types import Params, PyTree
 
 NAMES = ("sgd", "momentum", "adam", "adamw")
-SCHEDULES = ("constant", "cosine", "step", "plateau")
+SCHEDULES = ("constant", "cosine", "linear", "step", "plateau")
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,19 @@ class OptimizerConfig:
             means no limit.
         warmup_steps: the number of steps in which the rate rises linearly from 0.
         schedule: the rate after warm-up. "constant" keeps it. "cosine" lowers it to 0 at the
-            run's last step. "step" multiplies it by decay_factor at decay_start_steps and every
-            decay_every_steps after that. "plateau" multiplies it by decay_factor when validation
-            has not improved for decay_patience evaluations, and goes back to the best parameters.
+            run's last step. "linear" lowers it on a line to 0 there; after a warm-up of a tenth of
+            the steps, this is the slanted triangle of Howard and Ruder (2018). "step" multiplies
+            it by decay_factor at decay_start_steps and every decay_every_steps after that.
+            "plateau" multiplies it by decay_factor when validation has not improved for
+            decay_patience evaluations, and goes back to the best parameters.
         decay_factor: the factor of the schedules step and plateau.
         decay_start_steps: the first step at which the schedule step lowers the rate.
         decay_every_steps: the number of steps between two such steps.
         decay_patience: the number of evaluations without improvement that plateau waits for.
+        layer_rate_factor: the rate of each layer as a fraction of the rate of the layer above it,
+            for fine-tuning; 1 gives all layers one rate. See `zoo.training.layer_rates`.
+        unfreeze_every_steps: the number of steps after which the next layer from the top begins to
+            learn, for fine-tuning; 0 means that all layers learn from the first step on.
     """
 
     name: str = "adam"
@@ -56,15 +63,18 @@ class OptimizerConfig:
     decay_start_steps: int = 1
     decay_every_steps: int = 1
     decay_patience: int = 1
+    layer_rate_factor: float = 1.0
+    unfreeze_every_steps: int = 0
 
     def __post_init__(self) -> None:
         check_choice("optimizer.name", self.name, NAMES)
         check_choice("optimizer.schedule", self.schedule, SCHEDULES)
-        for name in ("learning_rate", "decay_factor", "decay_every_steps", "decay_patience"):
+        positive = ("learning_rate", "decay_factor", "decay_every_steps", "decay_patience")
+        for name in (*positive, "layer_rate_factor"):
             if not 0 < getattr(self, name) < math.inf:
                 raise UserError(f"optimizer.{name} is {getattr(self, name)}; use more than 0")
-        positive = ("clip_norm", "weight_decay", "warmup_steps", "decay_start_steps")
-        check_least(0, "optimizer", self, *positive)
+        others = ("clip_norm", "weight_decay", "warmup_steps", "decay_start_steps")
+        check_least(0, "optimizer", self, *others, "unfreeze_every_steps")
         check_rates("optimizer", self, "momentum", "second_moment_decay")
 
 
@@ -73,16 +83,18 @@ def make_schedule(config: OptimizerConfig, num_steps: int) -> optax.Schedule:
 
     Args:
         config: the optimizer's settings.
-        num_steps: the length of the run, at which cosine reaches 0.
+        num_steps: the length of the run, at which cosine and linear reach 0.
 
     Example:
         >>> rate = make_schedule(OptimizerConfig(learning_rate=1.0, warmup_steps=4), 100)
         >>> [float(rate(step)) for step in (0, 2, 4, 50)]
         [0.0, 0.5, 1.0, 1.0]
     """
+    decay_steps = max(1, num_steps - config.warmup_steps)
     if config.schedule == "cosine":
-        decay_steps = max(1, num_steps - config.warmup_steps)
         after = optax.cosine_decay_schedule(config.learning_rate, decay_steps)
+    elif config.schedule == "linear":
+        after = optax.linear_schedule(config.learning_rate, 0.0, decay_steps)
     elif config.schedule == "step":
         after = _staircase(config)
     else:
@@ -129,28 +141,25 @@ def make_optimizer(
     """
     if frozen:
         return optax.chain(_zero(frozen), make_optimizer(config, num_steps), _zero(frozen))
-    rate = make_schedule(config, num_steps)
     steps = [optax.clip_by_global_norm(config.clip_norm)] if config.clip_norm else []
-    mask = None if config.decay_recurrent_kernels else _all_but_recurrent_kernels
-    if config.name == "adamw":
-        steps.append(
-            optax.adamw(
-                rate,
-                b1=config.momentum,
-                b2=config.second_moment_decay,
-                weight_decay=config.weight_decay,
-                mask=mask,
-            )
-        )
-        return optax.chain(*steps)
-    if config.weight_decay:
-        steps.append(optax.add_decayed_weights(config.weight_decay, mask))
-    if config.name == "adam":
-        steps.append(optax.adam(rate, b1=config.momentum, b2=config.second_moment_decay))
-    else:
-        momentum = config.momentum if config.name == "momentum" else None
-        steps.append(optax.sgd(rate, momentum=momentum))
+    steps += _update_rule(config, num_steps)
+    if config.layer_rate_factor != 1 or config.unfreeze_every_steps:
+        steps.append(scale_by_depth(config.layer_rate_factor, config.unfreeze_every_steps))
     return optax.chain(*steps)
+
+
+def _update_rule(config: OptimizerConfig, num_steps: int) -> list[optax.GradientTransformation]:
+    """Returns weight decay and the update rule."""
+    rate = make_schedule(config, num_steps)
+    mask = None if config.decay_recurrent_kernels else _all_but_recurrent_kernels
+    moments = {"b1": config.momentum, "b2": config.second_moment_decay}
+    if config.name == "adamw":
+        return [optax.adamw(rate, **moments, weight_decay=config.weight_decay, mask=mask)]
+    decay = [optax.add_decayed_weights(config.weight_decay, mask)] if config.weight_decay else []
+    if config.name == "adam":
+        return [*decay, optax.adam(rate, **moments)]
+    momentum = config.momentum if config.name == "momentum" else None
+    return [*decay, optax.sgd(rate, momentum=momentum)]
 
 
 def _all_but_recurrent_kernels(params: Params) -> PyTree:
