@@ -24,6 +24,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "docstrings",
     "made",
+    "captions",
     "links",
     "mathml",
 ]

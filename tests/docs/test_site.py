@@ -61,6 +61,12 @@ def pages(site: Path) -> dict[Path, Page]:
     return {path: Page(path.read_text("utf-8")) for path in site.rglob("*.html")}
 
 
+def test_a_heading_by_its_role_has_a_level(pages):
+    texts = [path.read_text(encoding="utf-8") for path in pages]
+    assert any('role="heading" aria-level="2"' in text for text in texts)
+    assert not any('role="heading">' in text for text in texts)
+
+
 def test_links_inside_lead_somewhere_and_nothing_is_loaded_from_elsewhere(
     pages: dict[Path, Page],
 ) -> None:
