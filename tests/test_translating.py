@@ -206,7 +206,7 @@ def test_the_command_evaluates(run, corpus, capsys, tmp_path):
         (["evaluate", "RUN", "--source=a"], "give both"),
         (
             ["evaluate", "RUN", "--text=a.txt"],
-            "leave it out, or use --source, --target, --beam",
+            "leave it out (of such flags, a translator has --source, --target, --beam",
         ),
         (["evaluate", "RUN", "--mode=stream"], "--mode is not for a translator; leave it out"),
         (

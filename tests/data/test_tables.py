@@ -123,11 +123,11 @@ CSV_ERRORS = [
     ('"text,label\na,b\n', "t.csv, line 1: a quote opens here and is never closed"),
     ('text,label\n"a,b\n"c",d\n', "line 2: the row that begins here, which goes on to line 3"),
     ('text,label\n"a" b,c\n', "line 2: the row that begins here, cannot be read"),
-    ("text,label\na, \n", "line 2: the label is ' '; use one label, or data.label_sep"),
+    ("text,label\na, \n", "line 2: the label is ' '; give one label; for texts with sev"),
     ('text,label\nx,"a\nb"\n', "line 2: the label 'a\\nb' has a line break"),
     (" \n", "t.csv is empty"),
     (b"text,label\n\xff,a\n", "not UTF-8: byte 0xff at offset 11; save it as UTF-8, or"),
-    (LINES.decode().encode("utf-16-le"), "it has zero bytes, like a program or UTF-16 without"),
+    (LINES.decode().encode("utf-16-le"), "it contains bytes of the value 0"),
     (codecs.BOM_UTF16_LE + b"a\0\0", "t.csv is not UTF-16: byte 0x00 at offset 4"),
 ]
 JSONL_ERRORS = [
@@ -136,7 +136,7 @@ JSONL_ERRORS = [
     ("[1]\n", "t.jsonl, line 1: it is '[1]'; use one object per line"),
     ('{"text": "a"}\n', f"line 1: there is no column 'label'; it has 'text'; use {LABEL}"),
     ('{"label": "a"}\n', f"line 1: there is no column 'text'; it has 'label'; use {TEXT}"),
-    (row('"a"', '["b"]'), "line 1: the label is ['b']; use one label, or data.label_sep"),
+    (row('"a"', '["b"]'), "line 1: the label is ['b']; give one label; for texts with sev"),
     (row('"a"', "null"), "line 1: the label is null; fill it, or skip such rows with"),
     (row('"a"', "NaN"), "line 1: the label is null"),
     (row("null", '"a"'), "line 1: the text is null (column 'text'); fill it or"),

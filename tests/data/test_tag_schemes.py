@@ -146,8 +146,9 @@ def test_a_tag_without_a_letter_is_told(tag: str) -> None:
     with pytest.raises(UserError) as caught:
         spans(["O", tag], "iob2")
     assert str(caught.value) == (
-        f"the tag is {tag!r}; use O, or B, I, E or S with a hyphen and a label, such as B-person; "
-        "for tags that mark no spans use data.file_scheme=plain"
+        f"the tag is {tag!r}; tags of spans are O, B-LABEL and I-LABEL, such as B-person, and in "
+        "the scheme bioes also E-LABEL and S-LABEL; if every word has a tag of its own, use "
+        "data.file_scheme=plain"
     )
 
 

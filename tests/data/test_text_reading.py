@@ -77,7 +77,7 @@ def test_a_long_line_takes_no_time(monkeypatch):
         (b"\xef\xbb\xbfab\xfc\n", "t is not UTF-8: byte 0xfc at offset 5;"),
         (b"abc\xc3", "t is not UTF-8: byte 0xc3 at offset 3;"),
         (b"a\n\xed\xa0\x80\n", "t is not UTF-8: byte 0xed at offset 2;"),
-        ("ab".encode("utf-16-le"), "t is not text: it has zero bytes, like a program or UTF-16"),
+        ("ab".encode("utf-16-le"), "t is not plain text: it contains bytes of the value 0"),
     ],
 )
 def test_other_bytes_are_refused_where_they_stand(monkeypatch, chunk, content, message):

@@ -248,7 +248,10 @@ def test_every_token_of_a_text_of_ours_as_kenlm_scores_it(order: int) -> None:
         ({"estimator": "katz"}, r"model\.estimator is 'katz'; choose one of kneser_ney"),
         ({"min_counts": (1, 0)}, r"model\.min_counts is \(1, 0\)"),
         ({"min_counts": ()}, r"model\.min_counts is \(\)"),
-        ({"estimator": "maximum_likelihood", "min_counts": (2,)}, r"min_counts is \(2,\), but max"),
+        (
+            {"estimator": "maximum_likelihood", "min_counts": (2,)},
+            r"min_counts is \(2,\), but the estimator max",
+        ),
     ],
 )
 def test_a_setting_that_cannot_be_is_told(setting: dict[str, Any], message: str) -> None:

@@ -148,7 +148,8 @@ def test_a_section_has_the_values_of_its_config():
 
 
 def test_microbatches_have_to_divide_the_batch():
-    with pytest.raises(UserError, match=r"num_microbatches=3 does not divide data\.batch_size=64"):
+    advice = r"use training\.num_microbatches=2, or data\.batch_size=66$"
+    with pytest.raises(UserError, match=rf"=3 does not divide data\.batch_size=64; {advice}"):
         configs.check(changed("training.num_microbatches", 3))
     configs.check(changed("training.num_microbatches", 4))
     with pytest.raises(UserError, match="num_microbatches is 0; use at least 1"):

@@ -168,7 +168,9 @@ def test_other_sizes_are_refused(corpus, source, expected, tmp_path, settings, p
     config = tiny_config(corpus, training__init_from=str(source), **settings)
     message = error_of(config, tmp_path / "run")
     assert part.replace("{V}", str(len(expected["embedding"]))) in message
-    assert "set the fields of model to" in message
+    for name, value in settings.items():
+        own = f"{name.replace('__', '.')}={getattr(zoo.load(source).model.config, name[7:])}"
+        assert f"{own} instead of {value}" in message
 
 
 def test_a_model_that_is_not_there_is_refused(corpus, tmp_path):

@@ -105,8 +105,8 @@ def _check_width(row: list[str], names: list[str], delimiter: str, place: str) -
     if len(row) != len(names):
         raise UserError(
             f"{place}: the row has {len(row)} fields, but the header has {len(names)} "
-            f"({', '.join(map(repr, names))[:200]}); correct the row, or in a .csv put quotes "
-            f"around a text with {delimiter!r}"
+            f"({', '.join(map(repr, names))[:200]}); correct the row; in a .csv, a text that "
+            f"contains {delimiter!r} needs double quotes around it"
         )
 
 

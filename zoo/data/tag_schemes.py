@@ -71,8 +71,9 @@ def split_tag(tag: str) -> tuple[str, str]:
     if letter in _ANY_LETTER and hyphen and label:
         return letter, label
     raise UserError(
-        f"the tag is {tag[:40]!r}; use O, or B, I, E or S with a hyphen and a label, such as "
-        "B-person; for tags that mark no spans use data.file_scheme=plain"
+        f"the tag is {tag[:40]!r}; tags of spans are O, B-LABEL and I-LABEL, such as B-person, and "
+        "in the scheme bioes also E-LABEL and S-LABEL; if every word has a tag of its own, use "
+        "data.file_scheme=plain"
     )
 
 

@@ -74,7 +74,8 @@ def _warn_of_forbidden(
             counts[split] = count_forbidden(pairs[split], scheme)
         except UserError as error:
             raise UserError(
-                f"split {split} of corpus {corpus} has a tag that does not fit its scheme: {error}"
+                f"the {split} split of corpus {corpus} has a tag that does not fit its scheme: "
+                f"{error}"
             ) from error
     total = sum(counts.values())
     if total:

@@ -286,8 +286,8 @@ def _decoded(file: io.BufferedIOBase, name: str, limit: float) -> Iterator[str]:
             ) from error
         if "\0" in text:
             raise UserError(
-                f"{name} is not text: it has zero bytes, like a program or UTF-16 without a "
-                "byte-order mark; save it as UTF-8"
+                f"{name} is not plain text: it contains bytes of the value 0, as programs and "
+                "pictures do, and texts in UTF-16; save the text as UTF-8"
             )
         yield text
         if not chunk:

@@ -1,8 +1,8 @@
 """The words of the toy languages, and the meanings that sentences are made from.
 
-Nouns, verbs and adjectives are chosen so that all forms in use are regular: no noun of the
-n-declension, no adjective that changes its stem, no reflexive verb. Every thing can be opened and
-closed, so that each verb fits each object of its kind.
+Nouns, verbs and adjectives are chosen so that all forms in use are regular: no noun that gets an
+ending in the accusative ("den Jungen"), no adjective that changes its stem, no reflexive verb. All
+nouns of the kind "thing" can be opened and closed, so that each verb fits each object of its kind.
 """
 
 from typing import NamedTuple
@@ -23,14 +23,15 @@ class Verb(NamedTuple):
     """A verb and its objects.
 
     Attributes:
-        takes: "nothing"; "being", "thing" or "either" for an object; "give" for a recipient and a
-            thing; "clause" for a clause with "that".
+        takes: what follows the verb. "nothing": no object. "being" or "thing": an object of this
+            kind. "either": an object of any of the two kinds. "give": a recipient and a thing.
+            "clause": a clause with "that".
         first: the German present form for "ich", without the particle.
-        third: the German present form for "er", "sie" and "es", without the particle.
-        plural: the German present form for "wir" and "sie", without the particle.
-        participle: the German participle of the perfect tense.
+        third: the German present form for "er", "sie" (she) and "es", without the particle.
+        plural: the German present form for "wir" and "sie" (they), without the particle.
+        participle: the German participle of the perfect tense, with the particle.
         auxiliary: the German auxiliary of the perfect tense, "haben" or "sein".
-        particle: the separable particle; "-" means none.
+        particle: the separable particle, as "an" in "rufe an"; "-" means none.
         base: the English base form.
         english_third: the English third person singular.
         past: the English past tense.

@@ -33,7 +33,7 @@ SLOT_STEPS = 8
 
 
 class Slots:
-    """S rows of one language model. Calls must not overlap.
+    """S rows of one language model. One thread must make all calls.
 
     Args:
         model: a language model module.
@@ -47,7 +47,7 @@ class Slots:
         >>> from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
         >>> model = RecurrentLM(RecurrentLMConfig(embedding_size=4, hidden_sizes=(4,)), 6)
         >>> params = jax.jit(model.init)(jax.random.key(0), jnp.ones((1, 1), int))["params"]
-        >>> slots = Slots(model, params, num_slots=2)
+        >>> slots = Slots(model, params, num_slots=2, block_steps=8)
         >>> slot = slots.add([START_ID, 3], GenerationSettings(seed=1))
         >>> slots.num_free, {slot: len(tokens) for slot, tokens in slots.advance().items()}
         (1, {0: 8})
@@ -90,9 +90,14 @@ class Slots:
 
         Args:
             inputs: the tokens of the prompt, which begin with `<s>`.
-            settings: temperature, top_k, top_p, seed and allow_unknown are used.
-            row: the number of the text in its request. The key is made from the seed and the row,
-                so the tokens are the same as in row number `row` of `generate`.
+            settings: temperature, top_k, top_p, seed and allow_unknown are used. The other settings
+                are not: whoever calls `advance` counts the tokens, and calls `free` at the end.
+            row: the position of the text among the samples of one request. The random key is made
+                from the seed and this number, so the text equals text number `row` of a call of
+                `generate` with these settings.
+
+        Raises:
+            IndexError: if no slot is free, see `num_free`.
         """
         slot = self._free.pop()
         tokens, fresh = np.array(self._state.tokens), np.array(self._state.fresh)

@@ -41,14 +41,16 @@ class Translation:
     Attributes:
         source: the source text as it was given.
         text: its translation; "" for an empty source.
-        score: log p(text | source) / tokens^length_penalty in nats, by which it was chosen. After
-            sampling or greedy decoding, it is log p(text | source).
-        source_tokens: the tokens that were read, with the end `</s>`.
-        tokens: the tokens that were written, with the end unless the translation was cut.
+        score: the score in nats that beam search chose the translation by: log p(text | source)
+            divided by T^length_penalty. After sampling or greedy decoding, it is
+            log p(text | source).
+        source_tokens: the S tokens that were read, the last of which is `</s>`.
+        tokens: the T tokens that were written. The last token is `</s>`, unless the translation
+            reached its largest length before.
         attention: float32[T, S], the weights of the source tokens for each written token; None for
             a model without attention.
-        others: further translations and their scores, the best first.
-        is_cut: whether the end of the source was dropped because the source is too long.
+        others: the n_best - 1 translations after the best, the better first, with their scores.
+        is_cut: whether the last words of the source were dropped because the source is too long.
     """
 
     source: str
@@ -213,13 +215,17 @@ def search(
     numbers: Sequence[int],
     settings: SearchSettings,
 ) -> Found:
-    """Translates some sources; text number i draws with a key made from the seed and i.
+    """Translates a batch of sources.
 
     Args:
         checkpoint: a translator.
-        rows: int32[S] tokens of each source, with its end.
-        numbers: the numbers of the texts.
-        settings: the settings of the search.
+        rows: int32[S] of each source, its tokens and `END_ID`.
+        numbers: the position of each source among all texts of the request. In sampling, the random
+            key of a source is made from the seed and this number.
+        settings: beam size, temperature, length penalty and seed.
+
+    Returns:
+        The hypotheses of each source, and the attention of the best hypothesis.
     """
     longest = max(map(len, rows))
     num_steps = BUCKET_LENGTHS[int(np.searchsorted(BUCKET_LENGTHS, longest))]

@@ -5,12 +5,13 @@
     p   = (1 + number of b with |d_b - d| >= |d|) / (1 + number of samples)
 
 Both models are scored on the same drawn texts (Koehn 2004), so effects of texts that are hard for
-both cancel out. p is the probability of a difference as large as d if the models did not differ.
-The differences d_b scatter around d as they would scatter around 0 for equal models (Efron and
-Tibshirani 1993, section 16.4). The test speaks about other texts of this kind, not about other
-seeds of the training.
+both cancel out. p is the probability of a difference as large as d if the models did not differ:
+then, differences would scatter around 0 as the d_b scatter around d, so p counts how often d_b is
+as far from d as d is from 0 (Efron and Tibshirani 1993, section 16.4). A small p says that the
+difference would also be found on other texts of this kind. It does not say that it would be found
+after another training, with another seed.
 
-Axes: N texts, K numbers per text, S samples.
+Axes: N texts, K sums that a score is computed from, S samples.
 """
 
 from collections.abc import Callable, Sequence
@@ -55,12 +56,15 @@ class Difference(NamedTuple):
     """The difference between two models by one measure.
 
     Attributes:
-        measure: the name of the measure.
-        first, second: the scores of both models on all texts.
-        difference: d, first minus second.
-        low, high: the bounds of the middle 95 per cent of d_b.
-        p_value: p.
-        num_texts, num_samples: N and S.
+        measure: the name of the measure, such as accuracy, bleu or perplexity.
+        first: the score of model A on all texts, in the unit of the measure.
+        second: the score of model B on all texts.
+        difference: d, first minus second. Of perplexities, a negative difference means that model A
+            is better; of accuracies, F1 and BLEU, a positive difference.
+        low, high: the bounds of the middle 95 per cent of the d_b.
+        p_value: p, above 0 and at most 1.
+        num_texts: N.
+        num_samples: S.
     """
 
     measure: str

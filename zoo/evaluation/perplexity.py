@@ -4,9 +4,10 @@
     perplexity = exp(nats / N)                                 (Jelinek et al. 1977)
     bits per character = nats / (ln 2 * number of characters)
 
-In both modes, the context of a token starts with `<s>`. Mode "stream" carries the state over
-sentences; mode "sentence" resets it at each sentence. Axes: B rows, T time, V vocabulary,
-N tokens.
+In mode "stream", the model reads `<s>` once and then all sentences with their `</s>`, and carries
+its state over sentences. In mode "sentence", it starts anew with `<s>` at each sentence.
+
+Axes: B rows, T time, V vocabulary, N tokens.
 """
 
 import dataclasses
@@ -249,15 +250,15 @@ def token_log_probabilities(
     Args:
         model: a language model module.
         params: its parameters.
-        tokens: int32[N], the tokens of each sentence followed by `</s>`; N is at least 1.
-        mode: "stream" carries the state over sentences, "sentence" resets it at each sentence.
-        num_streams: in mode "stream", the number of pieces that the tokens are cut into. Each piece
-            starts at the initial state, and all are scored side by side, which is faster but a
-            little worse at the cuts. 1 is exact. Mode "sentence" needs no such cuts.
-        call_elements: the number of tokens scored at a time, with padding; it changes no result.
+        tokens: int32[N], N >= 1: the tokens of each sentence followed by `</s>`, without `<s>`.
+        mode: "stream" or "sentence", see above.
+        num_streams: in mode "stream", the number of pieces, at least 1, that the tokens are cut
+            into. Each piece starts with `<s>`, and all are scored side by side. This is faster, but
+            the first tokens of a piece lack their context. 1 is exact. Mode "sentence" ignores it.
+        call_elements: the largest number of tokens scored at a time, padding included.
 
     Returns:
-        float32[N], natural logarithms.
+        float32[N], the natural logarithm of the probability of each token.
 
     Raises:
         UserError: if there are no tokens, or the mode is unknown.

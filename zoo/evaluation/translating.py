@@ -98,8 +98,13 @@ def evaluate_translator(
 
     Args:
         checkpoint: a translator from `zoo.load`, or a name that `zoo.load` accepts.
-        pairs: a list of `zoo.Pair`, or of (source, reference); or their columns.
-        beam_size: the number of beam hypotheses; 1 means greedy decoding.
+        pairs: a list of tuples (source, reference) or of `zoo.Pair`, which may have an alignment;
+            or a `ParallelTexts` of all sources and all references.
+        beam_size: the number of beam hypotheses, at least 1; 1 means greedy decoding.
+
+    Returns:
+        BLEU and chrF from 0 to 100, the perplexity per target token, and the alignment error rate
+        from 0 to 1, or None if the pairs have no alignments or the model has no attention.
 
     Raises:
         UserError: if the checkpoint is not a translator, there is no pair, or sacrebleu is missing.

@@ -183,7 +183,10 @@ def _check_shapes(name: str, arrays: Mapping[str, np.ndarray]) -> None:
     needed = {"weight_ih", "weight_hh"} | ({"bias_ih", "bias_hh"} if len(arrays) > 2 else set())
     missing = needed - arrays.keys()
     if missing:
-        raise UserError(f"{name} has no {', '.join(sorted(missing))}; give the whole state dict")
+        raise UserError(
+            f"{name} has no {', '.join(sorted(missing))}; give everything that state_dict() of the "
+            "torch network returns"
+        )
     for key in ("weight_hh", "weight_ih"):
         if arrays[key].ndim != 2 or not arrays[key].size:
             raise UserError(

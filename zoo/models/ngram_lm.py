@@ -69,8 +69,9 @@ class NGramConfig:
             )
         if self.estimator == "maximum_likelihood" and max(self.min_counts) > 1:
             raise UserError(
-                f"model.min_counts is {self.min_counts}, but maximum_likelihood has nothing to "
-                "back off to; use 1"
+                f"model.min_counts is {self.min_counts}, but the estimator maximum_likelihood uses "
+                "no shorter n-grams where it lacks a long one; use model.min_counts=(1,), or "
+                "model.estimator=kneser_ney"
             )
 
 

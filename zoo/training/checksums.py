@@ -23,7 +23,15 @@ class DamagedCheckpoint(Exception):
 
 
 def compute(directory: epath.Path) -> dict[str, str]:
-    """Returns the sums of all files under a directory except checksums.json.
+    """Returns the SHA-256 sum of each file in a directory and in the directories below it.
+
+    The file checksums.json itself is left out.
+
+    Args:
+        directory: the directory, which must exist.
+
+    Returns:
+        The sums in hexadecimal digits, by the paths of the files relative to the directory.
 
     Example:
         >>> import tempfile

@@ -108,10 +108,11 @@ def check(config: ConfigDict) -> None:
         for field in defaults:
             _check_numbers(f"{name}.{field}", config[name][field])
     parts = config.training.get("num_microbatches", 1)  # an n-gram model has no batches
-    if parts > 1 and config.data.batch_size % parts:
+    if parts > 1 and (rest := (size := config.data.batch_size) % parts):
+        fewer = next(number for number in range(min(parts, size), 0, -1) if size % number == 0)
         raise UserError(
-            f"training.num_microbatches={parts} does not divide "
-            f"data.batch_size={config.data.batch_size}; change one of them"
+            f"training.num_microbatches={parts} does not divide data.batch_size={size}; use "
+            f"training.num_microbatches={fewer}, or data.batch_size={size - rest + parts}"
         )
 
 

@@ -3,16 +3,17 @@
 The mesh has the axes `data` and `model`:
 
     rows of a batch, and of the carry            split over data
-    embedding [V, E]                             V over model
-    kernel [D, H], [D, G*H], [H, G*H], [H, V]    columns over model
-    bias [H], [G*H], [V]                         the only axis over model
+    embedding [V, E]                             V split over model
+    kernel [D, H], [D, G*H], [H, G*H], [H, V]    the last axis split over model
+    bias [H], [G*H], [V]                         its one axis split over model
     everything else                              whole on every device
 
-The moments of the optimizer are placed like their parameters. The compiler inserts the
-communication (Xu et al. 2021, GSPMD): the loss and its gradient are the same as on one device, up
-to the order of sums. An axis whose size the mesh axis does not divide stays whole. One device is
-the mesh 1 x 1.
-axis that does not divide by its mesh axis stays whole. One device is the mesh 1 x 1.
+The moments of the optimizer are placed like their parameters. The compiler makes the devices
+exchange what they need (Xu et al. 2021, GSPMD), so the loss and its gradient are the same as on one
+device, up to the order of sums. An axis stays whole if its size is not a multiple of the number of
+devices along the axis of the mesh. One device is the mesh 1 x 1.
+
+Axes: V vocabulary, E embedding, D input, H units, G gates.
 """
 
 from dataclasses import dataclass
@@ -94,11 +95,12 @@ def shardings(state: PyTree, mesh: "Mesh | AbstractMesh", num_members: int = 1) 
     """Returns the sharding of each array of a training state.
 
     Args:
-        state: a tree of arrays, or of their shapes, with parameters by their names and the carry
-            under `carry`.
-        mesh: the devices.
-        num_members: the number of members. If it is above 1, every array has a first axis of this
-            size, and only that axis is split, over `data`.
+        state: a tree of arrays, or of their shapes. A parameter is found by its name, such as
+            `recurrent_kernel`, and the carry by the name `carry`.
+        mesh: the devices, with the axes `data` and `model`.
+        num_members: the number of models that are trained at once, see `zoo.training.members`. If
+            it is above 1, every array has a first axis of this size, and only that axis is split,
+            over `data`.
 
     Returns:
         The same tree of `NamedSharding`s.

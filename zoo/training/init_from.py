@@ -73,10 +73,23 @@ def load_start(init_from: str, workload: Workload) -> Start:
         notes = (*notes, f"from {init_from}: {', '.join(sorted(flatten_dict(moved, sep='/')))}")
     if told := first_difference(moved, wanted):
         raise UserError(
-            f"training.init_from is {init_from}, whose parameters do not fit the model section of "
-            f"this config: {told}; set the fields of model to the values of that model"
+            f"training.init_from is {init_from}, whose parameters do not fit the model of this "
+            f"config: {told}; {_advice(trained, workload.trained)}"
         )
     return Start(moved, notes)
+
+
+def _advice(trained: Checkpoint, new: Checkpoint) -> str:
+    """Returns advice with the fields of a config that differ in both models."""
+    own, theirs = (vars(one.model.config) for one in (new, trained))
+    differing = [
+        f"model.{name}={theirs[name]} instead of {value}"
+        for name, value in own.items()
+        if name in theirs and theirs[name] != value and not isinstance(value, float)
+    ]
+    if not differing:
+        return "use the fields of model that it was trained with"
+    return f"use what it was trained with: {', '.join(differing)}"
 
 
 def _check_kinds(init_from: str, trained: Checkpoint, new: Checkpoint) -> None:

@@ -172,9 +172,10 @@ def test_schemes_that_do_not_fit_are_told(tmp_path: Path) -> None:
         "data.scheme=plain"
     )
     assert told(path, load, file_scheme="iob2") == (
-        "split train of corpus conll_file has a tag that does not fit its scheme: the tag is "
-        "'DET'; use O, or B, I, E or S with a hyphen and a label, such as B-person; for tags that "
-        "mark no spans use data.file_scheme=plain"
+        "the train split of corpus conll_file has a tag that does not fit its scheme: the tag is "
+        "'DET'; tags of spans are O, B-LABEL and I-LABEL, such as B-person, and in the scheme "
+        "bioes also E-LABEL and S-LABEL; if every word has a tag of its own, use "
+        "data.file_scheme=plain"
     )
 
 

@@ -1,8 +1,9 @@
 """LSTMs with exponential gates: mLSTM, whose memory is a matrix, and sLSTM (Beck et al. 2024).
 
-An input gate exp(i) has no upper bound, so a late input can outweigh all inputs before it. Both
-cells divide by n, the sum of the gates. They also carry m, the largest exponent so far, and
-subtract it from all exponents. This changes no output and keeps every number finite.
+An input gate exp(i) has no upper bound, so a late input can outweigh all inputs before it. To keep
+outputs small, both cells divide by a sum that grows with the gates. To keep every number finite,
+they carry m, the largest exponent of all gates so far, each lowered by the forget gates after it,
+and divide memory and sum by exp(m). Their quotient, the output, stays as it is.
 """
 
 from dataclasses import dataclass
@@ -28,12 +29,15 @@ _EPSILON = 1e-6
 class MLSTM(MatrixCell):
     """The mLSTM: a matrix memory C of keys and values, with an input gate and a forget gate.
 
-    m_t = max(log f_t + m_{t-1}, i_t)           f_t = logistic(.), i_t: from the input
-    i'  = exp(i_t - m_t)                        f' = exp(log f_t + m_{t-1} - m_t)
-    C_t = f' C_{t-1} + i' k_t v_t' / sqrt(d)    n_t = f' n_{t-1} + i' k_t / sqrt(d)
-    y_t = C_t' q_t / max(|n_t' q_t|, exp(-m_t))
+    i_t = w_i x_t + b_i                         f_t = logistic(w_f x_t + b_f)
+    m_t = max(log f_t + m_{t-1}, i_t)
+    I_t = exp(i_t - m_t)                        F_t = exp(log f_t + m_{t-1} - m_t)
+    C_t = F_t C_{t-1} + I_t k_t v_t^T / sqrt(d) n_t = F_t n_{t-1} + I_t k_t / sqrt(d)
+    y_t = C_t^T q_t / max(|n_t^T q_t|, exp(-m_t))
 
-    (eq. 19 to 27.) See heads.py for h_t from y_t.
+    These are eq. 19 to 27 of Beck et al. for each head of d units. heads.py has the queries q_t,
+    keys k_t and values v_t, the output gate, and h_t from y_t. The state is C [B, N, d, d],
+    n [B, N, d] and m [B, N], all zeros at first.
     """
 
     gates = (("input", "head"), ("forget", "head"))
