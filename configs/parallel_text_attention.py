@@ -18,6 +18,7 @@ def get_config() -> ConfigDict:
     """Configures the model for captions, with open fields that `zoo.tasks.by_size` chooses."""
     config = zoo.config("multi30k_attention")
     config.data.corpus = "parallel_text"
+    config.data.bucket_lengths = (8, 10, 12, 16, 24, 32, 48, 64, 128)
     config.model.score = "additive"
     config.optimizer.warmup_steps = 100
     config.evaluation.patience = 5

@@ -108,9 +108,22 @@ def test_the_rule_for_texts(num_texts, num_labels, cell, init_scale, batch_size)
     assert [values[name] for name in names] == [cell, init_scale, batch_size]
 
 
-def test_the_rule_for_pairs():
-    found = [settings_of_pairs(num_pairs)["model.hidden_size"] for num_pairs in (99_999, 100_000)]
-    assert found == [256, 512]
+@pytest.mark.parametrize(
+    ("num_pairs", "batch_size", "subwords", "rate"),
+    [
+        (3, 1, 200, 3e-3),
+        (1000, 32, 400, 3e-3),
+        (10_000, 32, 4000, 3e-3),
+        (19_999, 32, 4000, 3e-3),
+        (20_000, 64, 4000, 3e-3),
+        (99_999, 64, 4000, 3e-3),
+        (100_000, 64, 6000, 1e-3),
+    ],
+)
+def test_the_rule_for_pairs(num_pairs, batch_size, subwords, rate):
+    values = settings_of_pairs(num_pairs)
+    names = ("data.batch_size", "data.vocabulary_size", "optimizer.learning_rate")
+    assert [values[name] for name in names] == [batch_size, subwords, rate]
 
 
 def test_the_rule_depends_on_the_number_of_rows(tmp_path):

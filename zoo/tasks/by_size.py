@@ -14,12 +14,13 @@ vector is dropped. Large initial embeddings make single rare words recognisable,
 need. Batches have 32 texts, or fewer if an epoch would have fewer than four batches. From 20,000
 texts on, batches have 64 texts, and words that occur once are unknown.
 
-    translator   pairs       subwords   states   rate
-                 < 100,000   2,000      256      0.003
-                 others      6,000      512      0.001
+    translator   pairs       subwords                    batch   rate
+                 < 20,000    40 of 100 pairs, at most    32      0.003
+                 < 100,000   4,000 and at least 200      64      0.003
+                 others      6,000                       64      0.001
 
 A run takes about 1,000 steps (classifier with few labels), 2,400 (classifier with many labels),
-3,000 (language model) or 2,500 (translator). It takes at most 10, 16, 30 or 20 epochs, and at least
+3,000 (language model) or 2,700 (translator). It takes at most 10, 16, 30 or 20 epochs, and at least
 one.
 """
 
@@ -28,7 +29,8 @@ from ml_collections import ConfigDict
 from zoo.types import Json
 
 _LEAST_BATCHES = 4  # the fewest batches of an epoch
-MANY_LABELS, FEW_TEXTS, MANY_TEXTS, MANY_PAIRS = 10, 3000, 20_000, 100_000
+MANY_LABELS, FEW_TEXTS, MANY_TEXTS = 10, 3000, 20_000
+FEW_PAIRS, MANY_PAIRS = 20_000, 100_000
 
 
 def settings_of_texts(num_texts: int, num_labels: int) -> Json:
@@ -70,9 +72,8 @@ def settings_of_pairs(num_pairs: int) -> Json:
     """Returns the settings of a translator for a number of training pairs, see the rule above."""
     many = num_pairs >= MANY_PAIRS
     return {
-        "data.batch_size": _batch_size(num_pairs, 64),
-        "data.vocabulary_size": 6000 if many else 2000,
-        "model.hidden_size": 512 if many else 256,
+        "data.batch_size": _batch_size(num_pairs, 32 if num_pairs < FEW_PAIRS else 64),
+        "data.vocabulary_size": 6000 if many else min(max(2 * num_pairs // 5, 200), 4000),
         "optimizer.learning_rate": 1e-3 if many else 3e-3,
     }
 

@@ -193,7 +193,7 @@ class Translating(Task):
         num_pairs = len(load_parallel_corpus(ParallelDataConfig(**given))["train"].sources)
         values = settings_of_pairs(num_pairs)
         steps_per_epoch = num_pairs / (config.data.batch_size or values["data.batch_size"])
-        return values | lengths(config, steps_per_epoch, aim=2500, most=20)
+        return values | lengths(config, steps_per_epoch, aim=2700, most=20)
 
     def open(self, config: Json, vocabulary: Json, progress: Json) -> TrainedTranslator:
         """Returns a checkpoint without its parameters; see `Task.open`."""
