@@ -206,7 +206,7 @@ def test_the_command_evaluates(run, corpus, capsys, tmp_path):
         (["evaluate", "RUN", "--source=a"], "give both"),
         (
             ["evaluate", "RUN", "--text=a.txt"],
-            "leave it out (of such flags, a translator has --source, --target, --beam",
+            "--text is not for a translator; leave it out",
         ),
         (["evaluate", "RUN", "--mode=stream"], "--mode is not for a translator; leave it out"),
         (

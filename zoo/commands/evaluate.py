@@ -229,8 +229,4 @@ def _check_flags(task: "Task", arguments: argparse.Namespace) -> None:
     """Raises a UserError for a flag that the task does not have."""
     for flag in _FLAGS:
         if getattr(arguments, flag) is not None and flag not in task.flags:
-            own = ", ".join(f"--{name}" for name in _FLAGS if name in task.flags)
-            raise UserError(
-                f"--{flag} is not for a {task.kind.noun}; leave it out (of such flags, a "
-                f"{task.kind.noun} has {own})"
-            )
+            raise UserError(f"--{flag} is not for a {task.kind.noun}; leave it out")

@@ -21,7 +21,10 @@ from zoo.whole_characters import require_whole_characters
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl")
 _KINDS = {bool: "true or false", int: "a whole number", float: "a decimal number", str: "a string"}
-_ONE_LABEL = 'give one label; for texts with several labels use data.label_separator=","'
+_ONE_LABEL = (
+    "give one label; for several labels of a text, in a list or with commas, use "
+    'data.label_separator=","'
+)
 _SKIP = "skip such rows with data.skip_unlabeled=true"
 
 

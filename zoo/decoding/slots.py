@@ -1,9 +1,9 @@
 """Generation of many texts side by side in slots, which are reused when texts end.
 
 The state of a recurrent network is small and keeps its size after any number of tokens. So one
-compiled program advances S rows, and a row whose text has ended is given to the next text while the
-other rows continue. The number of rows never changes. Each row reads its own inputs and draws with
-its own key, so a text depends neither on the texts beside it nor on when it was started.
+compiled program advances S slots, and a slot whose text has ended is given to the next text while
+the other slots continue. The number of slots never changes. Each text is drawn with its own key, so
+it depends neither on the texts beside it nor on when it was started.
 """
 
 from collections.abc import Sequence
@@ -33,13 +33,13 @@ SLOT_STEPS = 8
 
 
 class Slots:
-    """S rows of one language model. One thread must make all calls.
+    """S slots for texts of one language model. One thread must make all calls.
 
     Args:
         model: a language model module.
         params: its parameters.
         num_slots: S.
-        block_steps: the number of tokens that a row draws in a call of `advance`; it changes no
+        block_steps: the number of tokens that a text grows by in a call of `advance`; it changes no
             token.
 
     Example:

@@ -29,10 +29,13 @@ _EPSILON = 1e-6
 class MLSTM(MatrixCell):
     """The mLSTM: a matrix memory C of keys and values, with an input gate and a forget gate.
 
-    i_t = w_i x_t + b_i                         f_t = logistic(w_f x_t + b_f)
+    i_t = w_i x_t + b_i
+    f_t = logistic(w_f x_t + b_f)
     m_t = max(log f_t + m_{t-1}, i_t)
-    I_t = exp(i_t - m_t)                        F_t = exp(log f_t + m_{t-1} - m_t)
-    C_t = F_t C_{t-1} + I_t k_t v_t^T / sqrt(d) n_t = F_t n_{t-1} + I_t k_t / sqrt(d)
+    I_t = exp(i_t - m_t)
+    F_t = exp(log f_t + m_{t-1} - m_t)
+    C_t = F_t C_{t-1} + I_t k_t v_t^T / sqrt(d)
+    n_t = F_t n_{t-1} + I_t k_t / sqrt(d)
     y_t = C_t^T q_t / max(|n_t^T q_t|, exp(-m_t))
 
     These are eq. 19 to 27 of Beck et al. for each head of d units. heads.py has the queries q_t,
