@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 UNKNOWN, START, END = 0, 1, 2
-BATCH = 64
+# Of 32, 64, 128 and 256 texts a batch, these gave PyTorch's best rates on one core.
+CLASSIFIED, SCORED, TRANSLATED = 128, 32, 32
 
 Weights = dict[str, Tensor]
 
@@ -85,7 +86,7 @@ def linear(weights: Weights, kernel: str, bias: str = "") -> nn.Linear:
     return layer
 
 
-def batches(rows: Sequence[list[int]], size: int = BATCH) -> Iterator[tuple[list[int], Tensor]]:
+def batches(rows: Sequence[list[int]], size: int) -> Iterator[tuple[list[int], Tensor]]:
     """Yields the numbers of rows of similar length, the longest first, and their lengths."""
     order = sorted(range(len(rows)), key=lambda number: -len(rows[number]))
     for start in range(0, len(order), size):
@@ -138,7 +139,7 @@ class Classifier(nn.Module):
         words = (split(text.lower().replace("\u2019", "'")) for text in texts)
         rows = [[find(word, UNKNOWN) for word in own] + [END] for own in words]
         found: list[Any] = [None] * len(texts)
-        for part, lengths in batches(rows):
+        for part, lengths in batches(rows, CLASSIFIED):
             probabilities = self(pad([rows[number] for number in part]), lengths)
             best = probabilities.argmax(dim=1).tolist()
             for number, label, row in zip(part, best, probabilities.tolist(), strict=True):
@@ -172,7 +173,7 @@ class LanguageModel(nn.Module):
         find = self.find
         rows = [[find(character, UNKNOWN) for character in text] + [END] for text in texts]
         found = [0.0] * len(texts)
-        for part, lengths in batches(rows):
+        for part, lengths in batches(rows, SCORED):
             losses = self.losses(pad([rows[number] for number in part]))
             real = torch.arange(losses.shape[1]) < lengths[:, None]
             for number, nats in zip(part, (losses * real).sum(dim=1).tolist(), strict=True):
@@ -249,7 +250,7 @@ class Translator(nn.Module):
         """Returns the translation of each text by greedy decoding or by beam search."""
         rows = [[self.find(word, UNKNOWN) for word in text.split()] + [END] for text in texts]
         found = [""] * len(texts)
-        for part, lengths in batches(rows):
+        for part, lengths in batches(rows, TRANSLATED):
             encoded = self.encode(pad([rows[number] for number in part]), lengths)
             max_steps = 2 * int(lengths[0]) + 8
             if beam_size == 1:

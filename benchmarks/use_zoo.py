@@ -1,7 +1,8 @@
 """Our side of benchmarks/use.py: the released models through the public functions of zoo."""
 
+import argparse
 import json
-import subprocess
+import math
 import sys
 from collections.abc import Callable
 from itertools import cycle, islice
@@ -28,11 +29,11 @@ def prepare(use: str, directory: Path, count: int, max_tokens: int) -> None:
         count: the number of texts.
         max_tokens: the number of tokens of each sample.
     """
+    from zoo.commands import export
     from zoo.data.vocabulary import _PLAIN_WORD
 
-    model = directory / f"{use}.safetensors"
-    command = [sys.executable, "-m", "zoo", "export", MODEL_OF_USE[use], str(model)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    file = str(directory / f"{use}.safetensors")
+    export.run(argparse.Namespace(checkpoint=MODEL_OF_USE[use], file=file))
     record = {
         "texts": _texts(use, count),
         "max_tokens": max_tokens,
@@ -86,8 +87,6 @@ def answers(use: str, directory: Path, found: Any) -> Any:
         return [score.nats for score in found]
     if use in BEAM_SIZE:
         return [one.text for one in found]
-    import math
-
     import zoo
 
     given = json.loads((directory / f"{use}.json").read_text(encoding="utf-8"))
