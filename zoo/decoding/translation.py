@@ -251,6 +251,8 @@ def search(
     weights = None
     if checkpoint.model.config.context == "attention":
         best = shift_targets(np.asarray(hypotheses.tokens[:, 0]))
+        if np.max(hypotheses.lengths[:, 0]) <= num_steps:  # as nearly always
+            best = best[:, :num_steps]
         weights = np.asarray(attention_weights(*inputs, best))
     return Found(jax.device_get(hypotheses), weights)
 
