@@ -22,12 +22,17 @@ CLASSIFIED, SCORED, TRANSLATED = 128, 32, 32
 Weights = dict[str, Tensor]
 
 
-def build(use: str, directory: Path) -> tuple[list[str], Callable[[list[str]], Any]]:
-    """Returns the texts, and a call that gives the results for such texts."""
+def read(use: str, directory: Path) -> tuple[dict[str, Any], Weights, dict[str, Any]]:
+    """Returns the texts with their settings, and the weights and vocabulary of the model."""
     given = json.loads((directory / f"{use}.json").read_text(encoding="utf-8"))
     with safe_open(directory / f"{use}.safetensors", framework="pt") as file:
         weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        vocabulary = json.loads(file.metadata()["zoo"])["vocabulary"]
+        return given, weights, json.loads(file.metadata()["zoo"])["vocabulary"]
+
+
+def build(use: str, directory: Path) -> tuple[list[str], Callable[[list[str]], Any]]:
+    """Returns the texts, and a call that gives the results for such texts."""
+    given, weights, vocabulary = read(use, directory)
     torch.manual_seed(1)
     call: Callable[[list[str]], Any]
     if use == "classify":
@@ -47,10 +52,7 @@ def answers(use: str, directory: Path, found: Any) -> Any:
     """Returns the results of a call in the form in which the sides are compared, as plain JSON."""
     if use != "generate":
         return found
-    given = json.loads((directory / f"{use}.json").read_text(encoding="utf-8"))
-    with safe_open(directory / f"{use}.safetensors", framework="pt") as file:
-        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        vocabulary = json.loads(file.metadata()["zoo"])["vocabulary"]
+    given, weights, vocabulary = read(use, directory)
     model, size = LanguageModel(weights, vocabulary["tokens"]).eval(), given["max_tokens"]
     return {
         "likeliest": model.sample(1, size, greedy=True)[0],

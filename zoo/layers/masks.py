@@ -90,3 +90,20 @@ def take_steps(x: Array, index: Array) -> Array:
         [[3, 1], [5, 5]]
     """
     return jnp.take_along_axis(x, index.reshape(index.shape + (1,) * (x.ndim - 2)), axis=1)
+
+
+def take_step(x: Array, index: Array) -> Array:
+    """Returns one step of each row of a batch, see `take_steps`.
+
+    Args:
+        x: [B, T, ...].
+        index: int32[B], the step to take of each row.
+
+    Returns:
+        [B, ...].
+
+    Example:
+        >>> take_step(jnp.array([[1, 2, 3], [4, 5, 6]]), jnp.array([2, 0])).tolist()
+        [3, 4]
+    """
+    return take_steps(x, index[:, None])[:, 0]

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from zoo.layers.masks import real_steps, take_steps
+from zoo.layers.masks import real_steps, take_step
 
 Array = jax.Array
 
@@ -54,7 +54,7 @@ def pool_last(states: Array, lengths: Array, *, bidirectional: bool = False) -> 
         >>> pool_last(states, jnp.array([2]), bidirectional=True).vector.tolist()
         [[2.0, 1.0]]
     """
-    vector = take_steps(states, lengths[:, None] - 1)[:, 0]
+    vector = take_step(states, lengths - 1)
     weights = jax.nn.one_hot(lengths - 1, states.shape[1], dtype=states.dtype)
     if bidirectional:
         half = states.shape[2] // 2

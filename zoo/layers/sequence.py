@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from zoo.layers.cells.base import Projected, State
-from zoo.layers.masks import real_steps, take_steps
+from zoo.layers.masks import real_steps, take_step
 
 Array = jax.Array
 
@@ -54,6 +54,4 @@ class Sequences(NamedTuple):
         lengths = self.lengths
         if lengths is None:
             return jax.tree.map(lambda state: state[-1], states)
-        return jax.tree.map(
-            lambda state: take_steps(state.swapaxes(0, 1), lengths[:, None] - 1)[:, 0], states
-        )
+        return jax.tree.map(lambda state: take_step(state.swapaxes(0, 1), lengths - 1), states)

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from zoo.checks import check_least, check_rates
 from zoo.layers.dropout import drop
 from zoo.layers.linear import product
-from zoo.layers.masks import take_steps
+from zoo.layers.masks import take_step
 from zoo.models.feedforward import FeedForward, check_activation
 from zoo.models.output import LMOutput
 from zoo.models.text_network import embedding_parameter
@@ -122,7 +122,7 @@ class FeedForwardLM(nn.Module):
             flat = features.reshape((batch * steps, -1))
             logits = logits + product(flat, self.direct_kernel).reshape(logits.shape)
         last = jnp.full(batch, steps - 1) if lengths is None else lengths - 1
-        return LMOutput(logits, take_steps(windows, last[:, None])[:, 0])
+        return LMOutput(logits, take_step(windows, last))
 
     def zero_carry(self, batch_size: int) -> Array:
         """Returns the carry before the first token, which is N times `<s>`."""

@@ -28,7 +28,7 @@ from jax import lax
 
 from zoo.checks import check_choice
 from zoo.errors import UserError
-from zoo.layers.masks import take_steps
+from zoo.layers.masks import take_step
 from zoo.models.output import LMOutput
 
 Array = jax.Array
@@ -132,7 +132,7 @@ class NGramLM:
             nodes.append(find_child(jnp, *_levels(params, index), before, nodes[0]))
         log_probs = _distributions(params, [node.reshape(-1) for node in nodes])
         last = jnp.full(batch, steps - 1) if lengths is None else lengths - 1
-        final = [take_steps(node, last[:, None])[:, 0] for node in nodes[: self.config.order - 1]]
+        final = [take_step(node, last) for node in nodes[: self.config.order - 1]]
         missing = self.config.order - 1 - len(final)
         final += [jnp.full(batch, ABSENT, jnp.int32)] * missing
         following = jnp.stack(final, axis=1).astype(jnp.int32) if final else carry

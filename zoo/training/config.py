@@ -107,12 +107,18 @@ def check(config: ConfigDict) -> None:
             section(config, name)
         for field in defaults:
             _check_numbers(f"{name}.{field}", config[name][field])
-    parts = config.training.get("num_microbatches", 1)  # an n-gram model has no batches
-    if parts > 1 and (rest := (size := config.data.batch_size) % parts):
+    if "num_microbatches" in config.training:  # an n-gram model has no batches
+        _check_microbatches(config.data.batch_size, config.training.num_microbatches)
+
+
+def _check_microbatches(size: int, parts: int) -> None:
+    """Raises a UserError if a batch cannot be cut into equal parts."""
+    if size % parts:
         fewer = next(number for number in range(min(parts, size), 0, -1) if size % number == 0)
+        more = size - size % parts + parts
         raise UserError(
             f"training.num_microbatches={parts} does not divide data.batch_size={size}; use "
-            f"training.num_microbatches={fewer}, or data.batch_size={size - rest + parts}"
+            f"training.num_microbatches={fewer}, or data.batch_size={more}"
         )
 
 

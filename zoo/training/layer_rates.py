@@ -26,7 +26,7 @@ def depths(params: Params) -> PyTree:
         {'embedding': 0, 'head': 3, 'layer_0': 1, 'layer_1': 2}
     """
     found = jax.tree_util.tree_map_with_path(lambda path, _: _depth(path), params)
-    top = 1 + max((depth for depth in jax.tree.leaves(found)), default=0)
+    top = 1 + max(jax.tree.leaves(found), default=0)
     return jax.tree.map(lambda depth: top if depth < 0 else depth, found)
 
 
