@@ -187,9 +187,9 @@ def test_labels_of_several_types_are_refused(tmp_path, first, second, kinds, for
 def test_a_small_file_that_unpacks_to_much_is_refused_at_once(tmp_path):
     bomb = gzip.compress(b"text,label\n" + b"a,b\n" * 2_000_000)
     assert len(bomb) < 100_000
-    start = time.monotonic()
+    start = time.process_time()
     assert "unpacks to more than 1,048,576 bytes" in error(tmp_path, "t.csv.gz", bomb)
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
 
 
 # Rows without a label

@@ -221,8 +221,8 @@ def test_missing_sentencepiece_names_the_extra(monkeypatch):
 def test_a_million_tokens_are_encoded_in_a_few_seconds():
     words = WordVocabulary([*SPECIAL, *(f"w{index}" for index in range(1000))])
     lines = [" ".join(f"w{index * 7 % 1000}" for index in range(100))] * 10_000
-    start = time.perf_counter()
+    start = time.process_time()
     stream = encode_lines(words, lines)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     assert len(stream) == 1_010_000
     assert seconds < 3  # measured: 0.3 s
