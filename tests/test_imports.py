@@ -16,6 +16,7 @@ DOWN = {
     "errors": set(),
     "special_tokens": set(),
     "progress": set(),
+    "side_by_side": {"types"},
     "kept": set(),
     "by_name": set(),
     "checks": {"errors"},
@@ -38,6 +39,7 @@ DOWN = {
         "errors",
         "given",
         "progress",
+        "side_by_side",
         "special_tokens",
         "whole_characters",
     },
@@ -50,6 +52,7 @@ DOWN = {
         "errors",
         "given",
         "progress",
+        "side_by_side",
         "special_tokens",
     },
 }

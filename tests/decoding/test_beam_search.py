@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from zoo.decoding.beam_search import beam_search, draw_sequences
+from zoo.decoding.translation import attention_weights
 from zoo.models.encoder_decoder import EncoderDecoder, EncoderDecoderConfig
 from zoo.special_tokens import END_ID, START_ID
 
@@ -110,7 +111,7 @@ def test_a_wide_beam_is_an_exhaustive_search(kind, penalty):
 @pytest.mark.parametrize("seed", range(2))
 def test_a_beam_of_one_is_greedy(seed, settings):
     model, params = make("gru", seed, **settings)
-    first, second = greedy(model, params, 9), search(model, params, 1, 0.0, 9)
+    first, second = greedy(model, params, 9)[0], search(model, params, 1, 0.0, 9)
     assert (first.tokens == second.tokens).all()
     assert (first.lengths == second.lengths).all()
     np.testing.assert_allclose(first.log_probabilities, second.log_probabilities, rtol=1e-5)
@@ -126,7 +127,7 @@ def test_a_wider_beam_finds_no_worse(seed):
 
 def test_greedy_takes_the_most_probable_token_each_time():
     model, params = make("lstm", 3)
-    found = greedy(model, params, 7)
+    found, _ = greedy(model, params, 7)
     for row in range(len(SOURCES)):
         tokens = [START_ID]
         total = 0.0
@@ -144,12 +145,27 @@ def test_greedy_takes_the_most_probable_token_each_time():
         assert found.log_probabilities[row, 0] == pytest.approx(total, abs=1e-4)
 
 
+@pytest.mark.parametrize("settings", [{}, {"input_feeding": True}, {"kind": "transformer"}])
+def test_drawn_sentences_come_with_the_attention_that_reading_them_gives(settings):
+    model, params = make(**{"kind": "gru", "seed": 4, **settings})
+    found, attention = greedy(model, params, 9, temperature=1.0)
+    inputs = np.insert(found.tokens[:, 0, :-1], 0, START_ID, axis=1)
+    read = attention_weights(model, params, SOURCES, SOURCE_LENGTHS, inputs)
+    for row, length in enumerate(found.lengths[:, 0]):
+        np.testing.assert_allclose(attention[row, :length], read[row, :length], atol=1e-5)
+    assert attention.std() > 0.1
+
+
+def test_a_model_without_attention_gives_none():
+    assert greedy(*make("gru", context="vector"))[1] is None
+
+
 def test_drawn_sentences_follow_the_models_distribution():
     model, params = make("gru", 1)
     count = 4000
     sources, lengths = (np.repeat(a[:1], count, axis=0) for a in (SOURCES, SOURCE_LENGTHS))
     keys = jax.random.split(jax.random.key(0), count)
-    found = draw_sequences(model, params, sources, lengths, keys, np.float32(1.0), max_steps=T)
+    found, _ = draw_sequences(model, params, sources, lengths, keys, np.float32(1.0), max_steps=T)
     inputs = np.array([[START_ID]])
     values = np.exp(log_probabilities(model, params, SOURCES[:1], SOURCE_LENGTHS[:1], inputs)[0, 0])
     values[[0, START_ID]] = 0  # never written, so the others share what they had

@@ -9,13 +9,9 @@ import numpy as np
 import pytest
 
 from zoo.data.vocabulary import CharacterVocabulary, WordVocabulary
-from zoo.decoding.generation import (
-    BLOCK_STEPS,
-    PREFILL_STEPS,
-    generate,
-    generate_tokens,
-    stream_generate,
-)
+from zoo.decoding import generation
+from zoo.decoding.blocks import BLOCK_STEPS, PREFILL_STEPS, generate_tokens
+from zoo.decoding.generation import generate, stream_generate
 from zoo.decoding.sampling import sample
 from zoo.decoding.settings import GenerationSettings
 from zoo.decoding.text import PromptWarning, prompt_inputs
@@ -90,6 +86,15 @@ def test_every_row_draws_what_a_loop_over_single_tokens_draws(settings):
         assert drawn[row].tolist() == tokens_one_at_a_time(prompt, row, settings, 40)
     assert START_ID not in drawn
     assert UNKNOWN_ID not in drawn
+
+
+def test_many_prompts_go_in_groups_and_draw_what_they_draw_in_one(monkeypatch):
+    prompts = [random_text(row, row) for row in range(9)]
+    monkeypatch.setattr(generation, "GROUP_ROWS", 100)
+    together = generate(checkpoint(), prompts, seed=4, max_tokens=20)
+    monkeypatch.setattr(generation, "GROUP_ROWS", 2)
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    assert generate(checkpoint(), prompts, seed=4, max_tokens=20) == together
 
 
 def test_sentence_ends_are_drawn_and_fed_back_as_starts():

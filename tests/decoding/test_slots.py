@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from zoo.data.vocabulary import CharacterVocabulary
-from zoo.decoding.generation import PREFILL_STEPS, generate_tokens
+from zoo.decoding.blocks import PREFILL_STEPS, generate_tokens
 from zoo.decoding.settings import GenerationSettings
 from zoo.decoding.slots import Slots
 from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig

@@ -66,7 +66,8 @@ def read_answer(client):
         piece = client.recv(65536)
         assert piece, f"the connection ended after {answer!r}"
         answer += piece
-    assert answer.startswith(b"HTTP/1.1 200") and b"done" in answer
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b"done" in answer
 
 
 def seconds_until_cut(client):

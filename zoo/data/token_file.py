@@ -3,6 +3,7 @@
 import array
 import itertools
 import tempfile
+import threading
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -21,8 +22,8 @@ class TokenFile:
     """int32[N] tokens in a temporary file, which is deleted when the process ends.
 
     It is used like an array: `len(tokens)` and `tokens[start:stop]`, which reads from the disk
-    every time. Python's `tempfile` chooses the directory; the environment variable TMPDIR changes
-    it.
+    every time. Several threads may read it. Python's `tempfile` chooses the directory; the
+    environment variable TMPDIR changes it.
 
     Args:
         pieces: int32[...] arrays, which are the parts of the text in their order.
@@ -51,6 +52,7 @@ class TokenFile:
                 f"{error.strerror or error}; set the environment variable TMPDIR to a directory "
                 "with room for four bytes per token"
             ) from error
+        self._reading = threading.Lock()  # from moving in the file to the end of reading
         self._num_tokens = self._file.tell() // self.dtype.itemsize
 
     def __len__(self) -> int:
@@ -61,8 +63,9 @@ class TokenFile:
         if step != 1:
             raise IndexError(f"tokens are read in their order, not with step {step}")
         tokens = np.empty(max(stop - start, 0), self.dtype)
-        self._file.seek(start * self.dtype.itemsize)
-        self._file.readinto(tokens.data)  # for a few tokens, np.fromfile takes three times as long
+        with self._reading:
+            self._file.seek(start * self.dtype.itemsize)
+            self._file.readinto(tokens.data)  # np.fromfile takes three times as long for a few
         return tokens
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:

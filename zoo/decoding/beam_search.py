@@ -45,7 +45,7 @@ class Hypotheses(NamedTuple):
 
 @partial(jax.jit, static_argnames=("model", "max_steps"))
 def draw_sequences(
-    model: Model,
+    model: "EncoderDecoder",
     params: Params,
     sources: Array,
     source_lengths: Array,
@@ -53,7 +53,7 @@ def draw_sequences(
     temperature: Array,
     *,
     max_steps: int,
-) -> Hypotheses:
+) -> tuple[Hypotheses, Array | None]:
     """Draws one sentence for each source, token by token.
 
     Args:
@@ -66,22 +66,26 @@ def draw_sequences(
         max_steps: T, the length at which a sentence is cut.
 
     Returns:
-        Hypotheses with K = 1; scores are log-probabilities by the model's own distribution.
+        Hypotheses with K = 1; scores are log-probabilities by the model's own distribution. And
+        float32[B, T, S], the attention of each token to the source; None without attention.
     """
     memory, state = _begin(model, params, sources, source_lengths, max_steps)
     batch = sources.shape[0]
-    draw = jax.vmap(partial(sample, temperature=temperature))
 
     def step(loop: tuple) -> tuple:
-        index, last, state, tokens, total, ended = loop
-        logits, state = _next(model, params, last, memory, state)
-        now = draw(jax.vmap(jax.random.fold_in, (0, None))(keys, index), logits)
+        index, last, state, tokens, total, ended, looked = loop
+        logits, state, look = _next(model, params, last, memory, state)
+        now_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, index)
+        now = sample(now_keys, logits, temperature=temperature)
         now = jnp.where(ended, END_ID, now)
         gain = jnp.take_along_axis(jax.nn.log_softmax(logits), now[:, None], axis=1)[:, 0]
         total = total + jnp.where(ended, 0, gain)
         tokens = lax.dynamic_update_slice(tokens, now[:, None], (0, index))
-        return index + 1, now, state, tokens, total, ended | (now == END_ID)
+        if look is not None:
+            looked = lax.dynamic_update_slice(looked, look, (0, index, 0))
+        return index + 1, now, state, tokens, total, ended | (now == END_ID), looked
 
+    attends = model.config.context == "attention"
     start = (
         jnp.int32(0),
         jnp.full(batch, START_ID, jnp.int32),
@@ -89,10 +93,11 @@ def draw_sequences(
         jnp.full((batch, max_steps), END_ID, jnp.int32),
         jnp.zeros(batch),
         jnp.zeros(batch, bool),
+        jnp.zeros((batch, max_steps, sources.shape[1])) if attends else None,
     )
     final = lax.while_loop(lambda loop: (loop[0] < max_steps) & ~loop[5].all(), step, start)
     tokens, total = final[3][:, None], final[4][:, None]
-    return Hypotheses(tokens, _lengths(tokens), total, total)
+    return Hypotheses(tokens, _lengths(tokens), total, total), final[6]
 
 
 class _Beam(NamedTuple):
@@ -175,7 +180,7 @@ def _extend(
     batch, width, _ = beam.tokens.shape
     before = beam.tokens[:, :, jnp.maximum(beam.num_steps - 1, 0)]
     last = jnp.where(beam.num_steps == 0, START_ID, before)
-    logits, state = _next(model, params, last.reshape(-1), memory, beam.state)
+    logits, state, _ = _next(model, params, last.reshape(-1), memory, beam.state)
     gains = forbid_special(jax.nn.log_softmax(logits))
     # The best 2K of K*V: first for each hypothesis, since sorting rows of V is cheaper.
     count = min(2 * width, gains.shape[1])
@@ -229,10 +234,10 @@ def _begin(
 
 def _next(
     model: Model, params: Params, last: Array, memory: PyTree, state: PyTree
-) -> tuple[Array, PyTree]:
-    """Returns the logits [B, V] after the tokens int32[B], and the next state."""
+) -> tuple[Array, PyTree, Array | None]:
+    """Returns the logits [B, V] after the tokens int32[B], the state, the attention [B, 1, S]."""
     output = model.apply({"params": params}, last[:, None], memory, state, method="decode")
-    return output.logits[:, 0], output.state
+    return output.logits[:, 0], output.state, output.weights
 
 
 def _repeat(tree: PyTree, times: int) -> PyTree:

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from zoo.decoding.generation import DecodingState, Draw, draw_step, first_draw, read_prompts
+from zoo.decoding.blocks import DecodingState, Draw, draw_step, first_draw, read_prompts
 from zoo.decoding.settings import GenerationSettings
 from zoo.decoding.text import TextStream, default_stop, encode_prompt
 from zoo.models.mixture import MixtureLM
@@ -69,7 +69,7 @@ def stream_tokens(
     stop = settings.stop or default_stop(vocabulary)
     stream = TextStream(vocabulary, prompt, stop=stop, max_tokens=settings.max_tokens)
     state = read_prompts(model, params, [encode_prompt(vocabulary, prompt)])
-    draw = first_draw(settings, 1, model.vocabulary_size)
+    draw = first_draw(settings, jnp.arange(1), model.vocabulary_size)
     while not stream.finished:
         state, found = _draw(model, params, state, draw)
         token, probability, best, ids, parts = (one.tolist() for one in jax.device_get(found))

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from zoo.decoding.generation import (
+from zoo.decoding.blocks import (
     PREFILL_STEPS,
     DecodingState,
     Draw,

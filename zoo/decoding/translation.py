@@ -22,6 +22,7 @@ from zoo.given import check_kinds, given_texts
 from zoo.models.output import Model
 from zoo.models.trained import Checkpoint, Kind, ModelOrName, require
 from zoo.progress import track
+from zoo.side_by_side import side_by_side
 from zoo.special_tokens import END, END_ID
 from zoo.types import Json, Params
 from zoo.whole_characters import require_whole_characters
@@ -192,9 +193,13 @@ def translate(
     wanted = [number for number, text in enumerate(given) if text]
     found = [Translation(text, "", 0.0, (), (), None) for text in texts]
     order = sorted(wanted, key=lambda number: len(rows[number]))
-    for start in track(range(0, len(order), BATCH_SIZE), "translating"):
-        numbers = order[start : start + BATCH_SIZE]
-        batch = search(trained, [rows[number] for number in numbers], numbers, chosen)
+    batches = [order[start : start + BATCH_SIZE] for start in range(0, len(order), BATCH_SIZE)]
+
+    def search_batch(numbers: list[int]) -> Found:
+        return search(trained, [rows[number] for number in numbers], numbers, chosen)
+
+    results = side_by_side(search_batch, batches, trained.params)
+    for numbers, batch in zip(track(batches, "translating"), results, strict=True):
         for place, number in enumerate(numbers):
             one = _record(trained, texts[number], rows[number], batch, place, chosen.n_best)
             is_cut = len(whole[number]) > len(rows[number])
@@ -233,21 +238,21 @@ def search(
     sources, lengths = pad([*rows, *[rows[0]] * missing], num_steps)
     inputs = (checkpoint.model, checkpoint.params, sources, lengths)
     max_steps = 2 * num_steps + 8
-    if settings.beam_size > 1:
-        hypotheses = beam_search(
-            *inputs,
-            np.float32(settings.length_penalty),
-            beam_size=settings.beam_size,
-            max_steps=max_steps,
-        )
-    else:
+    if settings.beam_size == 1:
         seed_key = jax.random.key(np.uint32(settings.seed))
         drawers = np.array([*numbers, *[0] * missing], np.uint32)
         drawers = drawers + np.uint32(settings.first_text)
         keys = jax.vmap(partial(jax.random.fold_in, seed_key))(drawers)
-        hypotheses = draw_sequences(
-            *inputs, keys, np.float32(settings.temperature), max_steps=max_steps
+        temperature = np.float32(settings.temperature)
+        return Found(
+            *jax.device_get(draw_sequences(*inputs, keys, temperature, max_steps=max_steps))
         )
+    hypotheses = beam_search(
+        *inputs,
+        np.float32(settings.length_penalty),
+        beam_size=settings.beam_size,
+        max_steps=max_steps,
+    )
     weights = None
     if checkpoint.model.config.context == "attention":
         best = shift_targets(np.asarray(hypotheses.tokens[:, 0]))

@@ -22,12 +22,13 @@ from zoo.given import given_list, given_texts
 from zoo.models.output import Model
 from zoo.models.trained import Checkpoint, Kind, ModelOrName, require
 from zoo.progress import track
+from zoo.side_by_side import side_by_side
 from zoo.special_tokens import END
 from zoo.types import Json, Params
 
 CLASSIFIER = Kind("classifier", "classify")
 BATCH_SIZE = 64
-BUCKET_LENGTHS = (8, 16, 32, 64, 128, 256, 512)
+BUCKET_LENGTHS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -141,21 +142,19 @@ def classify(checkpoint: ModelOrName, texts: str | Sequence[str]) -> list[Classi
     labels, vocabulary = trained.labels, trained.vocabulary
     rows, found = _read(trained, texts)
     chosen = choose(found.probabilities, labels, trained.thresholds)
-    results = []
-    for text, row, weights, probabilities, is_chosen in zip(
-        texts, rows, found.weights, found.probabilities, chosen, strict=True
-    ):
-        order = np.argsort(-probabilities, kind="stable")
-        results.append(
-            Classification(
-                text=text,
-                labels=tuple(labels.names[label] for label in order if is_chosen[label]),
-                probabilities=dict(zip(labels.names, probabilities.tolist(), strict=True)),
-                tokens=(*(vocabulary.tokens[token] for token in row[:-1]), END),
-                weights=tuple(weights.tolist()),
-            )
+    order = np.argsort(-found.probabilities, axis=1, kind="stable")
+    return [
+        Classification(
+            text=text,
+            labels=tuple(labels.names[label] for label in ranked[is_chosen[ranked]].tolist()),
+            probabilities=dict(zip(labels.names, probabilities, strict=True)),
+            tokens=(*(vocabulary.tokens[token] for token in row[:-1].tolist()), END),
+            weights=tuple(weights.tolist()),
         )
-    return results
+        for text, row, weights, probabilities, ranked, is_chosen in zip(
+            texts, rows, found.weights, found.probabilities.tolist(), order, chosen, strict=True
+        )
+    ]
 
 
 def evaluate_classifier(
@@ -208,15 +207,20 @@ def predict(
     probabilities: list[np.ndarray] = [np.empty(0)] * len(rows)
     weights: list[np.ndarray] = [np.empty(0)] * len(rows)
     batches = similar_lengths(row_lengths(rows), BUCKET_LENGTHS, BATCH_SIZE)
-    for num_steps, chosen in track(batches, "classifying"):
+
+    def read(batch: tuple[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        num_steps, chosen = batch
         tokens, real = pad([rows[row] for row in chosen], num_steps)
         missing = power_of_two(len(chosen)) - len(chosen)
         tokens = np.pad(tokens, ((0, missing), (0, 0)))
         padded = np.pad(real, (0, missing), constant_values=1)
-        output = jax.device_get(_forward(model, multiple, params, tokens, padded))
+        return jax.device_get(_forward(model, multiple, params, tokens, padded))
+
+    outputs = side_by_side(read, batches, params)
+    for (_, chosen), output in zip(track(batches, "classifying"), outputs, strict=True):
         for position, row in enumerate(chosen):
             probabilities[row] = output[0][position]
-            weights[row] = output[1][position, : real[position]]
+            weights[row] = output[1][position, : len(rows[row])]
     return Predictions(np.stack(probabilities), weights)
 
 

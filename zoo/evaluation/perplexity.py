@@ -21,7 +21,7 @@ import jax
 import numpy as np
 from jax import Array
 
-from zoo.data.batching import shift_targets
+from zoo.data.batching import pad_rows, shift_targets
 from zoo.data.vocabulary import count_unknown, encode_lines
 from zoo.errors import Note, UserError
 from zoo.evaluation.modes import MODES, Mode
@@ -30,6 +30,7 @@ from zoo.layers.cross_entropy import token_losses
 from zoo.models.output import LanguageModel, ScoresItself
 from zoo.models.trained import ModelOrName, TrainedModel, require_language_model
 from zoo.progress import track
+from zoo.side_by_side import num_side_by_side, row_groups, side_by_side
 from zoo.special_tokens import END_ID, START_ID, UNKNOWN, UNKNOWN_ID
 from zoo.types import Json, Params, PyTree
 
@@ -274,8 +275,14 @@ def token_log_probabilities(
         num_rows = min(num_streams, len(tokens))
         cuts = np.arange(num_rows + 1) * len(tokens) // num_rows
     else:
-        cuts = _sentence_cuts(inputs)
-    return _score_rows(model, params, inputs, tokens, cuts, mode, call_elements)
+        cuts = _sentence_cuts(inputs, num_side_by_side(params) * SENTENCE_ROWS)
+
+    def score(rows: range) -> np.ndarray:
+        own = cuts[rows.start : rows.stop + 1]
+        return _score_rows(model, params, inputs, tokens, own, mode, call_elements)
+
+    groups = row_groups(len(cuts) - 1, SENTENCE_ROWS, params)
+    return np.concatenate(list(side_by_side(score, groups, params)))
 
 
 def _score_rows(
@@ -291,11 +298,15 @@ def _score_rows(
     lengths = np.diff(cuts)
     next_power_of_two = 1 << int(lengths.max() - 1).bit_length()  # few shapes, few compilations
     num_steps = max(1, min(call_elements // len(lengths), next_power_of_two))
-    padded_inputs = _pad_rows(inputs, cuts, num_steps)
-    padded_targets = _pad_rows(targets, cuts, num_steps)
+    total_steps = -(-int(lengths.max()) // num_steps) * num_steps
+    padded_inputs, padded_targets = (
+        pad_rows([tokens[start:stop] for start, stop in itertools.pairwise(cuts)], total_steps)
+        for tokens in (inputs, targets)
+    )
     carry = model.zero_carry(len(lengths))
+    starts = range(0, total_steps, num_steps)
     scores = []
-    for start in track(range(0, padded_inputs.shape[1], num_steps), "scoring"):
+    for start in track(starts, "scoring") if cuts[0] == 0 else starts:
         part = slice(start, start + num_steps)
         first = np.full((len(lengths), 1), start == 0)
         carry, score = _score_part(
@@ -312,26 +323,12 @@ def _score_rows(
     return np.concatenate([row[:length] for row, length in zip(rows, lengths, strict=True)])
 
 
-def _sentence_cuts(inputs: np.ndarray) -> np.ndarray:
-    """Returns where to cut N inputs into at most SENTENCE_ROWS rows of whole sentences."""
+def _sentence_cuts(inputs: np.ndarray, num_rows: int) -> np.ndarray:
+    """Returns where to cut N inputs into at most num_rows rows of whole sentences."""
     starts = np.flatnonzero(inputs == START_ID)
-    ideal = np.linspace(0, len(inputs), SENTENCE_ROWS + 1)[:-1]
+    ideal = np.linspace(0, len(inputs), num_rows + 1)[:-1]
     nearest = np.searchsorted(starts, ideal).clip(max=len(starts) - 1)
     return np.append(np.unique(starts[nearest]), len(inputs))
-
-
-def _pad_rows(tokens: np.ndarray, cuts: np.ndarray, multiple: int) -> np.ndarray:
-    """Returns rows tokens[cuts[b]:cuts[b+1]], padded to one length, a multiple of `multiple`.
-
-    Example:
-        >>> _pad_rows(np.array([7, 8, 9]), np.array([0, 2, 3]), 2).tolist()
-        [[7, 8], [9, 2]]
-    """
-    longest = int(np.diff(cuts).max())
-    padded = np.full((len(cuts) - 1, -(-longest // multiple) * multiple), END_ID, np.int32)
-    for row, (start, stop) in enumerate(itertools.pairwise(cuts)):
-        padded[row, : stop - start] = tokens[start:stop]
-    return padded
 
 
 @partial(jax.jit, static_argnames="model")

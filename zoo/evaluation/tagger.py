@@ -28,6 +28,7 @@ from zoo.models.output import Model
 from zoo.models.tagger import decode, read_texts
 from zoo.models.trained import Checkpoint, Kind, TrainedModel, require
 from zoo.progress import track
+from zoo.side_by_side import side_by_side
 from zoo.special_tokens import END_ID, SPECIAL_IDS
 from zoo.types import Json, Params
 
@@ -126,14 +127,19 @@ class TrainedTagger(Checkpoint):
         ]
         lengths = np.array([len(text) for text, _ in encoded[0]])
         batches = similar_lengths(lengths, _TEXT_LENGTHS, _TEXTS_A_CALL)
-        for num_steps, chosen in track(batches, "tagging"):
+
+        def read(batch: tuple[int, np.ndarray]) -> np.ndarray:
+            num_steps, chosen = batch
             missing = power_of_two(len(chosen)) - len(chosen)
             columns = [[one[row][0] for row in chosen] for one in encoded]
             columns.append([encoded[0][row][1] for row in chosen])
             padded = (pad_rows(column, num_steps, 0) for column in columns)
             *texts, ends = (np.pad(array, ((0, missing), (0, 0))) for array in padded)
             models = self.model.language_models
-            states = np.asarray(_read(models, self.params, tuple(texts), ends))
+            return np.asarray(_read(models, self.params, tuple(texts), ends))
+
+        outputs = side_by_side(read, batches, self.params)
+        for (_, chosen), states in zip(track(batches, "tagging"), outputs, strict=True):
             for position, row in enumerate(chosen):
                 found[row] = states[position, : len(sentences[row])]
         return found
@@ -276,7 +282,9 @@ def predict(trained: TrainedTagger, sentences: Sequence[Sequence[str]]) -> list[
     found: list[Predicted] = [Predicted(np.empty(0), np.empty(0))] * len(sentences)
     features = trained.features(sentences)
     batches = similar_lengths(row_lengths(encoded.words), BUCKET_LENGTHS, BATCH_SIZE)
-    for num_steps, chosen in track(batches, "tagging"):
+
+    def read(batch: tuple[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        num_steps, chosen = batch
         rows = [encoded.words[row] for row in chosen]
         words = pad_rows(rows, num_steps, END_ID)
         lengths = np.array([len(row) for row in rows], np.int32)
@@ -291,9 +299,12 @@ def predict(trained: TrainedTagger, sentences: Sequence[Sequence[str]]) -> list[
         if features is not None:
             own = pad_vectors([features[row] for row in chosen], num_steps, 0)
             inputs["features"] = np.pad(own, ((0, missing), (0, 0), (0, 0)))
-        tags, probabilities = jax.device_get(_forward(trained.model, trained.params, inputs))
+        return jax.device_get(_forward(trained.model, trained.params, inputs))
+
+    outputs = side_by_side(read, batches, trained.params)
+    for (_, chosen), (tags, probabilities) in zip(track(batches, "tagging"), outputs, strict=True):
         for position, row in enumerate(chosen):
-            real = lengths[position]
+            real = len(encoded.words[row])
             found[row] = Predicted(tags[position, :real], probabilities[position, :real])
     return found
 
