@@ -47,8 +47,8 @@ from zoo.tasks.settings import EvaluationConfig, TrainingConfig
 from zoo.tasks.tagging import TaggerTraining
 from zoo.tasks.translation import TranslatorEvaluation, TranslatorTraining
 from zoo.training import config as configs
+from zoo.training import config_files
 from zoo.training.config import base_config, section
-from zoo.training.config_fields import describe_fields
 from zoo.training.devices import MeshConfig
 from zoo.training.optimizers import OptimizerConfig, make_optimizer
 from zoo.training.release import without_paths
@@ -182,11 +182,17 @@ def test_a_value_of_another_type_is_an_error_that_names_the_field():
         ({"data": {}}, "config has data.batch_size, unlike this config"),
     ],
 )
-def test_a_config_of_other_sections_is_refused(changes, message):
-    config = ConfigDict({**base_config("recurrent_lm").to_dict(), **changes})
-    for use in (configs.check, describe_fields):
-        with pytest.raises(UserError, match=message):
-            use(config)
+def test_a_config_of_other_sections_is_refused(changes, message, tmp_path):
+    fields = {**base_config("recurrent_lm").to_dict(), **changes}
+    with pytest.raises(UserError, match=message):
+        configs.check(ConfigDict(fields))
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from ml_collections import ConfigDict\n"
+        f"def get_config():\n    return ConfigDict({fields!r})\n"
+    )
+    with pytest.raises(UserError, match=f"mine.py: .*{message}"):
+        config_files.config(file)
 
 
 def test_an_unknown_architecture_is_told_with_the_near_ones():

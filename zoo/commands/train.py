@@ -182,6 +182,5 @@ def _describe_error(error: Exception) -> str:
 
 def _field_flags(config: ConfigDict) -> dict[str, str]:
     """Returns the flag of each field of a config."""
-    sections = {name: fields for name, fields in config.items() if isinstance(fields, ConfigDict)}
-    names = [f"{section}.{name}" for section, fields in sections.items() for name in fields]
+    names = [f"{section}.{name}" for section, fields in config.items() for name in fields]
     return {name: f"--config.{name}" for name in names}

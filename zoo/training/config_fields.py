@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from zoo.training.config import check_fields, section_records
+from zoo.training.config import section_records
 
 _SECTION_TITLE = re.compile(r"^[A-Z]\w+:$", re.MULTILINE)
 _ATTRIBUTE = re.compile(r"^ {4}(\w+): ", re.MULTILINE)
@@ -66,9 +66,6 @@ def describe_fields(config: ConfigDict) -> str:
     Args:
         config: a config from `zoo.config`.
 
-    Raises:
-        UserError: if the config lacks a field of its architecture.
-
     Example:
         >>> from zoo.training.config import base_config
         >>> config = base_config("recurrent_lm")
@@ -76,7 +73,6 @@ def describe_fields(config: ConfigDict) -> str:
         >>> print(describe_fields(config).splitlines()[-1][:67])
           --mesh.model=2                              the number of parts t
     """
-    check_fields(config)
     architecture = config.model.architecture
     lines = [f"model.architecture is {architecture}"]
     for section, record in section_records(architecture).items():

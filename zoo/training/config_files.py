@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 
 from zoo.errors import WRONG_FORM, UserError
 from zoo.report.records import flatten
-from zoo.training.config import base_config
+from zoo.training.config import base_config, check_fields
 from zoo.training.config_names import config_paths
 from zoo.training.release import without_paths
 from zoo.types import Json
@@ -69,6 +69,10 @@ def _read(path: Path, argument: str) -> ConfigDict:
             f"{path}: get_config returns a {type(found).__name__}; return a ConfigDict, such as "
             "zoo.config gives"
         )
+    try:
+        check_fields(found)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
     return found
 
 
