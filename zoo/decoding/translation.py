@@ -29,7 +29,8 @@ from zoo.whole_characters import require_whole_characters
 
 TRANSLATOR = Kind("translator", "translate")
 BATCH_SIZE = 64
-BUCKET_LENGTHS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256)
+BUCKET_LENGTHS = (16, 32, 64, 128, 256)
+FINE_LENGTHS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256)  # less padding, for many texts
 MAX_SOURCE_TOKENS = BUCKET_LENGTHS[-1] - 1  # without the end
 MAX_BEAM_SIZE = 1000  # memory grows with the beam size
 LENGTH_PENALTY = 1.0
@@ -195,8 +196,10 @@ def translate(
     order = sorted(wanted, key=lambda number: len(rows[number]))
     batches = [order[start : start + BATCH_SIZE] for start in range(0, len(order), BATCH_SIZE)]
 
+    lengths = BUCKET_LENGTHS if len(batches) == 1 else FINE_LENGTHS
+
     def search_batch(numbers: list[int]) -> Found:
-        return search(trained, [rows[number] for number in numbers], numbers, chosen)
+        return search(trained, [rows[number] for number in numbers], numbers, chosen, lengths)
 
     results = side_by_side(search_batch, batches, trained.params)
     for numbers, batch in zip(track(batches, "translating"), results, strict=True):
@@ -219,6 +222,7 @@ def search(
     rows: Sequence[np.ndarray],
     numbers: Sequence[int],
     settings: SearchSettings,
+    bucket_lengths: Sequence[int] = BUCKET_LENGTHS,
 ) -> Found:
     """Translates a batch of sources.
 
@@ -228,12 +232,13 @@ def search(
         numbers: the position of each source among all texts of the request. In sampling, the random
             key of a source is made from the seed and this number.
         settings: beam size, temperature, length penalty and seed.
+        bucket_lengths: the lengths that sources may be padded to; each has programs of its own.
 
     Returns:
         The hypotheses of each source, and the attention of the best hypothesis.
     """
     longest = max(map(len, rows))
-    num_steps = BUCKET_LENGTHS[int(np.searchsorted(BUCKET_LENGTHS, longest))]
+    num_steps = bucket_lengths[int(np.searchsorted(bucket_lengths, longest))]
     missing = power_of_two(len(rows)) - len(rows)
     sources, lengths = pad([*rows, *[rows[0]] * missing], num_steps)
     inputs = (checkpoint.model, checkpoint.params, sources, lengths)

@@ -29,7 +29,7 @@ from zoo.types import Json, Params
 CLASSIFIER = Kind("classifier", "classify")
 BATCH_SIZE = 64
 BUCKET_LENGTHS = (8, 16, 32, 64, 128, 256, 512)
-_FINE_LENGTHS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)  # less padding
+FINE_LENGTHS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)  # less padding
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -207,7 +207,7 @@ def predict(
     """
     probabilities: list[np.ndarray] = [np.empty(0)] * len(rows)
     weights: list[np.ndarray] = [np.empty(0)] * len(rows)
-    buckets = BUCKET_LENGTHS if len(rows) <= BATCH_SIZE else _FINE_LENGTHS
+    buckets = BUCKET_LENGTHS if len(rows) <= BATCH_SIZE else FINE_LENGTHS
     batches = similar_lengths(row_lengths(rows), buckets, BATCH_SIZE)
 
     def read(batch: tuple[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -35,7 +35,7 @@ from zoo.types import Json, Params
 TAGGER = Kind("tagger", "tag")
 BATCH_SIZE = 128
 BUCKET_LENGTHS = (8, 16, 32, 64, 128, 256)
-_FINE_LENGTHS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 256)  # less padding
+FINE_LENGTHS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 256)  # less padding
 _TEXT_LENGTHS, _TEXTS_A_CALL = (64, 128, 256, 512), 32  # in characters, for language models
 _WORDS_A_CALL = 1024  # words whose characters are read at once
 
@@ -282,7 +282,7 @@ def predict(trained: TrainedTagger, sentences: Sequence[Sequence[str]]) -> list[
     spelled = None if encoded.table is None else _spell_table(trained, encoded.table)
     found: list[Predicted] = [Predicted(np.empty(0), np.empty(0))] * len(sentences)
     features = trained.features(sentences)
-    buckets = BUCKET_LENGTHS if len(sentences) <= BATCH_SIZE else _FINE_LENGTHS
+    buckets = BUCKET_LENGTHS if len(sentences) <= BATCH_SIZE else FINE_LENGTHS
     batches = similar_lengths(row_lengths(encoded.words), buckets, BATCH_SIZE)
 
     def read(batch: tuple[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -22,7 +22,7 @@ from zoo.data.loading import ParallelTexts
 from zoo.data.parallel_batching import ParallelBatch, make_parallel_batch
 from zoo.decoding.translation import (
     BATCH_SIZE,
-    BUCKET_LENGTHS,
+    FINE_LENGTHS,
     MAX_SOURCE_TOKENS,
     TrainedTranslator,
     translate,
@@ -36,6 +36,7 @@ from zoo.layers.masks import real_steps
 from zoo.models.output import Model
 from zoo.models.trained import ModelOrName, require
 from zoo.progress import track
+from zoo.side_by_side import side_by_side
 from zoo.types import Json, Params
 
 Array = jax.Array
@@ -177,24 +178,30 @@ def force_targets(checkpoint: TrainedTranslator, pairs: ParallelTexts) -> Forced
     source_rows = encode_texts(checkpoint.source_vocabulary, sources, MAX_SOURCE_TOKENS)
     target_rows = encode_texts(checkpoint.vocabulary, targets)
     lengths = np.array([max(map(len, pair)) for pair in zip(source_rows, target_rows, strict=True)])
-    nats = 0.0
-    weights: list[np.ndarray] = [np.empty(0)] * len(lengths)
-    for chosen, num_rows, num_steps in track(_plan(lengths), "scoring"):
+    plan = _plan(lengths)
+
+    def read(part: tuple[np.ndarray, int, int]) -> tuple[np.ndarray, np.ndarray | None]:
+        chosen, num_rows, num_steps = part
         filled = [*chosen, *[chosen[0]] * (num_rows - len(chosen))]  # one shape per bucket
         batch = make_parallel_batch(
             [source_rows[row] for row in filled], [target_rows[row] for row in filled], num_steps
         )
-        losses, found = jax.device_get(_force(checkpoint.model, checkpoint.params, batch))
+        return jax.device_get(_force(checkpoint.model, checkpoint.params, batch))
+
+    nats = 0.0
+    weights: list[np.ndarray] = [np.empty(0)] * len(lengths)
+    outputs = side_by_side(read, plan, checkpoint.params)
+    for (chosen, _, _), (losses, found) in zip(track(plan, "scoring"), outputs, strict=True):
         nats += float(losses[: len(chosen)].astype(np.float64).sum())
         for place, row in enumerate(chosen):
             if found is not None:
-                weights[row] = found[place, : batch.lengths[place], : batch.source_lengths[place]]
+                weights[row] = found[place, : len(target_rows[row]), : len(source_rows[row])]
     return Forced(nats, sum(map(len, target_rows)), weights)
 
 
 def _plan(lengths: np.ndarray) -> list[tuple[np.ndarray, int, int]]:
     """Plans batches: their pairs, rows and steps. Attention has rows * steps^2 elements."""
-    buckets = make_buckets(BUCKET_LENGTHS, int(lengths.max()))
+    buckets = make_buckets(FINE_LENGTHS, int(lengths.max()))
     bucket_of = np.searchsorted(buckets, lengths)
     plan = []
     for number, num_steps in enumerate(buckets):
