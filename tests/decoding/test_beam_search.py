@@ -67,20 +67,22 @@ def score_all(model, params, row, penalty):
     return np.array(totals), np.array(totals) / np.array([len(s) for s in SENTENCES]) ** penalty
 
 
-def search(model, params, beam_size, penalty, max_steps=T):
+def search(model, params, beam_size, penalty, max_steps=T, limits=None):
+    limits = np.full(len(SOURCES), max_steps, np.int32) if limits is None else limits
     return jax.device_get(
         beam_search(
-            model, params, SOURCES, SOURCE_LENGTHS, np.float32(penalty),
+            model, params, SOURCES, SOURCE_LENGTHS, limits, np.float32(penalty),
             beam_size=beam_size, max_steps=max_steps,
         )
     )  # fmt: skip
 
 
-def greedy(model, params, max_steps=T, temperature=0.0, seed=0):
+def greedy(model, params, max_steps=T, temperature=0.0, seed=0, limits=None):
+    limits = np.full(len(SOURCES), max_steps, np.int32) if limits is None else limits
     keys = jax.random.split(jax.random.key(seed), len(SOURCES))
     return jax.device_get(
         draw_sequences(
-            model, params, SOURCES, SOURCE_LENGTHS, keys, np.float32(temperature),
+            model, params, SOURCES, SOURCE_LENGTHS, limits, keys, np.float32(temperature),
             max_steps=max_steps,
         )
     )  # fmt: skip
@@ -165,7 +167,10 @@ def test_drawn_sentences_follow_the_models_distribution():
     count = 4000
     sources, lengths = (np.repeat(a[:1], count, axis=0) for a in (SOURCES, SOURCE_LENGTHS))
     keys = jax.random.split(jax.random.key(0), count)
-    found, _ = draw_sequences(model, params, sources, lengths, keys, np.float32(1.0), max_steps=T)
+    limits = np.full(count, T, np.int32)
+    found, _ = draw_sequences(
+        model, params, sources, lengths, limits, keys, np.float32(1.0), max_steps=T
+    )
     inputs = np.array([[START_ID]])
     values = np.exp(log_probabilities(model, params, SOURCES[:1], SOURCE_LENGTHS[:1], inputs)[0, 0])
     values[[0, START_ID]] = 0  # never written, so the others share what they had
@@ -181,7 +186,27 @@ def test_batch_mates_and_padding_change_no_translation(kind):
     for row, length in list(enumerate(SOURCE_LENGTHS))[1:]:
         alone = beam_search(
             model, params, SOURCES[row : row + 1, :length], SOURCE_LENGTHS[row : row + 1],
-            np.float32(0.6), beam_size=3, max_steps=T,
+            np.array([T], np.int32), np.float32(0.6), beam_size=3, max_steps=T,
         )  # fmt: skip
         assert (alone.tokens[0] == together.tokens[row]).all()
         np.testing.assert_allclose(alone.scores[0], together.scores[row], rtol=1e-5)
+
+
+@pytest.mark.parametrize("way", ["search", "greedy"])
+def test_each_sentence_is_cut_at_the_limit_of_its_own_source(way):
+    """A row is what it would be if its limit were that of all."""
+    model, params = make("gru", 5)
+    params["output_bias"] = params["output_bias"].at[END_ID].set(-30.0)  # it never ends by itself
+    run = {
+        "search": lambda **how: search(model, params, 2, 0.6, **how),
+        "greedy": lambda **how: greedy(model, params, **how)[0],
+    }[way]
+    together = run(max_steps=9, limits=np.array([9, 3, 5], np.int32))
+    for row, limit in enumerate((9, 3, 5)):
+        alone = run(max_steps=limit)
+        assert (together.lengths[row] == limit).all()
+        assert (together.tokens[row, :, :limit] == alone.tokens[row]).all()
+        np.testing.assert_allclose(together.scores[row], alone.scores[row], rtol=1e-5)
+        np.testing.assert_allclose(
+            together.log_probabilities[row], alone.log_probabilities[row], rtol=1e-5
+        )

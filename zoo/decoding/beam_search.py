@@ -49,6 +49,7 @@ def draw_sequences(
     params: Params,
     sources: Array,
     source_lengths: Array,
+    limits: Array,
     keys: Array,
     temperature: Array,
     *,
@@ -61,9 +62,10 @@ def draw_sequences(
         params: its parameters.
         sources: int32[B, S].
         source_lengths: int32[B].
+        limits: int32[B], the number of tokens at which the sentence of each source is cut.
         keys: random keys [B].
         temperature: divides the logits; 0 always takes the most probable token (greedy decoding).
-        max_steps: T, the length at which a sentence is cut.
+        max_steps: T, at least the largest limit.
 
     Returns:
         Hypotheses with K = 1; scores are log-probabilities by the model's own distribution. And
@@ -83,7 +85,8 @@ def draw_sequences(
         tokens = lax.dynamic_update_slice(tokens, now[:, None], (0, index))
         if look is not None:
             looked = lax.dynamic_update_slice(looked, look, (0, index, 0))
-        return index + 1, now, state, tokens, total, ended | (now == END_ID), looked
+        ended = ended | (now == END_ID) | (index + 1 >= limits)
+        return index + 1, now, state, tokens, total, ended, looked
 
     attends = model.config.context == "attention"
     start = (
@@ -97,7 +100,8 @@ def draw_sequences(
     )
     final = lax.while_loop(lambda loop: (loop[0] < max_steps) & ~loop[5].all(), step, start)
     tokens, total = final[3][:, None], final[4][:, None]
-    return Hypotheses(tokens, _lengths(tokens), total, total), final[6]
+    lengths = jnp.minimum(_lengths(tokens), limits[:, None])
+    return Hypotheses(tokens, lengths, total, total), final[6]
 
 
 class _Beam(NamedTuple):
@@ -124,6 +128,7 @@ def beam_search(
     params: Params,
     sources: Array,
     source_lengths: Array,
+    limits: Array,
     length_penalty: Array,
     *,
     beam_size: int,
@@ -134,7 +139,7 @@ def beam_search(
     At every step, each hypothesis is extended by every token. Extensions by the end token compete
     for the K places of finished hypotheses if they are among the K best extensions. The K best
     other extensions continue. So a search of width 1 with length_penalty 0 is greedy decoding. The
-    search ends when no unfinished hypothesis can beat a finished one, or after T steps, when
+    search ends when no unfinished hypothesis can beat a finished one, or at a source's limit, where
     unfinished hypotheses count as finished.
 
     Args:
@@ -142,9 +147,10 @@ def beam_search(
         params: its parameters.
         sources: int32[B, S].
         source_lengths: int32[B].
+        limits: int32[B], the number of tokens at which the sentences of each source are cut.
         length_penalty: a; 0 compares sentences by log p(y | x), 1 by its mean per token.
         beam_size: K.
-        max_steps: T.
+        max_steps: T, at least the largest limit.
     """
     memory, state = _begin(model, params, sources, source_lengths, max_steps)
     batch = sources.shape[0]
@@ -161,22 +167,22 @@ def beam_search(
     )
 
     def goes_on(beam: _Beam) -> Array:
-        best = beam.totals[:, 0] / jnp.float32(max_steps) ** length_penalty  # the upper bound
-        return (beam.num_steps < max_steps) & (best > beam.ended.scores[:, -1]).any()
+        best = beam.totals[:, 0] / limits.astype(jnp.float32) ** length_penalty  # the upper bound
+        return (best > beam.ended.scores[:, -1]).any()
 
-    extend = partial(_extend, model, params, memory, length_penalty)
-    final = lax.while_loop(goes_on, extend, start)
-    reached = jnp.full(shape, final.num_steps)
-    cut = final.num_steps == max_steps
-    scores = jnp.where(cut, final.totals / reached**length_penalty, -jnp.inf)
-    unended = Hypotheses(final.tokens, reached, final.totals, scores)
-    return _best(final.ended, unended)
+    extend = partial(_extend, model, params, memory, limits[:, None], length_penalty)
+    return lax.while_loop(goes_on, extend, start).ended
 
 
 def _extend(
-    model: Model, params: Params, memory: PyTree, length_penalty: Array, beam: _Beam
+    model: Model,
+    params: Params,
+    memory: PyTree,
+    limits: Array,
+    length_penalty: Array,
+    beam: _Beam,
 ) -> _Beam:
-    """Takes one step of the search."""
+    """Takes one step of the search; the limits are int32[B, 1]."""
     batch, width, _ = beam.tokens.shape
     before = beam.tokens[:, :, jnp.maximum(beam.num_steps - 1, 0)]
     last = jnp.where(beam.num_steps == 0, START_ID, before)
@@ -199,18 +205,22 @@ def _extend(
     totals, alive = lax.top_k(jnp.where(now == END_ID, -jnp.inf, totals), width)
     parents = jnp.take_along_axis(parents, alive, axis=1)
     rows = (jnp.arange(batch)[:, None] * width + parents).reshape(-1)
+    tokens = jnp.take_along_axis(tokens, alive[:, :, None], axis=1)
+    is_cut = length >= limits
+    scores = jnp.where(is_cut, totals / length**length_penalty, -jnp.inf)
+    cut = Hypotheses(tokens, jnp.full(totals.shape, length), totals, scores)
     return _Beam(
         length,
         jax.tree.map(lambda array: array[rows] if array.ndim else array, state),
-        jnp.take_along_axis(tokens, alive[:, :, None], axis=1),
-        totals,
-        _best(beam.ended, ended),
+        tokens,
+        jnp.where(is_cut, -jnp.inf, totals),
+        _best(beam.ended, ended, cut),
     )
 
 
-def _best(first: Hypotheses, second: Hypotheses) -> Hypotheses:
-    """Returns the best hypotheses of both; the number K is the K of the first."""
-    joined = [jnp.concatenate(pair, axis=1) for pair in zip(first, second, strict=True)]
+def _best(first: Hypotheses, *others: Hypotheses) -> Hypotheses:
+    """Returns the best hypotheses of all; the number K is the K of the first."""
+    joined = [jnp.concatenate(parts, axis=1) for parts in zip(first, *others, strict=True)]
     tokens, lengths, totals, scores = joined
     scores, chosen = lax.top_k(scores, first.scores.shape[1])
     return Hypotheses(

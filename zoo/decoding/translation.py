@@ -48,7 +48,7 @@ class Translation:
             log p(text | source).
         source_tokens: the S tokens that were read, the last of which is `</s>`.
         tokens: the T tokens that were written. The last token is `</s>`, unless the translation
-            reached its largest length before.
+            reached its largest length before, 2 S + 8.
         attention: float32[T, S], the weights of the source tokens for each written token; None for
             a model without attention.
         others: the n_best - 1 translations after the best, the better first, with their scores.
@@ -241,8 +241,8 @@ def search(
     num_steps = bucket_lengths[int(np.searchsorted(bucket_lengths, longest))]
     missing = power_of_two(len(rows)) - len(rows)
     sources, lengths = pad([*rows, *[rows[0]] * missing], num_steps)
+    limits, max_steps = (2 * size + 8 for size in (lengths, num_steps))
     inputs = (checkpoint.model, checkpoint.params, sources, lengths)
-    max_steps = 2 * num_steps + 8
     if settings.beam_size == 1:
         seed_key = jax.random.key(np.uint32(settings.seed))
         drawers = np.array([*numbers, *[0] * missing], np.uint32)
@@ -250,10 +250,11 @@ def search(
         keys = jax.vmap(partial(jax.random.fold_in, seed_key))(drawers)
         temperature = np.float32(settings.temperature)
         return Found(
-            *jax.device_get(draw_sequences(*inputs, keys, temperature, max_steps=max_steps))
+            *jax.device_get(draw_sequences(*inputs, limits, keys, temperature, max_steps=max_steps))
         )
     hypotheses = beam_search(
         *inputs,
+        limits,
         np.float32(settings.length_penalty),
         beam_size=settings.beam_size,
         max_steps=max_steps,
