@@ -21,8 +21,9 @@ SOURCES = build_vocabulary("word", ["ein Netz liest", "eine Zeile"])
 LABELS = make_labels([[f"label {number}"] for number in range(12)])
 _SMALL = {"embedding_size": 6, "hidden_sizes": (5,)}
 _TAGGER = {"architecture": "tagger", "characters": "none", **_SMALL}
-TAGS = {"names": ("B-per", "B-pet", "I-per", "I-pet", "O"), "parts": ("NOUN", "VERB", "X")}
-SCHEMES = {"names": "iob2", "parts": "plain"}
+_NAME_TAGS = ("B-per", "B-pet", "I-per", "I-pet", "O")
+TAGS = {"names": _NAME_TAGS, "spelled": _NAME_TAGS, "parts": ("NOUN", "VERB", "X")}
+SCHEMES = {"names": "iob2", "spelled": "iob2", "parts": "plain"}
 _PAIR = {"architecture": "encoder_decoder", "embedding_size": 4, "hidden_size": 6}
 _CASES = {
     "lstm": ({"architecture": "recurrent_lm", **_SMALL}, WORDS),
@@ -31,6 +32,7 @@ _CASES = {
     "characters": ({"architecture": "recurrent_lm", **_SMALL}, CHARACTERS),
     "topics": ({"architecture": "classifier", "pooling": "attention", **_SMALL}, WORDS),
     "names": (_TAGGER, WORDS),
+    "spelled": ({**_TAGGER, "characters": "recurrent", "max_characters": 4}, WORDS),
     "parts": ({**_TAGGER, "output": "softmax"}, WORDS),
     "german": (_PAIR, WORDS),
     "german_vector": ({**_PAIR, "context": "vector"}, WORDS),
@@ -56,6 +58,7 @@ def save(root: Path, name: str) -> Path:
     elif settings["architecture"] == "tagger":
         record, sizes = _tagger(record, name, len(vocabulary))
         lengths = {"lengths": jnp.array([2])}
+        inputs = (tokens, jnp.ones((1, 2, 4), jnp.int32)) if name == "spelled" else inputs
     elif settings["architecture"] == "encoder_decoder":
         record = {"source": SOURCES.to_json(), "target": record}
         sizes, inputs = {"source_vocabulary_size": len(SOURCES)}, (tokens, jnp.array([2]), tokens)
@@ -71,16 +74,17 @@ def _tagger(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """What is saved beside a tagger's parameters, and the sizes of its model."""
     tags, scheme = TAGS[name], SCHEMES[name]
+    reads_characters = name == "spelled"
     record = {
         "words": words,
-        "characters": None,
+        "characters": CHARACTERS.to_json() if reads_characters else None,
         "tags": list(tags),
         "scheme": scheme,
         "num_trained_words": num_words,
     }
     return record, {
         "num_tags": len(tags),
-        "num_characters": 0,
+        "num_characters": len(CHARACTERS) if reads_characters else 0,
         "allowed": allowed_transitions(tags, scheme),
     }
 

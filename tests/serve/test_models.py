@@ -31,6 +31,7 @@ def test_what_the_page_learns_of_each_model(models):
         "characters": "generate",
         "topics": "classify",
         "names": "tag",
+        "spelled": "tag",
         "parts": "tag",
         "german": "translate",
         "german_vector": "translate",

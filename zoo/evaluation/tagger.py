@@ -36,8 +36,8 @@ TAGGER = Kind("tagger", "tag")
 BATCH_SIZE = 128
 BUCKET_LENGTHS = (8, 16, 32, 64, 128, 256)
 FINE_LENGTHS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 256)  # less padding
-_TEXT_LENGTHS, _TEXTS_A_CALL = (64, 128, 256, 512), 32  # in characters, for language models
-_WORDS_A_CALL = 1024  # words whose characters are read at once
+TEXT_LENGTHS, _TEXTS_A_CALL = (64, 128, 256, 512), 32  # in characters, for language models
+WORDS_A_CALL = 1024  # words whose characters are read at once
 
 
 class Reader(NamedTuple):
@@ -127,7 +127,7 @@ class TrainedTagger(Checkpoint):
             for reader in self.readers
         ]
         lengths = np.array([len(text) for text, _ in encoded[0]])
-        batches = similar_lengths(lengths, _TEXT_LENGTHS, _TEXTS_A_CALL)
+        batches = similar_lengths(lengths, TEXT_LENGTHS, _TEXTS_A_CALL)
 
         def read(batch: tuple[int, np.ndarray]) -> np.ndarray:
             num_steps, chosen = batch
@@ -314,8 +314,8 @@ def predict(trained: TrainedTagger, sentences: Sequence[Sequence[str]]) -> list[
 def _spell_table(trained: TrainedTagger, table: np.ndarray) -> np.ndarray:
     """Returns the character features of W different words, float32[W, S]."""
     parts = []
-    for start in range(0, len(table), _WORDS_A_CALL):
-        part = table[start : start + _WORDS_A_CALL]
+    for start in range(0, len(table), WORDS_A_CALL):
+        part = table[start : start + WORDS_A_CALL]
         missing = power_of_two(len(part)) - len(part)
         padded = np.pad(part, ((0, missing), (0, 0)), constant_values=END_ID)
         parts.append(np.asarray(_spell(trained.model, trained.params, padded))[: len(part)])

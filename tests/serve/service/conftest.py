@@ -13,7 +13,7 @@ from running_service import Running
 from zoo.serve.models import ServedModels
 from zoo.serve.service import engine
 
-NAMES = ("lstm", "characters", "topics", "german")
+NAMES = ("lstm", "characters", "topics", "names", "german")
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +28,7 @@ def few_sizes():
     """Few sizes of batches, so that few programs are compiled."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "CLASSIFY_SIZES", (1, 4))
+        patch.setattr(engine, "TAG_SIZES", (1, 2))
         patch.setattr(engine, "TRANSLATE_SIZES", (1, 2))
         yield
 

@@ -109,6 +109,18 @@ def test_labels_are_those_of_classify(ask, served):
     assert "weights" not in results(ask("classify", texts=["a"]))[0]
 
 
+def test_tags_are_those_of_tag(ask, served):
+    texts = ["a net reads", " ", "it guesses a word, it", "."]
+    found = results(ask("tag", texts=texts))
+    for record, expected in zip(found, zoo.tag(served.load("names"), texts), strict=True):
+        told = json.loads(json.dumps(expected.to_json()))
+        np.testing.assert_allclose(
+            record.pop("probabilities"), told.pop("probabilities"), atol=1e-6
+        )
+        assert record == told
+    assert [span["text"] for record in found for span in record["spans"]]
+
+
 def test_translations_are_those_of_translate(ask, served):
     texts = ["ein Netz liest", " ", "eine Zeile"]
     found = results(ask("translate", texts=texts, attention=True, length_penalty=0.5))

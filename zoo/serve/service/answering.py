@@ -1,4 +1,4 @@
-"""Answers checked requests to generate, classify and translate with JSON."""
+"""Answers checked requests to generate, classify, tag and translate with JSON."""
 
 import asyncio
 import json
@@ -96,6 +96,12 @@ class Answers:
         results = await self._engine.ask(values["model"], values["texts"])
         dropped = () if values["tokens"] else ("tokens", "weights")
         return {"model": values["model"], "results": [_without(one, dropped) for one in results]}
+
+    async def tag(self, values: Json) -> Json:
+        """Returns the tags and spans of each text, as the command prints them."""
+        check_bounds(values, self._forms["tag"])
+        results = await self._engine.ask(values["model"], values["texts"])
+        return {"model": values["model"], "results": results}
 
     async def translate(self, values: Json) -> Json:
         """Returns the translation of each text, as the command prints it."""

@@ -1,6 +1,6 @@
 """The service as an ASGI application.
 
-    POST /v1/generate, /v1/classify, /v1/translate    see /docs
+    POST /v1/generate, /v1/classify, /v1/tag, /v1/translate    see /docs
     GET  /v1/models       {"models": [{"name", "use", "architecture"}]}
     GET  /health          200 while the process answers
     GET  /ready           200 when all programs are compiled, 503 before and while it stops
@@ -127,6 +127,7 @@ class _Service:
             Route("/v1/models", self._list_models),
             Route("/v1/generate", self._generate, methods=["POST"]),
             Route("/v1/classify", self._answer_with("classify"), methods=["POST"]),
+            Route("/v1/tag", self._answer_with("tag"), methods=["POST"]),
             Route("/v1/translate", self._answer_with("translate"), methods=["POST"]),
         ]
 

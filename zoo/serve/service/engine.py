@@ -11,8 +11,9 @@ from zoo.decoding import translation
 from zoo.decoding.settings import GenerationSettings
 from zoo.decoding.translation import SearchSettings, TrainedTranslator, translate
 from zoo.errors import UserError
-from zoo.evaluation import classifying
+from zoo.evaluation import classifying, tagger
 from zoo.evaluation.classifying import TrainedClassifier, classify
+from zoo.evaluation.tagger import TrainedTagger
 from zoo.models.trained import TrainedModel, require
 from zoo.serve.models import ServedModels
 from zoo.serve.service.batches import Batches
@@ -23,8 +24,8 @@ from zoo.special_tokens import END_ID
 from zoo.types import Json
 
 CLASSIFY_SIZES = (1, 16)
+TAG_SIZES = (1, 16)
 TRANSLATE_SIZES = (1, 8)
-USES = ("generate", "classify", "translate")
 
 
 class Engine:
@@ -50,19 +51,20 @@ class Engine:
         self._batches: dict[str, Batches[Json]] = {}
         self._compilations: list[Callable[[], object]] = []
         self._tasks: list[asyncio.Task[None]] = []
+        adders = {
+            "generate": self._add_writer,
+            "classify": self._add_classifier,
+            "tag": self._add_tagger,
+            "translate": self._add_translator,
+        }
         for model in models.listing():
             name, use = str(model["name"]), str(model["use"])
-            if use not in USES:
+            if use not in adders:
                 raise UserError(
                     f"{name} is a model to {use} with, which the service does not offer; leave the "
-                    f"model out, and use the page or python -m zoo {use} for it"
+                    f"model out, and use python -m zoo {use} for it"
                 )
-            add = {
-                "generate": self._add_writer,
-                "classify": self._add_classifier,
-                "translate": self._add_translator,
-            }[use]
-            add(name, models.load(name))
+            adders[use](name, models.load(name))
 
     def _add_writer(self, name: str, checkpoint: TrainedModel) -> None:
         def watch(num_texts: int, num_tokens: int) -> None:
@@ -97,6 +99,21 @@ class Engine:
                         multiple=trained.labels.multiple,
                     )
                 )
+
+    def _add_tagger(self, name: str, checkpoint: TrainedModel) -> None:
+        trained = require(checkpoint, TrainedTagger)
+        self._batches[name] = self._make_batches(name, partial(_tag, trained), TAG_SIZES)
+        longest = self._settings.max_characters
+        sentences = [["a"] * length for length in lengths_to(longest, tagger.BUCKET_LENGTHS)]
+        if trained.readers:  # language models read characters, in batches of other lengths
+            lengths = lengths_to(longest, tagger.TEXT_LENGTHS)
+            sentences += [["a" * length] for length in lengths]
+        batches = [[sentence] * size for sentence in sentences for size in TAG_SIZES]
+        if trained.characters:  # different words are spelled together
+            most = min(longest * TAG_SIZES[-1], tagger.WORDS_A_CALL)
+            words = [str(number) for number in range(most)]
+            batches += [[words[: 2**power]] for power in range(most.bit_length())]
+        self._compilations += [partial(tagger.predict, trained, batch) for batch in batches]
 
     def _add_translator(self, name: str, checkpoint: TrainedModel) -> None:
         trained = require(checkpoint, TrainedTranslator)
@@ -165,12 +182,12 @@ class Engine:
     async def ask(
         self, name: str, texts: Sequence[str], how: SearchSettings | None = None
     ) -> list[Json]:
-        """Returns the labels or the translations of texts, see `Batches.ask`.
+        """Returns the labels, tags or translations of texts, see `Batches.ask`.
 
         Args:
-            name: the name of a classifier or a translator.
+            name: the name of a classifier, a tagger or a translator.
             texts: the texts.
-            how: the SearchSettings of a translator; None for a classifier.
+            how: the SearchSettings of a translator; None for others.
         """
         self._metrics.texts.labels(model=name).inc(len(texts))
         return await self._batches[name].ask(texts, how)
@@ -196,15 +213,34 @@ def _label(checkpoint: TrainedClassifier, texts: Sequence[str], how: None) -> li
     return [found.to_json() for found in classify(checkpoint, texts)]
 
 
+def _tag(checkpoint: TrainedTagger, texts: Sequence[str], how: None) -> list[Json]:
+    def work(texts: Sequence[str]) -> list[Json]:
+        return [found.to_json() for found in tagger.tag(checkpoint, texts)]
+
+    return _with_blank_texts(work, texts, "text")
+
+
 def _translate(
     checkpoint: TrainedTranslator, texts: Sequence[str], how: SearchSettings
 ) -> list[Json]:
-    """Translates texts. Another text replaces an empty text, which would make the batch smaller."""
+    def work(texts: Sequence[str]) -> list[Json]:
+        return [found.to_json() for found in translate(checkpoint, texts, **vars(how))]
+
+    return _with_blank_texts(work, texts, "source")
+
+
+def _with_blank_texts(
+    work: Callable[[Sequence[str]], list[Json]], texts: Sequence[str], field: str
+) -> list[Json]:
+    """Returns a record for each text, with the text in a field.
+
+    The work leaves blank texts out of its batch, which then has another size. So another text
+    takes their places.
+    """
     filler = next((text for text in texts if text.strip()), "")
-    given = [text if text.strip() else filler for text in texts]
-    found = [one.to_json() for one in translate(checkpoint, given, **vars(how))]
-    empty = translate(checkpoint, [""], **vars(how))[0].to_json()
+    found = work([text if text.strip() else filler for text in texts])
+    (blank,) = work([""])
     return [
-        record if text.strip() else empty | {"source": text}
+        record if text.strip() else blank | {field: text}
         for text, record in zip(texts, found, strict=True)
     ]

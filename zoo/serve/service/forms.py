@@ -44,6 +44,7 @@ def request_forms(settings: ServiceSettings) -> dict[str, Json]:
             "texts": texts,
             "tokens": _flag("Adds the tokens of the text and their weights."),
         },
+        "tag": {"model": model, "texts": texts},
         "translate": {"model": model, "texts": texts, **_search(settings)},
     }
 

@@ -18,6 +18,7 @@ from zoo.types import Json
 _SUMMARIES = {
     "generate": "Continues each prompt with text drawn from a language model.",
     "classify": "Classifies each text.",
+    "tag": "Gives each word of each text a tag, and marks the spans of names.",
     "translate": "Translates each text by beam search.",
 }
 _PATHS = {
@@ -37,12 +38,13 @@ _ERRORS = {
     "503": "The service is not ready, or too many texts wait.",
     "504": "The answer took too long.",
 }
-_TEXT, _NUMBER = {"type": "string"}, {"type": "number"}
+_TEXT, _NUMBER, _WHOLE = {"type": "string"}, {"type": "number"}, {"type": "integer"}
 _TEXTS = {"type": "array", "items": _TEXT}
+_SPAN = {"label": _TEXT, "text": _TEXT, "start": _WHOLE, "end": _WHOLE}
 _RESULTS = {
     "generate": {
         "text": {"type": "string", "description": "The prompt and its continuation."},
-        "num_tokens": {"type": "integer"},
+        "num_tokens": _WHOLE,
         "unknown": {
             **_TEXTS,
             "description": "The parts of the prompt that are not in the vocabulary.",
@@ -52,6 +54,17 @@ _RESULTS = {
         "text": _TEXT,
         "labels": _TEXTS,
         "probabilities": {"type": "object", "additionalProperties": _NUMBER},
+    },
+    "tag": {
+        "text": _TEXT,
+        "tokens": _TEXTS,
+        "tags": _TEXTS,
+        "probabilities": {"type": "array", "items": _NUMBER},
+        "spans": {
+            "type": "array",
+            "items": {"type": "object", "properties": _SPAN},
+            "description": "The spans that the tags mark, with their characters in the text.",
+        },
     },
     "translate": {
         "source": _TEXT,
@@ -89,7 +102,7 @@ def openapi(settings: ServiceSettings, models: Sequence[Json], version: str) -> 
         "info": {
             "title": "Recurrent Zoo",
             "version": version,
-            "description": "Recurrent networks that generate, classify and translate text.",
+            "description": "Recurrent networks that generate, classify, tag and translate text.",
         },
         "paths": paths,
         "components": {"schemas": {"Error": error}, "securitySchemes": schemes},

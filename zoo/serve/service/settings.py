@@ -26,7 +26,7 @@ class ServiceSettings:
         max_connections: the number of connections at a time, for each worker.
         slots: the number of texts that a language model generates at the same time.
         beam_sizes: the beam sizes of translators that are compiled. The first size is the default.
-        patience_ms: the time in milliseconds that a text to classify or to translate waits for
+        patience_ms: the time in milliseconds that a text to classify, tag or translate waits for
             other texts, which then share its batch.
         timeout: the time in seconds that an answer may take.
         grace: the time in seconds that running requests get to end when the service is stopped.
