@@ -30,7 +30,7 @@ def prepare(use: str, directory: Path, count: int, max_tokens: int) -> None:
         max_tokens: the number of tokens of each sample.
     """
     from zoo.commands import export
-    from zoo.data.vocabulary import _PLAIN_WORD
+    from zoo.data.vocabulary import PLAIN_WORD
 
     file = str(directory / f"{use}.safetensors")
     export.run(argparse.Namespace(checkpoint=MODEL_OF_USE[use], file=file))
@@ -38,7 +38,7 @@ def prepare(use: str, directory: Path, count: int, max_tokens: int) -> None:
         "texts": _texts(use, count),
         "max_tokens": max_tokens,
         "beam_size": BEAM_SIZE.get(use),
-        "word": _PLAIN_WORD.pattern,  # how the classifier's vocabulary splits a text
+        "word": PLAIN_WORD.pattern,  # how the classifier's vocabulary splits a text
     }
     (directory / f"{use}.json").write_text(json.dumps(record), encoding="utf-8")
 

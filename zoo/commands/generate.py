@@ -21,6 +21,18 @@ the directory of one step, or a file that `export` wrote.
 """
 _MOST_SAMPLES = 10_000  # they are generated side by side
 
+_NUMBERS = {
+    "max_tokens": ("N", "largest number of tokens drawn"),
+    "temperature": (
+        "X",
+        "divides the logits; 0 always takes the most probable token, values above 1 give more "
+        "random text",
+    ),
+    "top_k": ("K", "draw only from the K most probable tokens; 0 means no limit"),
+    "top_p": ("P", "draw only from the most probable tokens that together have probability P"),
+    "seed": ("N", "random seed"),
+}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of this command."""
@@ -43,43 +55,10 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     """Adds a flag for every field of GenerationSettings."""
     defaults = GenerationSettings()
     add = parser.add_argument
-    add(
-        "--max_tokens",
-        type=int,
-        default=defaults.max_tokens,
-        metavar="N",
-        help="largest number of tokens drawn (default: %(default)s)",
-    )
-    add(
-        "--temperature",
-        type=float,
-        default=defaults.temperature,
-        metavar="X",
-        help="divides the logits; 0 always takes the most probable token, values above 1 give more "
-        "random text (default: %(default)s)",
-    )
-    add(
-        "--top_k",
-        type=int,
-        default=defaults.top_k,
-        metavar="K",
-        help="draw only from the K most probable tokens; 0 means no limit (default: %(default)s)",
-    )
-    add(
-        "--top_p",
-        type=float,
-        default=defaults.top_p,
-        metavar="P",
-        help="draw only from the most probable tokens that together have probability P "
-        "(default: %(default)s)",
-    )
-    add(
-        "--seed",
-        type=int,
-        default=defaults.seed,
-        metavar="N",
-        help="random seed (default: %(default)s)",
-    )
+    for name, (metavar, told) in _NUMBERS.items():
+        default = getattr(defaults, name)
+        told = f"{told} (default: %(default)s)"
+        add(f"--{name}", type=type(default), default=default, metavar=metavar, help=told)
     add(
         "--stop",
         choices=STOPS,

@@ -19,7 +19,7 @@ from zoo.whole_characters import require_whole_characters
 
 _NUM_CODE_POINTS = 0x110000  # Unicode ends at U+10FFFF
 # Words, endings with an apostrophe as in do|n't and it|'s, and each other sign by itself.
-_PLAIN_WORD = re.compile(r"[^\W_]+?(?=n't\b)|n't\b|'(?:s|re|ve|ll|d|m)\b|[^\W_]+|[^\w\s]|_+")
+PLAIN_WORD = re.compile(r"[^\W_]+?(?=n't\b)|n't\b|'(?:s|re|ve|ll|d|m)\b|[^\W_]+|[^\w\s]|_+")
 
 
 class Vocabulary(abc.ABC):
@@ -185,7 +185,7 @@ class LowercaseWordVocabulary(WordVocabulary):
 
 def split_lowercase_words(text: str) -> list[str]:
     """Returns the words and marks of a text; see `LowercaseWordVocabulary`."""
-    return _PLAIN_WORD.findall(text.lower().replace("\u2019", "'"))
+    return PLAIN_WORD.findall(text.lower().replace("\u2019", "'"))
 
 
 class SubwordVocabulary(Vocabulary):
