@@ -29,6 +29,7 @@ from ml_collections import ConfigDict
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for a checkout that is not installed
 
 from experiments.score_grid import chosen
+from experiments.scores import spread
 from experiments.table2 import perplexity, score_run
 from experiments.timed_runs import train_timed
 from zoo.diagnostics.pictures import picture, tidy
@@ -169,20 +170,9 @@ def widest(cell: str) -> int:
 
 def row_of(entry: Entry) -> str:
     """Returns a line of the table, in Markdown."""
-    shown = " | ".join(with_spread(entry.scores[kind]) for kind in KINDS)
+    shown = " | ".join(spread(entry.scores[kind]) for kind in KINDS)
     parameters = f"{entry.num_parameters:,}"
     return f"| `{entry.cell}` | {entry.width} | {parameters} | {shown} | {entry.minutes:.1f} |"
-
-
-def with_spread(values: Sequence[float]) -> str:
-    """Returns the mean and standard deviation of values.
-
-    Example:
-        >>> with_spread([99.0, 101.0]), with_spread([99.0])
-        ('100.0 ± 1.4', '99.0')
-    """
-    mean = f"{statistics.mean(values):.1f}"
-    return mean if len(values) == 1 else f"{mean} ± {statistics.stdev(values):.1f}"
 
 
 def write_report(arguments: argparse.Namespace, entries: Sequence[Entry]) -> str:

@@ -16,7 +16,6 @@ import argparse
 import csv
 import json
 import random
-import statistics
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +26,7 @@ from ml_collections import ConfigDict
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for a checkout that is not installed
 
 import zoo
+from experiments.scores import per_cent
 from experiments.timed_runs import train_timed
 from zoo.data.config import LabeledDataConfig
 from zoo.data.loading import LabeledTexts, load_labeled_corpus
@@ -36,11 +36,20 @@ from zoo.training.config import base_config
 
 NOTHING, PRETRAINED, BY_LAYER, DEFAULT = "nothing", "language model", "by layer", "csv_classifier"
 STARTS = (NOTHING, PRETRAINED, BY_LAYER, DEFAULT)
-EPOCHS = {100: 20, 1000: 10, 10_000: 3}  # by the number of labelled texts
-NUM_SEEDS = {100: 3, 1000: 3, 10_000: 1}
-BATCH_SIZES = {100: 10, 1000: 25, 10_000: 32}
 VALIDATION_TEXTS, TEST_TEXTS = 2000, 5000
 LANGUAGE_MODEL_EPOCHS = 2
+
+
+class Plan(NamedTuple):
+    """How classifiers train: texts of a batch, passes over all texts, and runs."""
+
+    batch_size: int
+    num_epochs: int
+    num_seeds: int
+
+
+PLANS = {100: Plan(10, 20, 3), 1000: Plan(25, 10, 3), 10_000: Plan(32, 3, 1)}  # by labelled texts
+SMOKE = {200: Plan(10, 2, 1)}
 
 
 class Score(NamedTuple):
@@ -54,17 +63,20 @@ class Score(NamedTuple):
 def main() -> None:
     """Trains all models and prints the table."""
     arguments = parse_arguments()
-    sizes = (200,) if arguments.smoke else tuple(EPOCHS)
-    write_texts(arguments, sizes)
+    plans = SMOKE if arguments.smoke else PLANS
+    write_texts(arguments, tuple(plans))
     config = language_model(arguments)
     minutes = train_timed(config, arguments.workdir / "language_model", "language model")
     results: dict[str, dict[str, list[Score]]] = {}
-    for size in sizes:
+    for size, plan in plans.items():
         for start in STARTS:
-            seeds = range(1 if arguments.smoke else NUM_SEEDS[size])
-            scores = [train_one(arguments, size, start, seed) for seed in seeds]
+            seeds = range(plan.num_seeds)
+            scores = [train_one(arguments, size, plan, start, seed) for seed in seeds]
             results.setdefault(start, {})[str(size)] = scores
-            print(f"{size:6} {start:15} {spread([one.validation for one in scores])}", flush=True)
+            print(
+                f"{size:6} {start:15} {per_cent([one.validation for one in scores])}",
+                flush=True,
+            )
     print(write_report(arguments.workdir, results, minutes))
 
 
@@ -131,14 +143,14 @@ def language_model(arguments: argparse.Namespace) -> ConfigDict:
     return config
 
 
-def classifier(arguments: argparse.Namespace, size: int, start: str) -> ConfigDict:
+def classifier(arguments: argparse.Namespace, size: int, plan: Plan, start: str) -> ConfigDict:
     """Returns the config of a classifier with the layers of the language model."""
     config = base_config("classifier")
     config.data.corpus = "table_file"
     config.data.vocabulary_size = 10_000
     config.data.max_tokens, config.data.cut = 200, "middle"
     config.data.bucket_lengths = (64, 128, 201)
-    config.data.batch_size = BATCH_SIZES.get(size, 10)
+    config.data.batch_size = plan.batch_size
     config.model.cell, config.model.bidirectional = "lstm", False
     config.model.embedding_size, config.model.hidden_sizes = 128, (256,)
     config.model.pooling = "max"
@@ -148,7 +160,7 @@ def classifier(arguments: argparse.Namespace, size: int, start: str) -> ConfigDi
     config.optimizer.schedule = "linear"
     config.optimizer.learning_rate = 2e-3
     steps_per_epoch = size // config.data.batch_size
-    num_steps = EPOCHS.get(size, 2) * steps_per_epoch
+    num_steps = plan.num_epochs * steps_per_epoch
     config.optimizer.warmup_steps = num_steps // 10
     config.training.num_steps = config.training.checkpoint_every_steps = num_steps
     config.evaluation.every_steps = max(1, num_steps // 5)
@@ -161,13 +173,13 @@ def classifier(arguments: argparse.Namespace, size: int, start: str) -> ConfigDi
     return config
 
 
-def train_one(arguments: argparse.Namespace, size: int, start: str, seed: int) -> Score:
+def train_one(arguments: argparse.Namespace, size: int, plan: Plan, start: str, seed: int) -> Score:
     """Trains or continues one run, and measures it."""
     table = arguments.workdir / f"table_{size}"
     if start == DEFAULT:
         config = zoo.config("csv_classifier")
     else:
-        config = classifier(arguments, size, start)
+        config = classifier(arguments, size, plan, start)
     config.data.directory, config.training.seed = str(table), seed
     if arguments.smoke:
         config.evaluation.report = False
@@ -192,17 +204,6 @@ def read_table(path: Path) -> tuple[list[str], list[str]]:
     return [row["text"] for row in rows], [row["label"] for row in rows]
 
 
-def spread(scores: Sequence[float]) -> str:
-    """Returns the mean and standard deviation in per cent.
-
-    Example:
-        >>> spread([0.5, 0.52]), spread([0.5])
-        ('51.0 +- 1.4', '50.0')
-    """
-    mean = f"{100 * statistics.mean(scores):.1f}"
-    return f"{mean} +- {100 * statistics.stdev(scores):.1f}" if len(scores) > 1 else mean
-
-
 def write_report(workdir: Path, results: dict[str, dict[str, list[Score]]], minutes: float) -> str:
     """Returns the table; also writes it, with its numbers, to the workdir."""
     sizes = list(results[NOTHING])
@@ -211,7 +212,7 @@ def write_report(workdir: Path, results: dict[str, dict[str, list[Score]]], minu
         f"|---|{'---|' * (2 * len(sizes))}",
     ]
     for start, row in results.items():
-        cells = [spread([s[part] for s in row[size]]) for size in sizes for part in (0, 1)]
+        cells = [per_cent([s[part] for s in row[size]]) for size in sizes for part in (0, 1)]
         lines.append(f"| {start} | {' | '.join(cells)} |")
     spent = sum(one.minutes for row in results.values() for runs in row.values() for one in runs)
     lines.append(

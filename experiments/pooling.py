@@ -25,6 +25,7 @@ from ml_collections import ConfigDict
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for a checkout that is not installed
 
+from experiments.scores import per_cent
 from experiments.timed_runs import train_timed
 from zoo.data.config import LabeledDataConfig
 from zoo.data.labeled_batching import LabeledBatch
@@ -54,7 +55,7 @@ def main() -> None:
             runs = [train_one(arguments, cell, column, seed) for seed in range(arguments.num_seeds)]
             results.setdefault(cell, {})[column] = [run.accuracy for run in runs]
             minutes += sum(run.minutes for run in runs)
-            print(f"{cell:6} {column:10} {spread(results[cell][column])}", flush=True)
+            print(f"{cell:6} {column:10} {per_cent(results[cell][column])}", flush=True)
     print(write_report(arguments, results, minutes))
 
 
@@ -160,17 +161,6 @@ def into_the_trap(workload: ClassifierWorkload, config: ConfigDict) -> Classifie
     )
 
 
-def spread(scores: list[float]) -> str:
-    """Returns the mean and standard deviation in per cent.
-
-    Example:
-        >>> spread([0.5, 0.52])
-        '51.0 +- 1.4'
-    """
-    deviation = statistics.stdev(scores) if len(scores) > 1 else 0.0
-    return f"{100 * statistics.mean(scores):.1f} +- {100 * deviation:.1f}"
-
-
 def write_report(
     arguments: argparse.Namespace, results: dict[str, dict[str, list[float]]], minutes: float
 ) -> str:
@@ -180,7 +170,7 @@ def write_report(
         f"| cell | {' | '.join(columns)} |",
         f"|---|{'---|' * len(columns)}",
         *(
-            f"| {cell} | {' | '.join(spread(row[c]) if c in row else '-' for c in columns)} |"
+            f"| {cell} | {' | '.join(per_cent(row[c]) if c in row else '-' for c in columns)} |"
             for cell, row in results.items()
         ),
     ]

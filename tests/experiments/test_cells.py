@@ -49,7 +49,7 @@ def test_the_report_has_the_best_cell_first(tmp_path: Path) -> None:
     assert (tmp_path / "cells.md").read_text() == table
     assert (tmp_path / "cells.png").stat().st_size > 5_000
     assert re.findall(r"`(\w+)`", table) == ["lstm", "gru"]
-    row = "| `lstm` | 160 | 2,299,000 | 121.0 ± 1.4 | 122.0 ± 1.4 | 123.0 ± 1.4 | 124.0 ± 1.4 |"
+    row = "| `lstm` | 160 | 2,299,000 | 121.0 +- 1.4 | 122.0 +- 1.4 | 123.0 +- 1.4 | 124.0 +- 1.4 |"
     assert f"{row} 1.2 |" in table.splitlines()
 
 

@@ -9,7 +9,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from experiments.pooling import TRAP, PaddedBatches, blind, spread, write_report
+from experiments.pooling import TRAP, PaddedBatches, blind, write_report
+from experiments.scores import per_cent
 from zoo.data.labeled_batching import LabeledBatches
 from zoo.special_tokens import END_ID
 
@@ -40,13 +41,13 @@ def test_in_the_trap_padding_is_text_and_all_are_as_long():
 def test_the_report_is_written_three_times(tmp_path):
     arguments = SimpleNamespace(workdir=tmp_path, num_seeds=1, config=Path("configs/x.py"))
     table = write_report(arguments, RESULTS, 3.2)
-    assert "| none | 50.0 +- 0.0 | 60.0 +- 0.0 | 70.0 +- 0.0 | 80.0 +- 0.0 | - |" in table
-    assert table.splitlines()[3].endswith("| 40.0 +- 0.0 |")
+    assert "| none | 50.0 | 60.0 | 70.0 | 80.0 | - |" in table
+    assert table.splitlines()[3].endswith("| 40.0 |")
     assert "x, one direction; 3 minutes" in table
     assert (tmp_path / "pooling.md").read_text() == table
     assert json.loads((tmp_path / "pooling.json").read_text()) == RESULTS
     assert (tmp_path / "pooling.png").read_bytes().startswith(b"\x89PNG")
-    assert spread([0.5, 0.52, 0.54]) == "52.0 +- 2.0"
+    assert per_cent([0.5, 0.52, 0.54]) == "52.0 +- 2.0"
 
 
 @pytest.mark.slow
