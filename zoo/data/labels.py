@@ -49,7 +49,7 @@ class Labels:
                 if label not in numbers:
                     raise UserError(
                         f"label {label!r} does not occur in training; use one of "
-                        f"{_listed(self.names)}"
+                        f"{_listed(self.names)}, or train on texts with this label"
                     )
                 targets[row, numbers[label]] = 1
         return targets

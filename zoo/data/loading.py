@@ -113,7 +113,7 @@ def load_labeled_corpus(config: LabeledDataConfig) -> LabeledCorpus:
         for split, examples in splits.items():
             rows = labeled_rows(examples.column("labels"), f"{config.directory} ({split})")
             splits[split] = examples.select(np.array(rows, np.int64))
-    complete = draw_missing(splits, _fractions(config), config.corpus)
+    complete = draw_missing(splits, _fractions(config), config.corpus, known_by="labels")
     return LabeledCorpus(
         {
             split: LabeledTexts(examples.column("text"), examples.column("labels"))

@@ -70,7 +70,12 @@ def _part(lines: Iterable[str], start: int, stop: int) -> Iterator[tuple[int, st
 
 
 def draw_missing(
-    splits: Mapping[str, Stored], fractions: Mapping[str, float], corpus: str, drawn_by: str = ""
+    splits: Mapping[str, Stored],
+    fractions: Mapping[str, float],
+    corpus: str,
+    *,
+    drawn_by: str = "",
+    known_by: str = "",
 ) -> dict[str, Stored]:
     """Returns three splits; draws each missing split from the training split.
 
@@ -80,29 +85,64 @@ def draw_missing(
         corpus: the name of the corpus, for errors.
         drawn_by: a field of the examples. If it is set, the distinct values of the field are drawn,
             so that no value occurs in two splits.
+        known_by: a field with several values, such as the labels of a text. If it is set, a drawn
+            example with a value that no training example has stays in the training split.
 
     Raises:
         UserError: a split is empty.
     """
     given, complete = splits["train"], dict(splits)
-    if missing := [split for split in SPLITS if split not in splits]:
+    missing = [split for split in SPLITS if split not in splits]
+    if missing:
         groups = _groups(given, drawn_by)
         num_groups = len(given) if groups is None else int(groups.max(initial=-1)) + 1
         order = np.random.default_rng(_SEED).permutation(num_groups)
+        drawn_rows = {}
         for split in missing:
             count = round(fractions[split] * num_groups)
             drawn, order = order[:count], order[count:]
             rows = drawn if groups is None else np.flatnonzero(np.isin(groups, drawn))
-            complete[split] = given.select(rows)
+            drawn_rows[split] = rows
         left = np.sort(order) if groups is None else np.flatnonzero(np.isin(groups, order))
+        if known_by:
+            drawn_rows, left = _with_known_values(given, drawn_rows, left, known_by)
         complete["train"] = given.select(left)
+        complete |= {split: given.select(rows) for split, rows in drawn_rows.items()}
     for split in SPLITS:
         if not len(complete[split]):
-            raise UserError(
-                f"split {split} of corpus {corpus} is empty; the training split has "
-                f"{len(given)} examples, use a longer one"
-            )
+            reason = f"the training split has {len(given)} examples, use a longer one"
+            if known_by and split in missing and round(fractions[split] * len(given)):
+                reason = (
+                    f"the {known_by} of the examples that were drawn for it occur nowhere else; "
+                    f"use {known_by} that many examples have"
+                )
+            raise UserError(f"split {split} of corpus {corpus} is empty; {reason}")
     return {split: complete[split] for split in SPLITS}
+
+
+def _with_known_values(
+    given: Stored, drawn: Mapping[str, np.ndarray], left: np.ndarray, field: str
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Returns the rows of splits, after drawn rows with unknown values went back to training.
+
+    Args:
+        given: all examples.
+        drawn: for each drawn split, the indices of its rows.
+        left: the indices of the other rows, which are the training split.
+        field: the field with the values of an example.
+    """
+    known = {value for values in given.select(left).column(field) for value in values}
+    back: list[int] = []
+    staying = {}
+    for split, rows in drawn.items():
+        stays = np.ones(len(rows), bool)
+        for place, values in enumerate(given.select(rows).column(field)):
+            if not known.issuperset(values):
+                known.update(values)
+                stays[place] = False
+        staying[split] = rows[stays]
+        back.extend(rows[~stays].tolist())
+    return staying, np.sort(np.concatenate([left, np.array(back, left.dtype)]))
 
 
 def _groups(examples: Stored, field: str) -> np.ndarray | None:

@@ -238,7 +238,7 @@ def test_labels_come_back_from_a_checkpoint_and_damage_is_told():
     for damaged in ({}, {**record, "counts": [1]}, {**record, "names": ["a", "a"]}, None):
         with pytest.raises(UserError, match="the labels are damaged"):
             labels_from_json(damaged)
-    with pytest.raises(UserError, match="label 'c' does not occur in training; use one of a, b"):
+    with pytest.raises(UserError, match="'c' does not occur in training; use one of a, b, or tr"):
         labels.encode([["c"]])
     with pytest.raises(UserError, match=r"have 1 different labels \(a\); a classifier needs two"):
         make_labels([["a"], ["a"]])
@@ -247,3 +247,33 @@ def test_labels_come_back_from_a_checkpoint_and_damage_is_told():
             UserError, match=f"a training text has {len(labels)} labels .*multiple="
         ):
             make_labels([["a"], labels])
+
+
+def test_drawn_texts_with_a_label_that_training_lacks_stay_in_training(tmp_path):
+    rows = [*labeled_texts(60), *((f"only {one}", f"rare {one}") for one in range(20))]
+    path = write_csv(tmp_path / "t.csv", rows, ("text", "label"))
+    corpus = load(path)
+    known = {label for labels in corpus.splits["train"].labels for label in labels}
+    assert {f"rare {one}" for one in range(20)} <= known
+    for split in ("validation", "test"):
+        assert 0 < len(corpus.splits[split].texts) < 8
+        assert all(known.issuperset(labels) for labels in corpus.splits[split].labels)
+    assert sorted(all_rows(corpus)) == sorted(rows)
+
+
+def test_two_drawn_texts_with_the_same_label_give_training_one(tmp_path):
+    rows = labeled_texts(10)
+    write_csv(tmp_path / "train.csv", rows, ("text", "label"))
+    plain = load(write_csv(tmp_path / "t.csv", rows, ("text", "label")), validation_fraction=0.4)
+    drawn = {*plain.splits["validation"].texts, *plain.splits["test"].texts}
+    changed = [(text, "odd" if text in drawn else label) for text, label in rows]
+    corpus = load(
+        write_csv(tmp_path / "c.csv", changed, ("text", "label")), validation_fraction=0.4
+    )
+    assert [len(part.texts) for part in corpus.splits.values()] == [6, 3, 1]
+
+
+def test_a_table_whose_labels_occur_once_is_one_line(tmp_path):
+    rows = [(f"text {one}", str(one / 7)) for one in range(40)]
+    with pytest.raises(UserError, match=r"validation .* empty; the labels of the examples .* many"):
+        load(write_csv(tmp_path / "t.csv", rows, ("text", "label")))
