@@ -1,5 +1,7 @@
 """The task of a classifier: its loss against NumPy, and that every setting gets there."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -180,6 +182,16 @@ def test_words_of_the_vectors_that_no_text_has_are_kept_where_asked_for(corpus, 
     assert kept.init_params(KEY)["embedding"][-1].tolist() == [1, 2, 3]
     with pytest.raises(UserError, match="keep_word_vectors is set with word_vectors ''"):
         build_workload(tiny_config(corpus, data__keep_word_vectors=True))
+
+
+def test_empty_texts_are_counted_and_a_table_of_them_is_refused(tmp_path):
+    rows = [("" if one % 4 == 0 else "a text", "ab"[one % 2]) for one in range(40)]
+    workload = build_workload(tiny_config(write_csv(tmp_path / "t.csv", rows, ("text", "label"))))
+    [note] = [note for note in workload.notes if "are empty" in note]
+    assert re.fullmatch(r"\d+ of 32 training texts are empty", note)
+    empty = write_csv(tmp_path / "e.csv", [("", label) for _, label in rows], ("text", "label"))
+    with pytest.raises(UserError, match=r"all 32 training texts are empty; use data.text_column="):
+        build_workload(tiny_config(empty))
 
 
 def test_a_label_that_training_lacks_is_told(tmp_path):

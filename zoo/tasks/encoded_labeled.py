@@ -12,6 +12,7 @@ from zoo.data.labels import Labels, make_labels
 from zoo.data.loading import load_labeled_corpus
 from zoo.data.vocabulary import Vocabulary, build_vocabulary
 from zoo.data.word_vectors import vector_words
+from zoo.errors import UserError
 from zoo.tasks.summary import describe_labels, describe_rows, describe_tokens
 
 
@@ -32,7 +33,7 @@ class EncodedTexts(NamedTuple):
         validation: the validation split.
         validation_texts: the texts of the validation split.
         summary: the corpus in figures, see `zoo.tasks.summary`.
-        notes: what a user should know of texts that were cut.
+        notes: what a user should know of texts that are empty or were cut.
         fingerprints: of each split, see `zoo.data.fingerprints`.
     """
 
@@ -82,9 +83,24 @@ def encode_labeled_corpus(data: LabeledDataConfig, more: Sequence[str] = ()) -> 
             *describe_labels(labels),
             describe_tokens(len(vocabulary), {"train": rows, "validation": validation_rows}),
         ),
-        _cut(rows, data.max_tokens),
+        (*_empty(rows), *_cut(rows, data.max_tokens)),
         {split: of_labeled(*texts) for split, texts in corpus.splits.items()},
     )
+
+
+def _empty(rows: Sequence[np.ndarray]) -> tuple[str, ...]:
+    """Returns a note on the training texts without a token, or no note if there are none.
+
+    Raises:
+        UserError: no training text has a token.
+    """
+    number = sum(1 for row in rows if len(row) <= 1)  # the end is a token of each row
+    if number == len(rows):
+        raise UserError(
+            f"all {number:,} training texts are empty; use data.text_column=NAME with a column "
+            "that has texts"
+        )
+    return (f"{number:,} of {len(rows):,} training texts are empty",) if number else ()
 
 
 def _cut(rows: Sequence[np.ndarray], max_tokens: int) -> tuple[str, ...]:
