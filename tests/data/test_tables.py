@@ -111,6 +111,10 @@ def row(text, label):
 CSV_ERRORS = [
     ("text,mark\na,b\n", "t.csv, line 1: the header has no column 'label'; it has 'text', 'mark'"),
     ("words,label\na,b\n", f"no column 'text'; it has 'words', 'label'; use {TEXT}, or put"),
+    (
+        "Satz,Art\na,b\n",
+        f"no columns 'text', 'label'; it has 'Satz', 'Art'; use {TEXT} {LABEL}, or",
+    ),
     ("good film,a\nbad,b\n", "or put a line with the names first if the file has none"),
     ("text,text,label\na,b,c\n", "line 1: several columns are called 'text'; rename"),
     ("text,label\n", "t.csv has a header but no rows; put labelled texts under"),
@@ -148,6 +152,18 @@ TABLE_ERRORS = [
     *(("t.csv", *case) for case in CSV_ERRORS),
     *(("t.jsonl", *case) for case in JSONL_ERRORS),
     ("t.tsv", "text\tlabel\n \n", "t.tsv has a header but no rows"),
+    (
+        "t.tsv",
+        "text,label\na,b\n",
+        "separate its columns by tabs, or rename a table with commas to",
+    ),
+    (
+        "t.csv",
+        b"\xd0\xcf\x11\xe0\xa1\xb1",
+        "t.csv is not plain text: it is an old Excel or Word file",
+    ),
+    ("t.csv", b"\xff\0\x80", "t.csv is not plain text: it contains bytes of the value 0"),
+    ("t.csv", PACKED, "t.csv is not plain text: it is a gzip file; let its name end with .gz"),
     ("t.txt", "a\n", "t.txt ends with '.txt'; use one of .csv, .tsv, .jsonl"),
     ("t.csv.gz", b"no gzip", "cannot read"),
     ("t.csv.gz", PACKED[:-9], "cannot read"),

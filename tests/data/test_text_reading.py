@@ -77,6 +77,11 @@ def test_a_long_line_takes_no_time(monkeypatch):
         (b"\xef\xbb\xbfab\xfc\n", "t is not UTF-8: byte 0xfc at offset 5;"),
         (b"abc\xc3", "t is not UTF-8: byte 0xc3 at offset 3;"),
         (b"a\n\xed\xa0\x80\n", "t is not UTF-8: byte 0xed at offset 2;"),
+        (b"PK\3\4\x14\0\xff", "t is not plain text: it is an Excel or Word file or another ZIP ar"),
+        (
+            b"%PDF-1.7\n\xe2\n",
+            "t is not plain text: it is a PDF file; save its text as .csv, .tsv or",
+        ),
         ("ab".encode("utf-16-le"), "t is not plain text: it contains bytes of the value 0"),
     ],
 )

@@ -56,7 +56,7 @@ def csv_rows(
             place = place_of(path, start)
             if not names:
                 names = [name.strip() for name in row]
-                _check_header(names, wanted, place)
+                _check_header(names, wanted, form["delimiter"], place)
             elif any(field.strip() for field in row):
                 _check_width(row, names, form["delimiter"], place)
                 yield dict(zip(names, row, strict=True)), place
@@ -89,16 +89,21 @@ def _find_form(header: str, wanted: Collection[str]) -> Json:
     return {"delimiter": delimiter, "skipinitialspace": has_blanks}
 
 
-def _check_header(names: list[str], wanted: Mapping[str, str], place: str) -> None:
-    for name, field in wanted.items():
+def _check_header(names: list[str], wanted: Mapping[str, str], delimiter: str, place: str) -> None:
+    """Raises a UserError that names all wanted columns that are missing or occur twice."""
+    for name in wanted:
         if names.count(name) > 1:
             raise UserError(f"{place}: several columns are called {name!r}; rename all but one")
-        if name not in names:
-            raise UserError(
-                f"{place}: the header has no column {name!r}; it has "
-                f"{', '.join(map(repr, names))[:200]}; use data.{field}=NAME, or put a "
-                "line with the names first if the file has none"
-            )
+    if missing := [name for name in wanted if name not in names]:
+        kind = "column" if len(missing) == 1 else "columns"
+        fields = " ".join(dict.fromkeys(f"data.{wanted[name]}=NAME" for name in missing))
+        advice = f"use {fields}, or put a line with the names first if the file has none"
+        if delimiter == "\t" and len(names) == 1:
+            advice = "separate its columns by tabs, or rename a table with commas to .csv"
+        raise UserError(
+            f"{place}: the header has no {kind} {', '.join(map(repr, missing))}; it has "
+            f"{', '.join(map(repr, names))[:200]}; {advice}"
+        )
 
 
 def _check_width(row: list[str], names: list[str], delimiter: str, place: str) -> None:

@@ -26,7 +26,15 @@ MAX_EXPANSION = 30  # gzip makes prose 3 times smaller, and tables of much the s
 SMALL_FILE_BYTES = 1 << 20
 _CHUNK_BYTES = 1 << 18
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_CONVERT = "save it as UTF-8, or convert it, such as with iconv -f CP1252 -t UTF-8 FILE"
+_CONVERT = "save it as UTF-8, or convert it, such as with iconv -f CP1252 -t UTF-8 FILE > NEW_FILE"
+_EXPORT = "save its text as .csv, .tsv or .txt in UTF-8"
+# Files that are often given instead of texts: their first bytes, what they are, and what to do.
+_FORMATS = (
+    (b"PK\3\4", "an Excel or Word file or another ZIP archive", _EXPORT),
+    (b"\xd0\xcf\x11\xe0", "an old Excel or Word file", _EXPORT),
+    (b"%PDF", "a PDF file", _EXPORT),
+    (b"\x1f\x8b", "a gzip file", "let its name end with .gz, or unpack it"),
+)
 _KINDS = (
     (stat.S_ISDIR, "a directory"),
     (stat.S_ISFIFO, "a named pipe"),
@@ -267,28 +275,43 @@ def line_groups(file: io.BufferedIOBase, name: str, limit: float = math.inf) -> 
 
 def _decoded(file: io.BufferedIOBase, name: str, limit: float) -> Iterator[str]:
     """Yields a text in pieces, without its byte-order mark."""
-    num_bytes, encoding = 0, ""
+    num_bytes, encoding, start = 0, "", b""
     while True:
         chunk = file.read1(_CHUNK_BYTES)
         num_bytes += len(chunk)
         if num_bytes > limit:
             raise _too_much(name, limit)
+        start += chunk[: 4 - len(start)]  # the first four bytes
         if not encoding:
             encoding = "UTF-16" if chunk.startswith(_UTF16_MARKS) else "UTF-8"
             decoder = codecs.getincrementaldecoder(encoding.replace("UTF-8", "utf-8-sig"))()
         try:
             text = decoder.decode(chunk, final=not chunk)
         except UnicodeDecodeError as error:
+            if encoding == "UTF-8" and (b"\0" in chunk or _format(start)):
+                raise _no_text(name, start) from error
             offset = num_bytes - len(error.object) + error.start
             byte = error.object[error.start]
             raise UserError(
                 f"{name} is not {encoding}: byte {byte:#04x} at offset {offset}; {_CONVERT}"
             ) from error
         if "\0" in text:
-            raise UserError(
-                f"{name} is not plain text: it contains bytes of the value 0, as programs and "
-                "pictures do, and texts in UTF-16; save the text as UTF-8"
-            )
+            raise _no_text(name, start)
         yield text
         if not chunk:
             return
+
+
+def _format(start: bytes) -> tuple[str, str] | None:
+    """Returns what a file is that begins with these bytes, and what to do with it."""
+    return next(((kind, do) for mark, kind, do in _FORMATS if start.startswith(mark)), None)
+
+
+def _no_text(name: str, start: bytes) -> UserError:
+    """Returns the error of a file that is no text; its first bytes may tell what it is."""
+    if found := _format(start):
+        return UserError(f"{name} is not plain text: it is {found[0]}; {found[1]}")
+    return UserError(
+        f"{name} is not plain text: it contains bytes of the value 0, as programs and "
+        "pictures do, and texts in UTF-16; save the text as UTF-8"
+    )
