@@ -194,6 +194,24 @@ def test_empty_texts_are_counted_and_a_table_of_them_is_refused(tmp_path):
         build_workload(tiny_config(empty))
 
 
+def test_a_script_without_blanks_is_advised_to_use_characters(tmp_path):
+    draw = np.random.default_rng(0)
+    texts = ["".join(chr(0x4E00 + one) for one in draw.integers(0, 30, 9)) for _ in range(40)]
+    rows = [(text, "ab"[one % 2]) for one, text in enumerate(texts)]
+    path = write_csv(tmp_path / "t.csv", rows, ("text", "label"))
+    config = {"data__vocabulary": "lowercase_word", "data__min_count": 1}
+    notes = build_workload(tiny_config(path, **config)).notes
+    assert any(
+        note.startswith("100% of the words") and note.endswith("use data.vocabulary=character")
+        for note in notes
+    )
+    characters = config | {"data__vocabulary": "character"}
+    assert not build_workload(tiny_config(path, **characters)).notes
+    strange = [(f"new{one} word{one}", "ab"[one % 2]) for one in range(40)]  # it has blanks
+    path = write_csv(tmp_path / "s.csv", strange, ("text", "label"))
+    assert not build_workload(tiny_config(path, **config)).notes
+
+
 def test_a_label_that_training_lacks_is_told(tmp_path):
     write_csv(tmp_path / "train.csv", labeled_texts(30), ("text", "label"))
     write_csv(tmp_path / "dev.csv", [("x", "odd")], ("text", "label"))

@@ -1,5 +1,6 @@
 """Encodes a labelled corpus for a classifier: vocabulary, labels, and splits as rows of tokens."""
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,10 +11,13 @@ from zoo.data.fingerprints import of_labeled
 from zoo.data.labeled_batching import cut_rows, encode_texts
 from zoo.data.labels import Labels, make_labels
 from zoo.data.loading import load_labeled_corpus
-from zoo.data.vocabulary import Vocabulary, build_vocabulary
+from zoo.data.vocabulary import Vocabulary, build_vocabulary, count_unknown
 from zoo.data.word_vectors import vector_words
 from zoo.errors import UserError
 from zoo.tasks.summary import describe_labels, describe_rows, describe_tokens
+
+# The scripts that put no blanks between words: Thai, Lao, Burmese, Khmer, Japanese and Chinese.
+_WITHOUT_BLANKS = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 
 
 class Split(NamedTuple):
@@ -83,8 +87,33 @@ def encode_labeled_corpus(data: LabeledDataConfig, more: Sequence[str] = ()) -> 
             *describe_labels(labels),
             describe_tokens(len(vocabulary), {"train": rows, "validation": validation_rows}),
         ),
-        (*_empty(rows), *_cut(rows, data.max_tokens)),
+        (
+            *_empty(rows),
+            *_cut(rows, data.max_tokens),
+            *_strange(validation_rows, validation.texts, data.vocabulary),
+        ),
         {split: of_labeled(*texts) for split, texts in corpus.splits.items()},
+    )
+
+
+def _strange(rows: Sequence[np.ndarray], texts: Sequence[str], vocabulary: str) -> tuple[str, ...]:
+    """Returns a note if most words of texts without blanks are unknown, or no note.
+
+    Words are found by the blanks between them, so that a Chinese sentence is one unknown word.
+    """
+    number = sum(len(row) - 1 for row in rows)  # the end of each row is known
+    unknown = sum(map(count_unknown, rows))
+    if vocabulary == "character" or 2 * unknown <= number:
+        return ()
+    num_without = num_characters = 0
+    for text in texts:
+        num_without += len(_WITHOUT_BLANKS.findall(text))
+        num_characters += len(text)
+    if 2 * num_without <= num_characters:
+        return ()
+    return (
+        f"{unknown / number:.0%} of the words of the validation texts are unknown, because there "
+        "are no blanks between words; use data.vocabulary=character",
     )
 
 
