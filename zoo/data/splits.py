@@ -134,14 +134,16 @@ def _with_known_values(
     known = {value for values in given.select(left).column(field) for value in values}
     back: list[int] = []
     staying = {}
-    for split, rows in drawn.items():
+    for split, order in drawn.items():
+        places = np.argsort(order)  # neighbours lie in one record, which is read once
+        rows = order[places]
         stays = np.ones(len(rows), bool)
-        for place, values in enumerate(given.select(rows).column(field)):
+        for place, values in zip(places, given.select(rows).column(field), strict=True):
             if not known.issuperset(values):
                 known.update(values)
                 stays[place] = False
-        staying[split] = rows[stays]
-        back.extend(rows[~stays].tolist())
+        staying[split] = order[stays]
+        back.extend(order[~stays].tolist())
     return staying, np.sort(np.concatenate([left, np.array(back, left.dtype)]))
 
 

@@ -99,7 +99,20 @@ def blocks_of(examples: Iterable[Example]) -> Iterator[list[Example]]:
         yield block
 
 
-def unpack_block(record: dict[str, str], gives: type) -> list[Example]:
+class _Block(Sequence[Example]):
+    """The examples of a record. Each is made when it is read: of most records one is wanted."""
+
+    def __init__(self, rows: list[list[object]], gives: type):
+        self._rows, self._gives = rows, gives
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, key: Any) -> Example:
+        return self._gives(*map(_as_tuple, self._rows[key]))
+
+
+def unpack_block(record: dict[str, str], gives: type) -> Sequence[Example]:
     """Returns the examples of a record of our cache.
 
     Args:
@@ -107,7 +120,7 @@ def unpack_block(record: dict[str, str], gives: type) -> list[Example]:
         gives: the class of the examples.
     """
     examples = json.loads(record["examples"])
-    return examples if gives is Text else [gives(*map(_as_tuple, row)) for row in examples]
+    return examples if gives is Text else _Block(examples, gives)
 
 
 def _as_tuple(value: object) -> object:
