@@ -121,9 +121,21 @@ def test_the_rule_for_texts(num_texts, num_labels, cell, init_scale, batch_size)
     ],
 )
 def test_the_rule_for_pairs(num_pairs, batch_size, subwords, rate):
-    values = settings_of_pairs(num_pairs)
+    values = settings_of_pairs(num_pairs, 90)
     names = ("data.batch_size", "data.vocabulary_size", "optimizer.learning_rate")
     assert [values[name] for name in names] == [batch_size, subwords, rate]
+
+
+def test_a_language_of_many_characters_has_more_subwords_than_characters(tmp_path):
+    assert settings_of_pairs(100, 852)["data.vocabulary_size"] == 1065
+    config = own_config("parallel_text_attention", tmp_path)
+    signs = [chr(0x4E00 + number) for number in range(400)]
+    pairs = [f"a net {n} reads\t{''.join(signs[n::200])}" for n in range(200)]
+    place = tmp_path / "mine.en-zh.tsv"
+    place.write_text("\n".join(pairs) + "\n", encoding="utf-8")
+    config.data.directory = str(place)
+    config.data.source_language, config.data.target_language = "en", "zh"
+    assert settle(config).data.vocabulary_size > 400
 
 
 def test_the_rule_depends_on_the_number_of_rows(tmp_path):

@@ -19,6 +19,8 @@ texts on, batches have 64 texts, and words that occur once are unknown.
                  < 100,000   4,000 and at least 200      64      0.003
                  others      6,000                       64      0.001
 
+There are at least five subwords for four characters, which Chinese needs.
+
 A run takes about 1,000 steps (classifier with few labels), 2,400 (classifier with many labels),
 3,000 (language model) or 2,700 (translator). It takes at most 10, 16, 30 or 20 epochs, and at least
 one.
@@ -68,12 +70,18 @@ def _batch_size(num_rows: int, most: int) -> int:
     return max(1, min(most, num_rows // _LEAST_BATCHES))
 
 
-def settings_of_pairs(num_pairs: int) -> Json:
-    """Returns the settings of a translator for a number of training pairs, see the rule above."""
+def settings_of_pairs(num_pairs: int, num_characters: int) -> Json:
+    """Returns the settings of a translator, see the rule above.
+
+    Args:
+        num_pairs: the number of training pairs.
+        num_characters: the number of distinct characters of the training pairs.
+    """
     many = num_pairs >= MANY_PAIRS
+    num_subwords = 6000 if many else min(max(2 * num_pairs // 5, 200), 4000)
     return {
         "data.batch_size": _batch_size(num_pairs, 32 if num_pairs < FEW_PAIRS else 64),
-        "data.vocabulary_size": 6000 if many else min(max(2 * num_pairs // 5, 200), 4000),
+        "data.vocabulary_size": max(num_subwords, 5 * num_characters // 4),
         "optimizer.learning_rate": 1e-3 if many else 3e-3,
     }
 

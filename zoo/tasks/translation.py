@@ -185,13 +185,17 @@ class Translating(Task):
     kind = TRANSLATOR
     records = sections(ParallelDataConfig, TranslatorTraining, TranslatorEvaluation)
     flags = frozenset({"source", "target", "beam_size"})
-    open_fields = LENGTHS | frozenset(settings_of_pairs(1000))
+    open_fields = LENGTHS | frozenset(settings_of_pairs(1000, 100))
 
     def settle(self, config: ConfigDict) -> Json:
-        """Returns values for open fields by the number of training pairs; see `Task.settle`."""
+        """Returns values for open fields by the size of the training pairs; see `Task.settle`."""
         given: Json = {name: value for name, value in config.data.items() if value is not None}
-        num_pairs = len(load_parallel_corpus(ParallelDataConfig(**given))["train"].sources)
-        values = settings_of_pairs(num_pairs)
+        pairs = load_parallel_corpus(ParallelDataConfig(**given))["train"]
+        num_pairs = len(pairs.sources)
+        characters = {
+            one for side in (pairs.sources, pairs.targets) for text in side for one in text
+        }
+        values = settings_of_pairs(num_pairs, len(characters))
         steps_per_epoch = num_pairs / (config.data.batch_size or values["data.batch_size"])
         return values | lengths(config, steps_per_epoch, aim=2700, most=20)
 
