@@ -64,12 +64,14 @@ def generate(  # type: ignore[misc]  # the overloads leave the settings' names t
         PromptWarning: if the vocabulary lacks a character or word of a prompt.
 
     Example:
+        >>> import jax
         >>> from zoo.data.vocabulary import build_vocabulary
         >>> from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
         >>> from zoo.models.trained import TrainedLanguageModel
         >>> vocabulary = build_vocabulary("character", ["ab"])
         >>> model = RecurrentLM(RecurrentLMConfig(hidden_sizes=(8,)), len(vocabulary))
-        >>> params = jax.jit(model.init)(jax.random.key(0), jnp.array([[START_ID]]))["params"]
+        >>> start = jax.numpy.array([[1]])  # <s>
+        >>> params = jax.jit(model.init)(jax.random.key(0), start)["params"]
         >>> checkpoint = TrainedLanguageModel(model=model, params=params, vocabulary=vocabulary)
         >>> text = generate(checkpoint, "ab", max_tokens=10, temperature=0.8, seed=7)
         >>> text.startswith("ab"), len(text)
