@@ -41,13 +41,12 @@ def side_by_side(
     if num_threads < 2:
         yield from map(call, items)
         return
-    with ThreadPoolExecutor(num_threads) as pool:
-        futures = [pool.submit(call, item) for item in items]
-        try:
-            for future in futures:
-                yield future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+    pool = ThreadPoolExecutor(num_threads)
+    try:
+        for future in [pool.submit(call, item) for item in items]:
+            yield future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def num_side_by_side(params: Params) -> int:

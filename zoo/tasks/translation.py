@@ -12,6 +12,7 @@ Axes: B rows, T target steps, V target vocabulary.
 """
 
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import flax.linen as nn
@@ -192,9 +193,7 @@ class Translating(Task):
         given: Json = {name: value for name, value in config.data.items() if value is not None}
         pairs = load_parallel_corpus(ParallelDataConfig(**given))["train"]
         num_pairs = len(pairs.sources)
-        characters = {
-            one for side in (pairs.sources, pairs.targets) for text in side for one in text
-        }
+        characters = set(chain.from_iterable(chain(pairs.sources, pairs.targets)))
         values = settings_of_pairs(num_pairs, len(characters))
         steps_per_epoch = num_pairs / (config.data.batch_size or values["data.batch_size"])
         return values | lengths(config, steps_per_epoch, aim=2700, most=20)
