@@ -37,7 +37,7 @@ SMOKE_TEXTS = {"classify": 40, "score": 40, "greedy": 20, "beam": 20, "generate"
 MAX_TOKENS, SMOKE_TOKENS = 500, 40
 SIDES = ("zoo", "torch")
 UNITS = {"generate": "tokens"}  # the others count texts
-CLOSE = 1e-3  # the largest difference of a probability, or of the nats of a text
+CLOSE = 1e-3  # the largest difference between two probabilities, or between the nats of two texts
 MOST_TIES = 0.01  # the largest share of translations that may differ
 
 

@@ -63,8 +63,8 @@ def answers(use: str, directory: Path, found: Any) -> Any:
 def load_recurrent(network: nn.Module, weights: Weights, prefix: str) -> None:
     """Copies the weights of a recurrent network of one layer, in one or both directions.
 
-    torch.nn has two biases and their sum counts, except for the candidate of a GRU, whose second
-    bias stands inside the reset gate.
+    torch.nn has two biases. Only their sum counts, except in the candidate of a GRU: there, the
+    reset gate multiplies the second bias.
     """
     state: Weights = {}
     for layer, suffix in (("layer_0", "l0"), ("reverse_layer_0", "l0_reverse")):
@@ -184,7 +184,7 @@ class LanguageModel(nn.Module):
 
     @torch.inference_mode()
     def mean_nats(self, text: str, size: int) -> float:
-        """Returns the mean over the first tokens of a text, whose lines belong together."""
+        """Returns the mean over the first tokens of a text. Its lines are read as one sequence."""
         tokens = [END if one == "\n" else self.find(one, UNKNOWN) for one in text] + [END]
         return self.losses(torch.tensor([tokens[:size]])).mean().item()
 

@@ -41,7 +41,7 @@ LANGUAGE_MODEL_EPOCHS = 2
 
 
 class Plan(NamedTuple):
-    """How classifiers train: texts of a batch, passes over all texts, and runs."""
+    """The batch size, the epochs and the number of runs of classifiers."""
 
     batch_size: int
     num_epochs: int

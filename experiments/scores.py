@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 
 def spread(scores: Sequence[float]) -> str:
-    """Returns the mean and, of several scores, the standard deviation.
+    """Returns the mean of scores, with their standard deviation if there are several.
 
     Example:
         >>> spread([99.0, 101.0]), spread([99.0])

@@ -308,7 +308,7 @@ def _format(start: bytes) -> tuple[str, str] | None:
 
 
 def _no_text(name: str, start: bytes) -> UserError:
-    """Returns the error of a file that is no text; its first bytes may tell what it is."""
+    """Returns the error for a file that is no text, and names its format if that is known."""
     if found := _format(start):
         return UserError(f"{name} is not plain text: it is {found[0]}; {found[1]}")
     return UserError(

@@ -93,7 +93,7 @@ def take_steps(x: Array, index: Array) -> Array:
 
 
 def take_step(x: Array, index: Array) -> Array:
-    """Returns one step of each row of a batch, see `take_steps`.
+    """Returns one step of each row; `take_steps` returns several steps.
 
     Args:
         x: [B, T, ...].
