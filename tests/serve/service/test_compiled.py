@@ -15,6 +15,9 @@ from zoo.serve.service.settings import ServiceSettings
 
 TEXTS = ["a", "a net, a line!", "it it it", "", "a b c d e f g h i j k l", "word " * 8]
 
+# Two texts of as many different words as there can be: each sign is a word.
+SIGNS = ["".join(map(chr, range(start, start + 40))) for start in (0x2190, 0x2200)]
+
 
 @pytest.fixture
 def compilations():
@@ -42,6 +45,7 @@ def test_a_tagger_compiles_before_it_is_ready(name, tmp_path, few_sizes, compila
         compilations.clear()
         found = [await engine.ask(name, [text]) for text in TEXTS]
         found.append(await engine.ask(name, TEXTS))
+        await engine.ask(name, SIGNS)
         await engine.close()
         return found
 

@@ -112,7 +112,7 @@ class Engine:
         if trained.characters:  # different words are spelled together
             most = min(longest * TAG_SIZES[-1], tagger.WORDS_A_CALL)
             words = [str(number) for number in range(most)]
-            batches += [[words[: 2**power]] for power in range(most.bit_length())]
+            batches += [[words[: 2**power]] for power in range((most - 1).bit_length() + 1)]
         self._compilations += [partial(tagger.predict, trained, batch) for batch in batches]
 
     def _add_translator(self, name: str, checkpoint: TrainedModel) -> None:
