@@ -63,6 +63,8 @@ DOWN["soundness"] = {
     "training.checkpoints",
     "training.arrays",
     "training.compact",
+    "training.step_files",
+    "training.stored",
     "errors",
 }
 DOWN["hub"] = {

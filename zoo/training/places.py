@@ -69,6 +69,21 @@ class RunPlace:
         if self._mirror:
             self._mirror.pull()
 
+    @property
+    def is_copy(self) -> bool:
+        """Whether the directory is this process's own copy of a bucket, which no other sees."""
+        return self._mirror is not None
+
+    def lend(self, directory: Path) -> None:
+        """Copies a directory of the run to its bucket, if it has one, for another process."""
+        if self._mirror:
+            self._mirror.lend(directory)
+
+    def collect(self, directory: Path) -> None:
+        """Moves to a directory of the run what other processes have lent to it."""
+        if self._mirror:
+            self._mirror.collect(directory)
+
     def name(self, line: str) -> str:
         """Returns a line with the bucket's name in place of the directory's."""
         return line.replace(self.directory, self._workdir) if self._mirror else line
