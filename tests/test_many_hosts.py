@@ -10,8 +10,9 @@ from types import MappingProxyType
 import jax
 import numpy as np
 import pytest
+import tiny_checkpoints
 from tiny_regression import Log
-from tiny_run import metrics_of, tiny_config, tiny_flags
+from tiny_run import ROOT, metrics_of, tiny_config, tiny_flags
 from train_process import TrainProcess, run_train
 
 from zoo.training import checkpoints
@@ -78,7 +79,7 @@ def test_killed_and_started_again_two_processes_end_as_one(corpus, tmp_path):
         second.stop(signal.SIGTERM)  # one is told to stop, and both do
         assert [process.finish()[0] for process in (first, second)] == [0, 0]
     assert first.lines[-1].startswith("stopped at step")
-    assert int(next(line for line in first.lines if "; step" in line).split()[-3]) >= 20
+    assert int(next(line for line in first.lines if "; step" in line).split()[-3]) >= 10  # at most one is behind
     with ExitStack() as stack:
         both = start_both(stack, corpus, workdir)
         assert [process.finish()[0] for process in both] == [0, 0]
@@ -132,6 +133,26 @@ def test_a_model_on_two_hosts_goes_on_on_one_and_on_two_again(corpus, tmp_path):
 
     train(tiny_config(corpus, **on_one), str(alone), log=lambda line: None)
     assert_same_run(workdir, alone)
+
+
+def test_models_whose_matrices_lie_on_two_hosts_are_scored_as_on_one(tmp_path):
+    names = ("lstm", "gru", "topics", "names", "spelled", "parts", "german", "german_vector")
+    for name in names:
+        tiny_checkpoints.save(tmp_path, name)
+    port, program = str(free_port()), str(ROOT / "tests" / "scoring_on_two_hosts.py")
+    with ExitStack() as stack:
+        both = [
+            stack.enter_context(
+                TrainProcess(
+                    port, str(number), str(tmp_path), program=program, PYTHONPATH=str(ROOT)
+                )
+            )
+            for number in range(2)
+        ]
+        for process in both:
+            code, errors = process.finish()
+            assert code == 0, errors
+            assert [line for line in process.lines if line in names] == list(names)
 
 
 def test_a_second_run_in_one_workdir_is_refused_on_all_its_processes(corpus, tmp_path):

@@ -4,35 +4,48 @@ The environment variable BUCKET names the directory.
 """
 
 import os
+import shutil
 import sys
-import uuid
+from pathlib import Path
 from typing import Any
 
-from fsspec.implementations.local import LocalFileSystem
+from fsspec import AbstractFileSystem
 from fsspec.registry import register_implementation
 
 
-class SharedBucket(LocalFileSystem):
-    """Objects as files below a directory. Each is there as a whole or not at all; no renames."""
+class SharedBucket(AbstractFileSystem):
+    """Objects as files. Each is there as a whole or not at all, and there are no renames."""
 
     protocol = "gs"
-    root_marker = ""
+    cachable = False
 
-    @classmethod
-    def _strip_protocol(cls, path: str) -> str:
-        root = os.environ["BUCKET"]
-        if path.startswith(root):
-            return path
-        return f"{root}/{path.removeprefix('gs://').strip('/')}".rstrip("/")
+    def _file(self, name: str) -> Path:
+        return Path(os.environ["BUCKET"], self._strip_protocol(name))
 
-    def put_file(self, lpath: str, rpath: str, *rest: Any, **options: Any) -> None:
-        """Stores an object whole, or not at all."""
-        target = self._strip_protocol(rpath)
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        aside = os.path.join(os.environ["BUCKET"], f"{uuid.uuid4()}.part")
-        with open(lpath, "rb") as source, open(aside, "wb") as file:
-            file.write(source.read())
-        os.replace(aside, target)
+    def find(self, path: str, **options: Any) -> dict[str, dict[str, Any]]:
+        """Lists objects with their sizes and times."""
+        root, found = self._file(""), {}
+        for file in self._file(path).rglob("*"):
+            if file.is_file() and not file.name.endswith(".part"):
+                name, about = file.relative_to(root).as_posix(), file.stat()
+                found[name] = {"name": name, "size": about.st_size, "mtime": about.st_mtime_ns}
+        return found
+
+    def get_file(self, rpath: str, lpath: str, **options: Any) -> None:
+        """Copies an object to a file."""
+        shutil.copyfile(self._file(rpath), lpath)
+
+    def put_file(self, lpath: str, rpath: str, **options: Any) -> None:
+        """Copies a file to an object."""
+        target = self._file(rpath)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f"{target.name}.{os.getpid()}.part")
+        shutil.copyfile(lpath, part)
+        part.replace(target)
+
+    def rm_file(self, path: str) -> None:
+        """Removes an object."""
+        self._file(path).unlink()
 
 
 if __name__ == "__main__":

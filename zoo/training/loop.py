@@ -281,7 +281,7 @@ class _Loop:
     def _evaluate(self, state: TrainState, progress: Progress, step: int) -> bool:
         """Evaluates on the validation split; returns whether the score is the best one so far."""
         started = time.monotonic()
-        params = hosts.on_one_host(state.used_params)
+        params = hosts.for_scoring(state.used_params)
         scores = self.workload.evaluate(params)
         score = scores[self.workload.criterion]
         if not math.isfinite(score):

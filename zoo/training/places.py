@@ -59,6 +59,12 @@ class RunPlace:
         self.directory = str(mirror.directory) if mirror else workdir
         self._workdir, self._mirror = workdir.rstrip("/"), mirror
 
+    def below(self, name: str) -> "RunPlace":
+        """Returns the place of a run in a directory of this run."""
+        place = RunPlace(f"{self._workdir}/{name}", self._mirror)
+        place.directory = f"{self.directory}/{name}"
+        return place
+
     def push(self) -> None:
         """Copies the changed files of the directory to the bucket, see `Mirror.push`."""
         if self._mirror:
