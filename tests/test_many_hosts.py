@@ -79,7 +79,8 @@ def test_killed_and_started_again_two_processes_end_as_one(corpus, tmp_path):
         second.stop(signal.SIGTERM)  # one is told to stop, and both do
         assert [process.finish()[0] for process in (first, second)] == [0, 0]
     assert first.lines[-1].startswith("stopped at step")
-    assert int(next(line for line in first.lines if "; step" in line).split()[-3]) >= 10  # at most one is behind
+    begun = next(line for line in first.lines if "; step" in line)
+    assert int(begun.split()[-3]) >= 10  # step 20 may still have been in writing
     with ExitStack() as stack:
         both = start_both(stack, corpus, workdir)
         assert [process.finish()[0] for process in both] == [0, 0]

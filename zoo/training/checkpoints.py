@@ -89,6 +89,7 @@ def save(
 
     Example:
         >>> import tempfile
+        >>> import numpy as np
         >>> with tempfile.TemporaryDirectory() as workdir:
         ...     directory = save(
         ...         workdir, step=3, params={"bias": np.ones(2)}, state={"key": np.ones(2)},
