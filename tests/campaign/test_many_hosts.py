@@ -5,6 +5,7 @@ both processes see, or in a bucket, of which each process has a copy of its own.
 """
 
 import os
+import shutil
 import signal
 import time
 from contextlib import ExitStack
@@ -46,8 +47,19 @@ class Runs:
         return start_both(stack, self.corpus, workdir, how=self.how, **self.settings)
 
     def place(self, name: str) -> Path:
-        """The run's directory, in the bucket too."""
+        """The run's directory on disk."""
         return self.bucket / name / "run"
+
+    def found(self, name: str) -> Path:
+        """The run as it is read; a bucket has objects, and no empty directories."""
+        if self.on_disk:
+            return self.place(name)
+        copy = self.bucket.with_name("copies") / name
+        for file in filter(Path.is_file, self.place(name).rglob("*")):
+            target = copy / file.relative_to(self.place(name))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, target)
+        return copy
 
 
 def end(processes: list[TrainProcess]) -> float:
@@ -78,4 +90,4 @@ def test_two_processes_are_killed(tmp_path: Path, *, on_disk: bool, parts: int) 
                 draw.choice(both).stop(signal.SIGKILL)
         with ExitStack() as stack:
             end(runs.start(stack, "cut"))
-        judge_run(attack, runs.place("cut"), runs.place("whole"), kind)
+        judge_run(attack, runs.found("cut"), runs.found("whole"), kind)
