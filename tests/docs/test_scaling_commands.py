@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from tiny_run import ROOT
 
 PAGE = (ROOT / "docs/scaling.md").read_text("utf-8")
@@ -18,6 +19,7 @@ def commands() -> list[str]:
     return "".join(blocks).splitlines()
 
 
+@pytest.mark.slow
 def test_two_processes_and_then_one_train_a_model(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
