@@ -20,7 +20,7 @@ def get_config() -> ConfigDict:
     config = base_config("tagger")
     config.data.bucket_lengths = (12, 24, 40)
     config.data.batch_size = 64
-    config.data.min_count = 3
+    config.data.min_count = 8
     config.model.embedding_size = 64
     config.model.hidden_sizes = (64,)
     config.model.characters = "convolution"
