@@ -26,9 +26,9 @@ def test_two_processes_and_then_one_train_a_model(tmp_path: Path) -> None:
     lines = [line.replace(":1234", f":{port}") for line in commands()]
     assert len(lines) == 4
     lines = [
-        line.replace("python train.py", f"{sys.executable} {ROOT}/train.py").replace(
-            "python -m", f"{sys.executable} -m"
-        )
+        line.replace("python train.py", f"{sys.executable} {ROOT}/train.py")
+        .replace("python -m", f"{sys.executable} -m")
+        .replace("=configs/", f"={ROOT}/configs/")
         for line in lines
     ]
     done = subprocess.run(

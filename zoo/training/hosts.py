@@ -44,6 +44,9 @@ def connect(coordinator: str | None, num_processes: int | None, process_id: int 
             f"the processes of the run cannot be joined ({str(error).splitlines()[0]}); give "
             "--coordinator=HOST:PORT --num_processes=N --process_id=I"
         ) from error
+    # From here on a process may be late, for example because it has a corpus to prepare. Before
+    # their first exchange, the processes would wait for 30 seconds only.
+    any_of_all(False)
 
 
 def is_first() -> bool:
