@@ -105,3 +105,9 @@ def test_a_full_disk_is_one_line_and_keeps_what_was_there(config, monkeypatch):
         load_corpus(config)
     assert place.exists()
     assert not list(Path(config.cache_directory).glob("preparing-*"))
+
+
+def test_a_split_of_any_size_is_written_without_tensorflow(config, monkeypatch):
+    """TFDS' own writer would open files with TensorFlow for a split above its limit of 1 GB."""
+    monkeypatch.setattr("tensorflow_datasets.core.shuffle.MAX_MEM_BUFFER_SIZE", 10)
+    assert load_corpus(config)["train"] == LINES
