@@ -120,7 +120,7 @@ def make_at_once(cache, fails=()):
         return staging / "made"
 
     with ThreadPoolExecutor(3) as pool:
-        for each in [pool.submit(make_once, cache, Path("text/one"), make) for _ in range(3)]:
+        for each in [pool.submit(make_once, str(cache), Path("text/one"), make) for _ in range(3)]:
             got.append(each.exception() or (each.result() / "tokens").read_text())
     assert [path.name for path in (cache / "text").iterdir()] == ["one"]
     assert not list(cache.glob("preparing-*"))

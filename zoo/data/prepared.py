@@ -56,11 +56,11 @@ def open_cached(
         cache = cache_root(cache_directory)
         elsewhere = cache / "nothing-is-here"  # a builder would read a damaged dataset
         place = Path(builder(elsewhere, {}).data_path).relative_to(elsewhere)
-        make_once(cache, place, make)
+        make_once(cache_directory, place, make)
         return builder(cache, {}).as_data_source()
 
 
-def make_once(cache: Path, place: Path, make: Callable[[Path], Path]) -> Path:
+def make_once(cache_directory: str, place: Path, make: Callable[[Path], Path]) -> Path:
     """Makes a dataset in the cache, unless the cache has it already.
 
     The dataset is made in its own directory and moved when it is complete. So an interrupted
@@ -69,7 +69,7 @@ def make_once(cache: Path, place: Path, make: Callable[[Path], Path]) -> Path:
     its dataset. A damaged dataset is made again.
 
     Args:
-        cache: the directory of the cache.
+        cache_directory: as in `SharedDataConfig`.
         place: the place of the dataset in the cache.
         make: a function that makes the dataset in an empty directory, and returns its place there.
 
@@ -79,6 +79,7 @@ def make_once(cache: Path, place: Path, make: Callable[[Path], Path]) -> Path:
     Raises:
         UserError: the cache cannot be written.
     """
+    cache = cache_root(cache_directory)
     final = cache / place
     _clear_leftovers(cache)
     if _is_whole(final):
