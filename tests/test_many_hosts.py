@@ -96,6 +96,22 @@ def test_killed_and_started_again_two_processes_end_as_one(corpus, tmp_path):
             assert one == pytest.approx(other, rel=1e-4)
 
 
+def test_each_host_may_have_a_cache_of_its_own(corpus, tmp_path):
+    caches = [tmp_path / "first", tmp_path / "second"]
+    flag = f"--config.data.cache_directory={caches[1]}"
+    more = {"data.cache_directory": str(caches[0]), "training.num_steps": 10}
+    with ExitStack() as stack:
+        both = start_both(stack, corpus, tmp_path / "run", [flag], **more)
+        assert [process.finish()[0] for process in both] == [0, 0]
+    files = [sorted(cache.glob("encoded/*/*")) for cache in caches]
+    for one, other in zip(*files, strict=True):
+        assert one.relative_to(caches[0]) == other.relative_to(caches[1])
+        assert one.read_bytes() == other.read_bytes()
+    train(tiny_config(corpus, **SETTINGS, training__num_steps=10), str(tmp_path / "one"))
+    expected = metrics_of(tmp_path / "one", "validation")
+    assert metrics_of(tmp_path / "run", "validation") == [pytest.approx(expected[0], rel=1e-4)]
+
+
 def test_a_second_run_in_one_workdir_is_refused_on_all_its_processes(corpus, tmp_path):
     with locked(tmp_path, pytest.fail), ExitStack() as stack:
         first, second = (errors_of(one) for one in start_both(stack, corpus, tmp_path))

@@ -1,6 +1,8 @@
 """The tokens of a text are kept in the cache, and are those that the text has."""
 
 import dataclasses
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -59,3 +61,32 @@ def test_a_text_that_no_name_is_known_of_is_not_kept(data, monkeypatch):
     monkeypatch.setattr(encoded_text, "find_text", lambda data: ("", lambda: lines))
     assert_is_the_text(encode_corpus(data), data)
     assert not (Path(data.cache_directory) / "encoded").exists()
+
+
+MEASURE = """
+import resource, sys
+from zoo.data.config import TextConfig
+from zoo.tasks.encoded_text import encode_corpus
+import tensorflow_datasets
+
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+text = encode_corpus(TextConfig("text_file", sys.argv[1], sys.argv[1] + "/cache"))
+text.summary()
+print(len(text.train), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_a_longer_text_is_prepared_in_the_same_memory(tmp_path):
+    """Of 5 MB more, a process that holds the text or its tokens would take at least 5 MB more."""
+    used = []
+    for num_lines in (10_000, 110_000):
+        directory = tmp_path / str(num_lines)
+        directory.mkdir()
+        for split, count in (("train", num_lines), ("valid", 9), ("test", 9)):
+            lines = (f"{n} bottles stand on the old green wall, or fall\n" for n in range(count))
+            (directory / f"{split}.txt").write_text("".join(lines))
+        command = [sys.executable, "-c", MEASURE, str(directory)]
+        num_tokens, kilobytes = map(int, subprocess.check_output(command).split())
+        assert num_tokens == (directory / "train.txt").stat().st_size
+        used.append(kilobytes)
+    assert used[1] - used[0] < 4_000, "kilobytes"
