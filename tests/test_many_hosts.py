@@ -108,8 +108,8 @@ def test_each_host_may_have_a_cache_of_its_own(corpus, tmp_path):
         assert one.relative_to(caches[0]) == other.relative_to(caches[1])
         assert one.read_bytes() == other.read_bytes()
     train(tiny_config(corpus, **SETTINGS, training__num_steps=10), str(tmp_path / "one"))
-    expected = metrics_of(tmp_path / "one", "validation")
-    assert metrics_of(tmp_path / "run", "validation") == [pytest.approx(expected[0], rel=1e-4)]
+    [found], [expected] = (metrics_of(tmp_path / name, "validation") for name in ("run", "one"))
+    assert found["nats_per_token"] == pytest.approx(expected["nats_per_token"], rel=1e-4)
 
 
 def test_a_second_run_in_one_workdir_is_refused_on_all_its_processes(corpus, tmp_path):
