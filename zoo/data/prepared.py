@@ -82,16 +82,20 @@ def make_once(cache_directory: str, place: Path, make: Callable[[Path], Path]) -
     cache = cache_root(cache_directory)
     final = cache / place
     _clear_leftovers(cache)
-    if _is_whole(final):
+    if _is_whole(final):  # a cache that cannot be written is good enough
         return final
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(final.with_name(f".{final.name}.lock")):
-            if not _is_whole(final):  # nobody has made it while this process waited
-                with _staging(cache) as staging:
-                    made = make(staging)
-                    _write_sums(made)
-                    _move(made, final)
+        lock = final.with_name(f".{final.name}.lock")
+        while not _is_whole(final):
+            with _alone(lock) as alone:
+                if alone and not _is_whole(final):
+                    with _staging(cache) as staging:
+                        made = make(staging)
+                        _write_sums(made)
+                        _move(made, final)
+                if alone:
+                    break
     except (OSError, RuntimeError) as error:  # array_record raises the latter for a full disk
         told = getattr(error, "strerror", None) or str(error).partition("\n")[0][:200]
         raise UserError(
@@ -102,17 +106,26 @@ def make_once(cache_directory: str, place: Path, make: Callable[[Path], Path]) -
 
 
 @contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Waits until no other process is in this context with the same file, if locks exist."""
+def _alone(path: Path) -> Iterator[bool]:
+    """Yields True if no other process is in this context, or once it has left it, False.
+
+    Those who have waited leave all at once. If locks do not exist, everybody is alone.
+    """
     with contextlib.ExitStack() as held:
-        with contextlib.suppress(ImportError, OSError):
+        try:
             import fcntl
 
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
             held.callback(os.close, descriptor)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            yield False
+            return
+        except (ImportError, OSError):
+            pass  # there are no locks
         try:
-            yield
+            yield True
         finally:
             with contextlib.suppress(OSError):
                 path.unlink()
