@@ -3,6 +3,7 @@
     python benchmarks/load.py
     python benchmarks/load.py --clients=1,8 --seconds=5 --tasks=classify --json=load.json
     python benchmarks/load.py --memory_requests=20000
+    python benchmarks/load.py --torch                    # needs PyTorch
 
 Starts `python -m zoo serve --api` on a port of this computer, or uses a running service (--url,
 only on this computer). Each client sends its next request when the last one is answered. In the
@@ -202,16 +203,26 @@ async def watch_memory(
 
 
 @contextlib.contextmanager
-def running_service(tasks: list[str], *flags: str) -> Iterator[str]:
+def running_service(tasks: list[str], *flags: str, torch: bool = False) -> Iterator[str]:
     """Starts a service of the tasks' models in a process of its own; yields its address when ready.
+
+    Args:
+        tasks: keys of TASKS.
+        *flags: flags of `zoo serve`.
+        torch: start benchmarks/load_torch.py instead.
 
     Raises:
         SystemExit: if it ended before it was ready.
     """
     names = [TASKS[task][0] for task in tasks]
-    command = [sys.executable, "-m", "zoo", "serve", "--api", *names, "--port=0"]
+    ours = ["-m", "zoo", "serve", "--api", *names, "--port=0", *flags]
+    program = ["benchmarks/load_torch.py"] if torch else ours
     process = subprocess.Popen(
-        [*command, *flags], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [sys.executable, *program],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     )
     try:
         assert process.stdout is not None
@@ -254,6 +265,7 @@ def _parse() -> argparse.Namespace:
     add("--bad_clients", type=int, default=9, help="in the last row of a task; 0 for no such row")
     add("--memory_requests", type=int, default=0, help="number of requests for watching the memory")
     add("--workers", type=int, default=1, help="workers of the service (default: %(default)s)")
+    add("--torch", action="store_true", help="measure the models in PyTorch, see load_torch.py")
     add("--url", default="", help="address of a service that already runs on this computer")
     add("--json", default="", help="file for the rows")
     arguments = parser.parse_args()
@@ -270,7 +282,8 @@ def main() -> None:
     service: contextlib.AbstractContextManager[str] = contextlib.nullcontext(arguments.url)
     if not arguments.url:
         workers = f"--workers={arguments.workers}"
-        service = running_service(tasks, workers, "--max_characters=200")
+        flags = (workers, "--max_characters=200")
+        service = running_service(tasks, *flags, torch=arguments.torch)
     with service as url:
         rows = []
         for task in tasks:

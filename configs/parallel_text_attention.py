@@ -20,6 +20,8 @@ def get_config() -> ConfigDict:
     config.data.corpus = "parallel_text"
     config.data.bucket_lengths = (8, 10, 12, 16, 24, 32, 48, 64, 128)
     config.model.score = "additive"
+    config.model.embedding_dropout_rate = 0.4
+    config.model.output_dropout_rate = 0.5
     config.optimizer.warmup_steps = 100
     config.evaluation.patience = 5
     leave_open(config)

@@ -36,7 +36,7 @@ from zoo.models.classifier import NO_CELL
 from zoo.tasks.classification import CLASSIFICATION, ClassifierWorkload
 from zoo.tasks.encoded_labeled import encode_labeled_corpus
 from zoo.terminal import run_script
-from zoo.training import checkpoints
+from zoo.training import checkpoints, step_files
 from zoo.training.loop import train_workload
 
 CELLS = (NO_CELL, "elman", "gru", "lstm")
@@ -117,7 +117,7 @@ def train_one(arguments: argparse.Namespace, cell: str, column: str, seed: int) 
 
     minutes = train_timed(config, run, run.name, train_run)
     last = checkpoints.step_directory(run, config.training.num_steps)
-    error = checkpoints.read_json(last / checkpoints.PROGRESS)["best_score"]
+    error = step_files.read_json(last / checkpoints.PROGRESS)["best_score"]
     return Trained(1 - error, minutes)
 
 

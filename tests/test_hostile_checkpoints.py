@@ -15,7 +15,7 @@ import tiny_checkpoints
 import zoo
 from zoo.__main__ import main
 from zoo.errors import UserError
-from zoo.training import arrays, checkpoints
+from zoo.training import arrays, checkpoints, step_files
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def rewritten(directory: Path, target: Path) -> Path:
 
 def seal(directory: Path) -> Path:
     """Makes the sums agree with whatever the files now hold."""
-    checkpoints.write_sums(checkpoints.epath.Path(directory))
+    step_files.write_sums(checkpoints.epath.Path(directory))
     return directory
 
 
@@ -136,7 +136,7 @@ def test_parameters_of_another_model_are_refused_before_they_are_read(sound, tmp
     directory = rewritten(sound["lstm"], tmp_path / "other")
     shutil.rmtree(directory / "params")
     shutil.copytree(sound["topics"] / "params", directory / "params")
-    monkeypatch.setattr("zoo.soundness.read_arrays", pytest.fail)
+    monkeypatch.setattr("zoo.soundness.read_whole", pytest.fail)
     assert "its parameters do not fit its config: [" in refusal(seal(directory))
 
 

@@ -17,6 +17,7 @@ DOWN = {
     "special_tokens": set(),
     "progress": set(),
     "side_by_side": {"types"},
+    "fetching": {"types"},
     "kept": set(),
     "by_name": set(),
     "checks": {"errors"},
@@ -37,6 +38,7 @@ DOWN = {
         "data",
         "checks",
         "errors",
+        "fetching",
         "given",
         "progress",
         "side_by_side",
@@ -50,6 +52,7 @@ DOWN = {
         "decoding.translation",
         "checks",
         "errors",
+        "fetching",
         "given",
         "progress",
         "side_by_side",
@@ -63,6 +66,8 @@ DOWN["soundness"] = {
     "training.checkpoints",
     "training.arrays",
     "training.compact",
+    "training.step_files",
+    "training.stored",
     "errors",
 }
 DOWN["hub"] = {

@@ -13,7 +13,7 @@ import zoo
 from zoo.__main__ import main
 from zoo.cards import JSON, MARKDOWN, read_card, render
 from zoo.hub import list_checkpoints
-from zoo.training.checkpoints import write_sums
+from zoo.training.step_files import write_sums
 
 ROOT = Path(__file__).parents[1]
 RELEASED = {checkpoint.name: Path(checkpoint.directory) for checkpoint in list_checkpoints()}

@@ -12,6 +12,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from zoo.training import checkpoints
+from zoo.training.stored import read_whole
 
 ROOT = Path(__file__).parents[1]
 CONFIG_FILE = ROOT / "configs" / "python_docs_lstm.py"  # what tiny_config starts from
@@ -118,7 +119,10 @@ def saved_bits(workdir: Path, step: int) -> dict[str, Any]:
     directory = checkpoints.step_directory(workdir, step)
     checkpoints.verify(directory)
     bits: dict[str, Any] = {"progress": json.loads((directory / "progress.json").read_text())}
-    with ocp.PyTreeCheckpointer() as checkpointer:
-        for item in ("params", "state"):
+    for item in ("params", "state"):
+        if (directory / item / "tree.json").exists():  # written by several processes
+            bits[item] = array_bits(read_whole(directory / item))
+            continue
+        with ocp.PyTreeCheckpointer() as checkpointer:
             bits[item] = array_bits(checkpointer.restore(directory / item))
     return bits

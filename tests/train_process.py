@@ -16,13 +16,18 @@ class TrainProcess:
     """A running train.py, whose lines can be waited for.
 
     As a context: on leaving it, a process that is still there is killed.
+
+    Args:
+        *flags: of the command line.
+        program: what runs train.py.
+        **variables: of the environment.
     """
 
-    def __init__(self, *flags: str):
-        environment = os.environ | {"JAX_PLATFORMS": "cpu"}
+    def __init__(self, *flags: str, program: str = "train.py", **variables: str):
+        environment = os.environ | {"JAX_PLATFORMS": "cpu", **variables}
         environment.pop("PYTHONUNBUFFERED", None)
         self.process = subprocess.Popen(
-            [sys.executable, "train.py", *flags],
+            [sys.executable, program, *flags],
             cwd=ROOT,
             env=environment,
             stdout=subprocess.PIPE,

@@ -211,6 +211,24 @@ class Mirror:
         old = [name for name in gone if name not in left and name in self._stored]
         self._remove(sorted(old, key=lambda name: not name.endswith(f"/{_MARKER}")))
 
+    def lend(self, directory: Path) -> None:
+        """Copies all files of a directory of the run to the bucket, for another process.
+
+        Args:
+            directory: a step that is being written, which `pull` ignores.
+        """
+        for place in sorted(directory.rglob("*")):
+            if place.is_file():
+                self.bucket.store(place, place.relative_to(self.directory).as_posix())
+
+    def collect(self, directory: Path) -> None:
+        """Moves from the bucket to a directory of the run what other processes have lent to it."""
+        below = directory.relative_to(self.directory).as_posix()
+        for name in self.bucket.list_files():
+            if name.startswith(f"{below}/"):
+                self.bucket.fetch(name, self.directory / name)
+                self.bucket.remove(name)
+
     def _remove(self, names: list[str]) -> None:
         for name in names:
             self.bucket.remove(name)

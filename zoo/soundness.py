@@ -11,9 +11,10 @@ import numpy as np
 from etils import epath
 
 from zoo.errors import WRONG_FORM, UserError
-from zoo.training import checkpoints
-from zoo.training.arrays import first_difference, named_leaves, read_arrays, stored_shapes
+from zoo.training import checkpoints, step_files
+from zoo.training.arrays import first_difference, named_leaves
 from zoo.training.compact import widened_shapes
+from zoo.training.stored import read_whole, stored_tree
 from zoo.types import Json, Params, PyTree
 
 
@@ -55,10 +56,8 @@ def open_step(directory: epath.Path, name: str) -> Stored:
     step, params = progress.pop("step", None), directory / checkpoints.PARAMS
     if type(step) is not int or step < 0:
         raise damaged(name, f"its step is {step!r}")
-    shapes = stored_shapes(params)
-    return Stored(
-        directory, step, config, vocabulary, progress, shapes, lambda: read_arrays(params)
-    )
+    shapes = stored_tree(params)
+    return Stored(directory, step, config, vocabulary, progress, shapes, lambda: read_whole(params))
 
 
 def read_record(path: epath.Path, name: str) -> Json:
@@ -72,7 +71,7 @@ def read_record(path: epath.Path, name: str) -> Json:
         UserError: the file is not a JSON object.
     """
     try:
-        record = checkpoints.read_json(path)
+        record = step_files.read_json(path)
     except (OSError, ValueError, RecursionError) as error:
         raise damaged(name, f"{path.name} cannot be read: {error}") from error
     if not isinstance(record, dict):

@@ -14,7 +14,7 @@ import tiny_checkpoints
 from campaign.samples import card_sample
 from labeled_texts import labeled_texts
 
-from zoo.training import arrays, checkpoints
+from zoo.training import arrays, checkpoints, step_files
 from zoo.training.config import base_config
 
 NAMES = ("lstm", "counts", "topics", "names", "german")
@@ -89,7 +89,7 @@ def make_sound(root: Path, name: str, secret: Path) -> Path:
 
 def seal(directory: Path) -> Path:
     """Makes the sums agree with whatever the files now hold."""
-    checkpoints.write_sums(checkpoints.epath.Path(directory))
+    step_files.write_sums(checkpoints.epath.Path(directory))
     return directory
 
 

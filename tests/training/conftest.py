@@ -28,7 +28,7 @@ def train(monkeypatch, optax_dtypes):
         return log
 
     run.calls, run.saves = [], []
-    original_steps, original_save = loop.train_steps, Run.save
+    original_steps, original_save = loop.train_steps, Run.save_behind
 
     def train_steps(state, batches, count):
         run.calls.append((int(state.step), count))
@@ -40,5 +40,5 @@ def train(monkeypatch, optax_dtypes):
 
     monkeypatch.setattr(start, "make_optimizer", make_optimizer_once)
     monkeypatch.setattr(loop, "train_steps", train_steps)
-    monkeypatch.setattr(Run, "save", save)
+    monkeypatch.setattr(Run, "save_behind", save)
     return run

@@ -11,7 +11,7 @@ from tiny_run import array_bits
 
 from zoo.errors import UserError
 from zoo.report.records import METRICS, read_sealed
-from zoo.training import checkpoints
+from zoo.training import checkpoints, step_files
 from zoo.training.config import base_config
 from zoo.training.places import RunPlace
 from zoo.training.run import Progress, Run
@@ -237,7 +237,7 @@ def test_a_damaged_line_of_the_metrics_is_told_and_the_others_stay(tmp_path, dam
 def test_a_step_whose_sums_agree_but_whose_arrays_are_none_is_told_in_one_line(tmp_path):
     directory = open_run(tmp_path).save(make_state(step=4), VOCABULARY, PROGRESS)
     (directory / "params" / "_METADATA").write_text("{}")
-    checkpoints.write_sums(checkpoints.epath.Path(directory))
+    step_files.write_sums(checkpoints.epath.Path(directory))
     with pytest.raises(UserError, match=rf"params is damaged: .*; remove {directory}, ") as caught:
         open_run(tmp_path).resume(make_state(), VOCABULARY, pytest.fail)
     assert "\n" not in str(caught.value)

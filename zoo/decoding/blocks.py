@@ -18,6 +18,7 @@ from jax import Array
 
 from zoo.decoding.sampling import sample
 from zoo.decoding.settings import GenerationSettings
+from zoo.fetching import fetch
 from zoo.layers.masks import select
 from zoo.models.output import LanguageModel
 from zoo.special_tokens import END_ID, START_ID
@@ -82,7 +83,7 @@ def generate_tokens(
     state = read_prompts(model, params, inputs)
     while True:
         state, drawn = draw_block(model, params, state, draw, num_steps=block_steps)
-        yield np.asarray(drawn)
+        yield fetch(drawn)
         draw = draw._replace(first=draw.first + np.int32(block_steps))
 
 

@@ -16,6 +16,7 @@ from jax import Array
 from zoo.decoding.blocks import DecodingState, Draw, draw_step, first_draw, read_prompts
 from zoo.decoding.settings import GenerationSettings
 from zoo.decoding.text import TextStream, default_stop, encode_prompt
+from zoo.fetching import fetch
 from zoo.models.mixture import MixtureLM
 from zoo.models.output import LanguageModel
 from zoo.models.trained import TrainedModel, require_language_model
@@ -72,7 +73,7 @@ def stream_tokens(
     draw = first_draw(settings, jnp.arange(1), model.vocabulary_size)
     while not stream.finished:
         state, found = _draw(model, params, state, draw)
-        token, probability, best, ids, parts = (one.tolist() for one in jax.device_get(found))
+        token, probability, best, ids, parts = (one.tolist() for one in fetch(found))
         others = [
             (vocabulary.tokens[other], value)
             for other, value in zip(ids, best, strict=True)

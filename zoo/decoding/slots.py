@@ -24,6 +24,7 @@ from zoo.decoding.blocks import (
     row_key,
 )
 from zoo.decoding.settings import GenerationSettings
+from zoo.fetching import fetch
 from zoo.layers.masks import select
 from zoo.models.output import LanguageModel
 from zoo.special_tokens import END_ID, START_ID
@@ -137,7 +138,7 @@ class Slots:
             self._options,
             num_steps=self._block_steps,
         )
-        tokens = np.asarray(drawn)
+        tokens = fetch(drawn)
         self._indices[drawing] += self._block_steps
         return {slot: tokens[slot].tolist() for slot in sorted(self._drawing)}
 

@@ -18,6 +18,7 @@ from zoo.data.labeled_batching import cut_rows, encode_texts, pad
 from zoo.data.vocabulary import Vocabulary
 from zoo.decoding.beam_search import Hypotheses, beam_search, draw_sequences
 from zoo.errors import UserError
+from zoo.fetching import fetch
 from zoo.given import check_kinds, given_texts
 from zoo.models.output import Model
 from zoo.models.trained import Checkpoint, Kind, ModelOrName, require
@@ -250,7 +251,7 @@ def search(
         keys = jax.vmap(partial(jax.random.fold_in, seed_key))(drawers)
         temperature = np.float32(settings.temperature)
         return Found(
-            *jax.device_get(draw_sequences(*inputs, limits, keys, temperature, max_steps=max_steps))
+            *fetch(draw_sequences(*inputs, limits, keys, temperature, max_steps=max_steps))
         )
     hypotheses = beam_search(
         *inputs,
@@ -261,11 +262,11 @@ def search(
     )
     weights = None
     if checkpoint.model.config.context == "attention":
-        best = shift_targets(np.asarray(hypotheses.tokens[:, 0]))
+        best = shift_targets(fetch(hypotheses.tokens)[:, 0])
         if np.max(hypotheses.lengths[:, 0]) <= num_steps:  # as nearly always
             best = best[:, :num_steps]
-        weights = np.asarray(attention_weights(*inputs, best))
-    return Found(jax.device_get(hypotheses), weights)
+        weights = fetch(attention_weights(*inputs, best))
+    return Found(fetch(hypotheses), weights)
 
 
 @partial(jax.jit, static_argnums=0)

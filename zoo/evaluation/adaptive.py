@@ -20,6 +20,7 @@ from zoo.evaluation.dynamic_evaluation import DynamicEvaluation, Rates, follow, 
 from zoo.evaluation.modes import Mode
 from zoo.evaluation.neural_cache import EMPTY, Memory, NeuralCache, empty_memory, look_up, mix_in
 from zoo.evaluation.perplexity import text_lines
+from zoo.fetching import fetch
 from zoo.layers.cross_entropy import token_losses
 from zoo.models.output import LanguageModel
 from zoo.models.trained import (
@@ -154,7 +155,7 @@ def adaptive_scores(
     for start in track(range(0, len(windows.length), _WINDOWS_A_CALL), "scoring"):
         some = jax.tree.map(lambda array, at=start: array[at : at + _WINDOWS_A_CALL], windows)
         reader, found = _read_windows(model, kept, reader, some)
-        parts.append(jax.device_get(found))
+        parts.append(fetch(found))
     by_model = np.concatenate([part[0].reshape(-1) for part in parts])[: len(targets)]
     cache = [part[1].swapaxes(0, 1).reshape((len(flatness), part[0].size)) for part in parts]
     return Scores(

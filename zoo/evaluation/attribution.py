@@ -30,6 +30,7 @@ from zoo.data.batching import make_buckets, power_of_two
 from zoo.data.labeled_batching import encode_texts, pad
 from zoo.errors import UserError
 from zoo.evaluation.classifying import BATCH_SIZE, BUCKET_LENGTHS, TrainedClassifier
+from zoo.fetching import fetch
 from zoo.given import given_texts
 from zoo.models.output import Model
 from zoo.models.trained import ModelOrName, require
@@ -149,7 +150,7 @@ def log_probabilities(checkpoint: TrainedClassifier, rows: Sequence[np.ndarray])
         lengths = np.pad(lengths, (0, missing), constant_values=1)
         multiple = checkpoint.labels.multiple
         values = _log_probabilities(checkpoint.model, multiple, checkpoint.params, tokens, lengths)
-        found.append(np.asarray(values, np.float64)[: len(chosen)])
+        found.append(np.asarray(fetch(values), np.float64)[: len(chosen)])
     return np.concatenate(found)
 
 
@@ -184,7 +185,7 @@ def integrated_gradients(
     values, slopes = _along_the_line(
         model, multiple, checkpoint.params, tokens[0], lengths[0], label, points
     )
-    scores = np.tensordot(weights / 2, np.asarray(slopes, np.float64)[1:], axes=1)
+    scores = np.tensordot(weights / 2, np.asarray(fetch(slopes), np.float64)[1:], axes=1)
     return scores[: len(row) - 1], float(values[0])
 
 

@@ -18,6 +18,7 @@ from zoo.data.labels import DEFAULT_THRESHOLD, Labels
 from zoo.data.token_file import row_lengths
 from zoo.errors import UserError
 from zoo.evaluation.classification import ClassificationScore, choose, score_probabilities
+from zoo.fetching import fetch
 from zoo.given import given_list, given_texts
 from zoo.models.output import Model
 from zoo.models.trained import Checkpoint, Kind, ModelOrName, require
@@ -216,7 +217,7 @@ def predict(
         missing = power_of_two(len(chosen)) - len(chosen)
         tokens = np.pad(tokens, ((0, missing), (0, 0)))
         padded = np.pad(real, (0, missing), constant_values=1)
-        return jax.device_get(_forward(model, multiple, params, tokens, padded))
+        return fetch(_forward(model, multiple, params, tokens, padded))
 
     outputs = side_by_side(read, batches, params)
     for (_, chosen), output in zip(track(batches, "classifying"), outputs, strict=True):

@@ -25,6 +25,7 @@ from zoo.data.batching import pad_rows, shift_targets
 from zoo.data.vocabulary import count_unknown, encode_lines
 from zoo.errors import Note, UserError
 from zoo.evaluation.modes import MODES, Mode
+from zoo.fetching import fetch
 from zoo.given import given_texts
 from zoo.layers.cross_entropy import token_losses
 from zoo.models.output import LanguageModel, ScoresItself
@@ -319,7 +320,7 @@ def _score_rows(
             first if mode == "stream" else padded_inputs[:, part] == START_ID,
         )
         scores.append(score)
-    rows = np.concatenate(scores, axis=1)
+    rows = np.concatenate(fetch(scores), axis=1)
     return np.concatenate([row[:length] for row, length in zip(rows, lengths, strict=True)])
 
 

@@ -24,6 +24,7 @@ from zoo.errors import UserError
 from zoo.evaluation.classifying import CLASSIFIER, TrainedClassifier
 from zoo.evaluation.modes import MODES, Mode
 from zoo.evaluation.perplexity import text_lines
+from zoo.fetching import fetch
 from zoo.given import given_texts
 from zoo.models.trained import LANGUAGE_MODEL, Checkpoint, Kind, ModelOrName, require
 from zoo.special_tokens import START_ID
@@ -88,7 +89,7 @@ def states(checkpoint: ModelOrName, text: str, *, mode: Mode = "stream") -> Stat
     padded = pad_rows([np.array(tokens)], power_of_two(len(tokens)))
     length = np.array([len(tokens)], np.int32)
     found = _forward(trained.model, trained.kind, mode, trained.params, padded, length)
-    layers = {name: np.asarray(array[0, : len(tokens)]) for name, array in found.items()}
+    layers = {name: array[0, : len(tokens)] for name, array in fetch(found).items()}
     if not layers:
         raise UserError(f"{trained.name} has no layers with states; give a recurrent model")
     return States(tuple(names.tokens[token] for token in tokens), _in_order(layers))

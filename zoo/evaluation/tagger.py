@@ -24,6 +24,7 @@ from zoo.data.tagged_batching import (
 from zoo.data.token_file import row_lengths
 from zoo.data.vocabulary import Vocabulary
 from zoo.errors import UserError
+from zoo.fetching import fetch
 from zoo.models.output import Model
 from zoo.models.tagger import decode, read_texts
 from zoo.models.trained import Checkpoint, Kind, TrainedModel, require
@@ -137,7 +138,7 @@ class TrainedTagger(Checkpoint):
             padded = (pad_rows(column, num_steps, 0) for column in columns)
             *texts, ends = (np.pad(array, ((0, missing), (0, 0))) for array in padded)
             models = self.model.language_models
-            return np.asarray(_read(models, self.params, tuple(texts), ends))
+            return fetch(_read(models, self.params, tuple(texts), ends))
 
         outputs = side_by_side(read, batches, self.params)
         for (_, chosen), states in zip(track(batches, "tagging"), outputs, strict=True):
@@ -301,7 +302,7 @@ def predict(trained: TrainedTagger, sentences: Sequence[Sequence[str]]) -> list[
         if features is not None:
             own = pad_vectors([features[row] for row in chosen], num_steps, 0)
             inputs["features"] = np.pad(own, ((0, missing), (0, 0), (0, 0)))
-        return jax.device_get(_forward(trained.model, trained.params, inputs))
+        return fetch(_forward(trained.model, trained.params, inputs))
 
     outputs = side_by_side(read, batches, trained.params)
     for (_, chosen), (tags, probabilities) in zip(track(batches, "tagging"), outputs, strict=True):
@@ -318,7 +319,7 @@ def _spell_table(trained: TrainedTagger, table: np.ndarray) -> np.ndarray:
         part = table[start : start + WORDS_A_CALL]
         missing = power_of_two(len(part)) - len(part)
         padded = np.pad(part, ((0, missing), (0, 0)), constant_values=END_ID)
-        parts.append(np.asarray(_spell(trained.model, trained.params, padded))[: len(part)])
+        parts.append(fetch(_spell(trained.model, trained.params, padded))[: len(part)])
     return np.concatenate(parts)
 
 

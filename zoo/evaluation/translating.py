@@ -30,6 +30,7 @@ from zoo.decoding.translation import (
 from zoo.errors import UserError
 from zoo.evaluation.alignment import alignment_error_rate, links_of
 from zoo.evaluation.bleu import score_texts
+from zoo.fetching import fetch
 from zoo.given import given_list
 from zoo.layers.cross_entropy import token_losses
 from zoo.layers.masks import real_steps
@@ -186,7 +187,7 @@ def force_targets(checkpoint: TrainedTranslator, pairs: ParallelTexts) -> Forced
         batch = make_parallel_batch(
             [source_rows[row] for row in filled], [target_rows[row] for row in filled], num_steps
         )
-        return jax.device_get(_force(checkpoint.model, checkpoint.params, batch))
+        return fetch(_force(checkpoint.model, checkpoint.params, batch))
 
     nats = 0.0
     weights: list[np.ndarray] = [np.empty(0)] * len(lengths)

@@ -22,7 +22,7 @@ texts on, batches have 64 texts, and words that occur once are unknown.
 There are at least five subwords for four characters, which Chinese needs.
 
 A run takes about 1,000 steps (classifier with few labels), 2,400 (classifier with many labels),
-3,000 (language model) or 2,700 (translator). It takes at most 10, 16, 30 or 20 epochs, and at least
+3,000 (language model) or 3,700 (translator). It takes at most 10, 16, 30 or 20 epochs, and at least
 one.
 """
 

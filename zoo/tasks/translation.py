@@ -196,7 +196,7 @@ class Translating(Task):
         characters = set(chain.from_iterable(chain(pairs.sources, pairs.targets)))
         values = settings_of_pairs(num_pairs, len(characters))
         steps_per_epoch = num_pairs / (config.data.batch_size or values["data.batch_size"])
-        return values | lengths(config, steps_per_epoch, aim=2700, most=20)
+        return values | lengths(config, steps_per_epoch, aim=3700, most=20)
 
     def open(self, config: Json, vocabulary: Json, progress: Json) -> TrainedTranslator:
         """Returns a checkpoint without its parameters; see `Task.open`."""

@@ -4,7 +4,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -31,7 +31,7 @@ def write_arrays(directory: epath.Path, tree: PyTree) -> None:
     import jax
 
     arrays = jax.tree.map(np.asarray, jax.device_get(tree))
-    with _checkpointer() as checkpointer, _plain_path(directory) as place:
+    with _checkpointer() as checkpointer, plain_path(directory) as place:
         checkpointer.save(place, arrays)
     if told := first_difference(stored_shapes(directory), arrays):
         raise DamagedCheckpoint(f"{directory} is damaged: {told}")
@@ -45,8 +45,27 @@ def read_arrays(directory: epath.Path) -> PyTree:
             can hold.
     """
     stored_shapes(directory)
-    with _checkpointer() as checkpointer, _plain_path(directory) as place:
+    with _checkpointer() as checkpointer, plain_path(directory) as place:
         return checkpointer.restore(place)
+
+
+def read_some(directory: epath.Path, path: Sequence[str]) -> np.ndarray:
+    """Returns one of the arrays that `write_arrays` wrote; the others are not read.
+
+    Args:
+        directory: the directory of the arrays.
+        path: the keys that lead to the array in the nested dicts.
+    """
+    import jax
+    import orbax.checkpoint as ocp
+
+    item: PyTree = 0
+    for key in reversed(path):
+        item = {key: item}
+    kinds = jax.tree.map(lambda leaf: ocp.RestoreArgs(restore_type=np.ndarray), item)
+    wanted = ocp.args.PyTreeRestore(item=item, restore_args=kinds, partial_restore=True)
+    with _checkpointer() as checkpointer, plain_path(directory) as place:
+        return jax.tree.leaves(checkpointer.restore(place, args=wanted))[0]
 
 
 def stored_shapes(directory: epath.Path) -> PyTree:
@@ -58,7 +77,7 @@ def stored_shapes(directory: epath.Path) -> PyTree:
     import jax
 
     try:
-        with _checkpointer() as checkpointer, _plain_path(directory) as place:
+        with _checkpointer() as checkpointer, plain_path(directory) as place:
             metadata = checkpointer.metadata(place)
         tree = getattr(metadata, "item_metadata", metadata)
         tree = getattr(tree, "tree", tree)
@@ -68,24 +87,26 @@ def stored_shapes(directory: epath.Path) -> PyTree:
         raise DamagedCheckpoint(f"{directory} is damaged: {reason}") from error
     if not isinstance(shapes, dict) or not jax.tree.leaves(shapes):
         raise DamagedCheckpoint(f"{directory} is damaged: it holds no arrays by name")
-    _check_size(directory, sum(_num_bytes(leaf) for leaf in jax.tree.leaves(shapes)))
+    check_room(directory, jax.tree.leaves(shapes))
     return shapes
 
 
-def _num_bytes(leaf: PyTree) -> int:
-    count = 1
-    for size in leaf.shape:  # Python integers, which do not overflow
-        count *= int(size)
-    return count * np.dtype(leaf.dtype).itemsize
-
-
-def _check_size(directory: epath.Path, num_bytes: int) -> None:
+def check_room(directory: epath.Path, arrays: Iterable["HasShape"]) -> None:
+    """Raises DamagedCheckpoint if arrays are far larger than the files of their directory."""
+    num_bytes = sum(_num_bytes(array) for array in arrays)
     on_disk = sum((directory / name).stat().length for name in list_files(directory))
     if num_bytes > _MOST_TIMES_LARGER * on_disk + _ALWAYS_ALLOWED:
         raise DamagedCheckpoint(
             f"{directory} is damaged: its arrays would take {num_bytes / 1e6:,.0f} MB of memory, "
             f"but its files have {on_disk / 1e6:,.1f} MB"
         )
+
+
+def _num_bytes(leaf: "HasShape") -> int:
+    count = 1
+    for size in leaf.shape:  # Python integers, which do not overflow
+        count *= int(size)
+    return count * np.dtype(leaf.dtype).itemsize  # type: ignore[call-overload]
 
 
 def named_leaves(tree: PyTree) -> dict[str, PyTree]:
@@ -149,7 +170,7 @@ def _describe(leaf: HasShape | None) -> str:
 
 
 @contextmanager
-def _plain_path(directory: epath.Path) -> Iterator[epath.Path]:
+def plain_path(directory: epath.Path) -> Iterator[epath.Path]:
     """Yields an absolute path of the same directory that has only plain characters.
 
     Orbax finds no arrays under a relative path and takes the characters []*? for a pattern.

@@ -10,37 +10,43 @@ A run keeps its steps in `<workdir>/checkpoints/<step>/`:
     checksums.json   SHA-256 of every other file, by its path relative to the directory
     card.json, .md   optional, in a released checkpoint; see zoo.cards
 
-Arrays are stored as NumPy arrays, so a step that was written on any number and kind of devices can
-be read on any other. A step is written as `.<step>.incomplete`, its checksums last, and then
-renamed. A process that is killed leaves the whole step, or a leftover that the next save removes.
-One process writes the steps of a run; any number of processes may read them.
+Arrays are stored as NumPy arrays, whole or, by several processes, in pieces. So a step that was
+written on any number and kind of devices can be read on any other. A step is written as
+`.<step>.incomplete`, its checksums last, and then renamed. A process that is killed leaves the
+whole step, or a leftover that the next save removes. The processes of one run write its steps; any
+number of other processes may read them.
 """
 
 import contextlib
 import dataclasses
-import errno
-import json
 import os
 import re
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
 
-import numpy as np
 from etils import epath
 
 from zoo.errors import UserError
 from zoo.training import checksums
-from zoo.training.arrays import list_differences, named_leaves, read_arrays, write_arrays
+from zoo.training.arrays import named_leaves, write_arrays
 from zoo.training.checksums import DamagedCheckpoint
 from zoo.training.places import absolute_place
+from zoo.training.shares import write_shares
+from zoo.training.step_files import (
+    aside,
+    clear_leftovers,
+    read_json,
+    reason_of,
+    sync,
+    write_json,
+    write_sums,
+)
+from zoo.training.stored import read_like, read_whole
 from zoo.types import Json, Params, PyTree
 
 PARAMS, STATE = "params", "state"
 CONFIG, VOCABULARY, PROGRESS = "config.json", "vocabulary.json", "progress.json"
 
 _STEP = re.compile(r"0|[1-9][0-9]*")
-_MOST_TOLD = 4  # arrays that an error names
-_LEFTOVER = re.compile(r"\.(\d+)\.(incomplete|replaced)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,6 +89,7 @@ def save(
 
     Example:
         >>> import tempfile
+        >>> import numpy as np
         >>> with tempfile.TemporaryDirectory() as workdir:
         ...     directory = save(
         ...         workdir, step=3, params={"bias": np.ones(2)}, state={"key": np.ones(2)},
@@ -92,29 +99,80 @@ def save(
         >>> restored.step, restored.params, restored.progress
         (3, {'bias': array([1., 1.])}, {'epoch': 0})
     """
-    complete = step_directory(workdir, step)
-    incomplete = _aside(complete, "incomplete")
-    records = {CONFIG: config, VOCABULARY: vocabulary, PROGRESS: {**progress, "step": step}}
-    try:
-        complete.parent.mkdir(parents=True, exist_ok=True)
-        _clear_leftovers(complete.parent)
-        incomplete.mkdir()
+    with _told(workdir, step):
+        incomplete = begin(workdir, step)
         write_arrays(incomplete / PARAMS, params)
         write_arrays(incomplete / STATE, named_leaves(state))
+        return complete(workdir, step, {CONFIG: config, VOCABULARY: vocabulary, PROGRESS: progress})
+
+
+def begin(workdir: os.PathLike[str] | str, step: int) -> epath.Path:
+    """Returns the empty directory in which a step is written, without leftovers of a killed one."""
+    whole = step_directory(workdir, step)
+    incomplete = aside(whole, "incomplete")
+    with _told(workdir, step):
+        whole.parent.mkdir(parents=True, exist_ok=True)
+        clear_leftovers(whole.parent)
+        incomplete.mkdir()
+    return incomplete
+
+
+def save_shares(
+    workdir: os.PathLike[str] | str, step: int, params: PyTree, state: PyTree, process: int
+) -> None:
+    """Writes one process's share of a step's arrays, see `zoo.training.shares`.
+
+    One process has called `begin` before, and calls `complete` once all of them have written.
+
+    Args:
+        workdir: the run's directory, which all processes see.
+        step: the number of train steps taken.
+        params: nested dicts with a `Share` of each array.
+        state: the same for all other arrays.
+        process: the number of the process.
+    """
+    incomplete = aside(step_directory(workdir, step), "incomplete")
+    with _told(workdir, step):
+        for name, tree in ((PARAMS, params), (STATE, state)):
+            (incomplete / name).mkdir(exist_ok=True)
+            write_shares(incomplete / name, tree, process)
+
+
+def complete(workdir: os.PathLike[str] | str, step: int, records: Mapping[str, Json]) -> epath.Path:
+    """Completes a step whose arrays are written, and returns its directory.
+
+    Args:
+        workdir: the run's directory.
+        step: the number of train steps taken.
+        records: the content of config.json, vocabulary.json and progress.json.
+    """
+    whole = step_directory(workdir, step)
+    incomplete = aside(whole, "incomplete")
+    with _told(workdir, step):
         for name, record in records.items():
-            write_json(incomplete / name, record)
+            more = {"step": step} if name == PROGRESS else {}
+            write_json(incomplete / name, {**record, **more})
         write_sums(incomplete)
-        _sync(incomplete)
-        if complete.exists():
-            complete.rename(_aside(complete, "replaced"))
-        incomplete.rename(complete)
-        _sync(complete.parent)
-        _clear_leftovers(complete.parent)
+        sync(incomplete)
+        if whole.exists():
+            whole.rename(aside(whole, "replaced"))
+        incomplete.rename(whole)
+        sync(whole.parent)
+        clear_leftovers(whole.parent)
+    return whole
+
+
+@contextlib.contextmanager
+def _told(workdir: os.PathLike[str] | str, step: int) -> Iterator[None]:
+    """Turns an error into one line, and removes what was written of the step."""
+    try:
+        yield
+    except UserError:
+        raise
     except Exception as error:  # Orbax and TensorStore raise errors of many kinds for a full disk
         with contextlib.suppress(OSError):
-            _clear_leftovers(complete.parent)
+            clear_leftovers(step_directory(workdir, step).parent)
         raise _not_written(workdir, step, error) from error
-    return complete
 
 
 def _not_written(workdir: os.PathLike[str] | str, step: int, error: Exception) -> UserError:
@@ -126,18 +184,6 @@ def _not_written(workdir: os.PathLike[str] | str, step: int, error: Exception) -
         f"step {step} cannot be written to {os.fspath(workdir)} ({reason}); {on}. Free some space "
         "or repair the directory, then type the same command"
     )
-
-
-def reason_of(error: Exception) -> str:
-    """Returns why a file cannot be written, in the system's own words if the message has them.
-
-    Example:
-        >>> reason_of(ValueError('OUT_OF_RANGE: Error writing "/a": No space left on device [1]'))
-        'No space left on device'
-    """
-    message = getattr(error, "strerror", None) or str(error)
-    known = (told for told in map(os.strerror, sorted(errno.errorcode)) if told in message)
-    return next(known, message.partition("\n")[0][:200])
 
 
 def steps(workdir: os.PathLike[str] | str) -> list[int]:
@@ -204,7 +250,7 @@ def latest_sound(
     """
     directory = step_directory(workdir, 0).parent
     if set_aside and directory.is_dir():
-        _clear_leftovers(directory)
+        clear_leftovers(directory)
     tried: set[int] = set()
     while untried := [step for step in steps(workdir) if step not in tried]:
         tried.add(step := untried[-1])
@@ -244,12 +290,16 @@ def restore(
     Raises:
         UserError: if a leaf is missing, has no template, or differs in shape or dtype.
     """
-    root = absolute_place(directory)
-    params, state = read_arrays(root / PARAMS), None
-    if params_template is not None:
-        params = _fill(params_template, named_leaves(params), f"{PARAMS} of {root}")
+    import jax
+
+    root, state = absolute_place(directory), None
+    if params_template is None:
+        params = read_whole(root / PARAMS)
+    else:
+        params = read_like(params_template, root / PARAMS)
     if state_template is not None:
-        state = _fill(state_template, read_arrays(root / STATE), f"{STATE} of {root}")
+        named = read_like(named_leaves(state_template), root / STATE)
+        state = jax.tree.unflatten(jax.tree.structure(state_template), list(named.values()))
     progress = read_json(root / PROGRESS)
     return Restored(
         step=progress.pop("step"),
@@ -276,68 +326,4 @@ def keep(workdir: os.PathLike[str] | str, *, best: int | None) -> None:
         if step != spare:
             # Renamed first: a process that is killed while it deletes leaves no half of a step.
             doomed = step_directory(workdir, step)
-            doomed.rename(_aside(doomed, "incomplete")).rmtree()
-
-
-def write_sums(directory: epath.Path) -> None:
-    """Writes checksums.json over all files of a step's directory; it is written last."""
-    write_json(directory / checksums.FILE, checksums.compute(directory))
-
-
-def read_json(path: epath.Path) -> Any:
-    """Returns the content of one of a step's JSON files, such as `directory / PROGRESS`."""
-    return json.loads(path.read_bytes())
-
-
-def write_json(path: epath.Path, record: Json) -> None:
-    """Writes one of a step's JSON files, and waits until it is on the disk."""
-    text = json.dumps(record, indent=1, ensure_ascii=False)
-    # A lone surrogate has no UTF-8 form; its backslash form is also its JSON escape.
-    path.write_bytes(text.encode("utf-8", errors="backslashreplace"))
-    _sync(path)
-
-
-def _fill(template: PyTree, stored: Mapping[str, np.ndarray], where: str) -> PyTree:
-    """Returns the stored leaves in the template's structure, checked and placed as it says."""
-    import jax
-
-    wanted = named_leaves(template)
-    if told := list_differences(stored, wanted):
-        more = f", and {len(told) - _MOST_TOLD} more" if len(told) > _MOST_TOLD else ""
-        raise UserError(
-            f"{where} do not fit this config: {', '.join(told[:_MOST_TOLD])}{more}; "
-            "use the config and the version of recurrent-zoo that they were saved with"
-        )
-    placed = [
-        stored[name]
-        if isinstance(like, np.ndarray | np.generic)
-        else jax.device_put(stored[name], getattr(like, "sharding", None))
-        for name, like in wanted.items()
-    ]
-    return jax.tree.unflatten(jax.tree.structure(template), placed)
-
-
-def _sync(path: epath.Path) -> None:
-    """Waits until a file or a directory is on the disk; remote storage does so by itself."""
-    if "://" in os.fspath(path):
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _aside(complete: epath.Path, kind: str) -> epath.Path:
-    return complete.with_name(f".{complete.name}.{kind}")
-
-
-def _clear_leftovers(directory: epath.Path) -> None:
-    """Removes the leftovers of a killed process, and restores a step that it was replacing."""
-    for entry in directory.iterdir():
-        if leftover := _LEFTOVER.fullmatch(entry.name):
-            step, kind = leftover.groups()
-            if kind == "replaced" and not (directory / step).exists():
-                entry.rename(directory / step)
-            else:
-                entry.rmtree()
+            doomed.rename(aside(doomed, "incomplete")).rmtree()

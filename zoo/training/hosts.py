@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from zoo.errors import UserError
-from zoo.types import PyTree
+from zoo.types import Params
 
 T = TypeVar("T")
 _TEXT_BYTES = 1024
@@ -119,25 +119,14 @@ def gather_texts(text: str) -> list[str]:
     return [row.tobytes().rstrip(b"\0").decode("utf-8", errors="replace") for row in rows]
 
 
-def gather(tree: PyTree) -> PyTree:
-    """Returns a tree of arrays, wherever they are placed, as whole NumPy arrays on every process.
+def for_scoring(params: Params) -> Params:
+    """Returns parameters as this process scores with them; no host gathers a copy.
 
-    Example:
-        >>> gather({"bias": jax.numpy.ones(2)})
-        {'bias': array([1., 1.], dtype=float32)}
+    If every process holds all of them, it scores alone, with its own. Otherwise the processes score
+    together, with the parts that they hold, so all of them call the same functions.
     """
-    if jax.process_count() == 1:
-        return jax.device_get(tree)
-    from jax.experimental import multihost_utils
-
-    def fetch(array: jax.Array) -> np.ndarray:
-        if not isinstance(array, jax.Array) or array.is_fully_replicated:
-            return np.asarray(array)
-        return np.asarray(multihost_utils.process_allgather(array, tiled=True))
-
-    return jax.tree.map(fetch, tree)
-
-
-def on_one_host(tree: PyTree) -> PyTree:
-    """Returns arrays that this process can use alone; several hosts gather whole copies."""
-    return tree if jax.process_count() == 1 else gather(tree)
+    if jax.process_count() > 1 and all(
+        leaf.is_fully_replicated for leaf in jax.tree.leaves(params)
+    ):
+        return jax.tree.map(lambda leaf: leaf.addressable_data(0), params)
+    return params

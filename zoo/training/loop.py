@@ -27,6 +27,7 @@ from zoo.training.optimizers import make_schedule
 from zoo.training.places import run_place
 from zoo.training.reporting import report
 from zoo.training.run import Progress, Run
+from zoo.training.shares import own_parts
 from zoo.training.signals import stop_signals
 from zoo.training.stacking import stack_batches
 from zoo.training.start import initial_state
@@ -136,7 +137,8 @@ def _train(
     asked = {"tensorboard": config.training.tensorboard, "wandb": config.training.wandb}
     with MetricsWriter(run, **asked) as writer:
         loop = _Loop(config, run, workload, writer, log)
-        state = loop.run(state, progress)
+        with run.behind:
+            state = loop.run(state, progress)
     run.end_session(int(state.step))
     if loop.finished(int(state.step), progress):
         if progress.best_step == config.training.num_steps:
@@ -193,9 +195,11 @@ class _Loop:
                 if self.clock_step is None:
                     self._start_clock(step)
                 state, saved = self._events(state, progress, step)
+                self.directory.behind.look()
                 if hosts.any_of_all(bool(stopped)) and not self.finished(step, progress):
                     if not saved:
                         self._save(state, progress)
+                    self.directory.behind.wait()
                     self.log(f"stopped at step {step}; the same command continues from here")
                     break
         return state
@@ -227,6 +231,7 @@ class _Loop:
             sums["steps"] = sums.get("steps", 0.0) + 1
 
     def _not_finite(self, name: str, value: float, step: int) -> str:
+        self.directory.behind.abandon()
         steps = checkpoints.steps(self.directory.directory)
         last = f"the last good checkpoint is step {steps[-1]}" if steps else "no checkpoint yet"
         return (
@@ -276,7 +281,7 @@ class _Loop:
     def _evaluate(self, state: TrainState, progress: Progress, step: int) -> bool:
         """Evaluates on the validation split; returns whether the score is the best one so far."""
         started = time.monotonic()
-        params = hosts.on_one_host(state.used_params)
+        params = hosts.for_scoring(state.used_params)
         scores = self.workload.evaluate(params)
         score = scores[self.workload.criterion]
         if not math.isfinite(score):
@@ -329,10 +334,13 @@ class _Loop:
 
     def _save(self, state: TrainState, progress: Progress) -> None:
         started = time.monotonic()
-        state = state.replace(params=hosts.gather(state.params))  # once, to check and to write
-        for array in jax.tree.leaves(state.params):
-            if not np.isfinite(array).all():
-                value = float(array[~np.isfinite(array)][0])
-                raise UserError(self._not_finite("a parameter", value, int(state.step)))
-        self.directory.save(state, self.workload.vocabulary, progress)
+        hosts.together(lambda: self._refuse_not_finite(state))
+        self.directory.save_behind(state, self.workload.vocabulary, progress)
         self.clock += time.monotonic() - started
+
+    def _refuse_not_finite(self, state: TrainState) -> None:
+        for array in jax.tree.leaves(state.params):
+            for part in own_parts(array):
+                if not np.isfinite(part).all():
+                    value = float(part[~np.isfinite(part)][0])
+                    raise UserError(self._not_finite("a parameter", value, int(state.step)))

@@ -29,7 +29,6 @@ from zoo.tasks.task import Loss, Objective
 from zoo.tasks.workload import Scores, Workload
 from zoo.training import hosts
 from zoo.training.config import section
-from zoo.training.places import RunPlace
 from zoo.training.run import Progress, Run
 from zoo.training.state import Array, TrainState
 from zoo.types import Json, Params, PyTree
@@ -256,7 +255,7 @@ def write_members(
             of the ensemble.
     """
     members = list_members(section(config, "training"))
-    params = hosts.on_one_host(state.used_params)
+    params = hosts.for_scoring(state.used_params)
     scores = score_each(workload, params, members)
     for number, (member, score) in enumerate(scores.items()):
         _write_member(run, config, workload, member, number, state, score, log)
@@ -296,7 +295,7 @@ def _write_member(
     average = state.average
     if average is not None:
         average = average.replace(params=take(average.params, number))
-    target = Run(RunPlace(str(run.directory / member.name)), own, allow_config_change=True)
+    target = Run(run.place.below(member.name), own, allow_config_change=True)
     target.write_config(log)
     target.save(
         state.replace(

@@ -59,6 +59,12 @@ class RunPlace:
         self.directory = str(mirror.directory) if mirror else workdir
         self._workdir, self._mirror = workdir.rstrip("/"), mirror
 
+    def below(self, name: str) -> "RunPlace":
+        """Returns the place of a run in a directory of this run."""
+        place = RunPlace(f"{self._workdir}/{name}", self._mirror)
+        place.directory = f"{self.directory}/{name}"
+        return place
+
     def push(self) -> None:
         """Copies the changed files of the directory to the bucket, see `Mirror.push`."""
         if self._mirror:
@@ -68,6 +74,21 @@ class RunPlace:
         """Copies to the directory the files that another process has written to the bucket."""
         if self._mirror:
             self._mirror.pull()
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether the directory is this process's own copy of a bucket, which no other sees."""
+        return self._mirror is not None
+
+    def lend(self, directory: Path) -> None:
+        """Copies a directory of the run to its bucket, if it has one, for another process."""
+        if self._mirror:
+            self._mirror.lend(directory)
+
+    def collect(self, directory: Path) -> None:
+        """Moves to a directory of the run what other processes have lent to it."""
+        if self._mirror:
+            self._mirror.collect(directory)
 
     def name(self, line: str) -> str:
         """Returns a line with the bucket's name in place of the directory's."""

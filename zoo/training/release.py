@@ -7,7 +7,7 @@ from collections.abc import Callable
 from etils import epath
 
 from zoo.errors import UserError
-from zoo.training import checkpoints
+from zoo.training import checkpoints, step_files
 from zoo.training.arrays import write_arrays
 from zoo.training.compact import compact, widen
 from zoo.training.places import absolute_place
@@ -60,7 +60,7 @@ def release(
         write_records(directory, restored.step, config, restored.vocabulary, progress)
         write_params(directory, params)
         if add is not None:
-            checkpoints.write_sums(directory)
+            step_files.write_sums(directory)
             add(directory)
 
     write_whole(place, fill)
@@ -93,13 +93,13 @@ def write_whole(place: epath.Path, fill: Callable[[epath.Path], None]) -> None:
         for name in left_behind([path.name for path in place.parent.iterdir()], place.name):
             place.with_name(name).rmtree(missing_ok=True)
         fill(incomplete)
-        checkpoints.write_sums(incomplete)
+        step_files.write_sums(incomplete)
         incomplete.rename(place)
     except Exception as error:  # Orbax and TensorStore raise errors of many kinds for a full disk
         with contextlib.suppress(OSError):
             incomplete.rmtree(missing_ok=True)
         made = place.exists()  # created by another process in the meantime
-        reason = "it exists already" if made else checkpoints.reason_of(error)
+        reason = "it exists already" if made else step_files.reason_of(error)
         raise UserError(f"cannot write {place}: {reason}; choose another place") from error
 
 
@@ -128,9 +128,9 @@ def write_records(
     progress: Json,
 ) -> None:
     """Writes the records of a step, each as plain JSON, into its directory."""
-    checkpoints.write_json(directory / checkpoints.CONFIG, config)
-    checkpoints.write_json(directory / checkpoints.VOCABULARY, vocabulary)
-    checkpoints.write_json(directory / checkpoints.PROGRESS, {**progress, "step": step})
+    step_files.write_json(directory / checkpoints.CONFIG, config)
+    step_files.write_json(directory / checkpoints.VOCABULARY, vocabulary)
+    step_files.write_json(directory / checkpoints.PROGRESS, {**progress, "step": step})
 
 
 def without_paths(config: Json) -> Json:

@@ -22,7 +22,7 @@ def report(
     best_step = int(state.step) if progress.best_step is None else progress.best_step
     if best_step != int(state.step):
         state = run.restore_arrays(best_step, state)
-    params = hosts.on_one_host(state.used_params)
+    params = hosts.for_scoring(state.used_params)
     scores = progress.best_scores or workload.evaluate(params)
     log(f"best step {best_step}, validation: {workload.describe(scores)}")
     wanted = config.evaluation.report

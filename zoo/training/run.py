@@ -35,11 +35,13 @@ from zoo.report.records import (
 )
 from zoo.report.sessions import SESSIONS, add_line
 from zoo.terminal import typed_command
-from zoo.training import checkpoints, hosts, lock
+from zoo.training import checkpoints, hosts, lock, step_files
+from zoo.training.behind import Behind
 from zoo.training.checksums import DamagedCheckpoint
 from zoo.training.places import RunPlace
 from zoo.training.run_config import plain_config, refuse_other_config, write_config
 from zoo.training.state import TrainState
+from zoo.training.writing import step_actions
 from zoo.types import Json, Params, PyTree
 
 
@@ -78,6 +80,9 @@ class Run:
         config: the resolved config.
         allow_config_change: continue the run even if it was started with another config.
 
+    Attributes:
+        behind: what writes its checkpoints while training goes on.
+
     Raises:
         UserError: if the directory cannot be written, or holds a run with another config.
     """
@@ -89,6 +94,7 @@ class Run:
         self.place = place
         self.directory = Path(place.directory).expanduser().absolute()
         self.config = plain_config(config)
+        self.behind = Behind()
         self._session_start: tuple[int, float] | None = None  # its first step and its time
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
@@ -185,7 +191,9 @@ class Run:
 
     def save_counted(self, params: Params, vocabulary: Json, progress: Progress) -> None:
         """Writes the checkpoint of a counted model, whose only step is 1."""
-        self._write_step(1, params, {"step": np.int32(1)}, vocabulary, progress)
+        records, others = self._records(vocabulary, progress), {"step": np.int32(1)}
+        self.behind.start(*step_actions(self.place, self.directory, 1, params, others, records))
+        self.behind.wait()
 
     def _check_corpus(
         self,
@@ -195,12 +203,12 @@ class Run:
         log: Callable[[str], None],
     ) -> None:
         """Raises a UserError if the vocabulary or text changed since the run was started."""
-        if checkpoints.read_json(directory / checkpoints.VOCABULARY) != vocabulary:
+        if step_files.read_json(directory / checkpoints.VOCABULARY) != vocabulary:
             raise UserError(
                 f"the corpus has another vocabulary than when {self.directory} was started; "
                 "give the corpus that it was started with, or choose another --workdir"
             )
-        progress = checkpoints.read_json(directory / checkpoints.PROGRESS)
+        progress = step_files.read_json(directory / checkpoints.PROGRESS)
         known = progress.get("fingerprints", {})
         for split, found in fingerprints.items():
             if known.get(split, found) != found:
@@ -226,6 +234,7 @@ class Run:
 
     def restore_arrays(self, step: int, template: TrainState) -> TrainState:
         """Returns the state that was saved at a step."""
+        self.behind.wait()
         directory = checkpoints.step_directory(self.directory, step)
         if not hosts.is_first():
             self.place.pull()
@@ -244,29 +253,24 @@ class Run:
 
     def save(self, state: TrainState, vocabulary: Json, progress: Progress) -> Path:
         """Writes a checkpoint, and keeps this one and one other, see `checkpoints.keep`."""
-        params, others = hosts.gather(_split(state))
-        step = int(state.step)
-        self._write_step(step, params, others, vocabulary, progress)
-        return Path(checkpoints.step_directory(self.directory, step))
+        self.save_behind(state, vocabulary, progress)
+        self.behind.wait()
+        return Path(checkpoints.step_directory(self.directory, int(state.step)))
 
-    def _write_step(
-        self, step: int, params: Params, state: PyTree, vocabulary: Json, progress: Progress
-    ) -> None:
-        def write() -> None:
-            if hosts.is_first():
-                checkpoints.save(
-                    self.directory,
-                    step=step,
-                    params=params,
-                    state=state,
-                    config=self.config,
-                    vocabulary=vocabulary,
-                    progress=dataclasses.asdict(progress),
-                )
-                checkpoints.keep(self.directory, best=progress.best_step)
-                self.place.push()
+    def save_behind(self, state: TrainState, vocabulary: Json, progress: Progress) -> None:
+        """Copies a checkpoint, which `behind` writes while training goes on; else as `save`."""
+        records = self._records(vocabulary, progress)
+        self.behind.start(
+            *step_actions(self.place, self.directory, int(state.step), *_split(state), records)
+        )
 
-        hosts.together(write)
+    def _records(self, vocabulary: Json, progress: Progress) -> dict[str, Json]:
+        """Returns the JSON of a step as it is now."""
+        return {
+            checkpoints.CONFIG: self.config,
+            checkpoints.VOCABULARY: vocabulary,
+            checkpoints.PROGRESS: dataclasses.asdict(progress),
+        }
 
     def push(self) -> None:
         """Copies the changed files to the run's bucket, if it has one."""

@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from zoo.errors import UserError
 from zoo.report.records import CONFIG, differing_fields, flatten, read_sealed, write_sealed
-from zoo.training import checkpoints, checksums
+from zoo.training import checkpoints, checksums, step_files
 from zoo.training.config import base_config
 from zoo.types import Json
 
@@ -54,7 +54,7 @@ def _config_before(directory: Path) -> Json | None:
         place = checkpoints.step_directory(directory, step)
         if checksums.agrees(place, checkpoints.CONFIG):
             with suppress(OSError, ValueError, RecursionError):
-                return checkpoints.read_json(place / checkpoints.CONFIG)
+                return step_files.read_json(place / checkpoints.CONFIG)
     return None
 
 
