@@ -108,6 +108,22 @@ def assert_same_run(workdir, alone):
             assert one == pytest.approx(other, rel=1e-4)
 
 
+def test_each_host_may_have_a_cache_of_its_own(corpus, tmp_path):
+    caches = [tmp_path / "first", tmp_path / "second"]
+    flag = f"--config.data.cache_directory={caches[1]}"
+    more = {"data.cache_directory": str(caches[0]), "training.num_steps": 10}
+    with ExitStack() as stack:
+        both = start_both(stack, corpus, tmp_path / "run", [flag], **more)
+        assert [process.finish()[0] for process in both] == [0, 0]
+    files = [sorted(cache.glob("encoded/*/*")) for cache in caches]
+    for one, other in zip(*files, strict=True):
+        assert one.relative_to(caches[0]) == other.relative_to(caches[1])
+        assert one.read_bytes() == other.read_bytes()
+    train(tiny_config(corpus, **SETTINGS, training__num_steps=10), str(tmp_path / "one"))
+    [found], [expected] = (metrics_of(tmp_path / name, "validation") for name in ("run", "one"))
+    assert found["nats_per_token"] == pytest.approx(expected["nats_per_token"], rel=1e-4)
+
+
 def test_a_model_on_two_hosts_goes_on_on_one_and_on_two_again(corpus, tmp_path):
     """Its arrays are split over the hosts, and each host writes and reads its own parts."""
     workdir, alone = tmp_path / "run", tmp_path / "one"

@@ -3,12 +3,14 @@
 import fcntl
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from zoo.data.config import DataConfig
 from zoo.data.loading import load_corpus
+from zoo.data.prepared import make_once
 from zoo.errors import UserError
 
 LINES = ["red blue", "green", ""] * 30
@@ -92,6 +94,57 @@ def test_what_a_killed_preparation_left_is_cleared_at_the_next_start(config):
         assert living.exists()
 
 
+def test_what_another_host_prepares_is_left(config):
+    """The file system may keep locks on each host, so that they tell nothing here."""
+    theirs = Path(config.cache_directory) / "preparing-theirs"
+    theirs.mkdir(parents=True)
+    (theirs / "in_use").write_text("another-host")
+    load_corpus(config)
+    assert theirs.exists()
+    os.utime(theirs, (time.time() - 2 * 24 * 3600,) * 2)
+    load_corpus(config)
+    assert not theirs.exists()
+
+
+def make_at_once(cache, fails=()):
+    """Three threads need a dataset at the same time; those that make it, and what each gets."""
+    makers, got = [], []
+
+    def make(staging):
+        makers.append(number := len(makers))
+        time.sleep(0.2)
+        if number in fails:
+            raise UserError("this text is no text")
+        (staging / "made").mkdir()
+        (staging / "made" / "tokens").write_text("3 4 2")
+        return staging / "made"
+
+    with ThreadPoolExecutor(3) as pool:
+        for each in [pool.submit(make_once, str(cache), Path("text/one"), make) for _ in range(3)]:
+            got.append(each.exception() or (each.result() / "tokens").read_text())
+    assert [path.name for path in (cache / "text").iterdir()] == ["one"]
+    assert not list(cache.glob("preparing-*"))
+    return len(makers), got
+
+
+def test_who_needs_a_dataset_that_is_being_made_waits_for_it(tmp_path):
+    assert make_at_once(tmp_path) == (1, ["3 4 2"] * 3)
+
+
+def test_who_waits_makes_the_dataset_if_the_first_one_fails(tmp_path):
+    num_makers, got = make_at_once(tmp_path, fails=[0])
+    assert num_makers == 2
+    assert sorted(map(str, got)) == ["3 4 2", "3 4 2", "this text is no text"]
+
+
+def test_without_locks_each_makes_a_dataset_and_one_is_kept(tmp_path, monkeypatch):
+    def refuse(descriptor, how):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    assert make_at_once(tmp_path) == (3, ["3 4 2"] * 3)
+
+
 def test_a_full_disk_is_one_line_and_keeps_what_was_there(config, monkeypatch):
     load_corpus(config)
     place = prepared(config)
@@ -105,3 +158,9 @@ def test_a_full_disk_is_one_line_and_keeps_what_was_there(config, monkeypatch):
         load_corpus(config)
     assert place.exists()
     assert not list(Path(config.cache_directory).glob("preparing-*"))
+
+
+def test_a_split_of_any_size_is_written_without_tensorflow(config, monkeypatch):
+    """TFDS' own writer would open files with TensorFlow for a split above its limit of 1 GB."""
+    monkeypatch.setattr("tensorflow_datasets.core.shuffle.MAX_MEM_BUFFER_SIZE", 10)
+    assert load_corpus(config)["train"] == LINES

@@ -81,13 +81,25 @@ def assert_same_batches(found, expected):
 
 
 @pytest.mark.parametrize("kind", ["character", "word"])
-def test_lines_are_encoded_as_in_memory(kind, monkeypatch):
+def test_lines_are_encoded_as_in_memory(kind, monkeypatch, tmp_path):
     lines = ["ab c", "", "c", "é ab", "c d e"]
     vocabulary = build_vocabulary(kind, lines[:3])
     monkeypatch.setattr(token_file, "_LINES_AT_A_TIME", 2)
-    found = encode_to_file(vocabulary, iter(lines))
+    encode_to_file(tmp_path / "tokens", vocabulary, iter(lines))
+    found = TokenFile.stored(tmp_path / "tokens", len(vocabulary))
     np.testing.assert_array_equal(np.asarray(found), encode_lines(vocabulary, lines))
-    assert len(encode_to_file(vocabulary, [])) == 0
+    encode_to_file(tmp_path / "none", vocabulary, [])
+    assert len(TokenFile.stored(tmp_path / "none", len(vocabulary))) == 0
+
+
+@pytest.mark.parametrize(("size", "num_bytes"), [(256, 1), (257, 2), (65_536, 2), (65_537, 4)])
+def test_a_stored_token_has_the_bytes_that_the_vocabulary_needs(tmp_path, size, num_bytes):
+    vocabulary = build_vocabulary("word", [" ".join(f"w{n}" for n in range(size - 3))])
+    assert len(vocabulary) == size
+    encode_to_file(tmp_path / "tokens", vocabulary, [vocabulary.tokens[-1], "unheard"])
+    assert (tmp_path / "tokens").stat().st_size == 4 * num_bytes
+    found = TokenFile.stored(tmp_path / "tokens", size)[:]
+    assert (found.tolist(), found.dtype) == ([size - 1, END_ID, 0, END_ID], np.int32)
 
 
 def test_no_room_is_told_with_the_directory(monkeypatch, tmp_path):
@@ -98,15 +110,17 @@ def test_no_room_is_told_with_the_directory(monkeypatch, tmp_path):
 
 MEASURE = """
 import resource, sys
-import numpy as np
+from pathlib import Path
 from zoo.data.streams import StreamBatches
-from zoo.data.token_file import encode_to_file
+from zoo.data.token_file import TokenFile, encode_to_file
 from zoo.data.vocabulary import build_vocabulary
 
 line = "the quick brown fox jumps over the lazy dog"
 vocabulary = build_vocabulary("character", [line])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-tokens = encode_to_file(vocabulary, (line for _ in range(int(sys.argv[1]))))
+path = Path(sys.argv[2])
+encode_to_file(path, vocabulary, (line for _ in range(int(sys.argv[1]))))
+tokens = TokenFile.stored(path, len(vocabulary))
 batches = StreamBatches(tokens, batch_size=64, sequence_length=128, seed=0, random_offset=True)
 for index in range(0, batches.batches_per_epoch, 50):
     batches.batch(0, index)
@@ -114,10 +128,11 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
-def test_a_longer_text_takes_no_more_memory():
+def test_a_longer_text_takes_no_more_memory(tmp_path):
     """20 million tokens on disk, where an array of them takes 80 MB."""
+    command = [sys.executable, "-c", MEASURE]
     short, long = (
-        int(subprocess.check_output([sys.executable, "-c", MEASURE, str(num_lines)], timeout=300))
+        int(subprocess.check_output([*command, str(num_lines), tmp_path / str(num_lines)]))
         for num_lines in (20_000, 450_000)
     )
     assert long - short < 8_000, "kilobytes"

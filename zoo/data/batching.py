@@ -5,7 +5,7 @@ Axes: B batch rows, T time steps, N tokens of a stream.
 
 import copy
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol, Self, TypedDict, Unpack
+from typing import NamedTuple, Protocol, Self, TypedDict, Unpack, runtime_checkable
 
 import numpy as np
 
@@ -43,6 +43,20 @@ class Batches(Protocol):
 
     def batch(self, epoch: int, index: int) -> PyTree:
         """Returns batch number `index` of an epoch, a tree of arrays."""
+        ...
+
+
+@runtime_checkable
+class SplitBatches(Batches, Protocol):
+    """Batches of which a process can make some rows without the others."""
+
+    @property
+    def batch_size(self) -> int:
+        """The number of rows of a whole batch."""
+        ...
+
+    def of_rows(self, rows: slice) -> Batches:
+        """Returns the same batches with some of their rows only; the texts are shared."""
         ...
 
 
@@ -97,7 +111,8 @@ class BucketedBatches:
     """
 
     def __init__(self, lengths: np.ndarray, kind: str, **buckets: Unpack[Buckets]):
-        self._plan = BucketPlan(lengths, kind, **buckets)
+        self.batch_size = buckets["batch_size"]
+        self._plan, self._part = BucketPlan(lengths, kind, **buckets), slice(None)
 
     @property
     def batches_per_epoch(self) -> int:
@@ -109,6 +124,17 @@ class BucketedBatches:
         other = copy.copy(self)
         other._plan = self._plan.with_seed(seed)
         return other
+
+    def of_rows(self, rows: slice) -> Self:
+        """Returns the same batches with some of their rows only."""
+        other = copy.copy(self)
+        other._part = rows
+        return other
+
+    def _chosen(self, epoch: int, index: int) -> tuple[int, np.ndarray]:
+        """Returns T and the numbers of the sequences in the rows of a batch."""
+        num_steps, numbers = self._plan.batch(epoch, index)
+        return num_steps, numbers[self._part]
 
 
 class SentenceBatches(BucketedBatches):
@@ -138,7 +164,6 @@ class SentenceBatches(BucketedBatches):
 
     def __init__(self, tokens: Tokens, **buckets: Unpack[Buckets]):
         _check_any(tokens)
-        self.batch_size = buckets["batch_size"]
         self._tokens = tokens
         self._starts, self._lengths = _find_sentences(tokens)
         super().__init__(self._lengths, "sentences", **buckets)
@@ -146,7 +171,7 @@ class SentenceBatches(BucketedBatches):
 
     def batch(self, epoch: int, index: int) -> Batch:
         """Returns batch number `index` of an epoch; `batches_per_epoch` says how many there are."""
-        num_steps, rows = self._plan.batch(epoch, index)
+        num_steps, rows = self._chosen(epoch, index)
         return _gather(self._tokens, self._starts[rows], self._lengths[rows], num_steps)
 
 

@@ -1,6 +1,7 @@
 """The TFDS builder of all corpora; it needs no TensorFlow."""
 
 import dataclasses
+import os
 from collections.abc import Iterable, Iterator, Mapping
 
 import tensorflow_datasets as tfds
@@ -18,7 +19,7 @@ class Prepared(tfds.core.BuilderConfig):
 
 
 class ZooCorpora(
-    tfds.core.GeneratorBasedBuilder,
+    tfds.core.dataset_builder.FileReaderBuilder,
     skip_registration=True,  # type: ignore[call-arg]
 ):
     """The builder of all corpora; it writes blocks of examples in JSON, see `zoo.data.stored`."""
@@ -33,13 +34,37 @@ class ZooCorpora(
             disable_shuffling=True,  # the order of a text is a part of it
         )
 
-    def _split_generators(
-        self, dl_manager: tfds.download.DownloadManager
-    ) -> dict[str, Iterator[tuple[int, dict[str, str]]]]:
-        del dl_manager
-        splits = self.builder_config.splits
-        return {split: self._generate_examples(blocks) for split, blocks in splits.items()}
+    def _download_and_prepare(
+        self,
+        dl_manager: tfds.download.DownloadManager,
+        download_config: tfds.download.DownloadConfig | None = None,
+    ) -> None:
+        """Writes each split to one file, block by block.
 
-    def _generate_examples(self, blocks: Iterable[str]) -> Iterator[tuple[int, dict[str, str]]]:
-        for key, block in enumerate(blocks):
-            yield key, {"examples": block}
+        The writer of TFDS collects a split in memory first, and needs TensorFlow beyond 1 GB.
+        """
+        del dl_manager, download_config
+        splits = self.builder_config.splits
+        written = [self._write(split, blocks) for split, blocks in splits.items()]
+        self.info.set_splits(tfds.core.SplitDict(written))
+
+    def _write(self, split: str, blocks: Iterable[str]) -> tfds.core.SplitInfo:
+        template = self._get_filename_template(split_name=split)
+        path = template.sharded_filepath(shard_index=0, num_shards=1)
+        num_records = num_bytes = 0
+
+        def records() -> Iterator[tuple[int, bytes]]:
+            nonlocal num_records, num_bytes
+            for block in blocks:
+                record = self.info.features.serialize_example({"examples": block})
+                yield num_records, record
+                num_records, num_bytes = num_records + 1, num_bytes + len(record)
+
+        write = tfds.core.file_adapters.ADAPTER_FOR_FORMAT[self.info.file_format].write_examples
+        write(os.fspath(path), records())
+        return tfds.core.SplitInfo(
+            name=split,
+            shard_lengths=[num_records],
+            num_bytes=num_bytes,
+            filename_template=template,
+        )

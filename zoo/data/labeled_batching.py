@@ -101,6 +101,6 @@ class LabeledBatches(BucketedBatches):
 
     def batch(self, epoch: int, index: int) -> LabeledBatch:
         """Returns batch number `index` of an epoch."""
-        num_steps, chosen = self._plan.batch(epoch, index)
+        num_steps, chosen = self._chosen(epoch, index)
         tokens, lengths = pad([self._rows[row] for row in chosen], num_steps)
         return LabeledBatch(tokens, lengths, self._targets[chosen])

@@ -5,7 +5,7 @@ files -> `Lines` -> the function of the corpus -> examples -> the cache -> `Stor
 
 import dataclasses
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -86,10 +86,25 @@ def open_corpus(config: TextConfig) -> dict[str, Iterable[str]]:
     Raises:
         UserError: the corpus is unknown, or its files are missing, empty or of the wrong form.
     """
+    return find_text(config)[1]()
+
+
+def find_text(config: TextConfig) -> tuple[str, Callable[[], dict[str, Iterable[str]]]]:
+    """Finds the files of a corpus, and reads only their checksums.
+
+    Returns:
+        A name that changes when the text may change, or "" for a corpus of TFDS, whose content is
+        not known; and a function that does what `open_corpus` does.
+    """
     if config.corpus.startswith(TFDS_PREFIX):
-        return dict(tfds_datasets.read_texts(config))
-    splits = open_splits(find_corpus(config.corpus, Text), config)
-    return {split: splits[split] for split in SPLITS}
+        return "", lambda: dict(tfds_datasets.read_texts(config))
+    name, open_all = _find_splits(find_corpus(config.corpus, Text), config)
+
+    def open_three() -> dict[str, Iterable[str]]:
+        splits = open_all()
+        return {split: splits[split] for split in SPLITS}
+
+    return name, open_three
 
 
 def load_corpus(config: TextConfig) -> dict[str, list[str]]:
@@ -181,6 +196,13 @@ def open_splits(corpus: Corpus, config: SharedDataConfig) -> dict[str, Stored]:
     Raises:
         UserError: see `open_corpus`.
     """
+    return _find_splits(corpus, config)[1]()
+
+
+def _find_splits(
+    corpus: Corpus, config: SharedDataConfig
+) -> tuple[str, Callable[[], dict[str, Stored]]]:
+    """Returns the name of a corpus with its fingerprint, and a function that opens its splits."""
     options, files = corpus.options(config), _files(corpus, config)
     fractions: Sequence[float] = ()  # for a text that is one file
     if isinstance(config, TextConfig) and WHOLE in (files or corpus.files):
@@ -199,11 +221,14 @@ def open_splits(corpus: Corpus, config: SharedDataConfig) -> dict[str, Stored]:
             }
         return {split: _blocks(corpus.name, split, examples) for split, examples in made.items()}
 
-    records = open_cached(name, config.cache_directory, make_splits)
-    return {
-        split: Stored(source, partial(unpack_block, gives=corpus.gives), BLOCK_SIZE)
-        for split, source in records.items()
-    }
+    def open_all() -> dict[str, Stored]:
+        records = open_cached(name, config.cache_directory, make_splits)
+        return {
+            split: Stored(source, partial(unpack_block, gives=corpus.gives), BLOCK_SIZE)
+            for split, source in records.items()
+        }
+
+    return name, open_all
 
 
 def _files(corpus: Corpus, config: SharedDataConfig) -> Files:

@@ -112,7 +112,7 @@ class ParallelBatches(BucketedBatches):
 
     def batch(self, epoch: int, index: int) -> ParallelBatch:
         """Returns batch number `index` of an epoch."""
-        num_steps, chosen = self._plan.batch(epoch, index)
+        num_steps, chosen = self._chosen(epoch, index)
         sources = [self._source_rows[row] for row in chosen]
         targets = [self._target_rows[row] for row in chosen]
         return make_parallel_batch(sources, targets, num_steps)

@@ -6,12 +6,12 @@ import io
 import json
 import os
 import shutil
+import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from zoo.errors import UserError
 from zoo.kept import cache_root
@@ -48,40 +48,87 @@ def open_cached(
             # TFDS' default format, tfrecord, needs TensorFlow.
             return ZooCorpora(data_dir=place, config=config, file_format="array_record")
 
+        def make(staging: Path) -> Path:
+            made = builder(staging, make_splits(staging))
+            made.download_and_prepare()
+            return Path(made.data_path)
+
         cache = cache_root(cache_directory)
-        _prepare(cache, builder, make_splits)
+        elsewhere = cache / "nothing-is-here"  # a builder would read a damaged dataset
+        place = Path(builder(elsewhere, {}).data_path).relative_to(elsewhere)
+        make_once(cache_directory, place, make)
         return builder(cache, {}).as_data_source()
 
 
-def _prepare(
-    cache: Path,
-    make_builder: Callable[[Path, Mapping[str, Iterable[str]]], Any],
-    make_splits: Callable[[Path], Mapping[str, Iterable[str]]],
-) -> None:
-    """Prepares a dataset in the cache, unless the cache has it already.
+def make_once(cache_directory: str, place: Path, make: Callable[[Path], Path]) -> Path:
+    """Makes a dataset in the cache, unless the cache has it already.
 
-    The dataset is made in its own directory and moved when it is complete. So neither an
-    interrupted preparation nor a second preparation at the same time leaves half a dataset. A
-    damaged dataset is made again.
+    The dataset is made in its own directory and moved when it is complete. So an interrupted
+    preparation never leaves half a dataset. Other processes that need the dataset at the same time
+    wait for it. Where the file system has no locks, they make it too, and the fastest one moves
+    its dataset. A damaged dataset is made again.
+
+    Args:
+        cache_directory: as in `SharedDataConfig`.
+        place: the place of the dataset in the cache.
+        make: a function that makes the dataset in an empty directory, and returns its place there.
+
+    Returns:
+        The directory of the dataset.
+
+    Raises:
+        UserError: the cache cannot be written.
     """
-    elsewhere = cache / "nothing-is-here"  # a builder would read a damaged dataset
-    final = cache / Path(make_builder(elsewhere, {}).data_path).relative_to(elsewhere)
+    cache = cache_root(cache_directory)
+    final = cache / place
     _clear_leftovers(cache)
-    if _is_whole(final):
-        return
+    if _is_whole(final):  # a cache that cannot be written is good enough
+        return final
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
-        with _staging(cache) as staging:
-            builder = make_builder(staging, make_splits(staging))
-            builder.download_and_prepare()
-            _write_sums(Path(builder.data_path))
-            _move(Path(builder.data_path), final)
+        lock = final.with_name(f".{final.name}.lock")
+        while not _is_whole(final):
+            with _alone(lock) as alone:
+                if alone and not _is_whole(final):
+                    with _staging(cache) as staging:
+                        made = make(staging)
+                        _write_sums(made)
+                        _move(made, final)
+                if alone:
+                    break
     except (OSError, RuntimeError) as error:  # array_record raises the latter for a full disk
         told = getattr(error, "strerror", None) or str(error).partition("\n")[0][:200]
         raise UserError(
             f"cannot write the prepared corpus to {cache}: {told}; use "
             "data.cache_directory=DIR or the environment variable ZOO_CACHE"
         ) from error
+    return final
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[bool]:
+    """Yields True if no other process is in this context, or once it has left it, False.
+
+    Those who have waited leave all at once. If locks do not exist, everybody is alone.
+    """
+    with contextlib.ExitStack() as held:
+        try:
+            import fcntl
+
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            held.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            yield False
+            return
+        except (ImportError, OSError):
+            pass  # there are no locks
+        try:
+            yield True
+        finally:
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 @contextlib.contextmanager
@@ -92,6 +139,7 @@ def _staging(cache: Path) -> Iterator[Path]:
     ) as staging:
         descriptor = os.open(Path(staging) / _IN_USE, os.O_RDWR | os.O_CREAT, 0o644)
         try:
+            os.write(descriptor, socket.gethostname().encode())
             _try_lock(descriptor)
             yield Path(staging)
         finally:
@@ -151,14 +199,18 @@ def _clear_leftovers(cache: Path) -> None:
 
 
 def _is_abandoned(staging: Path) -> bool:
-    """Returns whether the process that prepared in a directory has ended."""
+    """Returns whether the process that prepared in a directory has ended.
+
+    The lock of another host is not trusted, because some file systems keep locks on each host.
+    """
     age = time.time() - staging.stat().st_mtime
     try:
         descriptor = os.open(staging / _IN_USE, os.O_RDWR)
     except FileNotFoundError:
         return age > _UNLOCKED_SECONDS
     try:
-        return age > _LEFTOVER_SECONDS or _try_lock(descriptor)
+        ours = os.read(descriptor, 256) in (b"", socket.gethostname().encode())
+        return age > _LEFTOVER_SECONDS or (ours and _try_lock(descriptor))
     finally:
         os.close(descriptor)
 

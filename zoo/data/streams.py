@@ -66,6 +66,7 @@ class StreamBatches:
         self._seed, self._random_offset, self._random_length = seed, random_offset, random_length
         check_positive(batch_size=batch_size, sequence_length=sequence_length)
         self._stream_length = self._num_tokens // batch_size
+        self._rows = np.arange(batch_size)
         longest, mean_length = sequence_length, float(sequence_length)
         if random_length:
             longest, mean_length = longest + 2 * _SPREAD, mean_length * (1 - _HALF_AS_LONG / 2)
@@ -80,7 +81,7 @@ class StreamBatches:
         if self._random_offset:
             offset = int(np.random.default_rng([self._seed, epoch]).integers(self._num_tokens))
         chunk = self._chunk(epoch, index)
-        starts = offset + chunk.start + np.arange(self.batch_size) * self._stream_length
+        starts = offset + chunk.start + self._rows * self._stream_length
         rows = np.stack(
             [self._read(start, chunk.length) for start in (starts % self._num_tokens).tolist()]
         )
@@ -89,8 +90,8 @@ class StreamBatches:
         return Batch(
             inputs=np.pad(inputs, padding, constant_values=END_ID),
             targets=np.pad(rows[:, 1:], padding, constant_values=END_ID),
-            lengths=np.full(self.batch_size, chunk.length, np.int32),
-            fresh=np.full(self.batch_size, index == 0),
+            lengths=np.full(len(rows), chunk.length, np.int32),
+            fresh=np.full(len(rows), index == 0),
         )
 
     def _chunk(self, epoch: int, index: int) -> "_Chunk":
@@ -117,6 +118,12 @@ class StreamBatches:
         """Returns the same batches with the random offsets and lengths of another seed."""
         other = copy.copy(self)
         other._seed = seed
+        return other
+
+    def of_rows(self, rows: slice) -> "StreamBatches":
+        """Returns the same batches with some of their rows only."""
+        other = copy.copy(self)
+        other._rows = np.arange(self.batch_size)[rows]
         return other
 
 

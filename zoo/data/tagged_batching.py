@@ -161,7 +161,7 @@ class TaggedBatches(BucketedBatches):
 
     def batch(self, epoch: int, index: int) -> TaggedBatch:
         """Returns batch number `index` of an epoch."""
-        num_steps, chosen = self._plan.batch(epoch, index)
+        num_steps, chosen = self._chosen(epoch, index)
         words = [self._sentences.words[row] for row in chosen]
         characters = None
         if self._sentences.table is not None:

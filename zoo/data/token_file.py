@@ -1,12 +1,15 @@
 """The tokens of texts on disk, so that the memory does not grow with the corpus."""
 
 import array
+import io
 import itertools
+import os
 import tempfile
 import threading
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 
@@ -19,7 +22,7 @@ _PIECE = 1 << 18  # the number of tokens that `pieces_of` reads at a time, 1 MiB
 
 
 class TokenFile:
-    """int32[N] tokens in a temporary file, which is deleted when the process ends.
+    """int32[N] tokens in a file. It is a temporary file, which is deleted when the process ends.
 
     It is used like an array: `len(tokens)` and `tokens[start:stop]`, which reads from the disk
     every time. Several threads may read it. Python's `tempfile` chooses the directory; the
@@ -41,19 +44,32 @@ class TokenFile:
 
     def __init__(self, pieces: Iterable[np.ndarray]):
         try:
-            self._file = tempfile.TemporaryFile()  # noqa: SIM115  open as long as this object
-            weakref.finalize(self, self._file.close)
+            file = tempfile.TemporaryFile()  # noqa: SIM115  open as long as this object
+            weakref.finalize(self, file.close)
             for piece in pieces:
-                self._file.write(piece.astype(self.dtype).tobytes())
-            self._file.flush()
+                file.write(piece.astype(self.dtype).tobytes())
+            file.flush()
         except OSError as error:
             raise UserError(
                 f"cannot write the corpus' tokens to {tempfile.gettempdir()}: "
                 f"{error.strerror or error}; set the environment variable TMPDIR to a directory "
                 "with room for four bytes per token"
             ) from error
+        self._read_from(file, self.dtype)
+
+    @classmethod
+    def stored(cls, path: Path, vocabulary_size: int) -> Self:
+        """Returns the tokens of a file that `encode_to_file` wrote, which stays when they end."""
+        file = path.open("rb")
+        tokens = cls.__new__(cls)
+        weakref.finalize(tokens, file.close)
+        tokens._read_from(file, _smallest_dtype(vocabulary_size))
+        return tokens
+
+    def _read_from(self, file: io.BufferedIOBase, dtype: np.dtype) -> None:
+        self._file, self._stored_dtype = file, dtype
         self._reading = threading.Lock()  # from moving in the file to the end of reading
-        self._num_tokens = self._file.tell() // self.dtype.itemsize
+        self._num_tokens = file.seek(0, os.SEEK_END) // dtype.itemsize
 
     def __len__(self) -> int:
         return self._num_tokens
@@ -62,11 +78,11 @@ class TokenFile:
         start, stop, step = part.indices(len(self))
         if step != 1:
             raise IndexError(f"tokens are read in their order, not with step {step}")
-        tokens = np.empty(max(stop - start, 0), self.dtype)
+        tokens = np.empty(max(stop - start, 0), self._stored_dtype)
         with self._reading:
-            self._file.seek(start * self.dtype.itemsize)
+            self._file.seek(start * self._stored_dtype.itemsize)
             self._file.readinto(tokens.data)  # np.fromfile takes three times as long for a few
-        return tokens
+        return tokens.astype(self.dtype, copy=False)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """Returns all tokens, in memory."""
@@ -76,11 +92,19 @@ class TokenFile:
 Tokens = np.ndarray | TokenFile
 
 
-def encode_to_file(vocabulary: Vocabulary, lines: Iterable[str]) -> TokenFile:
-    """Returns the tokens of `encode_lines` in a file; only some lines at a time are in memory."""
-    remaining = iter(lines)
-    pieces = iter(lambda: list(itertools.islice(remaining, _LINES_AT_A_TIME)), [])
-    return TokenFile(encode_lines(vocabulary, piece) for piece in pieces)
+def encode_to_file(path: Path, vocabulary: Vocabulary, lines: Iterable[str]) -> None:
+    """Writes the tokens of `encode_lines` to a new file, in the fewest bytes that hold every token.
+
+    Only some lines at a time are in memory. `TokenFile.stored` reads the file.
+    """
+    remaining, dtype = iter(lines), _smallest_dtype(len(vocabulary))
+    with path.open("xb") as file:
+        while piece := list(itertools.islice(remaining, _LINES_AT_A_TIME)):
+            file.write(encode_lines(vocabulary, piece).astype(dtype).tobytes())
+
+
+def _smallest_dtype(vocabulary_size: int) -> np.dtype:
+    return np.min_scalar_type(max(vocabulary_size - 1, 0))
 
 
 class Rows(Sequence[np.ndarray]):

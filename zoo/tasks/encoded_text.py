@@ -1,19 +1,30 @@
 """Encodes a corpus for a language model: its vocabulary, and its splits as streams of tokens."""
 
+import hashlib
+import inspect
+import json
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import NamedTuple
+from unicodedata import unidata_version
 
 import numpy as np
 
+from zoo.data import fingerprints, subwords, token_file
+from zoo.data import vocabulary as vocabularies
 from zoo.data.config import TextConfig
-from zoo.data.fingerprints import of_lines
-from zoo.data.loading import open_corpus
+from zoo.data.loading import find_text
+from zoo.data.prepared import make_once
 from zoo.data.token_file import TokenFile, encode_to_file, pieces_of
-from zoo.data.vocabulary import Vocabulary, build_vocabulary, encode_lines
+from zoo.data.vocabulary import Vocabulary, build_vocabulary, vocabulary_from_json
 from zoo.decoding.generation import generate
 from zoo.evaluation.modes import Mode
 from zoo.evaluation.perplexity import score_tokens
 from zoo.models.trained import TrainedModel
 from zoo.tasks.summary import describe_tokens
+
+_RECORD = "text.json"  # the vocabulary and the numbers of an encoded text
 
 
 class EncodedText(NamedTuple):
@@ -65,22 +76,56 @@ def sample(trained: TrainedModel, max_tokens: int, seed: int) -> str:
 
 
 def encode_corpus(data: TextConfig) -> EncodedText:
-    """Reads a corpus and builds its vocabulary.
+    """Reads a corpus and builds its vocabulary; the cache keeps the tokens for the next process.
 
     Raises:
         UserError: the corpus cannot be read, or the vocabulary cannot be built.
     """
-    lines = open_corpus(data)
-    validation = list(lines["validation"])
+    name, open_lines = find_text(data)
+
+    def make(directory: Path) -> Path:
+        _write(directory / "encoded", data, open_lines())
+        return directory / "encoded"
+
+    if name:
+        place = Path("encoded", f"{name}_{_fingerprint(data)}")
+        return _read(make_once(data.cache_directory, place, make))
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
+        return _read(make(Path(directory)))  # an open file can be read after it is deleted
+
+
+def _fingerprint(data: TextConfig) -> str:
+    """Returns hexadecimal digits that change when the tokens of the same text may change."""
+    rows = [data.vocabulary, str(data.vocabulary_size), str(data.min_count), unidata_version]
+    code = map(inspect.getsource, (vocabularies, subwords, token_file, fingerprints))
+    return hashlib.sha256("\0".join([*rows, *code]).encode()).hexdigest()[:16]
+
+
+def _write(directory: Path, data: TextConfig, lines: Mapping[str, Iterable[str]]) -> None:
+    """Writes what `_read` reads; a few lines are in memory at a time."""
+    directory.mkdir()
     vocabulary = build_vocabulary(
         data.vocabulary, lines["train"], max_size=data.vocabulary_size, min_count=data.min_count
     )
+    for split in ("train", "validation"):
+        encode_to_file(directory / f"{split}.tokens", vocabulary, lines[split])
+    record = {
+        "vocabulary": vocabulary.to_json(),
+        "num_characters": sum(len(line) + 1 for line in lines["validation"]),
+        "fingerprints": {split: fingerprints.of_lines(lines[split]) for split in lines},
+    }
+    (directory / _RECORD).write_text(json.dumps(record), encoding="utf-8")
+
+
+def _read(directory: Path) -> EncodedText:
+    record = json.loads((directory / _RECORD).read_bytes())
+    vocabulary = vocabulary_from_json(record["vocabulary"])
+    train, validation = (
+        TokenFile.stored(directory / f"{split}.tokens", len(vocabulary))
+        for split in ("train", "validation")
+    )
     return EncodedText(
-        vocabulary,
-        encode_to_file(vocabulary, lines["train"]),
-        encode_lines(vocabulary, validation),
-        sum(len(line) + 1 for line in validation),
-        {split: of_lines(lines[split]) for split in lines},
+        vocabulary, train, validation[:], record["num_characters"], record["fingerprints"]
     )
 
 

@@ -204,9 +204,10 @@ class LanguageModeling(Task):
         The length is the number of characters, or of words between spaces, of the training split.
         """
         data = DataConfig(**config.data)
-        of_characters = data.vocabulary == "character"
-        lines = open_corpus(data)["train"]
-        num_tokens = sum(1 + (len(line) if of_characters else len(line.split())) for line in lines)
+        if data.vocabulary == "character":
+            num_tokens = len(encode_corpus(data).train)  # the cache has it after the first time
+        else:
+            num_tokens = sum(1 + len(line.split()) for line in open_corpus(data)["train"])
         steps_per_epoch = num_tokens / (data.batch_size * data.sequence_length)
         return lengths(config, steps_per_epoch, aim=3000, most=30)
 

@@ -153,12 +153,13 @@ def local_rows(mesh: Mesh, num_rows: int) -> slice:
     return slice(min(start for start, _, _ in bounds), max(stop for _, stop, _ in bounds))
 
 
-def place_batches(batches: list[PyTree], mesh: Mesh | None) -> PyTree:
+def place_batches(batches: list[PyTree], mesh: Mesh | None, num_rows: int = 0) -> PyTree:
     """Stacks batches of one shape on the devices, each row on the device that works on it.
 
     Args:
         batches: K trees of arrays [B, ...], the same on every process.
         mesh: the devices; None leaves the stack in the memory of the host.
+        num_rows: B, if the arrays have only the `local_rows` of this process; 0 if they have all.
 
     Returns:
         The tree of arrays [K, B, ...].
@@ -168,11 +169,10 @@ def place_batches(batches: list[PyTree], mesh: Mesh | None) -> PyTree:
     sharding = NamedSharding(mesh, PartitionSpec(None, DATA))
 
     def place(*arrays: np.ndarray) -> jax.Array:
-        rows = local_rows(mesh, len(arrays[0]))
+        rows = slice(None) if num_rows else local_rows(mesh, len(arrays[0]))
         own = np.stack([array[rows] for array in arrays])
-        return jax.make_array_from_process_local_data(
-            sharding, own, (len(arrays), *arrays[0].shape)
-        )
+        shape = (len(arrays), num_rows or len(arrays[0]), *arrays[0].shape[1:])
+        return jax.make_array_from_process_local_data(sharding, own, shape)
 
     return jax.tree.map(place, *batches)
 
