@@ -54,7 +54,7 @@ def test_links_lead_somewhere(path: Path) -> None:
     ("path", "command"), COMMANDS, ids=[f"{path.stem}-{n}" for n, (path, _) in enumerate(COMMANDS)]
 )
 def test_commands_are_accepted(path: Path, command: str) -> None:
-    words = shlex.split(command.partition(" | ")[0].partition(" > ")[0].partition("  #")[0])
+    words = shlex.split(re.split(r" [|>&]|  #", command)[0])
     if words[:3] == ["python", "-m", "zoo"]:
         if words[3:] != ["--version"]:
             _parser().parse_args(words[3:])
