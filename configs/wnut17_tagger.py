@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 
 from zoo.training.config import base_config
 
-STEPS_PER_EPOCH = 106  # 3,394 sentences in batches of 32
+STEPS_PER_EPOCH = 424  # 3,394 sentences in batches of 8
 NUM_EPOCHS = 16
 
 
@@ -20,6 +20,7 @@ def get_config() -> ConfigDict:
     """Configures a bidirectional LSTM of 2 x 100, a convolution over characters, and a CRF."""
     config = base_config("tagger")
     config.data.corpus = "wnut17"
+    config.data.batch_size = 8
     config.data.lowercase = True
     config.data.keep_word_vectors = True
     config.data.bucket_lengths = (16, 32, 48)
@@ -27,13 +28,14 @@ def get_config() -> ConfigDict:
     config.model.hidden_sizes = (100,)
     config.model.characters = "convolution"
     config.model.character_embedding_size = 30
-    config.model.character_size = 50
+    config.model.character_size = 100
+    config.model.character_window = 2
     config.model.word_dropout_rate = 0.1
     config.model.embedding_dropout_rate = 0.4
     config.model.output_dropout_rate = 0.4
-    config.optimizer.learning_rate = 3e-3
+    config.optimizer.learning_rate = 2e-3
     config.optimizer.schedule = "cosine"
     config.training.num_steps = NUM_EPOCHS * STEPS_PER_EPOCH
-    config.training.checkpoint_every_steps = 4 * STEPS_PER_EPOCH
+    config.training.checkpoint_every_steps = 8 * STEPS_PER_EPOCH
     config.evaluation.every_steps = STEPS_PER_EPOCH
     return config

@@ -22,6 +22,7 @@ DIRECTORY_OF = {
     "penn_treebank": DATA / "ptb",
     "trec": DATA / "trec",
     "multi30k": DATA / "multi30k",
+    "ud_atis": DATA / "ud_atis",
 }
 WITH_DIRECTORY = [name for name in RELEASED if read_card(RELEASED[name] / JSON).needs_directory]
 MOST_BYTES = 45e6
@@ -33,6 +34,8 @@ def use(checkpoint):
         return zoo.classify(checkpoint, ["What is a loop ?"])[0].labels
     if checkpoint.kind.command == "translate":
         return zoo.translate(checkpoint, ["der alte Hund schläft ."])[0].text
+    if checkpoint.kind.command == "tag":
+        return zoo.tag(checkpoint, ["show me flights"])[0].tags
     return zoo.generate(checkpoint, "", max_tokens=5, seed=3)
 
 
