@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -83,6 +84,30 @@ def run_main_job(directory: Path) -> None:
     run(directory, *zoo, "translate", "toy_german_attention", GERMAN, expect=is_translated)
 
 
+def train_on_two_hosts(directory: Path) -> None:
+    """Trains a model whose matrices are split over two processes, which write its checkpoints."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    flags = ("--workdir=hosts", "--config.mesh.model=2", "--num_processes=2")
+    hosts = [
+        subprocess.Popen(
+            [
+                sys.executable,
+                *TRAIN,
+                *flags,
+                f"--coordinator=127.0.0.1:{port}",
+                f"--process_id={n}",
+            ],
+            cwd=directory,
+            stdout=subprocess.DEVNULL,
+        )
+        for n in range(2)
+    ]
+    assert [host.wait() for host in hosts] == [0, 0]
+    print("         python train.py, two processes")
+    run(directory, "-m", "zoo", "generate", "hosts", "--max_tokens=20")
+
+
 def run_extras(directory: Path) -> None:
     """Uses each optional package."""
     zoo = ("-m", "zoo")
@@ -136,6 +161,7 @@ def main() -> None:
         directory = Path(name)
         os.environ["ZOO_CACHE"] = str(directory / "cache")
         run_main_job(directory)
+        train_on_two_hosts(directory)
         if arguments.extras:
             run_extras(directory)
 
