@@ -43,11 +43,24 @@ def test_texts_that_arrive_together_run_together_and_each_asker_gets_his_own():
     assert calls == [(["0a", "0b", "1a", "1b"], None), (["2a", "2b", "", ""], None)]
 
 
-def test_a_text_alone_waits_no_longer_than_the_patience():
+def test_a_text_alone_does_not_wait():
     async def scenario(batches):
         assert await batches.ask(["a"]) == ["A"]
+        assert await batches.ask(["b"]) == ["B"]
 
-    assert run(scenario) == [(["a"], None)]
+    assert run(scenario, patience=1000.0) == [(["a"], None), (["b"], None)]
+
+
+def test_a_text_waits_for_others_where_there_were_others_but_no_longer_than_the_patience():
+    async def scenario(batches):
+        assert await asyncio.gather(batches.ask(["a"]), batches.ask(["b"])) == [["A"], ["B"]]
+        first = asyncio.create_task(batches.ask(["c"]))
+        await asyncio.sleep(0.01)
+        assert await asyncio.gather(first, batches.ask(["d"])) == [["C"], ["D"]]
+        assert await batches.ask(["e"]) == ["E"]
+
+    calls = run(scenario, patience=0.5)
+    assert [texts for texts, _ in calls] == [["a", "b", "", ""], ["c", "d", "", ""], ["e"]]
 
 
 def test_a_full_batch_does_not_wait():

@@ -22,7 +22,8 @@ class _Item(NamedTuple, Generic[Result]):
 class Batches(Generic[Result]):
     """Collects texts for a moment and gives them to a function together.
 
-    While a batch runs, the next batch is collected. All texts of a batch have the same settings,
+    While a batch runs, the next batch is collected. A text waits for others only if the batch before
+    had several texts: somebody who is alone would wait in vain. All texts of a batch have the same settings,
     such as the same beam size. Texts with other settings wait for another batch. `run` must be
     running in the event loop.
 
@@ -31,7 +32,7 @@ class Batches(Generic[Result]):
         thread: the executor in which the work is done.
         sizes: the sizes of a batch in rising order. A batch is filled up to the next size with
             empty texts, so that few programs are compiled.
-        patience: seconds that the first text waits for other texts.
+        patience: seconds that the first text waits for other texts, if there were others before.
         most_waiting: the largest number of texts that may wait; further texts are refused.
         watch: is called with the number of texts in each batch.
     """
@@ -50,6 +51,7 @@ class Batches(Generic[Result]):
         self._patience, self._most_waiting = patience, most_waiting
         self._items: deque[_Item[Result]] = deque()
         self._changed = asyncio.Event()
+        self._was_shared = False  # whether the last batch had several texts
 
     @property
     def num_waiting(self) -> int:
@@ -80,7 +82,8 @@ class Batches(Generic[Result]):
             while not self._items:
                 self._changed.clear()
                 await self._changed.wait()
-            await self._be_patient()
+            if self._was_shared or len(self._items) > 1:
+                await self._be_patient()
             if batch := self._next_batch():
                 await self._answer(batch)
 
@@ -108,6 +111,7 @@ class Batches(Generic[Result]):
 
     async def _answer(self, batch: list[_Item[Result]]) -> None:
         self._watch(len(batch))
+        self._was_shared = len(batch) > 1
         size = next(size for size in self._sizes if size >= len(batch))
         texts = [item.text for item in batch] + [""] * (size - len(batch))
         loop = asyncio.get_running_loop()

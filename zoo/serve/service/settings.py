@@ -27,7 +27,7 @@ class ServiceSettings:
         slots: the number of texts that a language model generates at the same time.
         beam_sizes: the beam sizes of translators that are compiled. The first size is the default.
         patience_ms: the time in milliseconds that a text to classify, tag or translate waits for
-            other texts, which then share its batch.
+            other texts, which then share its batch. A text does not wait if it was alone before.
         timeout: the time in seconds that an answer may take.
         grace: the time in seconds that running requests get to end when the service is stopped.
         rate: the number of requests per second of each client address, for each worker. 0 means no
