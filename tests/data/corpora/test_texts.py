@@ -1,6 +1,7 @@
 """Corpora: their lines, and what the cache does."""
 
 import dataclasses
+import fcntl
 import itertools
 import json
 import os
@@ -244,7 +245,13 @@ def test_processes_that_prepare_at_once_do_not_disturb_each_other(tmp_path, cach
     assert [path.name for path in cache.iterdir()] == ["zoo_corpora"]
 
 
-def test_the_slower_of_two_processes_uses_what_the_faster_one_made(tmp_path, monkeypatch):
+def test_the_slower_of_two_processes_without_locks_uses_what_the_faster_one_made(
+    tmp_path, monkeypatch
+):
+    def refuse(*arguments):
+        raise OSError("this file system has no locks")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
     config = DataConfig("text_file", write_files(tmp_path / "text", TEXT_FILES, "abc"))
     blocks = loading._blocks
 
