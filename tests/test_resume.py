@@ -63,7 +63,7 @@ def test_killed_then_terminated_a_run_ends_as_one_that_was_not(corpus, whole, tm
         assert process.finish()[0] == -signal.SIGKILL
     with start(corpus, tmp_path) as process:
         first = process.wait_for(r".* parameters; step ")
-        assert 60 <= int(first.split()[-3]) < NUM_STEPS, first
+        assert 40 <= int(first.split()[-3]) < NUM_STEPS, first  # 60 may have been in writing
         assert process.wait_for("step 1..: validation"), process.finish()
         process.stop(signal.SIGTERM)
         assert process.finish() == (0, "")
