@@ -136,8 +136,8 @@ def test_a_damaged_newest_step_of_a_run_is_skipped_and_left_where_it_is(tmp_path
     [
         (checkpoints, "verify"),
         (soundness, "read_record"),
-        (soundness, "stored_shapes"),
-        (soundness, "read_arrays"),
+        (soundness, "stored_tree"),
+        (soundness, "read_whole"),
     ],
 )
 def test_a_step_that_its_run_deletes_meanwhile_is_passed_over(
