@@ -12,13 +12,8 @@ from typing import Any
 import jax
 import numpy as np
 
-PORT, PROCESS, DIRECTORY = sys.argv[1:]
-jax.config.update("jax_num_cpu_devices", 1)
-jax.distributed.initialize(f"127.0.0.1:{PORT}", num_processes=2, process_id=int(PROCESS))
-
-
-import zoo  # noqa: E402
-from zoo.training.devices import MeshConfig, make_mesh, shardings  # noqa: E402
+import zoo
+from zoo.training.devices import MeshConfig, make_mesh, shardings
 
 KINDS = ("lstm", "gru", "topics", "names", "spelled", "parts", "german", "german_vector")
 TEXTS = ["a net reads a line", "it guesses the net", "a word"]
@@ -52,13 +47,21 @@ def flat(tree: Any) -> tuple[list[float], list[str]]:
     return [], [str(tree)]
 
 
-mesh = make_mesh(MeshConfig(model=2), num_rows=1)
-for kind in KINDS:
-    whole = zoo.load(Path(DIRECTORY) / kind)
-    places = shardings(whole.params, mesh)
-    params = jax.tree.map(jax.device_put, whole.params, places)
-    assert any(not leaf.is_fully_replicated for leaf in jax.tree.leaves(params))
-    found, expected = (flat(scores(one, kind)) for one in (whole.with_params(params), whole))
-    np.testing.assert_allclose(found[0], expected[0], rtol=1e-4, atol=1e-5)
-    assert found[1] == expected[1]
-    print(kind, flush=True)
+def main(port: str, process: str, directory: str) -> None:
+    """Compares every model with itself on one device."""
+    jax.config.update("jax_num_cpu_devices", 1)
+    jax.distributed.initialize(f"127.0.0.1:{port}", num_processes=2, process_id=int(process))
+    mesh = make_mesh(MeshConfig(model=2), num_rows=1)
+    for kind in KINDS:
+        whole = zoo.load(Path(directory) / kind)
+        params = jax.tree.map(jax.device_put, whole.params, shardings(whole.params, mesh))
+        assert any(not leaf.is_fully_replicated for leaf in jax.tree.leaves(params))
+        models = (whole.with_params(params), whole)
+        found, expected = (flat(scores(model, kind)) for model in models)
+        np.testing.assert_allclose(found[0], expected[0], rtol=1e-4, atol=1e-5)
+        assert found[1] == expected[1]
+        print(kind, flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
