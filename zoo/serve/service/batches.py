@@ -22,10 +22,10 @@ class _Item(NamedTuple, Generic[Result]):
 class Batches(Generic[Result]):
     """Collects texts for a moment and gives them to a function together.
 
-    While a batch runs, the next batch is collected. A text waits for others only if the batch before
-    had several texts: somebody who is alone would wait in vain. All texts of a batch have the same settings,
-    such as the same beam size. Texts with other settings wait for another batch. `run` must be
-    running in the event loop.
+    While a batch runs, the next batch is collected. A text waits for others only if the batch
+    before had several texts: somebody who is alone would wait in vain. All texts of a batch have
+    the same settings, such as the same beam size. Texts with other settings wait for another
+    batch. `run` must be running in the event loop.
 
     Args:
         work: takes texts and their settings, and returns a result for each text.
