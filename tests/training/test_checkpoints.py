@@ -130,6 +130,15 @@ def test_a_template_that_does_not_fit_is_told_by_its_first_leaf(tmp_path, change
         checkpoints.restore(directory, params_template=template)
 
 
+def test_a_state_of_more_than_ten_arrays_of_one_shape_keeps_their_order(tmp_path):
+    state = {"carry": tuple(np.full(2, number, np.float32) for number in range(12))}
+    directory = checkpoints.save(
+        tmp_path, step=1, params=state, state=state, config={}, vocabulary={}, progress={}
+    )
+    restored = checkpoints.restore(directory, state_template=state).state
+    assert [array.tolist() for array in restored["carry"]] == [[n, n] for n in range(12)]
+
+
 def test_a_state_template_that_does_not_fit_is_told_by_its_first_leaf(tmp_path):
     directory = save(tmp_path, 7)
     _, template = arrays(7)

@@ -298,8 +298,10 @@ def restore(
     else:
         params = read_like(params_template, root / PARAMS)
     if state_template is not None:
-        named = read_like(named_leaves(state_template), root / STATE)
-        state = jax.tree.unflatten(jax.tree.structure(state_template), list(named.values()))
+        wanted = named_leaves(state_template)
+        named = read_like(wanted, root / STATE)
+        leaves = [named[name] for name in wanted]  # JAX sorts the keys of dicts: "[10]" before "[2]"
+        state = jax.tree.unflatten(jax.tree.structure(state_template), leaves)
     progress = read_json(root / PROGRESS)
     return Restored(
         step=progress.pop("step"),
