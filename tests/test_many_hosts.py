@@ -11,6 +11,7 @@ import jax
 import numpy as np
 import pytest
 import tiny_checkpoints
+from scoring_on_two_hosts import KINDS
 from tiny_regression import Log
 from tiny_run import ROOT, metrics_of, tiny_config, tiny_flags
 from train_process import TrainProcess, run_train
@@ -153,8 +154,7 @@ def test_a_model_on_two_hosts_goes_on_on_one_and_on_two_again(corpus, tmp_path):
 
 
 def test_models_whose_matrices_lie_on_two_hosts_are_scored_as_on_one(tmp_path):
-    names = ("lstm", "gru", "topics", "names", "spelled", "parts", "german", "german_vector")
-    for name in names:
+    for name in KINDS:
         tiny_checkpoints.save(tmp_path, name)
     port, program = str(free_port()), str(ROOT / "tests" / "scoring_on_two_hosts.py")
     with ExitStack() as stack:
@@ -169,7 +169,7 @@ def test_models_whose_matrices_lie_on_two_hosts_are_scored_as_on_one(tmp_path):
         for process in both:
             code, errors = process.finish()
             assert code == 0, errors
-            assert [line for line in process.lines if line in names] == list(names)
+            assert [line for line in process.lines if line in KINDS] == list(KINDS)
 
 
 def test_a_second_run_in_one_workdir_is_refused_on_all_its_processes(corpus, tmp_path):

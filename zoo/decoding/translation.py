@@ -253,20 +253,22 @@ def search(
         return Found(
             *fetch(draw_sequences(*inputs, limits, keys, temperature, max_steps=max_steps))
         )
-    hypotheses = beam_search(
-        *inputs,
-        limits,
-        np.float32(settings.length_penalty),
-        beam_size=settings.beam_size,
-        max_steps=max_steps,
+    hypotheses = fetch(
+        beam_search(
+            *inputs,
+            limits,
+            np.float32(settings.length_penalty),
+            beam_size=settings.beam_size,
+            max_steps=max_steps,
+        )
     )
     weights = None
     if checkpoint.model.config.context == "attention":
-        best = shift_targets(fetch(hypotheses.tokens)[:, 0])
+        best = shift_targets(hypotheses.tokens[:, 0])
         if np.max(hypotheses.lengths[:, 0]) <= num_steps:  # as nearly always
             best = best[:, :num_steps]
         weights = fetch(attention_weights(*inputs, best))
-    return Found(fetch(hypotheses), weights)
+    return Found(hypotheses, weights)
 
 
 @partial(jax.jit, static_argnums=0)

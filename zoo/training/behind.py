@@ -1,4 +1,4 @@
-"""Writes the steps of a run behind its training, at most one at a time.
+"""A thread that writes the steps of a run while its training goes on, one step at a time.
 
 With several processes a step takes two actions: each process writes its share; once all of them
 have, the first process completes the step. Failures of either are raised on all processes.
@@ -10,7 +10,6 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
 from typing import Self
 
 from zoo.training import hosts
@@ -57,12 +56,7 @@ class Behind:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Waits for all actions; if the block ended with an error, theirs are dropped."""
         if kind is None:
             self.wait()

@@ -10,7 +10,7 @@ A run keeps its steps in `<workdir>/checkpoints/<step>/`:
     checksums.json   SHA-256 of every other file, by its path relative to the directory
     card.json, .md   optional, in a released checkpoint; see zoo.cards
 
-Arrays are stored as NumPy arrays, whole or, by several processes, in pieces. So a step that was
+Arrays are stored as NumPy arrays, whole or, by several processes, in parts. So a step that was
 written on any number and kind of devices can be read on any other. A step is written as
 `.<step>.incomplete`, its checksums last, and then renamed. A process that is killed leaves the
 whole step, or a leftover that the next save removes. The processes of one run write its steps; any
@@ -21,7 +21,7 @@ import contextlib
 import dataclasses
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 from etils import epath
 
@@ -103,18 +103,22 @@ def save(
         incomplete = begin(workdir, step)
         write_arrays(incomplete / PARAMS, params)
         write_arrays(incomplete / STATE, named_leaves(state))
-        return complete(workdir, step, {CONFIG: config, VOCABULARY: vocabulary, PROGRESS: progress})
+        return complete(workdir, step, config=config, vocabulary=vocabulary, progress=progress)
 
 
 def begin(workdir: os.PathLike[str] | str, step: int) -> epath.Path:
     """Returns the empty directory in which a step is written, without leftovers of a killed one."""
-    whole = step_directory(workdir, step)
-    incomplete = aside(whole, "incomplete")
+    incomplete = incomplete_directory(workdir, step)
     with _told(workdir, step):
-        whole.parent.mkdir(parents=True, exist_ok=True)
-        clear_leftovers(whole.parent)
+        incomplete.parent.mkdir(parents=True, exist_ok=True)
+        clear_leftovers(incomplete.parent)
         incomplete.mkdir()
     return incomplete
+
+
+def incomplete_directory(workdir: os.PathLike[str] | str, step: int) -> epath.Path:
+    """Returns the directory in which a step is written, whether it exists or not."""
+    return aside(step_directory(workdir, step), "incomplete")
 
 
 def save_shares(
@@ -131,27 +135,20 @@ def save_shares(
         state: the same for all other arrays.
         process: the number of the process.
     """
-    incomplete = aside(step_directory(workdir, step), "incomplete")
+    incomplete = incomplete_directory(workdir, step)
     with _told(workdir, step):
         for name, tree in ((PARAMS, params), (STATE, state)):
             (incomplete / name).mkdir(exist_ok=True)
             write_shares(incomplete / name, tree, process)
 
 
-def complete(workdir: os.PathLike[str] | str, step: int, records: Mapping[str, Json]) -> epath.Path:
-    """Completes a step whose arrays are written, and returns its directory.
-
-    Args:
-        workdir: the run's directory.
-        step: the number of train steps taken.
-        records: the content of config.json, vocabulary.json and progress.json.
-    """
-    whole = step_directory(workdir, step)
-    incomplete = aside(whole, "incomplete")
+def complete(
+    workdir: os.PathLike[str] | str, step: int, *, config: Json, vocabulary: Json, progress: Json
+) -> epath.Path:
+    """Completes a step whose arrays are written, and returns its directory; else as `save`."""
+    whole, incomplete = step_directory(workdir, step), incomplete_directory(workdir, step)
     with _told(workdir, step):
-        for name, record in records.items():
-            more = {"step": step} if name == PROGRESS else {}
-            write_json(incomplete / name, {**record, **more})
+        write_records(incomplete, step, config, vocabulary, progress)
         write_sums(incomplete)
         sync(incomplete)
         if whole.exists():
@@ -160,6 +157,15 @@ def complete(workdir: os.PathLike[str] | str, step: int, records: Mapping[str, J
         sync(whole.parent)
         clear_leftovers(whole.parent)
     return whole
+
+
+def write_records(
+    directory: epath.Path, step: int, config: Json, vocabulary: Json, progress: Json
+) -> None:
+    """Writes the records of a step, each as plain JSON, into its directory."""
+    write_json(directory / CONFIG, config)
+    write_json(directory / VOCABULARY, vocabulary)
+    write_json(directory / PROGRESS, {**progress, "step": step})
 
 
 @contextlib.contextmanager
@@ -300,7 +306,9 @@ def restore(
     if state_template is not None:
         wanted = named_leaves(state_template)
         named = read_like(wanted, root / STATE)
-        leaves = [named[name] for name in wanted]  # JAX sorts the keys of dicts: "[10]" before "[2]"
+        leaves = [
+            named[name] for name in wanted
+        ]  # JAX sorts the keys of dicts: "[10]" before "[2]"
         state = jax.tree.unflatten(jax.tree.structure(state_template), leaves)
     progress = read_json(root / PROGRESS)
     return Restored(

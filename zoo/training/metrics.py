@@ -4,7 +4,6 @@ import json
 import math
 import os
 import uuid
-from types import TracebackType
 from typing import Any, Self
 
 from zoo.errors import UserError
@@ -35,12 +34,7 @@ class MetricsWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._file.close()
         if self._board is not None:
             self._board.close()

@@ -77,7 +77,7 @@ class RunPlace:
 
     @property
     def is_copy(self) -> bool:
-        """Whether the directory is this process's own copy of a bucket, which no other sees."""
+        """Whether the directory is a copy of a bucket; no other process sees it."""
         return self._mirror is not None
 
     def lend(self, directory: Path) -> None:

@@ -57,7 +57,7 @@ def release(
 
     def fill(directory: epath.Path) -> None:
         config, progress = without_paths(restored.config), restored.progress
-        write_records(directory, restored.step, config, restored.vocabulary, progress)
+        checkpoints.write_records(directory, restored.step, config, restored.vocabulary, progress)
         write_params(directory, params)
         if add is not None:
             step_files.write_sums(directory)
@@ -118,19 +118,6 @@ def write_params(directory: epath.Path, params: Params) -> None:
     write_arrays(directory / checkpoints.PARAMS, params)
     # Orbax stores the name of the directory that it wrote to, which should not be published.
     (directory / checkpoints.PARAMS / "commit_success.txt").unlink(missing_ok=True)
-
-
-def write_records(
-    directory: epath.Path,
-    step: int,
-    config: Json,
-    vocabulary: Json,
-    progress: Json,
-) -> None:
-    """Writes the records of a step, each as plain JSON, into its directory."""
-    step_files.write_json(directory / checkpoints.CONFIG, config)
-    step_files.write_json(directory / checkpoints.VOCABULARY, vocabulary)
-    step_files.write_json(directory / checkpoints.PROGRESS, {**progress, "step": step})
 
 
 def without_paths(config: Json) -> Json:

@@ -267,9 +267,9 @@ class Run:
     def _records(self, vocabulary: Json, progress: Progress) -> dict[str, Json]:
         """Returns the JSON of a step as it is now."""
         return {
-            checkpoints.CONFIG: self.config,
-            checkpoints.VOCABULARY: vocabulary,
-            checkpoints.PROGRESS: dataclasses.asdict(progress),
+            "config": self.config,
+            "vocabulary": vocabulary,
+            "progress": dataclasses.asdict(progress),
         }
 
     def push(self) -> None:

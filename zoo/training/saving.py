@@ -23,7 +23,7 @@ from zoo.training.arrays import first_difference, named_leaves
 from zoo.training.config import base_config
 from zoo.training.config_files import config as find_config
 from zoo.training.places import absolute_place
-from zoo.training.release import refuse_existing, write_params, write_records, write_whole
+from zoo.training.release import refuse_existing, write_params, write_whole
 from zoo.training.run_config import plain_config
 from zoo.types import Json, Params, PyTree
 
@@ -124,7 +124,7 @@ def save(
 
     def fill(inside: epath.Path) -> None:
         record, progress = trained.vocabulary_record, _plain(trained.progress)
-        write_records(inside, trained.step, config, record, progress)
+        checkpoints.write_records(inside, trained.step, config, record, progress)
         write_params(inside, params)
 
     write_whole(target, fill)

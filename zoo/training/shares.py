@@ -41,7 +41,7 @@ class Share(NamedTuple):
 
 
 def own_parts(array: "jax.Array | np.ndarray") -> list[np.ndarray]:
-    """Returns the parts of an array that this process holds, without a copy where possible.
+    """Returns the parts of an array that this process holds; they are not copied if possible.
 
     Example:
         >>> import jax

@@ -154,9 +154,13 @@ def read_like(template: PyTree, directory: epath.Path) -> PyTree:
     """
     import jax
 
-    arrays, wanted = list_stored(directory), _by_path(template)
+    several = jax.process_count() > 1
+    found: dict[Path, PyTree] = (
+        dict(list_stored(directory)) if several else _by_path(read_whole(directory))
+    )
+    wanted = _by_path(template)
     told = list_differences(
-        {_name(path): array for path, array in arrays.items()},
+        {_name(path): array for path, array in found.items()},
         {_name(path): leaf for path, leaf in wanted.items()},
     )
     if told:
@@ -166,11 +170,8 @@ def read_like(template: PyTree, directory: epath.Path) -> PyTree:
             f"{', '.join(told[:_MOST_TOLD])}{more}; "
             "use the config and the version of recurrent-zoo that they were saved with"
         )
-    if jax.process_count() > 1:
-        placed = [_read_onto(arrays[path], leaf) for path, leaf in wanted.items()]
-    else:
-        whole = _by_path(read_whole(directory))
-        placed = [_put(whole[path], leaf) for path, leaf in wanted.items()]
+    place: Callable[[PyTree, PyTree], PyTree] = _read_onto if several else _put
+    placed = [place(found[path], leaf) for path, leaf in wanted.items()]
     return jax.tree.unflatten(jax.tree.structure(template), placed)
 
 

@@ -1,7 +1,7 @@
 """The actions that write one step of a run, on one process or on several."""
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -10,12 +10,10 @@ import numpy as np
 
 from zoo.training import checkpoints, hosts
 from zoo.training.arrays import named_leaves
+from zoo.training.behind import Action
 from zoo.training.places import RunPlace
 from zoo.training.shares import copy_share
-from zoo.training.step_files import aside
 from zoo.types import Json, Params, PyTree
-
-Action = Callable[[], None]
 
 
 def step_actions(
@@ -36,11 +34,12 @@ def step_actions(
         step: the number of train steps taken.
         params: the parameters that are used.
         state: every other array.
-        records: the content of config.json, vocabulary.json and progress.json.
+        records: the JSON of the step: config, vocabulary and progress, as `checkpoints.save` takes
+            them.
     """
 
     def end() -> None:
-        checkpoints.keep(workdir, best=records[checkpoints.PROGRESS]["best_step"])
+        checkpoints.keep(workdir, best=records["progress"]["best_step"])
         place.push()
 
     if jax.process_count() > 1:
@@ -50,15 +49,7 @@ def step_actions(
     whole_params, whole_state = jax.tree.map(_copy, (params, state))
 
     def save() -> None:
-        checkpoints.save(
-            workdir,
-            step=step,
-            params=whole_params,
-            state=whole_state,
-            config=records[checkpoints.CONFIG],
-            vocabulary=records[checkpoints.VOCABULARY],
-            progress=records[checkpoints.PROGRESS],
-        )
+        checkpoints.save(workdir, step=step, params=whole_params, state=whole_state, **records)
         end()
 
     return [save]
@@ -82,7 +73,7 @@ def _shared_actions(
     In a bucket, each process has a directory of its own; the first one collects the shares there.
     """
     writes_step = hosts.is_first()
-    incomplete = Path(aside(checkpoints.step_directory(workdir, step), "incomplete"))
+    incomplete = Path(checkpoints.incomplete_directory(workdir, step))
 
     def begin() -> None:
         if writes_step or place.is_copy:
@@ -97,7 +88,7 @@ def _shared_actions(
     def complete() -> None:
         if writes_step:
             place.collect(incomplete)
-            checkpoints.complete(workdir, step, records)
+            checkpoints.complete(workdir, step, **records)
             end()
 
     return [begin, write, complete]
