@@ -1,5 +1,6 @@
 """A prepared corpus that is damaged in the cache is noticed and prepared again."""
 
+import contextlib
 import fcntl
 import os
 import time
@@ -10,7 +11,7 @@ import pytest
 
 from zoo.data.config import DataConfig
 from zoo.data.loading import load_corpus
-from zoo.data.prepared import make_once
+from zoo.data.prepared import _alone, _clear_leftovers, _staging, _try_lock, make_once
 from zoo.errors import UserError
 
 LINES = ["red blue", "green", ""] * 30
@@ -104,6 +105,37 @@ def test_what_another_host_prepares_is_left(config):
     os.utime(theirs, (time.time() - 2 * 24 * 3600,) * 2)
     load_corpus(config)
     assert not theirs.exists()
+
+
+def test_what_others_clear_away_is_never_a_preparation_that_has_just_begun(tmp_path, monkeypatch):
+    """Another process clears the cache between the making of the locked file and its lock."""
+    cleared = []
+
+    def clear_and_lock(descriptor):
+        monkeypatch.undo()
+        cleared.append(_clear_leftovers(tmp_path))
+        return _try_lock(descriptor)
+
+    monkeypatch.setattr("zoo.data.prepared._try_lock", clear_and_lock)
+    with _staging(tmp_path) as staging:
+        assert cleared
+        assert staging.exists()
+
+
+def test_a_lock_on_a_file_that_its_owner_has_removed_is_none(tmp_path, monkeypatch):
+    """Its owner leaves between our opening of the file and our lock, and a third one is alone."""
+    lock = tmp_path / "lock"
+    third = contextlib.ExitStack()
+
+    def leave_and_lock(descriptor, operation):
+        monkeypatch.undo()
+        lock.unlink()
+        assert third.enter_context(_alone(lock))
+        fcntl.flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", leave_and_lock)
+    with third, _alone(lock) as alone:
+        assert not alone
 
 
 def make_at_once(cache, fails=()):

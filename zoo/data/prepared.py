@@ -124,11 +124,23 @@ def _alone(path: Path) -> Iterator[bool]:
             return
         except (ImportError, OSError):
             pass  # there are no locks
+        else:
+            if not _is_file_of(descriptor, path):  # its owner has just left and removed it
+                yield False
+                return
         try:
             yield True
         finally:
             with contextlib.suppress(OSError):
                 path.unlink()
+
+
+def _is_file_of(descriptor: int, path: Path) -> bool:
+    """Returns whether a path still leads to an open file."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 @contextlib.contextmanager
@@ -137,10 +149,12 @@ def _staging(cache: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(
         prefix="preparing-", dir=cache, ignore_cleanup_errors=True
     ) as staging:
-        descriptor = os.open(Path(staging) / _IN_USE, os.O_RDWR | os.O_CREAT, 0o644)
+        unlocked = Path(staging) / "unlocked"
+        descriptor = os.open(unlocked, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             os.write(descriptor, socket.gethostname().encode())
             _try_lock(descriptor)
+            unlocked.rename(Path(staging) / _IN_USE)  # nobody sees the file before it is locked
             yield Path(staging)
         finally:
             os.close(descriptor)
