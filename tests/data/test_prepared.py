@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -68,6 +69,14 @@ def test_a_damaged_dataset_is_prepared_again(config, damage):
     assert load_corpus(config) == expected  # and then it is left as it is
     after = sorted((path.name, path.stat().st_mtime_ns) for path in prepared(config).iterdir())
     assert before == after
+
+
+def test_a_preparation_leaves_nothing_outside_the_cache(config, tmp_path, monkeypatch):
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    for _ in range(2):
+        load_corpus(config)
+    assert not list((tmp_path / "temporary").iterdir())
 
 
 def test_what_killed_preparations_left_is_cleared_but_not_what_others_just_began(config):

@@ -18,6 +18,11 @@ class Prepared(tfds.core.BuilderConfig):
     splits: Mapping[str, Iterable[str]] = dataclasses.field(default_factory=dict)
 
 
+class _Info(tfds.core.DatasetInfo):
+    def initialize_from_bucket(self) -> None:
+        """Does nothing; TFDS asks its own cloud bucket, and leaves an empty directory behind."""
+
+
 class ZooCorpora(
     tfds.core.dataset_builder.FileReaderBuilder,
     skip_registration=True,  # type: ignore[call-arg]
@@ -27,7 +32,7 @@ class ZooCorpora(
     VERSION = tfds.core.Version("1.0.0")
 
     def _info(self) -> tfds.core.DatasetInfo:
-        return tfds.core.DatasetInfo(
+        return _Info(
             builder=self,
             description=type(self).__doc__,
             features=tfds.features.FeaturesDict({"examples": tfds.features.Text()}),
