@@ -23,6 +23,7 @@ from zoo.layers.fast.lookup import Lookup, take
 from zoo.layers.fast.ways import fast_way
 from zoo.layers.masks import reverse_sequences, select, widen_resets
 from zoo.layers.sequence import Sequences
+from zoo.layers.start import fill_state, free_numbers
 from zoo.layers.truncation import run_truncated
 
 Array = jax.Array
@@ -133,8 +134,8 @@ class RecurrentLayer(nn.Module):
     """A layer of one cell in one direction.
 
     The parameters are the parameters of the cell. If the initial state is learned, there are also
-    `initial_0`, `initial_1`, ..., one for each array of the state, which start at the cell's
-    initial state.
+    `initial_0`, `initial_1`, ..., one for each array of the state that may start anywhere (see
+    zoo/layers/start.py). They start at the cell's initial state.
 
     Attributes:
         cell: the name of a cell in `zoo.layers.cells`.
@@ -215,13 +216,12 @@ class RecurrentLayer(nn.Module):
     def _initial_state(self, cell: Cell, batch: int, dtype: jnp.dtype) -> State:
         if not self.learn_initial_state:
             return cell.initial_state(batch, dtype)
-        arrays, structure = jax.tree.flatten(cell.initial_state(1, dtype))
-        learned = [
-            self.param(f"initial_{index}", lambda _, own=array: own[0])
-            for index, array in enumerate(arrays)
-        ]
-        rows = [jnp.broadcast_to(array, (batch, *array.shape)) for array in learned]
-        return jax.tree.unflatten(structure, rows)
+        learned = {
+            at: self.param(f"initial_{at}", lambda _, own=array: own)
+            for at, array in free_numbers(cell).items()
+        }
+        rows = {at: jnp.broadcast_to(one, (batch, *one.shape)) for at, one in learned.items()}
+        return fill_state(cell, batch, dtype, rows)
 
 
 def initial_states(cell: str, sizes: tuple[int, ...], batch_size: int) -> tuple[State, ...]:

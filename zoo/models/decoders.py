@@ -32,11 +32,13 @@ import jax
 import jax.numpy as jnp
 
 from zoo.layers.attention import Attention
+from zoo.layers.cells import make_cell
 from zoo.layers.cells.base import State
 from zoo.layers.initializers import uniform
 from zoo.layers.linear import affine
 from zoo.layers.positions import positions
-from zoo.layers.recurrent import RecurrentStack, initial_states
+from zoo.layers.recurrent import RecurrentStack
+from zoo.layers.start import fill_state, free_numbers
 from zoo.models.encoders import Encoded
 from zoo.types import PyTree
 
@@ -208,7 +210,8 @@ class RecurrentDecoder(nn.Module):
             forget_bias=self.forget_bias,
         )
         self.look = Look(self.score, self.size)
-        width = sum(array.size for array in jax.tree.leaves(self._initial_states(1)))
+        free = free_numbers(make_cell(self.cell, self.size))
+        width = self.num_layers * sum(array.size for array in free.values())
         init = uniform(self.size**-0.5)
         self.start_kernel = self.param("start_kernel", init, (self.size, width))
         self.start_bias = self.param("start_bias", nn.initializers.zeros, (width,))
@@ -217,18 +220,19 @@ class RecurrentDecoder(nn.Module):
         """Returns the source, and the state with h_0."""
         del room
         start = jnp.tanh(affine(encoded.vector, self.start_kernel, self.start_bias))
-        arrays, structure = jax.tree.flatten(self._initial_states(1))
-        ends = list(itertools.accumulate(array.size for array in arrays))
-        parts = jnp.split(start, ends[:-1], axis=-1)
-        shaped = [
-            part.reshape((-1, *array.shape[1:])) for part, array in zip(parts, arrays, strict=True)
-        ]
+        layers = jnp.split(start, self.num_layers, axis=-1)
+        carry = tuple(self._layer_state(numbers) for numbers in layers)
         fed = jnp.zeros_like(encoded.vector) if self.input_feeding else None
-        carry = jax.tree.unflatten(structure, shaped)
         return self.look.prepare(encoded), RecurrentState(carry, fed)
 
-    def _initial_states(self, batch_size: int) -> tuple[State, ...]:
-        return initial_states(self.cell, (self.size,) * self.num_layers, batch_size)
+    def _layer_state(self, numbers: Array) -> State:
+        """Returns the initial state of a layer from all its free numbers [B, ...] in a row."""
+        cell = make_cell(self.cell, self.size)
+        free, batch = free_numbers(cell), len(numbers)
+        ends = list(itertools.accumulate(array.size for array in free.values()))
+        parts = zip(free.items(), jnp.split(numbers, ends[:-1], axis=-1), strict=True)
+        rows = {at: part.reshape((batch, *array.shape)) for (at, array), part in parts}
+        return fill_state(cell, batch, numbers.dtype, rows)
 
     def __call__(
         self, embedded: Array, memory: Memory, state: RecurrentState, deterministic: bool = True

@@ -54,6 +54,9 @@ class Cell(ABC):
             precision of the parameters.
         recurrent_weights: the names of the parameters that multiply the state. Weight dropout drops
             elements of them.
+        fixed_states: the positions of those arrays in the state that always start at the values of
+            `initial_state`, for example a sum that the output is divided by. Other arrays may be
+            learned, or computed by an encoder, see zoo/layers/start.py.
         reads_lookup: whether `project` accepts a `Lookup`, as `zoo.layers.linear.affine` does.
     """
 
@@ -63,6 +66,7 @@ class Cell(ABC):
     matmul_dtype: str | None = None
 
     recurrent_weights: ClassVar[tuple[str, ...]] = ()
+    fixed_states: ClassVar[tuple[int, ...]] = ()
     reads_lookup: ClassVar[bool] = False
 
     @abstractmethod

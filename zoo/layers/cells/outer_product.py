@@ -30,6 +30,8 @@ class LinearAttention(MatrixCell):
     y_t = S_t' f(q_t) / (z_t' f(q_t))
     """
 
+    fixed_states = (1,)  # z
+
     def initial_state(self, batch_size: int, dtype: DTypeLike = float) -> State:
         """Returns zeros for S and z."""
         (memory,) = super().initial_state(batch_size, dtype)

@@ -44,6 +44,7 @@ class MLSTM(MatrixCell):
     """
 
     gates = (("input", "head"), ("forget", "head"))
+    fixed_states = (1, 2)  # n and m
 
     def initial_state(self, batch_size: int, dtype: DTypeLike = float) -> State:
         """Returns zeros for C, n and m."""
@@ -115,6 +116,7 @@ class SLSTM(Cell):
 
     num_heads: int = 1
     recurrent_weights = ("recurrent_kernel",)
+    fixed_states = (2, 3)  # n and m
     reads_lookup = True
 
     def parameters(self, input_size: int) -> dict[str, Parameter]:
