@@ -144,6 +144,31 @@ def test_a_language_model_of_two_calls_is_that_of_one(name: str) -> None:
     np.testing.assert_allclose(both, whole.logits, rtol=1e-4, atol=1e-5)
 
 
+# Matrices that are no operand of a product, or are changed before it.
+NO_OPERANDS = {
+    "s4d": {"output_real", "output_imag", "log_decay", "frequency"},
+    "s6": {"log_decay"},
+    "rwkv7": {"mix", "input_kernel", "bonus"},
+}
+
+
+@every_cell
+def test_rounded_operands_of_every_product(name: str) -> None:
+    """A matrix that is rounded before is the same operand, and others are rounded too."""
+    cell, params, inputs, start = problem(name)
+    rough = make_cell(name, H, matmul_dtype="bfloat16")
+    run = jax.jit(
+        lambda cell, params: recurrence(cell, params, inputs, start).outputs, static_argnums=0
+    )
+    outputs = run(rough, params)
+    assert np.abs(outputs - run(cell, params)).max() > 1e-4
+    for label, array in params.items():
+        if array.ndim > 1 and label not in NO_OPERANDS.get(name, ()):
+            rounded = array.astype("bfloat16").astype(array.dtype)
+            found = run(rough, {**params, label: rounded})
+            np.testing.assert_array_equal(found, outputs, err_msg=label)
+
+
 @pytest.mark.parametrize("name", PARALLEL)
 def test_long_sequences_stay_exact_in_parallel(name: str) -> None:
     cell, params, _, _ = problem(name)

@@ -145,8 +145,7 @@ class ResidualParts(nn.Module):
         return self._product(gate * self._product(normed, self.up_kernel), self.down_kernel)
 
     def _product(self, x: Array, kernel: Array) -> Array:
-        flat = product(x.reshape((-1, x.shape[-1])), kernel, self.matmul_dtype)
-        return flat.reshape((*x.shape[:-1], kernel.shape[-1]))
+        return product(x, kernel, self.matmul_dtype)
 
 
 class ResidualStack(RecurrentStack):

@@ -9,27 +9,32 @@ from zoo.layers.fast.lookup import Lookup, take_rows
 
 
 def product(x: jax.Array, kernel: jax.Array, dtype: str | None = None) -> jax.Array:
-    """x @ kernel, with operands rounded to `dtype` and sums in the precision of x.
+    """x @ kernel over the last axis of x, as one product over all leading axes.
+
+    The operands are rounded to `dtype`, and the sums have the precision of x.
 
     Matrix units of TPUs and GPUs multiply bfloat16 several times faster than float32. Sums in
     float32 keep most of the accuracy. The two products of the backward pass are computed in the
     same way.
 
+    The leading axes are flattened first, because the product over [B*T, D] is a third faster on a
+    CPU than the same product over [B, T, D].
+
     Args:
-        x: [N, D].
+        x: [..., D].
         kernel: [D, H].
         dtype: "bfloat16"; None means the precision of the operands.
 
     Returns:
-        [N, H] in the dtype of x.
+        [..., H] in the dtype of x.
 
     Example:
         >>> product(jnp.array([[1.0, 2.0]]), jnp.array([[3.0], [4.0]])).tolist()
         [[11.0]]
     """
-    if dtype is None:
-        return x @ kernel
-    return _rounded_product(dtype, x, kernel)
+    flat = x.reshape((-1, x.shape[-1]))
+    found = flat @ kernel if dtype is None else _rounded_product(dtype, flat, kernel)
+    return found.reshape((*x.shape[:-1], kernel.shape[-1]))
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -90,10 +95,7 @@ def sum_of_products(
 def affine(
     x: jax.Array | Lookup, kernel: jax.Array, bias: jax.Array, dtype: str | None = None
 ) -> jax.Array:
-    """x @ kernel + bias over the last axis of x, as one product over all leading axes.
-
-    The axes are flattened first, because the product over [B*T, D] is a third faster on a CPU than
-    the same product over [B, T, D].
+    """x @ kernel + bias over the last axis of x.
 
     Args:
         x: [..., D]. The table of a `Lookup` is multiplied before the lookup.

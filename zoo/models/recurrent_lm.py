@@ -67,7 +67,8 @@ class RecurrentLMConfig:
         init_scale: weights start uniform in (-init_scale, init_scale). 0 means Glorot and
             orthogonal initialization.
         forget_bias: the initial bias of the forget gates of an LSTM.
-        matmul_dtype: float32, or bfloat16 to round the operands of every matrix product.
+        matmul_dtype: float32, or bfloat16 to round the operands of every product with a weight
+            matrix.
     """
 
     cell: str = "lstm"

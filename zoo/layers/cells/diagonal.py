@@ -20,7 +20,7 @@ from jax import lax
 from jax.typing import DTypeLike
 
 from zoo.layers.cells.base import Cell, Inputs, Parameter, Params, State
-from zoo.layers.linear import product
+from zoo.layers.linear import affine, product
 
 Array = jax.Array
 
@@ -84,9 +84,11 @@ class LRU(Cell):
 
     def project(self, params: Params, inputs: Inputs) -> tuple[Array, Array]:
         """exp(gamma) * (B u_t), complex, and D u_t."""
-        real, imag = inputs @ params["input_real"], inputs @ params["input_imag"]
-        into = self._scale(params)[None, None] * lax.complex(real, imag)
-        return into, inputs @ params["skip_kernel"]
+        real, imag, skip = (
+            product(inputs, params[name], self.matmul_dtype)
+            for name in ("input_real", "input_imag", "skip_kernel")
+        )
+        return self._scale(params)[None, None] * lax.complex(real, imag), skip
 
     def step(
         self, params: Params, state: State, projected: tuple[Array, Array]
@@ -114,7 +116,8 @@ class LRU(Cell):
 
     def _output(self, params: Params, x: Array) -> Array:
         """Re(C x)."""
-        return x.real @ params["output_real"] - x.imag @ params["output_imag"]
+        real = product(x.real, params["output_real"], self.matmul_dtype)
+        return real - product(x.imag, params["output_imag"], self.matmul_dtype)
 
 
 def _ring_nu(key: Array, shape: tuple[int, ...]) -> Array:
@@ -222,8 +225,7 @@ class S4D(Cell):
 
     def project(self, params: Params, inputs: Inputs) -> Array:
         """u, [B, T, H]."""
-        flat = product(inputs.reshape((-1, inputs.shape[-1])), params["input_kernel"])
-        return flat.reshape((*inputs.shape[:-1], -1)) + params["bias"][None, None]
+        return affine(inputs, params["input_kernel"], params["bias"], self.matmul_dtype)
 
     def step(self, params: Params, state: State, projected: Array) -> tuple[State, Array]:
         """Computes the equations above."""

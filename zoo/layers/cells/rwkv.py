@@ -10,7 +10,7 @@ from jax.typing import DTypeLike
 from zoo.layers.cells.base import Inputs, Parameter, Params, State
 from zoo.layers.cells.heads import MatrixCell, outer, unit_length
 from zoo.layers.initializers import Initializer, uniform
-from zoo.layers.linear import product
+from zoo.layers.linear import affine, product
 
 Array = jax.Array
 
@@ -93,8 +93,7 @@ class RWKV7(MatrixCell):
         kernel = params["input_kernel"]
         mixed = kernel * self._widen(params["mix"]).T
         both = jnp.concatenate([kernel - mixed, mixed], axis=1)
-        flat = product(inputs.reshape((-1, inputs.shape[-1])), both, self.matmul_dtype)
-        now, following = jnp.split(flat.reshape((*inputs.shape[:-1], -1)), 2, axis=-1)
+        now, following = jnp.split(product(inputs, both, self.matmul_dtype), 2, axis=-1)
         return {"now": now, "following": following}
 
     def _widen(self, mix: Array) -> Array:
@@ -110,10 +109,11 @@ class RWKV7(MatrixCell):
         widths = self._widths()
         ends = [sum(widths[: at + 1]) for at in range(len(widths) - 1)]
         r, k, v, w, a, g = jnp.split(projected["now"] + before, ends, axis=-1)
-        w = jnp.tanh(w) @ params["decay_up"] + params["decay_bias"][None]
+        dtype = self.matmul_dtype
+        w = affine(jnp.tanh(w), params["decay_up"], params["decay_bias"], dtype)
         w = jnp.exp(-_STRONGEST_DECAY * jax.nn.sigmoid(w))
-        a = jax.nn.sigmoid(a @ params["rate_up"] + params["rate_bias"][None])
-        g = jax.nn.sigmoid(g) @ params["gate_up"]
+        a = jax.nn.sigmoid(affine(a, params["rate_up"], params["rate_bias"], dtype))
+        g = product(jax.nn.sigmoid(g), params["gate_up"], dtype)
         removed = self.normalise(self._split(k * params["removed_scale"][None]))
         added = k * (1 + params["added_scale"][None] * (a - 1))
         r, v, w, a, added = map(self._split, (r, v, w, a, added))
@@ -121,7 +121,7 @@ class RWKV7(MatrixCell):
         memory = w[..., None] * memory - outer(a * removed, returned) + outer(added, v)
         y = self._norm(params, jnp.einsum("bnkv,bnk->bnv", memory, r))
         bonus = (r * params["bonus"][None] * added).sum(axis=-1, keepdims=True) * v
-        h = (g * (y + bonus.reshape(g.shape))) @ params["output_kernel"]
+        h = product(g * (y + bonus.reshape(g.shape)), params["output_kernel"], dtype)
         return (memory, projected["following"]), h
 
     def _split(self, x: Array) -> Array:

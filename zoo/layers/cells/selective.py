@@ -10,7 +10,7 @@ from jax.typing import DTypeLike
 
 from zoo.layers.cells.base import Cell, Parameter, Params, State
 from zoo.layers.fast.lookup import Lookup
-from zoo.layers.linear import affine
+from zoo.layers.linear import affine, product
 
 Array = jax.Array
 
@@ -57,8 +57,10 @@ class S6(Cell):
         """u, z, dt [B, T, H]; B_t and C_t [B, T, N]."""
         both = affine(inputs, params["input_kernel"], params["bias"], self.matmul_dtype)
         u, z = jnp.split(both, 2, axis=-1)
-        step = u @ params["step_down"] @ params["step_up"] + params["step_bias"][None, None]
-        write, read = jnp.split(u @ params["read_write_kernel"], 2, axis=-1)
+        low = product(u, params["step_down"], self.matmul_dtype)
+        step = affine(low, params["step_up"], params["step_bias"], self.matmul_dtype)
+        both = product(u, params["read_write_kernel"], self.matmul_dtype)
+        write, read = jnp.split(both, 2, axis=-1)
         return {"u": u, "z": z, "step": jax.nn.softplus(step), "write": write, "read": read}
 
     def step(

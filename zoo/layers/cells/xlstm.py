@@ -7,6 +7,7 @@ and divide memory and sum by exp(m). Their quotient, the output, stays as it is.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import flax.linen as nn
 import jax
@@ -18,7 +19,7 @@ from zoo.layers.cells.heads import MatrixCell, outer, run_with_total
 from zoo.layers.fast.chunks import MatrixSteps
 from zoo.layers.fast.lookup import Lookup
 from zoo.layers.initializers import Initializer, uniform
-from zoo.layers.linear import affine
+from zoo.layers.linear import affine, product
 
 Array = jax.Array
 
@@ -149,7 +150,8 @@ class SLSTM(Cell):
         h, c, n, m = state
         i, f, z, o = jnp.split(projected, 4, axis=-1)
         heads = h.reshape((len(h), self.num_heads, -1))
-        recurrent = jnp.einsum("bnd,nde->bne", heads, params["recurrent_kernel"])
+        within = jax.vmap(partial(product, dtype=self.matmul_dtype), in_axes=(1, 0), out_axes=1)
+        recurrent = within(heads, params["recurrent_kernel"])
         i, f, z, o = (
             own + part.reshape(own.shape)
             for own, part in zip((i, f, z, o), jnp.split(recurrent, 4, axis=-1), strict=True)
