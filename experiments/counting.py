@@ -11,8 +11,11 @@ drawn from 1 to 40. Scores are the share of right answers on lengths from 41 to 
 problem only the last answer counts. Guessing gives 50 % if answers are bits. All cells stand in a
 residual block of 32 units, see sequence_learning.py. The paper trains one plain layer of 256 units
 for up to a million steps, and takes the best of several learning rates. A run ends early once all
-its answers are right. The eight default tasks should take about three hours on 2 cores for all
-cells; --smoke takes about three minutes.
+its answers are right. --smoke takes about three minutes.
+
+Several processes may share a workdir if each has cells of its own. The command for all cells then
+prints the whole table. In this way, the eight default tasks took 75 minutes on 2 cores, with one
+half of the cells on each (`taskset -c 0 python experiments/counting.py --cells=...`).
 
 Prints a table with our scores and, in brackets, the paper's scores. Writes counting.md,
 counting.png and counting.jsonl, with a line for each finished run, to the workdir. The same command

@@ -1,6 +1,7 @@
 """Scores of cells on tasks: runs that finish once, a table, and a picture."""
 
 import argparse
+import contextlib
 import json
 import statistics
 import time
@@ -47,7 +48,6 @@ def parse_arguments(description: str, grid: Grid, settings: Settings) -> argpars
 
     Raises:
         UserError: if a cell or task is unknown, or a number is below 1.
-        UserError: there is no such cell or task, or a number is below 1.
     """
     parser = argparse.ArgumentParser(description=description)
     add = parser.add_argument
@@ -127,17 +127,19 @@ def line(row: dict[str, Any]) -> str:
 class Results:
     """Finished runs, stored as lines of a file.
 
-    A run is identified by its key, such as cell, task and seed, and by its settings.
+    A run is identified by its key, such as cell, task and seed, and by its settings. Processes that
+    make different runs may share the file, so lines are only ever added.
     """
 
     def __init__(self, path: Path) -> None:
-        """Reads the finished runs; an incomplete last line is dropped."""
+        """Reads the finished runs; a line that a killed process left incomplete is no run."""
         self.path = path
         text = path.read_text(encoding="utf-8") if path.exists() else ""
-        whole, _, cut_off = text.rpartition("\n")
-        if cut_off:
-            path.write_text(f"{whole}\n" if whole else "", encoding="utf-8")
-        self.rows = [json.loads(line) for line in whole.splitlines()]
+        self._before = "" if text.endswith("\n") or not text else "\n"
+        self.rows = []
+        for line in text.splitlines():
+            with contextlib.suppress(ValueError):
+                self.rows.append(json.loads(line))
 
     def once(
         self, of: dict[str, Any], settings: Settings, run: Callable[[], dict[str, Any]]
@@ -151,7 +153,8 @@ class Results:
         row = {**key, **run()}
         row["minutes"] = round((time.monotonic() - started) / 60, 3)
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+            file.write(f"{self._before}{json.dumps(row)}\n")
+        self._before = ""
         self.rows.append(row)
         return row
 

@@ -1,6 +1,5 @@
 """The experiments on cells: networks learn, runs finish once, the report has the paper."""
 
-import json
 import subprocess
 import sys
 from argparse import Namespace
@@ -121,11 +120,12 @@ def test_a_finished_run_is_not_run_again(tmp_path: Path) -> None:
     assert len(asked) == 4
     path = tmp_path / "counting.jsonl"
     with path.open("a") as file:
-        file.write('{"cell": "cut o')  # as by a kill
+        file.write('{"cell": "cut", "settings": {"width": 32}, "sco')  # as by a kill
     run_grid(arguments_of(tmp_path), GRID, guess, "Note.")
     assert len(asked) == 8
     assert {cell for cell, _, _ in asked[4:]} == {"transformer"}
-    assert len([json.loads(line) for line in path.read_text().splitlines()]) == 8
+    assert len(Results(path).rows) == 8
+    assert len(path.read_text().splitlines()) == 9, "a cut line stays alone"
     table = (tmp_path / "counting.md").read_text()
     assert "| guessing | 50 | 2 |" in table
     assert "| elman | 40.5 (95.5) | 40.5 |" in table
