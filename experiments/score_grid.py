@@ -159,20 +159,31 @@ class Results:
         return row
 
 
-def draw_scores(path: Path, cells: Sequence[str], tasks: Sequence[str], scores: np.ndarray) -> None:
-    """Draws scores in per cent, cells down and tasks across."""
-    size = (3.4 + 0.62 * len(tasks), 2.6 + 0.27 * len(cells))
+def draw_scores(
+    path: Path, cells: Sequence[str], guessing: Mapping[str, float], scores: np.ndarray
+) -> None:
+    """Draws scores in per cent, cells down and tasks across; no colour means guessing.
+
+    Args:
+        path: the file of the picture.
+        cells: the names of the rows.
+        guessing: the score of guessing in per cent, by task in the order of the columns.
+        scores: float[cells, tasks].
+    """
+    size = (3.4 + 0.62 * len(guessing), 2.6 + 0.27 * len(cells))
+    chance = np.array(list(guessing.values()))
+    shares = (scores - chance) / (100 - chance)
     with picture(path, size) as (_, axes):
-        axes.imshow(scores, cmap="Blues", vmin=0, vmax=100, aspect="auto")
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
         for row, column in np.ndindex(*scores.shape):
-            colour = "white" if scores[row, column] > 60 else "black"
+            colour = "white" if shares[row, column] > 0.6 else "black"
             place = {"ha": "center", "va": "center", "fontsize": 8, "color": colour}
             axes.text(column, row, f"{scores[row, column]:.0f}", **place)
-        labels = [task.replace("_", " ") for task in tasks]
-        axes.set_xticks(range(len(tasks)), labels, rotation=60, ha="right", fontsize=8)
+        labels = [f"{task.replace('_', ' ')} ({score:.0f})" for task, score in guessing.items()]
+        axes.set_xticks(range(len(labels)), labels, rotation=60, ha="right", fontsize=8)
         axes.set_yticks(range(len(cells)), cells, fontsize=8)
         axes.tick_params(length=0)
-        axes.set_title("right answers in %", fontsize=9)
+        axes.set_title("right answers in % (guessing in brackets)", fontsize=9)
 
 
 def write_report(
@@ -199,5 +210,6 @@ def write_report(
     below = f"{note} Mean of {arguments.num_seeds} seeds; {minutes:.0f} minutes."
     table = "\n".join([*lines, "", below]) + "\n"
     (arguments.workdir / f"{grid.name}.md").write_text(table, encoding="utf-8")
-    draw_scores(arguments.workdir / f"{grid.name}.png", cells, tasks, scores)
+    guessing = {task: grid.guessing[task] for task in tasks}
+    draw_scores(arguments.workdir / f"{grid.name}.png", cells, guessing, scores)
     return table

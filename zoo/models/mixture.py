@@ -5,6 +5,7 @@ distribution, and can be used like any other language model.
 """
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import NamedTuple
 
 import jax
@@ -73,10 +74,13 @@ class MixtureLM:
             part.apply({"params": own}, tokens, state, lengths=lengths, resets=resets)
             for part, own, state in zip(self.parts, params["parts"], carry, strict=True)
         ]
-        log_probs = jnp.stack([jax.nn.log_softmax(output.logits, axis=-1) for output in outputs])
-        weights = jnp.asarray(params["weights"])[:, None, None, None]
-        mixed = jax.nn.logsumexp(log_probs, axis=0, b=weights)
-        return MixtureOutput(mixed, tuple(output.carry for output in outputs), log_probs)
+        log_probs = [jax.nn.log_softmax(output.logits, axis=-1) for output in outputs]
+        log_weights = jnp.log(jnp.asarray(params["weights"]))
+        weighted = [own + weight for own, weight in zip(log_probs, log_weights, strict=True)]
+        # On a CPU, jax.nn.logsumexp with weights took 100 times as long for 10,001 words.
+        mixed = reduce(jnp.logaddexp, weighted)
+        carry = tuple(output.carry for output in outputs)
+        return MixtureOutput(mixed, carry, jnp.stack(log_probs))
 
     def zero_carry(self, batch_size: int) -> tuple[PyTree, ...]:
         """Returns the carries of the parts before the first token."""
