@@ -5,11 +5,13 @@ import functools
 import jax
 import numpy as np
 import pytest
+from jax import export
 
 import zoo
 from zoo.decoding.blocks import PREFILL_STEPS
 from zoo.decoding.settings import GenerationSettings
 from zoo.decoding.slots import Slots
+from zoo.exchange.stablehlo import write_stablehlo
 from zoo.layers.cells import cell_names
 from zoo.training.config import base_config
 from zoo.training.release import release
@@ -85,3 +87,16 @@ def test_a_release_scores_as_its_model(cell, precision, tmp_path):
     release(tmp_path / "model", tmp_path / "released", precision=precision)
     found, wanted = (zoo.perplexity(one, LINES) for one in (tmp_path / "released", checkpoint))
     assert found == pytest.approx(wanted, rel=1e-6 if precision == "float32" else 0.05)
+
+
+@every_cell
+def test_an_exported_program_gives_what_the_model_gives(cell, tmp_path):
+    """It takes any number of rows and steps; no code may ask an array for its length."""
+    checkpoint = checkpoint_of(cell, "plain")
+    write_stablehlo(tmp_path / "model.stablehlo", checkpoint)
+    program = export.deserialize((tmp_path / "model.stablehlo").read_bytes())
+    tokens = np.random.default_rng(4).integers(3, 10, (3, 5), np.int32)
+    carry = jax.tree.leaves(checkpoint.model.zero_carry(3))
+    logits = program.call(tokens, np.ones(3, bool), *carry)[0]
+    wanted = checkpoint.model.apply({"params": checkpoint.params}, tokens).logits
+    np.testing.assert_allclose(logits, wanted, rtol=1e-4, atol=1e-5)

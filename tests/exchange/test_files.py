@@ -211,6 +211,22 @@ def test_a_program_runs_without_this_package(tmp_path):
     np.testing.assert_allclose(json.loads(done.stdout), expected, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("cell", ["min_gru", "linear_attention", "slstm"])
+def test_a_program_takes_any_number_of_steps_of_cells_that_are_faster_with_a_known_one(
+    cell, tmp_path
+):
+    """Every cell is tried by tests/test_every_cell_is_used.py."""
+    model = registry.build({**MODELS["lstm"], "cell": cell}, len(VOCABULARY))
+    params = jax.jit(model.init)(jax.random.key(0), TOKENS)["params"]
+    path = tmp_path / "model.stablehlo"
+    write_stablehlo(path, TrainedLanguageModel(model=model, params=params, vocabulary=VOCABULARY))
+    program = export.deserialize(path.read_bytes())
+    carry = jax.tree.leaves(model.zero_carry(len(TOKENS)))
+    found = program.call(TOKENS, np.ones(len(TOKENS), bool), *carry)[0]
+    expected = model.apply({"params": params}, TOKENS).logits
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_a_file_of_weights_alone_is_refused(tmp_path):
     from safetensors.numpy import save_file
 

@@ -228,7 +228,7 @@ class RecurrentDecoder(nn.Module):
     def _layer_state(self, numbers: Array) -> State:
         """Returns the initial state of a layer from all its free numbers [B, ...] in a row."""
         cell = make_cell(self.cell, self.size)
-        free, batch = free_numbers(cell), len(numbers)
+        free, batch = free_numbers(cell), numbers.shape[0]
         ends = list(itertools.accumulate(array.size for array in free.values()))
         parts = zip(free.items(), jnp.split(numbers, ends[:-1], axis=-1), strict=True)
         rows = {at: part.reshape((batch, *array.shape)) for (at, array), part in parts}

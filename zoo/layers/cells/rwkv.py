@@ -126,7 +126,7 @@ class RWKV7(MatrixCell):
 
     def _split(self, x: Array) -> Array:
         """Reshapes [B, H] to [B, N, d]."""
-        return x.reshape((len(x), self.heads, -1))
+        return x.reshape((x.shape[0], self.heads, -1))
 
     def normalise(self, k: Array) -> Array:
         """Returns keys of length one."""
@@ -136,7 +136,7 @@ class RWKV7(MatrixCell):
         """Normalises each head of y [B, N, d] to mean 0 and variance 1; scales and shifts it."""
         centred = y - y.mean(axis=-1, keepdims=True)
         variance = jnp.square(centred).mean(axis=-1, keepdims=True)
-        normed = (centred * jax.lax.rsqrt(variance + _NORM_EPSILON)).reshape((len(y), -1))
+        normed = (centred * jax.lax.rsqrt(variance + _NORM_EPSILON)).reshape((y.shape[0], -1))
         return normed * params["norm_scale"][None] + params["norm_bias"][None]
 
 

@@ -149,7 +149,7 @@ class SLSTM(Cell):
         """Computes the equations above."""
         h, c, n, m = state
         i, f, z, o = jnp.split(projected, 4, axis=-1)
-        heads = h.reshape((len(h), self.num_heads, -1))
+        heads = h.reshape((h.shape[0], self.num_heads, -1))
         within = jax.vmap(partial(product, dtype=self.matmul_dtype), in_axes=(1, 0), out_axes=1)
         recurrent = within(heads, params["recurrent_kernel"])
         i, f, z, o = (

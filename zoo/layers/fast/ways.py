@@ -40,7 +40,9 @@ def fast_way(
     """
     if scan not in SCANS:
         raise UserError(f"scan is {scan!r}; choose one of {', '.join(SCANS)}")
-    if scan != "sequential" and not truncation:
+    num_steps: object = jax.tree.leaves(sequence.projected)[0].shape[1]
+    # An exported program for any number of steps goes step by step.
+    if scan != "sequential" and not truncation and isinstance(num_steps, int):
         coefficients = cell.coefficients(params, sequence.projected)
         if coefficients is not None:
             return _parallel(cell, params, *coefficients, sequence)
@@ -79,14 +81,12 @@ def _by_chunks(
 ) -> tuple[Array, State] | None:
     """Computes the steps of a matrix cell a chunk at a time, see `zoo.layers.fast.chunks`.
 
-    Returns None if the cell must run step by step. This is the case for resets inside a sequence
-    and for an unknown number of steps. It is also the case for short sequences, such as the single
-    steps of generation, unless `scan` is "parallel".
+    Returns None if the cell must run step by step. This is the case for resets inside a sequence.
+    It is also the case for short sequences, such as the single steps of generation, unless `scan`
+    is "parallel".
     """
-    steps: object = jax.tree.leaves(sequence.projected)[0].shape[1]
-    if sequence.resets is not None or not isinstance(steps, int):
-        return None
-    if scan == "auto" and steps < _FEWEST_CHUNKED:
+    num_steps = jax.tree.leaves(sequence.projected)[0].shape[1]
+    if sequence.resets is not None or (scan == "auto" and num_steps < _FEWEST_CHUNKED):
         return None
     found = cell.chunks(params, sequence.projected, sequence.start, sequence.real_steps())
     if found is None:
