@@ -24,12 +24,12 @@ the next state. Training makes one call with all tokens; decoding makes a call f
 Axes: B rows, T target steps, S source steps, D width of an embedding, H width of a state.
 """
 
-import itertools
 from typing import NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
 
 from zoo.layers.attention import Attention
 from zoo.layers.cells import make_cell
@@ -210,8 +210,8 @@ class RecurrentDecoder(nn.Module):
             forget_bias=self.forget_bias,
         )
         self.look = Look(self.score, self.size)
-        free = free_numbers(make_cell(self.cell, self.size))
-        width = self.num_layers * sum(array.size for array in free.values())
+        free, _ = ravel_pytree(free_numbers(make_cell(self.cell, self.size)))
+        width = self.num_layers * free.size
         init = uniform(self.size**-0.5)
         self.start_kernel = self.param("start_kernel", init, (self.size, width))
         self.start_bias = self.param("start_bias", nn.initializers.zeros, (width,))
@@ -228,11 +228,8 @@ class RecurrentDecoder(nn.Module):
     def _layer_state(self, numbers: Array) -> State:
         """Returns the initial state of a layer from all its free numbers [B, ...] in a row."""
         cell = make_cell(self.cell, self.size)
-        free, batch = free_numbers(cell), numbers.shape[0]
-        ends = list(itertools.accumulate(array.size for array in free.values()))
-        parts = zip(free.items(), jnp.split(numbers, ends[:-1], axis=-1), strict=True)
-        rows = {at: part.reshape((batch, *array.shape)) for (at, array), part in parts}
-        return fill_state(cell, batch, numbers.dtype, rows)
+        _, arrange = ravel_pytree(free_numbers(cell))
+        return fill_state(cell, numbers.shape[0], numbers.dtype, jax.vmap(arrange)(numbers))
 
     def __call__(
         self, embedded: Array, memory: Memory, state: RecurrentState, deterministic: bool = True
