@@ -12,11 +12,12 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.processes import median_seconds, peak_megabytes, run_apart
+from benchmarks.growth import measure_apart
+from benchmarks.processes import median_seconds, run_apart
 from benchmarks.rows import Row
 from zoo.layers.cells import cell_names
 
@@ -25,21 +26,19 @@ STEPS = (512, 2048, 8192)
 
 
 class Measured(NamedTuple):
-    """The numbers of a cell: milliseconds for each length, megabytes, tokens per second."""
+    """The measurements of one cell.
+
+    Attributes:
+        cell: its name.
+        milliseconds: the time of a train step, for each length in STEPS.
+        megabytes: the peak of memory for the longest sequence.
+        tokens_per_second: the speed of generation.
+    """
 
     cell: str
     milliseconds: list[float]
     megabytes: float
     tokens_per_second: float
-
-
-def train_steps(row: Row, times: int) -> tuple[float, float]:
-    """Returns milliseconds per train step, and the peak of memory in this process."""
-    from benchmarks.ours import build
-
-    call = build(row, 1)
-    call()
-    return 1e3 * median_seconds(call, times), peak_megabytes()
 
 
 def generation(row: Row, times: int) -> float:
@@ -53,13 +52,11 @@ def generation(row: Row, times: int) -> float:
 
 def measure_cell(cell: str, times: int) -> Measured:
     """Measures a cell in processes of their own, one after the other."""
-
-    def apart(kind: str, steps: int) -> Any:
-        row = MODEL._replace(cell=cell, steps=steps)
-        return run_apart(__file__, f"--times={times}", f"--{kind}", json.dumps(row))
-
-    trained = [apart("train", steps) for steps in STEPS]
-    return Measured(cell, [one[0] for one in trained], trained[-1][1], apart("generate", 1))
+    model = MODEL._replace(cell=cell)
+    trained = [measure_apart(model._replace(steps=steps), times) for steps in STEPS]
+    milliseconds = [one["milliseconds"] for one in trained]
+    rate = run_apart(__file__, f"--times={times}", "--generate", json.dumps(model))
+    return Measured(cell, milliseconds, trained[-1]["peak_megabytes"], rate)
 
 
 def line(measured: Measured) -> str:
@@ -70,16 +67,12 @@ def line(measured: Measured) -> str:
 
 
 def main() -> None:
-    """Prints the table, or with --train and --generate what one process measures."""
+    """Prints the table, or with --generate what one process measures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cells", help="names with commas between (default: all)")
     parser.add_argument("--times", type=int, default=5, help="timed steps and texts per process")
-    parser.add_argument("--train", metavar="ROW", help="measure train steps in this process")
     parser.add_argument("--generate", metavar="ROW", help="measure generation in this process")
     arguments = parser.parse_args()
-    if arguments.train:
-        print(json.dumps(train_steps(Row(*json.loads(arguments.train)), arguments.times)))
-        return
     if arguments.generate:
         print(generation(Row(*json.loads(arguments.generate)), arguments.times))
         return

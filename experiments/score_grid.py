@@ -132,7 +132,7 @@ class Results:
     """
 
     def __init__(self, path: Path) -> None:
-        """Reads the finished runs; a line that a killed process left incomplete is no run."""
+        """Reads the finished runs, and skips lines that a killed process left incomplete."""
         self.path = path
         text = path.read_text(encoding="utf-8") if path.exists() else ""
         self._before = "" if text.endswith("\n") or not text else "\n"

@@ -1,13 +1,14 @@
 """The table of cells: each number is measured, and the table has it."""
 
-from benchmarks.cells import MODEL, Measured, generation, line, train_steps
+from benchmarks.cells import MODEL, Measured, generation, line
+from benchmarks.growth import measure
 
 
 def test_steps_and_texts_are_measured() -> None:
     row = MODEL._replace(cell="min_gru", size=8, steps=4)
-    milliseconds, megabytes = train_steps(row, times=1)
-    assert milliseconds > 0
-    assert megabytes > 100
+    measured = measure(row, num_steps=1)
+    assert measured["milliseconds"] > 0
+    assert measured["peak_megabytes"] > 100
     assert generation(row, times=1) > 0
 
 
