@@ -7,6 +7,7 @@ import random
 import jax
 import numpy as np
 import pytest
+from paired_texts import translator_config
 
 import zoo
 from zoo.__main__ import main
@@ -17,7 +18,6 @@ from zoo.diagnostics.alignment import draw_alignment
 from zoo.errors import UserError
 from zoo.evaluation import translating
 from zoo.tasks.registry import build_workload
-from zoo.training.config import base_config
 from zoo.training.loop import train
 
 WORDS = {"eins": "one", "zwei": "two", "drei": "three", "vier": "four", "Ende": "End"}
@@ -41,11 +41,7 @@ def corpus(tmp_path_factory):
 
 
 def config_of(corpus, **more):
-    config = base_config("encoder_decoder")
     settings = {
-        "data.corpus": "parallel_text",
-        "data.directory": str(corpus),
-        "data.cache_directory": str(corpus.parent / "cache"),
         "data.batch_size": 32,
         "data.bucket_lengths": (8,),
         "model.embedding_size": 16,
@@ -55,8 +51,7 @@ def config_of(corpus, **more):
         "training.checkpoint_every_steps": 200,
         "evaluation.every_steps": 200,
     }
-    config.update_from_flattened_dict(settings | more)
-    return config
+    return translator_config(corpus, **(settings | more))
 
 
 def test_shared_embeddings_of_two_vocabularies_are_refused(corpus):

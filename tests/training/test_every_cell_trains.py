@@ -5,12 +5,11 @@ import shutil
 import numpy as np
 import pytest
 from labeled_texts import classifier_config, labeled_texts, write_csv
-from ml_collections import ConfigDict
+from paired_texts import translator_config
 from tiny_run import saved_bits, tiny_config
 
 import zoo
 from zoo.layers.cells import cell_names
-from zoo.training.config import base_config
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("optax_dtypes")]
 every_cell = pytest.mark.parametrize("cell", cell_names())
@@ -51,30 +50,14 @@ def test_a_classifier_in_both_directions(cell, tmp_path):
 
 @every_cell
 def test_an_encoder_and_a_decoder(cell, tmp_path):
-    train(translator_config(cell, tmp_path), tmp_path / "run")
+    """It learns to turn words around."""
+    table = tmp_path / "turned.de-en.tsv"
+    words = [f"{a} {b} {c}" for a in "abcd" for b in "abcd" for c in "abcd"]
+    table.write_text("".join(f"{text}\t{text[::-1]}\n" for text in words), encoding="utf-8")
+    sides = {"model.encoder": cell, "model.decoder": cell, "data.bucket_lengths": (8,)}
+    train(translator_config(table, **sides), tmp_path / "run")
     checkpoint = zoo.load(tmp_path / "run")
     together = zoo.translate(checkpoint, ["b a", "c"], beam_size=2)
     (alone,) = zoo.translate(checkpoint, ["c"], beam_size=2)
     assert together[1].text == alone.text
     assert np.isfinite(alone.score)
-
-
-def translator_config(cell, directory) -> ConfigDict:
-    """A translator that turns words around."""
-    table = directory / "turned.de-en.tsv"
-    words = [f"{a} {b} {c}" for a in "abcd" for b in "abcd" for c in "abcd"]
-    table.write_text("".join(f"{text}\t{text[::-1]}\n" for text in words), encoding="utf-8")
-    config = base_config("encoder_decoder")
-    settings = {
-        "data.corpus": "parallel_text",
-        "data.directory": str(table),
-        "data.cache_directory": str(directory / "cache"),
-        "data.batch_size": 8,
-        "data.bucket_lengths": (8,),
-        "model.encoder": cell,
-        "model.decoder": cell,
-        "model.embedding_size": 4,
-        "model.hidden_size": 6,
-    }
-    config.update_from_flattened_dict(settings)
-    return config

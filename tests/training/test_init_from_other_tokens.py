@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tiny_checkpoints
 from ml_collections import ConfigDict
+from paired_texts import translator_config
 from tiny_run import array_bits, tiny_config, write_corpus
 
 import zoo
@@ -158,17 +159,7 @@ def test_a_translator_takes_the_rows_of_both_sides(tmp_path):
     pairs = tmp_path / "mine.de-en.tsv"
     lines = [f"ein Netz liest Zeile {n}\ta net reads line {n}" for n in range(60)]
     pairs.write_text("\n".join(lines), encoding="utf-8")
-    config = base_config("encoder_decoder")
-    settings = {
-        "data.corpus": "parallel_text",
-        "data.directory": str(pairs),
-        "data.cache_directory": str(tmp_path / "cache"),
-        "data.batch_size": 8,
-        "model.embedding_size": 4,
-        "model.hidden_size": 6,
-    }
-    config.update_from_flattened_dict(settings)
-    workload, start, _, state = start_of(source, config)
+    workload, start, _, state = start_of(source, translator_config(pairs))
     trained = zoo.load(source)
     sides = {"source": "source_embedding", "target": "target_embedding"}
     for side, name in sides.items():
