@@ -2,7 +2,6 @@
 
 import importlib.util
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -13,7 +12,6 @@ from train_process import run_train
 
 import zoo
 from zoo.__main__ import main
-from zoo.data import corpora
 from zoo.data.config import DataConfig, LabeledDataConfig, ParallelDataConfig, TaggedDataConfig
 from zoo.data.loading import (
     load_corpus,
@@ -35,16 +33,6 @@ def config_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("user") / "sms_spam.py"
     path.write_text(SPAM + MENUS + WORDS, encoding="utf-8")
     return path
-
-
-@pytest.fixture(autouse=True)
-def only_ours() -> Iterator[None]:
-    """What a test registers is forgotten after it."""
-    corpora.list_corpora()  # it imports ours
-    before = dict(corpora._CORPORA)
-    yield
-    corpora._CORPORA.clear()
-    corpora._CORPORA.update(before)
 
 
 @pytest.fixture
