@@ -2,7 +2,8 @@
 
 Every cell stands in the same residual blocks (zoo/layers/block.py) of the same width, so that only
 the recurrence differs. The Transformer uses zoo/layers/transformer.py; each of its steps sees
-itself and the steps before.
+itself and the steps before. If the blocks have a convolution, one of the same width comes before
+the Transformer.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,11 +16,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from zoo.layers.block import ResidualStack
+from zoo.layers.block import ResidualStack, causal_convolution
 from zoo.layers.cross_entropy import token_losses
 from zoo.layers.initializers import uniform
 from zoo.layers.linear import affine
 from zoo.layers.positions import positions
+from zoo.layers.recurrent import Options
 from zoo.layers.transformer import TransformerLayer, empty_cache
 from zoo.tasks.task import Objective
 from zoo.training.optimizers import OptimizerConfig, make_optimizer
@@ -38,7 +40,8 @@ class Settings:
     Attributes:
         width: the number of units in every layer.
         num_layers: the number of layers.
-        convolution_width: the width of the convolution before each cell; 0 means none.
+        convolution_width: the width of the convolution before each cell and the Transformer; 0
+            means none.
         num_steps: the largest number of training steps with each learning rate.
         batch_size: the number of rows of a batch.
         learning_rates: Adam's learning rates, after 50 steps of warm-up; gradients are clipped at a
@@ -95,6 +98,11 @@ class SequenceModel(nn.Module):
 
     def _transform(self, x: Array) -> Array:
         rows, steps, width = x.shape
+        if self.convolution_width:
+            taps = self.convolution_width
+            kernel = self.param("convolution_kernel", uniform(taps**-0.5), (taps, width))
+            before = jnp.zeros((rows, taps - 1, width), x.dtype)
+            x = x + causal_convolution(x, before, kernel, Options())[0]
         x = x + positions(0, steps, width)[None]
         for _ in range(self.num_layers):
             layer = TransformerLayer(width, max(1, width // 16), 4 * width, 0.0)
