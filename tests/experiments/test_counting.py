@@ -30,15 +30,16 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.usefixtures("optax_dtypes")
 
 
-def model_of(cell: str) -> SequenceModel:
-    return SequenceModel(cell, NUM_SYMBOLS, NUM_SYMBOLS, width=16, num_layers=1)
+def model_of(cell: str, taps: int = 0) -> SequenceModel:
+    return SequenceModel(cell, NUM_SYMBOLS, NUM_SYMBOLS, 16, 1, convolution_width=taps)
 
 
-@pytest.mark.parametrize("cell", ["gru", "transformer"])
-def test_padding_and_later_symbols_change_no_answer(cell: str) -> None:
-    model, draw = model_of(cell), np.random.default_rng(0)
+@pytest.mark.parametrize(("cell", "taps"), [("gru", 0), ("transformer", 0), ("transformer", 3)])
+def test_padding_and_later_symbols_change_no_answer(cell: str, taps: int) -> None:
+    model, draw = model_of(cell, taps), np.random.default_rng(0)
     inputs = draw.integers(NUM_SYMBOLS, size=(2, 9)).astype(np.int32)
     params = model.init(jax.random.key(0), inputs)
+    assert ("convolution_kernel" in params["params"]) == (taps > 0)
     other = inputs.copy()
     other[:, 5:] += 1
     found, changed = (model.apply(params, tokens % NUM_SYMBOLS) for tokens in (inputs, other))

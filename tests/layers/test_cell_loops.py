@@ -1,5 +1,6 @@
 """Cells against loops in NumPy, written from the equations of their docstrings, in float64."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -58,10 +59,53 @@ def s5_loop(p: dict[str, np.ndarray], x: np.ndarray, num_heads: int) -> np.ndarr
     return np.array(outputs)
 
 
+def elman_step(a: np.ndarray, s: np.ndarray, h: np.ndarray, c: Any, b: Any) -> Any:
+    """The new h and c; an Elman network has no c, and neither has a GRU."""
+    del h, b
+    return np.tanh(a + s), c
+
+
+def gru_step(a: np.ndarray, s: np.ndarray, h: np.ndarray, c: Any, b: Any) -> Any:
+    (a_r, a_z, a_n), (s_r, s_z, s_n) = np.split(a, 3), np.split(s, 3)
+    z, n = logistic(a_z + s_z), np.tanh(a_n + logistic(a_r + s_r) * (s_n + b))
+    return (1 - z) * n + z * h, c
+
+
+def lstm_step(a: np.ndarray, s: np.ndarray, h: np.ndarray, c: Any, b: Any) -> Any:
+    del h, b
+    i, f, g, o = np.split(a + s, 4)
+    c = logistic(f) * c + logistic(i) * np.tanh(g)
+    return logistic(o) * np.tanh(c), c
+
+
+def mogrifier_loop(inner: Any, p: dict[str, np.ndarray], x: np.ndarray, heads: int) -> np.ndarray:
+    """One row, a step at a time, with five rounds before each."""
+    del heads
+    h, c, outputs = np.zeros(H), np.zeros(H), []
+    for seen in x:
+        scaled = h
+        for number in range(1, 6):
+            kernel, bias = p[f"round_{number}_kernel"], p[f"round_{number}_bias"]
+            if number % 2:
+                seen = 2 * logistic(scaled @ kernel + bias) * seen
+            else:
+                scaled = 2 * logistic(seen @ kernel + bias) * scaled
+        a, s = seen @ p["input_kernel"] + p["bias"], scaled @ p["recurrent_kernel"]
+        h, c = inner(a, s, h, c, p.get("candidate_bias"))
+        outputs.append(h)
+    return np.array(outputs)
+
+
 @pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize(
     ("name", "loop", "options"),
-    [("rwkv7", rwkv7_loop, {"num_heads": 2}), ("s5", s5_loop, {})],
+    [
+        ("rwkv7", rwkv7_loop, {"num_heads": 2}),
+        ("s5", s5_loop, {}),
+        ("mogrifier_elman", partial(mogrifier_loop, elman_step), {}),
+        ("mogrifier_gru", partial(mogrifier_loop, gru_step), {}),
+        ("mogrifier_lstm", partial(mogrifier_loop, lstm_step), {}),
+    ],
 )
 def test_a_cell_is_the_loop_of_its_equations(name: str, loop: Any, options: Any) -> None:
     cell, draw = make_cell(name, H, **options), np.random.default_rng(8).normal
@@ -75,6 +119,17 @@ def test_a_cell_is_the_loop_of_its_equations(name: str, loop: Any, options: Any)
     found = run({label: jnp.asarray(array) for label, array in params.items()}, jnp.asarray(x))
     for row in range(B):
         np.testing.assert_allclose(found[row], loop(params, x[row], 2), rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", ["mogrifier_elman", "mogrifier_gru", "mogrifier_lstm"])
+def test_rounds_that_double_the_state_let_no_output_grow(name: str) -> None:
+    """A GRU that kept the scaled state would overflow float32 within 64 steps."""
+    cell = make_cell(name, 2)
+    params = {label: jnp.zeros(shape) for label, (_, shape) in cell.parameters(2).items()}
+    params |= {f"round_{number}_bias": jnp.full(2, 20.0) for number in (2, 4)}
+    params["bias"] = jnp.full_like(params["bias"], 3.0)  # open gates, and something to keep
+    outputs = recurrence(cell, params, jnp.ones((1, 200, 2))).outputs
+    assert float(jnp.abs(outputs).max()) <= 1
 
 
 def test_s5_starts_at_the_eigenvalues_of_the_normal_part_of_hippo() -> None:

@@ -31,10 +31,12 @@ class Elman(GatedCell):
     activation: str = "tanh"
     num_gates = 1
 
-    def step(self, params: Params, state: State, projected: Array) -> tuple[State, Array]:
+    def combine(
+        self, params: Params, state: State, projected: Array, recurrent: Array
+    ) -> tuple[State, Array]:
         """Computes the equation above."""
-        (h,) = state
-        h = ACTIVATIONS[self.activation](projected + self.recurrent_product(params, h))
+        del params, state
+        h = ACTIVATIONS[self.activation](projected + recurrent)
         return (h,), h
 
     @property

@@ -7,6 +7,7 @@ a_t and s_t have G blocks (gates) of width H side by side. A cell combines them 
 The state is a tuple of arrays [B, H], and the first array is the output h_t.
 """
 
+from abc import abstractmethod
 from typing import ClassVar
 
 import flax.linen as nn
@@ -67,6 +68,16 @@ class GatedCell(Cell):
     def recurrent_product(self, params: Params, hidden: Array) -> Array:
         """s_t, [B, G*H]."""
         return product(hidden, params["recurrent_kernel"], self.matmul_dtype)
+
+    def step(self, params: Params, state: State, projected: Array) -> tuple[State, Array]:
+        """Computes s_t, and combines it with a_t and the state."""
+        return self.combine(params, state, projected, self.recurrent_product(params, state[0]))
+
+    @abstractmethod
+    def combine(
+        self, params: Params, state: State, projected: Array, recurrent: Array
+    ) -> tuple[State, Array]:
+        """Computes the next state and the output [B, H] from a_t, s_t and the state before."""
 
     def recurrent_bias(self, params: Params) -> Array | None:
         """Returns the bias [G*H] that `derivative` adds to s_t; None means no bias."""

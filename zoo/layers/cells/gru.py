@@ -35,11 +35,13 @@ class GRU(GatedCell):
         candidate_bias = Parameter(nn.initializers.zeros, (self.size,))
         return {"candidate_bias": candidate_bias, **super().parameters(input_size)}
 
-    def step(self, params: Params, state: State, projected: Array) -> tuple[State, Array]:
+    def combine(
+        self, params: Params, state: State, projected: Array, recurrent: Array
+    ) -> tuple[State, Array]:
         """Computes the equations above."""
         (h,) = state
         a_r, a_z, a_n = jnp.split(projected, 3, axis=-1)
-        s_r, s_z, s_n = jnp.split(self.recurrent_product(params, h), 3, axis=-1)
+        s_r, s_z, s_n = jnp.split(recurrent, 3, axis=-1)
         r = jax.nn.sigmoid(a_r + s_r)
         z = jax.nn.sigmoid(a_z + s_z)
         n = jnp.tanh(a_n + r * (s_n + params["candidate_bias"][None]))

@@ -37,10 +37,13 @@ class LSTM(GatedCell):
         """Returns zeros, and forget_bias for the forget gates."""
         return super().init_bias(key, shape).at[self.size : 2 * self.size].set(self.forget_bias)
 
-    def step(self, params: Params, state: State, projected: Array) -> tuple[State, Array]:
+    def combine(
+        self, params: Params, state: State, projected: Array, recurrent: Array
+    ) -> tuple[State, Array]:
         """Computes the equations above."""
-        h, c = state
-        i, f, g, o = jnp.split(projected + self.recurrent_product(params, h), 4, axis=-1)
+        del params
+        _, c = state
+        i, f, g, o = jnp.split(projected + recurrent, 4, axis=-1)
         c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
         h = jax.nn.sigmoid(o) * jnp.tanh(c)
         return (h, c), h
@@ -71,10 +74,12 @@ class PeepholeLSTM(LSTM):
         peepholes = {name: Parameter(init, (self.size,)) for name in names}
         return super().parameters(input_size) | peepholes
 
-    def step(self, params: Params, state: State, projected: Array) -> tuple[State, Array]:
+    def combine(
+        self, params: Params, state: State, projected: Array, recurrent: Array
+    ) -> tuple[State, Array]:
         """Computes the equations above."""
-        h, c = state
-        i, f, g, o = jnp.split(projected + self.recurrent_product(params, h), 4, axis=-1)
+        _, c = state
+        i, f, g, o = jnp.split(projected + recurrent, 4, axis=-1)
         i = jax.nn.sigmoid(i + params["input_peephole"][None] * c)
         f = jax.nn.sigmoid(f + params["forget_peephole"][None] * c)
         c = f * c + i * jnp.tanh(g)

@@ -25,6 +25,10 @@ class Mogrifier(Cell):
         h = 2 logistic(R_r x + r_r) * h     where r is even
     state_t, h_t = inner(x, h)
 
+    The scaled h takes the place of h_{t-1} in the products of the inner cell alone. A GRU also
+    keeps a share of h_{t-1} as its memory; if that were scaled, by up to 4 at each step, it could
+    grow without bound.
+
     Q_r [H, D] and R_r [D, H] are `round_1_kernel`, `round_2_kernel`, ..., and their biases are
     `round_1_bias`, .... They start small, so that nothing is scaled at first. Since x depends on
     the state, no product can be computed for all steps at once.
@@ -80,4 +84,5 @@ class Mogrifier(Cell):
             else:
                 h = 2 * jax.nn.sigmoid(affine(x, kernel, bias, self.matmul_dtype)) * h
         inner = self._inner
-        return inner.step(params, (h, *state[1:]), inner.project(params, x))
+        recurrent = inner.recurrent_product(params, h)
+        return inner.combine(params, state, inner.project(params, x), recurrent)
