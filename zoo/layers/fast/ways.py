@@ -20,7 +20,7 @@ Array = jax.Array
 
 NEWTON = ("newton", "quasi_newton")
 SCANS = ("auto", "sequential", "parallel", *NEWTON)
-_FEWEST_CHUNKED = 8  # the fewest steps for which chunks are used
+_FEWEST_CHUNKED = 8  # fewer steps, such as those of generation, are not worth a chunk
 
 
 def fast_way(
@@ -46,9 +46,10 @@ def fast_way(
         coefficients = cell.coefficients(params, sequence.projected)
         if coefficients is not None:
             return _parallel(cell, params, *coefficients, sequence)
-        found = _by_chunks(cell, params, sequence, scan)
-        if found is not None:
-            return found
+        if sequence.resets is None and (scan != "auto" or num_steps >= _FEWEST_CHUNKED):
+            found = _by_chunks(cell, params, sequence)
+            if found is not None:
+                return found
     if scan in NEWTON and not truncation:
         return _by_newton(cell, params, sequence, scan)
     if scan in ("parallel", *NEWTON):
@@ -76,18 +77,11 @@ def _parallel(
     return sequence.without_padding(outputs), tuple(final for _, final in each)
 
 
-def _by_chunks(
-    cell: Cell, params: Params, sequence: Sequences, scan: str
-) -> tuple[Array, State] | None:
+def _by_chunks(cell: Cell, params: Params, sequence: Sequences) -> tuple[Array, State] | None:
     """Computes the steps of a matrix cell a chunk at a time, see `zoo.layers.fast.chunks`.
 
-    Returns None if the cell must run step by step. This is the case for resets inside a sequence.
-    It is also the case for short sequences, such as the single steps of generation, unless `scan`
-    is "parallel".
+    Returns None if the cell has no form by chunks.
     """
-    num_steps = jax.tree.leaves(sequence.projected)[0].shape[1]
-    if sequence.resets is not None or (scan == "auto" and num_steps < _FEWEST_CHUNKED):
-        return None
     found = cell.chunks(params, sequence.projected, sequence.start, sequence.real_steps())
     if found is None:
         return None
