@@ -1,4 +1,4 @@
-"""What a test or a docstring's example registers is forgotten after it."""
+"""Each test and each example of a docstring begins with the zoo's own cells and corpora."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def only_ours() -> Iterator[None]:
-    """The zoo's own cells and corpora are the registered ones whenever a test begins."""
+    """Cells and corpora that a test registers are forgotten after it."""
     from zoo.data import corpora  # not above: JAX reads the settings of tests/conftest.py first
     from zoo.layers import cells
 

@@ -30,7 +30,7 @@ class Measured(NamedTuple):
 
     Attributes:
         cell: its name.
-        milliseconds: the time of a train step, for each length in STEPS.
+        milliseconds: the time of one train step; one number for each length in STEPS.
         megabytes: the peak of memory for the longest sequence.
         tokens_per_second: the speed of generation.
     """
