@@ -6,6 +6,7 @@ import random
 from pathlib import Path
 
 from ml_collections import ConfigDict
+from tiny_run import file_settings
 
 from zoo.training.config import base_config
 
@@ -29,9 +30,7 @@ def classifier_config(table: Path, **settings: object) -> ConfigDict:
     """A classifier of a table, its cache beside it, with settings by their name in the config."""
     config = base_config("classifier")
     data = {
-        "data.corpus": "table_file",
-        "data.directory": str(table),
-        "data.cache_directory": str(table.parent / "cache"),
+        **file_settings("table_file", table),
         "data.batch_size": 8,
     }
     config.update_from_flattened_dict(data | settings)

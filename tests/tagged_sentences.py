@@ -4,6 +4,7 @@ import random
 from pathlib import Path
 
 from ml_collections import ConfigDict
+from tiny_run import file_settings
 
 from zoo.training.config import base_config
 
@@ -43,9 +44,7 @@ def tagger_config(path: Path, **settings: object) -> ConfigDict:
     """A tiny tagger of a file, its cache beside it, with settings by their name in the config."""
     config = base_config("tagger")
     own = {
-        "data.corpus": "conll_file",
-        "data.directory": str(path),
-        "data.cache_directory": str(path.parent / "cache"),
+        **file_settings("conll_file", path),
         "data.batch_size": 8,
         "data.bucket_lengths": (8,),
         "model.embedding_size": 6,

@@ -47,12 +47,19 @@ def read_config(path: Path) -> ConfigDict:
     return module.get_config()
 
 
+def file_settings(corpus: str, path: Path) -> dict[str, str]:
+    """Settings of a corpus that is a file of the test's own, with its cache beside it."""
+    return {
+        "data.corpus": corpus,
+        "data.directory": str(path),
+        "data.cache_directory": str(path.parent / "cache"),
+    }
+
+
 def tiny_settings(corpus: Path, **more: Any) -> dict[str, Any]:
     """Settings by their name in the config, with `__` for the dot."""
     settings = {
-        "data.corpus": "text_file",
-        "data.directory": str(corpus),
-        "data.cache_directory": str(corpus.parent / "cache"),
+        **file_settings("text_file", corpus),
         "data.batch_size": 4,
         "data.sequence_length": 8,
         "model.cell": "elman",
