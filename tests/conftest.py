@@ -1,6 +1,7 @@
 """What every test runs under: the CPU, strict arrays, float32, quick compilations."""
 
 import atexit
+import gc
 import os
 import shutil
 import tempfile
@@ -24,6 +25,8 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
 
 import jax
 import pytest
+
+gc.set_threshold(100_000, 20, 50)  # tracing makes many objects, and few of them are garbage
 
 LONGEST = ("test_notebooks.py", "test_many_hosts.py", "test_resume.py")  # a minute or more each
 MOST_MAPS = 20_000

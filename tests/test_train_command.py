@@ -273,6 +273,20 @@ def test_help_names_the_flags(capsys, command):
             assert flag in text
 
 
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--num_processes=2"], "--coordinator, --num_processes and --process_id go together"),
+        (
+            ["--coordinator=127.0.0.1:1", "--num_processes=2", "--process_id=2"],
+            "--process_id is 2; use 0 to 1",
+        ),
+    ],
+)
+def test_processes_that_can_not_meet(refused, corpus, flags, message):
+    assert message in refused(*tiny_flags(corpus), *flags)
+
+
 def test_a_real_process_tells_its_progress_and_stops_at_ctrl_c(corpus, tmp_path):
     settings = {"training__num_steps": 1_000_000, "training__checkpoint_every_steps": 1_000_000}
     arguments = tiny_flags(corpus, **settings, evaluation__every_steps=1_000_000)
