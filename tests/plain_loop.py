@@ -187,11 +187,15 @@ def run_loop(
     name: str, problem: Problem, grad: Recurrence, lengths: Any, resets: Any, reverse: bool = False
 ) -> tuple[Recurrence, Problem]:
     """The loop's result and, by autodiff, the gradient of every argument for that of the result."""
-    problem, grad = jax.tree.map(jnp.asarray, (problem, grad))
-    result, pull = jax.vjp(
-        lambda problem: unroll(jnp, name, problem, lengths, resets, reverse=reverse), problem
-    )
-    return result, pull(grad)[0]
+
+    @jax.jit
+    def both(problem: Problem, grad: Recurrence) -> tuple[Recurrence, Problem]:
+        result, pull = jax.vjp(
+            lambda problem: unroll(jnp, name, problem, lengths, resets, reverse=reverse), problem
+        )
+        return result, pull(grad)[0]
+
+    return both(problem, grad)
 
 
 @partial(jax.jit, static_argnames=("name", "reverse", "truncation", "dtype", "scan"))

@@ -105,8 +105,9 @@ def test_tags_are_those_of_the_model(trained):
         spelled = CHARACTERS.encode(kept)
         characters[0, number, : len(spelled)] = spelled
     lengths = np.array([4], np.int32)
-    output = trained.model.apply({"params": trained.params}, words, characters, lengths=lengths)
-    tags, probabilities = decode(output, lengths)
+    apply = jax.jit(trained.model.apply)
+    output = apply({"params": trained.params}, words, characters, lengths=lengths)
+    tags, probabilities = jax.jit(decode)(output, lengths)
     assert result.tags == tuple(TAGS[tag] for tag in tags[0].tolist())
     np.testing.assert_allclose(result.probabilities, probabilities[0], rtol=1e-5)
 

@@ -207,7 +207,7 @@ def test_a_program_runs_without_this_package(tmp_path):
     )
     command = [sys.executable, "-c", script, str(path)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    expected = model.apply({"params": params}, np.ones((2, 1), np.int32)).logits[0, 0]
+    expected = jax.jit(model.apply)({"params": params}, np.ones((2, 1), np.int32)).logits[0, 0]
     np.testing.assert_allclose(json.loads(done.stdout), expected, rtol=1e-4, atol=1e-6)
 
 
@@ -223,7 +223,7 @@ def test_a_program_takes_any_number_of_steps_of_cells_that_are_faster_with_a_kno
     program = export.deserialize(path.read_bytes())
     carry = jax.tree.leaves(model.zero_carry(len(TOKENS)))
     found = program.call(TOKENS, np.ones(len(TOKENS), bool), *carry)[0]
-    expected = model.apply({"params": params}, TOKENS).logits
+    expected = jax.jit(model.apply)({"params": params}, TOKENS).logits
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 

@@ -38,11 +38,12 @@ def model_of(cell: str, taps: int = 0) -> SequenceModel:
 def test_padding_and_later_symbols_change_no_answer(cell: str, taps: int) -> None:
     model, draw = model_of(cell, taps), np.random.default_rng(0)
     inputs = draw.integers(NUM_SYMBOLS, size=(2, 9)).astype(np.int32)
-    params = model.init(jax.random.key(0), inputs)
+    params = jax.jit(model.init)(jax.random.key(0), inputs)
     assert ("convolution_kernel" in params["params"]) == (taps > 0)
     other = inputs.copy()
     other[:, 5:] += 1
-    found, changed = (model.apply(params, tokens % NUM_SYMBOLS) for tokens in (inputs, other))
+    apply = jax.jit(model.apply)
+    found, changed = (apply(params, tokens % NUM_SYMBOLS) for tokens in (inputs, other))
     np.testing.assert_allclose(found[:, :5], changed[:, :5], atol=1e-5)
     assert not np.allclose(found[:, 5:], changed[:, 5:], atol=1e-3)
 
@@ -50,14 +51,15 @@ def test_padding_and_later_symbols_change_no_answer(cell: str, taps: int) -> Non
 def test_only_what_is_asked_is_scored() -> None:
     task = Answering(model_of("elman"))
     inputs = np.array([[3, 4, 5]], np.int32)
-    params = task.model.init(jax.random.key(0), inputs)["params"]
-    best = np.asarray(task.model.apply({"params": params}, inputs).argmax(axis=-1), np.int32)
+    params = jax.jit(task.model.init)(jax.random.key(0), inputs)["params"]
+    logits = jax.jit(task.model.apply)({"params": params}, inputs)
+    best = np.asarray(logits.argmax(axis=-1), np.int32)
     wrong = (best + 1) % NUM_SYMBOLS
     targets = np.array([[NO_ANSWER, best[0, 1], wrong[0, 2]]], np.int32)
     batch = Batch(inputs, targets)
-    loss, (_, metrics) = task.loss(params, (), batch, jax.random.key(0))
+    loss, (_, metrics) = jax.jit(task.loss)(params, (), batch, jax.random.key(0))
     assert (metrics["num_targets"], metrics["score"]) == (2, 1)
-    log_probs = jax.nn.log_softmax(task.model.apply({"params": params}, inputs))
+    log_probs = jax.nn.log_softmax(logits)
     nats = -log_probs[0, 1, best[0, 1]] - log_probs[0, 2, wrong[0, 2]]
     np.testing.assert_allclose(loss, nats / 2, rtol=1e-5)
     assert score(task, params, [batch, fill(batch, 8)]) == 0.5

@@ -69,8 +69,8 @@ def test_adding_marks_one_number_of_each_half() -> None:
 def test_a_sum_is_right_if_it_is_near() -> None:
     task = Adding(SequenceModel("elman", 0, 1, width=8, num_layers=1))
     inputs = adding(6, 3, draw()).inputs
-    params = task.model.init(jax.random.key(0), inputs)["params"]
-    found = np.asarray(task.model.apply({"params": params}, inputs))[:, -1, 0]
+    params = jax.jit(task.model.init)(jax.random.key(0), inputs)["params"]
+    found = np.asarray(jax.jit(task.model.apply)({"params": params}, inputs))[:, -1, 0]
     off = np.array([0.0, 0.9 * NEAR, 1.1 * NEAR], np.float32)
     loss, (_, metrics) = task.loss(params, (), Batch(inputs, found + off), jax.random.key(0))
     assert (metrics["score"], metrics["num_targets"]) == (2, 3)

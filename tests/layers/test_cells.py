@@ -36,7 +36,7 @@ def test_every_cell_with_a_derivative_has_a_row() -> None:
 @pytest.mark.parametrize("name", EQUATIONS)
 def test_forward_equals_the_equations(name: str) -> None:
     a, s, previous = random_step(name)
-    carry, _ = derivative(name).forward(*jax.tree.map(jnp.asarray, (a, s, previous)))
+    carry, _ = jax.jit(derivative(name).forward)(*jax.tree.map(jnp.asarray, (a, s, previous)))
     expected = EQUATIONS[name].step(np, a, s, previous)
     assert len(carry) == EQUATIONS[name].num_states
     for array, wanted in zip(carry, expected, strict=True):

@@ -1,5 +1,7 @@
 """Matrix recurrences by chunks, against a loop in NumPy; the cells: test_every_cell.py."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -62,8 +64,9 @@ def test_resets_inside_a_sequence_go_step_by_step() -> None:
     }
     inputs = jnp.asarray(DRAW.normal(size=(1, 20, 3)), jnp.float32)
     resets = jnp.zeros((1, 20), bool).at[0, 5].set(True)
-    found = recurrence(cell, params, inputs, resets=resets).outputs
-    after = recurrence(cell, params, inputs[:, 5:]).outputs
+    run = jax.jit(partial(recurrence, cell))
+    found = run(params, inputs, resets=resets).outputs
+    after = run(params, inputs[:, 5:]).outputs
     np.testing.assert_allclose(found[:, 5:], after, atol=1e-5)
     with pytest.raises(UserError, match="or no resets after the first step"):
         recurrence(cell, params, inputs, resets=resets, scan="parallel")

@@ -8,16 +8,14 @@ import numpy as np
 import pytest
 
 from zoo.errors import UserError
-from zoo.layers.crf import (
-    FORBIDDEN,
-    Transitions,
-    constrain,
-    log_likelihood,
-    log_partition,
-    marginals,
-    sequence_score,
-    viterbi,
+from zoo.layers import crf
+from zoo.layers.crf import FORBIDDEN, Transitions, constrain
+
+log_likelihood, marginals, sequence_score, viterbi = (
+    jax.jit(function)
+    for function in (crf.log_likelihood, crf.marginals, crf.sequence_score, crf.viterbi)
 )
+log_partition = jax.jit(crf.log_partition, static_argnames="scan")
 
 B, T, K = 4, 5, 3
 DRAW = np.random.default_rng(0)
@@ -60,7 +58,7 @@ def plain_partition(row, transitions):
 @both
 @pytest.mark.parametrize("scan", ["sequential", "parallel"])
 def test_the_partition_function_sums_over_all_sequences(transitions, scan):
-    found = jax.jit(lambda s: log_partition(s, transitions, LENGTHS, scan=scan))(SCORES)
+    found = log_partition(SCORES, transitions, LENGTHS, scan=scan)
     wanted = [plain_partition(row, transitions) for row in range(B)]
     np.testing.assert_allclose(found, wanted, rtol=1e-5)
 
@@ -79,7 +77,7 @@ def test_the_likelihood_of_a_sequence_is_its_share_of_the_sum(transitions):
 
 @both
 def test_marginals_sum_over_the_sequences_with_the_tag(transitions):
-    found = jax.jit(marginals)(SCORES, transitions, LENGTHS)
+    found = marginals(SCORES, transitions, LENGTHS)
     for row in range(B):
         sequences, scores = enumerate_row(row, transitions)
         powers = np.exp(scores - scores.max())
@@ -92,7 +90,7 @@ def test_marginals_sum_over_the_sequences_with_the_tag(transitions):
 
 @both
 def test_viterbi_finds_the_best_of_all_sequences(transitions):
-    tags, best = jax.jit(viterbi)(SCORES, transitions, LENGTHS)
+    tags, best = viterbi(SCORES, transitions, LENGTHS)
     for row in range(B):
         sequences, scores = enumerate_row(row, transitions)
         wanted = sequences[int(scores.argmax())]
@@ -145,7 +143,7 @@ def test_gradients_stay_finite_where_a_tag_cannot_be_reached(scan):
     def loss(scores, transitions):
         return log_partition(scores, constrain(transitions, unreachable), LENGTHS, scan=scan).sum()
 
-    for leaf in jax.tree.leaves(jax.grad(loss, argnums=(0, 1))(SCORES, FREE)):
+    for leaf in jax.tree.leaves(jax.jit(jax.grad(loss, argnums=(0, 1)))(SCORES, FREE)):
         assert np.isfinite(leaf).all()
 
 

@@ -1,5 +1,6 @@
 """What running a cell over a batch gives, and what changes nothing: cuts, padding, batch mates."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -81,14 +82,15 @@ def test_what_is_left_out_is_zero_or_nothing(name: str) -> None:
     problem = random_problem(name)
     zeros = tuple(np.zeros_like(state) for state in problem.initial)
     inputs = jax.numpy.asarray(problem.inputs)
-    arguments = (make_cell(name, size=3), problem.weights.params(), inputs)
+    arguments = (problem.weights.params(), inputs)
+    layer = jax.jit(partial(recurrence, make_cell(name, size=3)))
 
-    got = recurrence(*arguments, resets=RESETS)
+    got = layer(*arguments, resets=RESETS)
     from_zero = problem._replace(carry=zeros, initial=zeros)
     assert_close(got, unroll(np, name, from_zero, np.full(3, 5), RESETS))
 
     initial = tuple(jax.numpy.asarray(state) for state in problem.initial)
-    got = recurrence(*arguments, initial=initial)
+    got = layer(*arguments, initial=initial)
     from_initial = problem._replace(carry=problem.initial)
     no_resets = np.zeros_like(RESETS)
     assert_close(got, unroll(np, name, from_initial, np.full(3, 5), no_resets))
@@ -195,13 +197,14 @@ def test_not_a_number_in_padding_changes_no_output(garbage: float) -> None:
 def test_reverse_starts_at_the_last_real_token(name: str) -> None:
     """Each row reversed is the flipped real part run forward, flipped back."""
     problem = jax.tree.map(jax.numpy.asarray, random_problem(name))
-    cell, params = make_cell(name, size=3), problem.weights.params()
-    result = recurrence(cell, params, problem.inputs, problem.carry, lengths=LENGTHS, reverse=True)
+    params, layer = problem.weights.params(), jax.jit(partial(recurrence, make_cell(name, size=3)))
+    backward = jax.jit(partial(recurrence, make_cell(name, size=3), reverse=True))
+    result = backward(params, problem.inputs, problem.carry, lengths=LENGTHS)
     for row, length in enumerate(LENGTHS):
         rows = slice(row, row + 1)
         flipped = problem.inputs[rows, :length][:, ::-1]
         carry = tuple(state[rows] for state in problem.carry)
-        wanted = recurrence(cell, params, flipped, carry)
+        wanted = layer(params, flipped, carry)
         assert_close(result.outputs[rows, :length], wanted.outputs[:, ::-1])
         assert_close(tuple(state[rows] for state in result.carry), wanted.carry)
 

@@ -23,7 +23,7 @@ def random_params(module: Any, seed: int = 12) -> dict[str, Any]:
 
 
 def init(module: Any, seed: int = 0) -> dict[str, Any]:
-    return module.init(jax.random.key(seed), jnp.asarray(INPUTS))["params"]
+    return jax.jit(module.init)(jax.random.key(seed), jnp.asarray(INPUTS))["params"]
 
 
 def assert_close(got: Any, wanted: Any) -> None:
@@ -78,11 +78,11 @@ def test_a_bidirectional_carry_goes_back_to_its_own_direction() -> None:
     stack = RecurrentStack(cell="lstm", sizes=(3,), bidirectional=True)
     params, x = random_params(stack), jnp.asarray(INPUTS)
     given = tuple(jnp.float32(state) for state in np.random.default_rng(1).normal(size=(4, 3, 3)))
-    outputs, _ = stack.apply({"params": params}, x, ((given[:2], given[2:]),))
+    outputs, _ = jax.jit(stack.apply)({"params": params}, x, ((given[:2], given[2:]),))
     for reverse, start, block in ((False, given[:2], 0), (True, given[2:], 3)):
         layer = RecurrentLayer(cell="lstm", size=3, reverse=reverse)
         own = params["reverse_layer_0" if reverse else "layer_0"]
-        wanted = layer.apply({"params": own}, x, start).outputs
+        wanted = jax.jit(layer.apply)({"params": own}, x, start).outputs
         assert_close(outputs[:, :, block : block + 3], wanted)
 
 

@@ -99,7 +99,7 @@ def test_two_lstm_layers_equal_jax_experimental_rnn(bidirectional: bool) -> None
     states = [state for pair in zip(start, memory, strict=True) for state in pair]
     pairs = [tuple(states[at : at + 2]) for at in range(0, len(states), 2)]
     carry = ((pairs[0], pairs[1]), (pairs[2], pairs[3])) if bidirectional else tuple(pairs)
-    outputs, final = stack.apply({"params": params}, inputs, carry, lengths=LENGTHS)
+    outputs, final = jax.jit(stack.apply)({"params": params}, inputs, carry, lengths=LENGTHS)
 
     names = [f"{side}layer_{i}" for i in range(2) for side in ("", "reverse_")[:directions]]
     layers = [params[name] for name in names]

@@ -26,7 +26,9 @@ def test_any_numbers_make_a_state_that_the_cell_can_go_on_from(name: str) -> Non
         assert (found == before).all() == (at in cell.fixed_states)
     keys = jax.random.split(jax.random.key(0), len(cell.parameters(D)))
     made = zip(keys, cell.parameters(D).items(), strict=True)
-    params = {label: init(key, shape) for key, (label, (init, shape)) in made}
+    params = {
+        label: jax.jit(init, static_argnums=1)(key, shape) for key, (label, (init, shape)) in made
+    }
     inputs = draw.normal(size=(B, 5, D)).astype(np.float32)
     outputs = jax.jit(lambda: recurrence(cell, params, inputs, state).outputs)()
     assert np.abs(outputs).max() < 100
@@ -37,7 +39,7 @@ def test_a_learned_state_is_learned_by_gradient_descent(name: str) -> None:
     """Small steps against the gradient of the initial state alone lower the loss as they should."""
     layer, draw = RecurrentLayer(name, H, learn_initial_state=True), np.random.default_rng(1)
     inputs, wanted = (draw.normal(size=(B, 2, size)).astype(np.float32) for size in (D, H))
-    params = layer.init(jax.random.key(2), inputs)["params"]
+    params = jax.jit(layer.init)(jax.random.key(2), inputs)["params"]
     start = {
         name: jnp.float32(draw.normal(size=array.shape))
         for name, array in params.items()
@@ -47,9 +49,12 @@ def test_a_learned_state_is_learned_by_gradient_descent(name: str) -> None:
     def loss(start: dict[str, jax.Array]) -> jax.Array:
         return ((layer.apply({"params": params | start}, inputs).outputs - wanted) ** 2).mean()
 
-    before, gradient = jax.jit(jax.value_and_grad(loss))(start)
+    value_and_gradient = jax.jit(jax.value_and_grad(loss))
+    before, gradient = value_and_gradient(start)
     step = 1e-2
-    after = loss(jax.tree.map(lambda array, slope: array - step * slope, start, gradient))
+    after, _ = value_and_gradient(
+        jax.tree.map(lambda array, slope: array - step * slope, start, gradient)
+    )
     lowered = step * sum(float((array**2).sum()) for array in jax.tree.leaves(gradient))
     assert lowered > 0
     assert float(before - after) == pytest.approx(lowered, rel=0.05)

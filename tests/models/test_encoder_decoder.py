@@ -487,7 +487,7 @@ def test_every_setting_changes_a_program(field):
 @pytest.mark.parametrize("side", ["encoder", "decoder"])
 def test_the_forget_bias_is_that_of_the_setting_on_either_side(side):
     model = small(**{side: "lstm"}, forget_bias=3.0)
-    params = model.init(jax.random.key(0), SOURCES, SOURCE_LENGTHS, INPUTS)["params"]
+    params = jax.jit(model.init)(jax.random.key(0), SOURCES, SOURCE_LENGTHS, INPUTS)["params"]
     biases = [
         np.asarray(array)
         for path, array in jax.tree_util.tree_leaves_with_path(params)

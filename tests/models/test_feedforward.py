@@ -45,7 +45,7 @@ def plain_loss(activation: str, l2: float) -> float:
 @partial(jax.jit, static_argnums=1)
 def loss(params: Any, activation: str, l2: float) -> jax.Array:
     network = FeedForward(hidden_size=H, num_outputs=C, activation=activation)
-    logits = network.apply({"params": params}, jnp.asarray(INPUTS))
+    logits = jax.jit(network.apply)({"params": params}, jnp.asarray(INPUTS))
     return regularised_loss(logits, jnp.asarray(CLASSES), params, l2)
 
 
@@ -93,7 +93,7 @@ def test_backpropagation_agrees_with_finite_differences(activation: str) -> None
 def test_dropout_needs_a_key_and_changes_the_hidden_layer() -> None:
     network = FeedForward(hidden_size=50, num_outputs=2, dropout_rate=0.5)
     x = jnp.ones((4, 3))
-    params = network.init(jax.random.key(0), x)
+    params = jax.jit(network.init)(jax.random.key(0), x)
     run = partial(network.apply, params, x)
     dropped = run(deterministic=False, rngs={"dropout": jax.random.key(1)})
     assert not np.allclose(dropped, run())
@@ -112,7 +112,7 @@ def test_the_language_model_equals_a_loop_over_windows(window: int, direct: bool
     model = FeedForwardLM(config, 8)
     shapes = jax.eval_shape(model.init, jax.random.key(0), TOKENS)["params"]
     params = jax.tree.map(lambda leaf: np.float32(RNG.normal(size=leaf.shape)), shapes)
-    logits = model.apply({"params": jax.tree.map(jnp.asarray, params)}, TOKENS).logits
+    logits = jax.jit(model.apply)({"params": params}, TOKENS).logits
     network = params["network"]
     for row in range(2):
         history = [START_ID] * window + TOKENS[row].tolist()
@@ -129,7 +129,7 @@ def test_the_language_model_equals_a_loop_over_windows(window: int, direct: bool
 def test_dropout_of_embeddings_and_of_hidden_units_changes_the_logits() -> None:
     for name in ("embedding_dropout_rate", "hidden_dropout_rate"):
         model = FeedForwardLM(FeedForwardLMConfig(**{name: 0.5}), 8)
-        params = model.init(jax.random.key(0), TOKENS)
+        params = jax.jit(model.init)(jax.random.key(0), TOKENS)
         run = partial(model.apply, params, TOKENS)
         dropped = run(deterministic=False, rngs={"dropout": jax.random.key(1)}).logits
         assert not np.allclose(dropped, run().logits)
@@ -137,7 +137,7 @@ def test_dropout_of_embeddings_and_of_hidden_units_changes_the_logits() -> None:
 
 def test_init_scale_bounds_every_weight() -> None:
     model = FeedForwardLM(FeedForwardLMConfig(init_scale=0.01), 8)
-    params = model.init(jax.random.key(0), TOKENS)["params"]
+    params = jax.jit(model.init)(jax.random.key(0), TOKENS)["params"]
     for leaf in (params["embedding"], params["network"]["hidden_kernel"]):
         assert 0.009 < np.abs(leaf).max() <= 0.01
 

@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -112,7 +113,7 @@ def test_whole_distributions_equal_the_equations() -> None:
     plain = PlainKneserNey(TEXT, 3)
     trained = kneser_ney.estimate(TEXT, NGramConfig(order=3), V)
     inputs = shift_targets(OTHER)[None, :40]
-    output = NGramLM(NGramConfig(order=3), V).apply({"params": trained.params}, inputs)
+    output = jax.jit(NGramLM(NGramConfig(order=3), V).apply)({"params": trained.params}, inputs)
     history: tuple[int, ...] = ()
     for step, token in enumerate(inputs[0].tolist()):
         history = (token,) if token == START_ID else (*history, token)[-2:]

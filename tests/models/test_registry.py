@@ -88,7 +88,7 @@ def test_default_settings_are_plain_json_and_build_the_default_model(name: str) 
 @every_architecture
 def test_gradients_are_finite_and_reach_every_parameter_on_one_compilation(name: str) -> None:
     model, traces = make(name), []
-    params = model.init(jax.random.key(0), jnp.asarray(TOKENS))["params"]
+    params = jax.jit(model.init)(jax.random.key(0), jnp.asarray(TOKENS))["params"]
 
     @jax.jit
     def gradient(params: Any, tokens: Any) -> Any:

@@ -108,8 +108,8 @@ WORDS = 40  # as many, that both kinds of words are among them
 def embed(model: RecurrentLM, params: Any, tokens: Any, key: Any) -> np.ndarray:
     """What stands for tokens in training: the input of the lowest layer."""
     variables, rngs = {"params": params}, {"dropout": key}
-    embedded = model.apply(variables, tokens, False, rngs=rngs, method="_embed")
-    return np.asarray(embedded)
+    run = jax.jit(lambda: model.apply(variables, tokens, False, rngs=rngs, method="_embed"))
+    return np.asarray(run())
 
 
 def embed_in_training(tokens: np.ndarray, key: Any, **settings: Any) -> tuple[Any, np.ndarray]:

@@ -13,8 +13,9 @@ from plain_loop import EQUATIONS
 
 from zoo.errors import UserError
 from zoo.layers.crf import FORBIDDEN
+from zoo.models import tagger
 from zoo.models.registry import default_config
-from zoo.models.tagger import Tagger, TaggerConfig, decode
+from zoo.models.tagger import Tagger, TaggerConfig
 from zoo.special_tokens import END_ID, UNKNOWN_ID
 
 V, K, D, H = 11, 3, 4, 5
@@ -28,6 +29,9 @@ SPELLED = np.where(
 ).astype(np.int32)
 OUTPUTS = ("softmax", "crf")
 KINDS = ("none", "recurrent", "convolution")
+
+
+decode = jax.jit(tagger.decode)
 
 
 def small(allowed=None, **changes):
@@ -185,9 +189,10 @@ def test_padding_and_the_other_rows_change_nothing(kind, output):
 def test_words_that_are_spelled_before_give_the_same(kind):
     model = small(characters=kind)
     params = random_params(model)
-    flat = model.apply({"params": params}, SPELLED.reshape(-1, C), method="spell")
+    spell = jax.jit(partial(model.apply, method="spell"))
+    flat = spell({"params": params}, SPELLED.reshape(-1, C))
     spelled = flat.reshape(*WORDS.shape, -1)
-    again = model.apply({"params": params}, WORDS, lengths=LENGTHS, spelled=spelled)
+    again = jax.jit(model.apply)({"params": params}, WORDS, lengths=LENGTHS, spelled=spelled)
     wanted = apply(model, params, WORDS, SPELLED, LENGTHS)
     np.testing.assert_allclose(again.scores[0], wanted.scores[0], rtol=1e-5, atol=1e-6)
 
@@ -274,7 +279,7 @@ def test_other_cells_learn_a_rule_of_neighbours(cell, output):
 
     for _ in range(80):
         params, state = step(params, state)
-    output = model.apply({"params": params}, words, lengths=lengths)
+    output = jax.jit(model.apply)({"params": params}, words, lengths=lengths)
     assert (output.scores.argmax(axis=2) == tags).mean() > 0.95
 
 

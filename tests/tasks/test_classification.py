@@ -38,7 +38,7 @@ def test_the_loss_is_the_mean_over_texts(multiple, weights):
     batch = BATCH
     if multiple:
         batch = BATCH._replace(targets=(DRAW.uniform(size=(4, 3)) > 0.5).astype(np.float32))
-    output = MODEL.apply({"params": params}, batch.tokens, lengths=batch.lengths)
+    output = jax.jit(MODEL.apply)({"params": params}, batch.tokens, lengths=batch.lengths)
     total = 0.0
     for logits, targets in zip(np.asarray(output.logits, float), batch.targets, strict=True):
         if multiple:

@@ -55,7 +55,8 @@ def run(tmp_path_factory, language_model):
 def states(trained, tokens):
     """The states of a language model behind each character, from its own output."""
     text = np.array([[START_ID, *trained.vocabulary.encode(" ".join(tokens))]], np.int32)
-    return trained.model.apply({"params": trained.params}, text).softmax.hidden[0, 1:]
+    apply = jax.jit(lambda *given: trained.model.apply(*given).softmax.hidden)
+    return apply({"params": trained.params}, text)[0, 1:]
 
 
 def test_a_word_has_the_state_behind_its_last_character(run):

@@ -27,9 +27,11 @@ def test_batches_are_a_function_of_seed_epoch_and_index():
 def test_the_loss_asks_after_the_last_step_only():
     model = RecurrentLM(RecurrentLMConfig(cell="elman", embedding_size=3, hidden_sizes=(4,)), 5)
     batch = RecallBatches(lag=2, num_symbols=5, batch_size=6, seed=0).batch(0, 0)
-    params = model.init(jax.random.key(0), batch.inputs)["params"]
-    loss, (carry, metrics) = Recall(model).loss(params, (), batch, jax.random.key(0))
-    log_probs = jax.nn.log_softmax(model.apply({"params": params}, batch.inputs).logits[:, -1])
+    params = jax.jit(model.init)(jax.random.key(0), batch.inputs)["params"]
+    loss, (carry, metrics) = jax.jit(Recall(model).loss)(params, (), batch, jax.random.key(0))
+    log_probs = jax.nn.log_softmax(
+        jax.jit(model.apply)({"params": params}, batch.inputs).logits[:, -1]
+    )
     expected = -log_probs[np.arange(6), batch.targets]
     assert float(loss) == pytest.approx(float(expected.mean()), rel=1e-5)
     assert carry == ()
@@ -41,7 +43,7 @@ def test_the_loss_asks_after_the_last_step_only():
 def test_every_cell_learns_it_over_a_lag_of_two(cell):
     model = RecurrentLM(RecurrentLMConfig(cell=cell, embedding_size=8, hidden_sizes=(16,)), 3)
     batches = RecallBatches(lag=2, num_symbols=3, batch_size=32, seed=0)
-    params = model.init(jax.random.key(0), jnp.zeros((1, 1), jnp.int32))["params"]
+    params = jax.jit(model.init)(jax.random.key(0), jnp.zeros((1, 1), jnp.int32))["params"]
     optimizer = make_optimizer(OptimizerConfig("adam", 1e-2), 150)
     state = create_state(Recall(model), optimizer, params, (), jax.random.key(0))
     stacked = jax.tree.map(lambda *a: np.stack(a), *(batches.batch(0, i) for i in range(150)))

@@ -54,7 +54,7 @@ def test_the_loss_is_that_of_whole_sentences(output):
     model = Tagger(config, 9, K)
     shapes = jax.eval_shape(model.init, KEY, BATCH.words, lengths=LENGTHS)["params"]
     params = jax.tree.map(lambda leaf: DRAW.normal(size=leaf.shape).astype(np.float32), shapes)
-    found = model.apply({"params": params}, BATCH.words, lengths=LENGTHS)
+    found = jax.jit(model.apply)({"params": params}, BATCH.words, lengths=LENGTHS)
     transitions = found.transitions and [np.asarray(part, float) for part in found.transitions]
     total = sum(
         nats(np.asarray(found.scores[row, :length], float), transitions, BATCH.tags[row, :length])

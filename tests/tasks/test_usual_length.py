@@ -56,7 +56,7 @@ def step_on(batch, usual_length=USUAL, optimizer=None):
 @jax.jit
 def gradient_by_hand(params, batch):
     def loss(params):
-        logits = MODEL.apply({"params": params}, batch.inputs, start_carry()).logits
+        logits = jax.jit(MODEL.apply)({"params": params}, batch.inputs, start_carry()).logits
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, batch.targets)
         return losses.sum() / losses.size
 
@@ -121,7 +121,7 @@ def test_padding_changes_neither_the_step_nor_the_carry(filler):
     assert_close(padded.params, state.params)
     assert_close(padded.carry, state.carry)
     assert_close(padded_metrics, metrics)
-    whole = MODEL.apply({"params": start_params()}, chunk(6).inputs, start_carry())
+    whole = jax.jit(MODEL.apply)({"params": start_params()}, chunk(6).inputs, start_carry())
     assert_close(padded.carry, whole.carry)
 
 
@@ -132,7 +132,7 @@ def test_the_model_is_told_the_lengths_where_there_is_padding(has_padding):
     loss = jax.jit(task.loss)
     mean, (carry, metrics) = loss(start_params(), start_carry(), padded, jax.random.key(0))
     read = padded.inputs[:, :6] if has_padding else padded.inputs
-    assert_close(carry, MODEL.apply({"params": start_params()}, read, start_carry()).carry)
+    assert_close(carry, jax.jit(MODEL.apply)({"params": start_params()}, read, start_carry()).carry)
     expected, (short_carry, _) = loss(start_params(), start_carry(), chunk(6), jax.random.key(0))
     assert float(mean) == pytest.approx(float(expected), rel=1e-5)  # padding is never scored
     assert metrics["num_tokens"] == ROWS * 6
