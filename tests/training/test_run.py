@@ -133,6 +133,14 @@ def test_another_config_is_refused_and_nothing_is_changed(tmp_path):
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
+def test_another_cache_is_no_other_config(tmp_path):
+    start(tmp_path).save(make_state(step=2), VOCABULARY, PROGRESS)
+    config = base_config("recurrent_lm")
+    config.data.cache_directory = str(tmp_path / "cache")
+    state, _ = Run(RunPlace(str(tmp_path)), config).resume(make_state(), VOCABULARY, pytest.fail)
+    assert int(state.step) == 2
+
+
 def test_another_config_is_taken_where_it_is_allowed(tmp_path):
     start(tmp_path, seed=1).save(make_state(step=2), VOCABULARY, PROGRESS)
     run = open_run(tmp_path, seed=2, allow_config_change=True)

@@ -13,6 +13,9 @@ from zoo.training import checkpoints, checksums, step_files
 from zoo.training.config import base_config
 from zoo.types import Json
 
+# Where a host keeps what it prepared is no part of a run: another host may continue it.
+_FREE = ("data.cache_directory",)
+
 
 def plain_config(config: ConfigDict) -> Json:
     """Returns the config as JSON represents it: tuples are lists."""
@@ -34,7 +37,8 @@ def refuse_other_config(directory: Path, config: Json) -> None:
     differing = {
         name: values
         for name, values in differing_fields([before, config]).items()
-        if name in known or values[1] != defaults.get(name)  # a field may be newer than the run
+        if name not in _FREE
+        and (name in known or values[1] != defaults.get(name))  # a field may be newer than the run
     }
     if differing:
         told = (f"{name}: {old!r} -> {new!r}" for name, (old, new) in differing.items())
