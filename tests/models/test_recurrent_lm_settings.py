@@ -1,6 +1,7 @@
 """Every setting of the recurrent language model changes something; bad values are told."""
 
 import dataclasses
+from functools import cache
 from typing import Any
 
 import jax
@@ -13,26 +14,32 @@ from zoo.errors import UserError
 from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
 
 
+@cache
 def shapes(model: RecurrentLM) -> Any:
     return jax.eval_shape(model.init, jax.random.key(0), jnp.asarray(TOKENS))["params"]
 
 
+@cache
 def initial_values(model: RecurrentLM) -> Any:
     return jax.jit(model.init)(jax.random.key(0), jnp.asarray(TOKENS))["params"]
 
 
+@cache
 def outputs(model: RecurrentLM) -> Any:
     return apply(model, random_params(model), TOKENS).logits
 
 
+@cache
 def outputs_in_training(model: RecurrentLM) -> Any:
     return apply(model, random_params(model), TOKENS, key=jax.random.key(5)).logits
 
 
+@cache
 def penalty_in_training(model: RecurrentLM) -> Any:
     return apply(model, random_params(model), TOKENS, key=jax.random.key(5)).penalty
 
 
+@cache
 def gradients(model: RecurrentLM) -> Any:
     def loss(params: Any) -> jax.Array:
         return (model.apply({"params": params}, TOKENS).logits ** 2).sum()
