@@ -68,14 +68,18 @@ def errors_of(process):
 
 
 def test_killed_and_started_again_two_processes_end_as_one(corpus, tmp_path):
+    """Each has a cache of its own, as hosts without a common disk have."""
     workdir, alone = tmp_path / "two", tmp_path / "one"
+    caches = [tmp_path / "first", tmp_path / "second"]
+    settings = SETTINGS | {"data.cache_directory": str(caches[0])}
+    of_second = [f"--config.data.cache_directory={caches[1]}"]
     with ExitStack() as stack:
-        first, second = start_both(stack, corpus, workdir)
+        first, second = start_both(stack, corpus, workdir, of_second, **settings)
         assert first.wait_for("step 30/"), first.finish()
         second.stop(signal.SIGKILL)
         assert second.finish()[0] == -signal.SIGKILL
     with ExitStack() as stack:
-        first, second = start_both(stack, corpus, workdir)
+        first, second = start_both(stack, corpus, workdir, of_second, **settings)
         assert first.wait_for("step 40: validation"), first.finish()
         second.stop(signal.SIGTERM)  # one is told to stop, and both do
         assert [process.finish()[0] for process in (first, second)] == [0, 0]
@@ -83,13 +87,19 @@ def test_killed_and_started_again_two_processes_end_as_one(corpus, tmp_path):
     begun = next(line for line in first.lines if "; step" in line)
     assert int(begun.split()[-3]) >= 10  # step 20 may still have been in writing
     with ExitStack() as stack:
-        both = start_both(stack, corpus, workdir)
+        both = start_both(stack, corpus, workdir, of_second, **settings)
         assert [process.finish()[0] for process in both] == [0, 0]
     assert [line for line in both[1].lines if not line.startswith("[Gloo]")] == []
     assert any("2 devices, data 2 x model 1" in line for line in both[0].lines)
 
     train(tiny_config(corpus, **SETTINGS), str(alone), log=lambda line: None)
     assert_same_run(workdir, alone)
+    encoded = [
+        {path.relative_to(cache): path.read_bytes() for path in cache.glob("encoded/*/*")}
+        for cache in caches
+    ]
+    assert encoded[0] == encoded[1]
+    assert encoded[0]
 
 
 def assert_same_run(workdir, alone):
@@ -110,28 +120,16 @@ def assert_same_run(workdir, alone):
 
 
 def test_a_model_on_two_hosts_goes_on_on_one_and_on_two_again(corpus, tmp_path):
-    """Its arrays are split over the hosts, and each host writes and reads its own parts.
-
-    At first each host has a cache of its own, as hosts without a common disk have.
-    """
+    """Its arrays are split over the hosts, and each host writes and reads its own parts."""
     workdir, alone = tmp_path / "run", tmp_path / "one"
-    caches = [tmp_path / "first", tmp_path / "second"]
     settings = SETTINGS | {"mesh.model": 2, "model.hidden_sizes": (6,)}
     on_one = settings | {"mesh.model": 1}
     with ExitStack() as stack:
-        more = settings | {"data.cache_directory": str(caches[0])}
-        of_second = [f"--config.data.cache_directory={caches[1]}"]
-        first, second = start_both(stack, corpus, workdir, of_second, **more)
+        first, second = start_both(stack, corpus, workdir, **settings)
         assert first.wait_for("step 20: validation"), first.finish()
         first.stop(signal.SIGTERM)
         assert [process.finish()[0] for process in (first, second)] == [0, 0]
     assert any("data 1 x model 2" in line for line in first.lines)
-    encoded = [
-        {path.relative_to(cache): path.read_bytes() for path in cache.glob("encoded/*/*")}
-        for cache in caches
-    ]
-    assert encoded[0] == encoded[1]
-    assert encoded[0]
     newest = checkpoints.step_directory(workdir, checkpoints.steps(workdir)[-1])
     paths = json.loads((newest / "params" / "tree.json").read_text())["paths"]
     kernel = newest / "params" / str(paths.index(["output_kernel"]))

@@ -197,8 +197,8 @@ def test_not_a_number_in_padding_changes_no_output(garbage: float) -> None:
 def test_reverse_starts_at_the_last_real_token(name: str) -> None:
     """Each row reversed is the flipped real part run forward, flipped back."""
     problem = jax.tree.map(jax.numpy.asarray, random_problem(name))
-    params, layer = problem.weights.params(), jax.jit(partial(recurrence, make_cell(name, size=3)))
-    backward = jax.jit(partial(recurrence, make_cell(name, size=3), reverse=True))
+    cell, params = make_cell(name, size=3), problem.weights.params()
+    layer, backward = (jax.jit(partial(recurrence, cell, reverse=way)) for way in (False, True))
     result = backward(params, problem.inputs, problem.carry, lengths=LENGTHS)
     for row, length in enumerate(LENGTHS):
         rows = slice(row, row + 1)

@@ -44,11 +44,11 @@ def test_losses_and_gradients_are_those_of_the_plain_formula(smoothing):
     hidden, kernel, bias, targets, weights = example()
     for function in (plain, ours):
         total, nats = function(hidden, kernel, bias, targets, weights, smoothing)
-        loss = jax.grad(
+        gradient = jax.grad(
             lambda *params, f=function: 3 * f(*params, targets, weights, smoothing)[0],
             argnums=(0, 1, 2),
         )
-        grads = jax.jit(loss)(hidden, kernel, bias)
+        grads = jax.jit(gradient)(hidden, kernel, bias)
         if function is plain:
             expected = (total, nats, *grads)
             continue

@@ -45,7 +45,7 @@ def plain_loss(activation: str, l2: float) -> float:
 @partial(jax.jit, static_argnums=1)
 def loss(params: Any, activation: str, l2: float) -> jax.Array:
     network = FeedForward(hidden_size=H, num_outputs=C, activation=activation)
-    logits = jax.jit(network.apply)({"params": params}, jnp.asarray(INPUTS))
+    logits = network.apply({"params": params}, jnp.asarray(INPUTS))
     return regularised_loss(logits, jnp.asarray(CLASSES), params, l2)
 
 

@@ -109,14 +109,15 @@ def test_the_carry_goes_from_batch_to_batch_and_fresh_rows_drop_it():
     state = language_model()
     carry = train_step(state, tokens(0))[0].carry
     params = {"params": state.params}
-    expected = jax.jit(MODEL.apply)(params, tokens(0).inputs, None)
+    apply = jax.jit(MODEL.apply)
+    expected = apply(params, tokens(0).inputs, None)
     np.testing.assert_allclose(carry[0][0], expected.carry[0][0], rtol=1e-5)
 
     goes_on = state.replace(carry=carry)
     fresh = np.array([False, True, False])
     after = train_step(goes_on, tokens(1)._replace(fresh=fresh))[0].carry[0][0]
-    carried = jax.jit(MODEL.apply)(params, tokens(1).inputs, carry).carry[0][0]
-    dropped = jax.jit(MODEL.apply)(params, tokens(1).inputs, None).carry[0][0]
+    carried = apply(params, tokens(1).inputs, carry).carry[0][0]
+    dropped = apply(params, tokens(1).inputs, None).carry[0][0]
     np.testing.assert_allclose(after, np.where(fresh[:, None], dropped, carried), rtol=1e-5)
     assert np.abs(np.asarray(carried - dropped)).min(axis=1).max() > 1e-4
 

@@ -13,8 +13,7 @@ from zoo.training import checkpoints, checksums, step_files
 from zoo.training.config import base_config
 from zoo.types import Json
 
-# Where a host keeps what it prepared is no part of a run: another host may continue it.
-_FREE = ("data.cache_directory",)
+_FREE = ("data.cache_directory",)  # the place of prepared corpora changes nothing in a run
 
 
 def plain_config(config: ConfigDict) -> Json:
