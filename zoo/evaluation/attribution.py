@@ -26,10 +26,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from zoo.data.batching import make_buckets, power_of_two
+from zoo.data.batching import make_buckets
 from zoo.data.labeled_batching import encode_texts, pad
 from zoo.errors import UserError
-from zoo.evaluation.classifying import BATCH_SIZE, BUCKET_LENGTHS, TrainedClassifier
+from zoo.evaluation.by_length import fill_up
+from zoo.evaluation.classifying import SHAPES, TrainedClassifier
 from zoo.fetching import fetch
 from zoo.given import given_texts
 from zoo.models.output import Model
@@ -142,12 +143,9 @@ def log_probabilities(checkpoint: TrainedClassifier, rows: Sequence[np.ndarray])
     """Returns the log-probability of each label, float64[N, C], of N rows of tokens."""
     num_steps = _num_steps(max(map(len, rows)))
     found = []
-    for start in range(0, len(rows), BATCH_SIZE):
-        chosen = rows[start : start + BATCH_SIZE]
-        tokens, lengths = pad(chosen, num_steps)
-        missing = power_of_two(len(chosen)) - len(chosen)
-        tokens = np.pad(tokens, ((0, missing), (0, 0)))
-        lengths = np.pad(lengths, (0, missing), constant_values=1)
+    for start in range(0, len(rows), SHAPES.batch_size):
+        chosen = np.arange(start, min(start + SHAPES.batch_size, len(rows)))
+        tokens, lengths = pad([rows[number] for number in fill_up(chosen)], num_steps)
         multiple = checkpoint.labels.multiple
         values = _log_probabilities(checkpoint.model, multiple, checkpoint.params, tokens, lengths)
         found.append(np.asarray(fetch(values), np.float64)[: len(chosen)])
@@ -191,7 +189,7 @@ def integrated_gradients(
 
 def _num_steps(longest: int) -> int:
     """Returns the length that rows of tokens are padded to."""
-    return next(length for length in make_buckets(BUCKET_LENGTHS, longest) if length >= longest)
+    return next(length for length in make_buckets(SHAPES.lengths, longest) if length >= longest)
 
 
 @partial(jax.jit, static_argnums=(0, 1))

@@ -12,25 +12,24 @@ import jax
 import numpy as np
 from jax import Array
 
-from zoo.data.batching import power_of_two, similar_lengths
 from zoo.data.labeled_batching import encode_texts, pad
 from zoo.data.labels import DEFAULT_THRESHOLD, Labels
 from zoo.data.token_file import row_lengths
 from zoo.errors import UserError
+from zoo.evaluation.by_length import Shapes, read_by_length
 from zoo.evaluation.classification import ClassificationScore, choose, score_probabilities
-from zoo.fetching import fetch
 from zoo.given import given_list, given_texts
 from zoo.models.output import Model
 from zoo.models.trained import Checkpoint, Kind, ModelOrName, require
-from zoo.progress import track
-from zoo.side_by_side import side_by_side
 from zoo.special_tokens import END
 from zoo.types import Json, Params
 
 CLASSIFIER = Kind("classifier", "classify")
-BATCH_SIZE = 64
-BUCKET_LENGTHS = (8, 16, 32, 64, 128, 256, 512)
-FINE_LENGTHS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)  # less padding
+SHAPES = Shapes(
+    batch_size=64,
+    lengths=(8, 16, 32, 64, 128, 256, 512),
+    fine_lengths=(8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512),
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -206,25 +205,16 @@ def predict(
         rows: int32[T] tokens of each text, from `encode_texts`.
         multiple: whether a text may have several labels.
     """
-    probabilities: list[np.ndarray] = [np.empty(0)] * len(rows)
-    weights: list[np.ndarray] = [np.empty(0)] * len(rows)
-    buckets = BUCKET_LENGTHS if len(rows) <= BATCH_SIZE else FINE_LENGTHS
-    batches = similar_lengths(row_lengths(rows), buckets, BATCH_SIZE)
 
-    def read(batch: tuple[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        num_steps, chosen = batch
-        tokens, real = pad([rows[row] for row in chosen], num_steps)
-        missing = power_of_two(len(chosen)) - len(chosen)
-        tokens = np.pad(tokens, ((0, missing), (0, 0)))
-        padded = np.pad(real, (0, missing), constant_values=1)
-        return fetch(_forward(model, multiple, params, tokens, padded))
+    def read(num_steps: int, numbers: np.ndarray) -> tuple[Array, Array]:
+        tokens, lengths = pad([rows[number] for number in numbers], num_steps)
+        return _forward(model, multiple, params, tokens, lengths)
 
-    outputs = side_by_side(read, batches, params)
-    for (_, chosen), output in zip(track(batches, "classifying"), outputs, strict=True):
-        for position, row in enumerate(chosen):
-            probabilities[row] = output[0][position]
-            weights[row] = output[1][position, : len(rows[row])]
-    return Predictions(np.stack(probabilities), weights)
+    found = read_by_length(read, row_lengths(rows), SHAPES, params, what="classifying")
+    return Predictions(
+        np.stack([probabilities for probabilities, _ in found]),
+        [weights[: len(row)] for (_, weights), row in zip(found, rows, strict=True)],
+    )
 
 
 @partial(jax.jit, static_argnums=(0, 1))

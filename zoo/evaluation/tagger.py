@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from jax import Array
 
-from zoo.data.batching import pad_rows, power_of_two, similar_lengths
+from zoo.data.batching import pad_rows, power_of_two
 from zoo.data.found_words import FoundWord, word_finder
 from zoo.data.tag_schemes import spans
 from zoo.data.tagged_batching import (
@@ -24,20 +24,22 @@ from zoo.data.tagged_batching import (
 from zoo.data.token_file import row_lengths
 from zoo.data.vocabulary import Vocabulary
 from zoo.errors import UserError
+from zoo.evaluation.by_length import Shapes, read_by_length
 from zoo.fetching import fetch
 from zoo.models.output import Model
 from zoo.models.tagger import decode, read_texts
 from zoo.models.trained import Checkpoint, Kind, TrainedModel, require
-from zoo.progress import track
-from zoo.side_by_side import side_by_side
 from zoo.special_tokens import END_ID, SPECIAL_IDS
 from zoo.types import Json, Params
 
 TAGGER = Kind("tagger", "tag")
-BATCH_SIZE = 128
-BUCKET_LENGTHS = (8, 16, 32, 64, 128, 256)
-FINE_LENGTHS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 256)  # less padding
-TEXT_LENGTHS, _TEXTS_A_CALL = (64, 128, 256, 512), 32  # in characters, for language models
+WORD_SHAPES = Shapes(
+    batch_size=128,
+    lengths=(8, 16, 32, 64, 128, 256),
+    fine_lengths=(8, 12, 16, 24, 32, 48, 64, 96, 128, 256),
+)
+_TEXT_LENGTHS = (64, 128, 256, 512)  # in characters, for language models
+TEXT_SHAPES = Shapes(batch_size=32, lengths=_TEXT_LENGTHS, fine_lengths=_TEXT_LENGTHS)
 WORDS_A_CALL = 1024  # words whose characters are read at once
 
 
@@ -122,29 +124,21 @@ class TrainedTagger(Checkpoint):
         """
         if not self.readers:
             return None
-        found: list[np.ndarray] = [np.empty(0)] * len(sentences)
         encoded = [
             [encode_as_text(tokens, reader.vocabulary) for tokens in sentences]
             for reader in self.readers
         ]
+        models = self.model.language_models
+
+        def read(num_steps: int, numbers: np.ndarray) -> tuple[Array]:
+            columns = [[one[number][0] for number in numbers] for one in encoded]
+            columns.append([encoded[0][number][1] for number in numbers])
+            *texts, ends = (pad_rows(column, num_steps, 0) for column in columns)
+            return (_read(models, self.params, tuple(texts), ends),)
+
         lengths = np.array([len(text) for text, _ in encoded[0]])
-        batches = similar_lengths(lengths, TEXT_LENGTHS, _TEXTS_A_CALL)
-
-        def read(batch: tuple[int, np.ndarray]) -> np.ndarray:
-            num_steps, chosen = batch
-            missing = power_of_two(len(chosen)) - len(chosen)
-            columns = [[one[row][0] for row in chosen] for one in encoded]
-            columns.append([encoded[0][row][1] for row in chosen])
-            padded = (pad_rows(column, num_steps, 0) for column in columns)
-            *texts, ends = (np.pad(array, ((0, missing), (0, 0))) for array in padded)
-            models = self.model.language_models
-            return fetch(_read(models, self.params, tuple(texts), ends))
-
-        outputs = side_by_side(read, batches, self.params)
-        for (_, chosen), states in zip(track(batches, "tagging"), outputs, strict=True):
-            for position, row in enumerate(chosen):
-                found[row] = states[position, : len(sentences[row])]
-        return found
+        found = read_by_length(read, lengths, TEXT_SHAPES, self.params, what="tagging")
+        return [states[: len(own)] for (states,), own in zip(found, sentences, strict=True)]
 
 
 class Predicted(NamedTuple):
@@ -281,35 +275,27 @@ def predict(trained: TrainedTagger, sentences: Sequence[Sequence[str]]) -> list[
         return []
     encoded = trained.encode(sentences)
     spelled = None if encoded.table is None else _spell_table(trained, encoded.table)
-    found: list[Predicted] = [Predicted(np.empty(0), np.empty(0))] * len(sentences)
     features = trained.features(sentences)
-    buckets = BUCKET_LENGTHS if len(sentences) <= BATCH_SIZE else FINE_LENGTHS
-    batches = similar_lengths(row_lengths(encoded.words), buckets, BATCH_SIZE)
 
-    def read(batch: tuple[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        num_steps, chosen = batch
-        rows = [encoded.words[row] for row in chosen]
-        words = pad_rows(rows, num_steps, END_ID)
-        lengths = np.array([len(row) for row in rows], np.int32)
-        missing = power_of_two(len(chosen)) - len(chosen)
+    def read(num_steps: int, numbers: np.ndarray) -> tuple[Array, Array]:
+        rows = [encoded.words[number] for number in numbers]
         inputs = {
-            "words": np.pad(words, ((0, missing), (0, 0))),
-            "lengths": np.pad(lengths, (0, missing), constant_values=1),
+            "words": pad_rows(rows, num_steps, END_ID),
+            "lengths": np.array([len(row) for row in rows], np.int32),
         }
         if spelled is not None:
-            numbers = pad_rows([encoded.spellings[row] for row in chosen], num_steps, 0)
-            inputs["spelled"] = spelled[np.pad(numbers, ((0, missing), (0, 0)))]
+            own = pad_rows([encoded.spellings[number] for number in numbers], num_steps, 0)
+            inputs["spelled"] = spelled[own]
         if features is not None:
-            own = pad_vectors([features[row] for row in chosen], num_steps, 0)
-            inputs["features"] = np.pad(own, ((0, missing), (0, 0), (0, 0)))
-        return fetch(_forward(trained.model, trained.params, inputs))
+            inputs["features"] = pad_vectors([features[n] for n in numbers], num_steps, 0)
+        return _forward(trained.model, trained.params, inputs)
 
-    outputs = side_by_side(read, batches, trained.params)
-    for (_, chosen), (tags, probabilities) in zip(track(batches, "tagging"), outputs, strict=True):
-        for position, row in enumerate(chosen):
-            real = len(encoded.words[row])
-            found[row] = Predicted(tags[position, :real], probabilities[position, :real])
-    return found
+    lengths = row_lengths(encoded.words)
+    found = read_by_length(read, lengths, WORD_SHAPES, trained.params, what="tagging")
+    return [
+        Predicted(tags[:length], probabilities[:length])
+        for (tags, probabilities), length in zip(found, lengths, strict=True)
+    ]
 
 
 def _spell_table(trained: TrainedTagger, table: np.ndarray) -> np.ndarray:

@@ -87,7 +87,7 @@ class Engine:
         longest = self._settings.max_characters + 1
         if trained.max_tokens:
             longest = min(longest, trained.max_tokens + 1)
-        for length in lengths_to(longest, classifying.BUCKET_LENGTHS):
+        for length in lengths_to(longest, classifying.SHAPES.lengths):
             for size in CLASSIFY_SIZES:
                 rows = [np.full(length, END_ID, np.int32)] * size
                 self._compilations.append(
@@ -104,9 +104,9 @@ class Engine:
         trained = require(checkpoint, TrainedTagger)
         self._batches[name] = self._make_batches(name, partial(_tag, trained), TAG_SIZES)
         longest = self._settings.max_characters
-        sentences = [["a"] * length for length in lengths_to(longest, tagger.BUCKET_LENGTHS)]
+        sentences = [["a"] * length for length in lengths_to(longest, tagger.WORD_SHAPES.lengths)]
         if trained.readers:  # language models read characters, in batches of other lengths
-            lengths = lengths_to(longest, tagger.TEXT_LENGTHS)
+            lengths = lengths_to(longest, tagger.TEXT_SHAPES.lengths)
             sentences += [["a" * length] for length in lengths]
         batches = [[sentence] * size for sentence in sentences for size in TAG_SIZES]
         if trained.characters:  # different words are spelled together
