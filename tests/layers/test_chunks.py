@@ -20,10 +20,15 @@ def loop(steps: MatrixSteps, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     memory, outputs = np.asarray(start, np.float64).copy(), []
     for t in range(T):
         q, k, v = (np.asarray(array, np.float64)[:, t] for array in steps[:3])
+        before = memory
         memory = np.exp(np.asarray(steps.log_decay, np.float64)[:, t])[..., None] * memory
         if steps.beta is not None:
             returned = np.einsum("bnkv,bnk->bnv", memory, k)
             v = np.asarray(steps.beta, np.float64)[:, t] * (v - returned)
+        if steps.rewriting is not None:
+            e, p = (np.asarray(array, np.float64)[:, t] for array in steps.rewriting)
+            u = -np.einsum("bnkv,bnk->bnv", before, e)
+            memory = memory + p[..., :, None] * u[..., None, :]
         memory = memory + k[..., :, None] * v[..., None, :]
         outputs.append(np.einsum("bnkv,bnk->bnv", memory, q))
     return np.stack(outputs, axis=1), memory
@@ -34,13 +39,18 @@ def draw(width: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("strength", [0.1, 30.0])  # with 30, exp of what is forgotten overflows
-@pytest.mark.parametrize("rule", ["head", "unit", "delta"])
+@pytest.mark.parametrize("rule", ["head", "unit", "delta", "rewriting"])
 def test_chunks_are_the_loop(rule: str, strength: float) -> None:
-    decay = -strength * np.abs(draw(K if rule == "unit" else 1))
+    decay = -strength * np.abs(draw(K if rule in ("unit", "rewriting") else 1))
     k = draw(K)
     k /= np.linalg.norm(k, axis=-1, keepdims=True)
     beta = jnp.asarray(2 / (1 + np.exp(-draw(1)))) if rule == "delta" else None
+    e = draw(K)
+    e /= np.linalg.norm(e, axis=-1, keepdims=True)
+    rewriting = (jnp.asarray(e), jnp.asarray(e / (1 + np.exp(-draw(K)))))
     steps = MatrixSteps(*(jnp.asarray(a) for a in (draw(K), k, draw(V), decay)), beta)
+    if rule == "rewriting":
+        steps = steps._replace(rewriting=rewriting)
     start = jnp.asarray(DRAW.normal(size=(B, N, K, V)), jnp.float32)
     wanted_y, wanted = loop(steps, start)
     y, last = jax.jit(run_chunks)(steps, start, None)

@@ -1,6 +1,7 @@
 """The time mixing of RWKV-7, a matrix that decays and is corrected (Peng et al. 2025)."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax
@@ -9,14 +10,28 @@ from jax.typing import DTypeLike
 
 from zoo.layers.cells.base import Inputs, Parameter, Params, State
 from zoo.layers.cells.heads import MatrixCell, outer, unit_length
+from zoo.layers.fast.chunks import MatrixSteps, run_chunks
 from zoo.layers.initializers import Initializer, uniform
 from zoo.layers.linear import affine, product
+from zoo.layers.masks import take_step
 
 Array = jax.Array
 
 _PARTS = ("r", "k", "v", "w", "a", "g")
 _STRONGEST_DECAY = 0.6065306597126334  # exp(-1/2)
 _NORM_EPSILON = 64e-5
+
+
+class _Parts(NamedTuple):
+    """r, k~, v, log w, c, a * c and g of the equations of RWKV7; [B, N, d], and g [B, H]."""
+
+    r: Array
+    k: Array
+    v: Array
+    log_w: Array
+    e: Array
+    p: Array
+    g: Array
 
 
 @dataclass(frozen=True)
@@ -106,23 +121,49 @@ class RWKV7(MatrixCell):
     ) -> tuple[State, Array]:
         """Computes the equations above."""
         memory, before = state
+        parts = self._parts(params, projected["now"] + before)
+        returned = jnp.einsum("bnkv,bnk->bnv", memory, parts.e)
+        memory = jnp.exp(parts.log_w)[..., None] * memory - outer(parts.p, returned)
+        memory = memory + outer(parts.k, parts.v)
+        y = jnp.einsum("bnkv,bnk->bnv", memory, parts.r)
+        return (memory, projected["following"]), self._output(params, y, parts)
+
+    def chunks(
+        self, params: Params, projected: dict[str, Array], start: State, real: Array | None
+    ) -> tuple[Array, State]:
+        """Computes all steps, a chunk at a time: only the matrix needs the steps in their order."""
+        memory, first = start
+        now, following = projected["now"], projected["following"]
+        before = jnp.concatenate([first[:, None], following], axis=1)
+        rows, num_steps = now.shape[:2]
+        flat = self._parts(params, (now + before[:, :-1]).reshape((-1, now.shape[-1])))
+        parts = jax.tree.map(lambda x: x.reshape((rows, num_steps, *x.shape[1:])), flat)
+        steps = MatrixSteps(parts.r, parts.k, parts.v, parts.log_w, rewriting=(parts.e, parts.p))
+        y, memory = run_chunks(steps, memory, real)
+        outputs = self._output(params, y.reshape((-1, *y.shape[2:])), flat)
+        last = before[:, -1] if real is None else take_step(before, real.sum(axis=1))
+        return outputs.reshape((rows, num_steps, -1)), (memory, last)
+
+    def _parts(self, params: Params, mixed: Array) -> _Parts:
+        """Returns the parts of the equations from W_p x^p [B, ...] of one step, side by side."""
         widths = self._widths()
         ends = [sum(widths[: at + 1]) for at in range(len(widths) - 1)]
-        r, k, v, w, a, g = jnp.split(projected["now"] + before, ends, axis=-1)
+        r, k, v, w, a, g = jnp.split(mixed, ends, axis=-1)
         dtype = self.matmul_dtype
         w = affine(jnp.tanh(w), params["decay_up"], params["decay_bias"], dtype)
-        w = jnp.exp(-_STRONGEST_DECAY * jax.nn.sigmoid(w))
         a = jax.nn.sigmoid(affine(a, params["rate_up"], params["rate_bias"], dtype))
         g = product(jax.nn.sigmoid(g), params["gate_up"], dtype)
         removed = self.normalise(self._split(k * params["removed_scale"][None]))
         added = k * (1 + params["added_scale"][None] * (a - 1))
-        r, v, w, a, added = map(self._split, (r, v, w, a, added))
-        returned = jnp.einsum("bnkv,bnk->bnv", memory, removed)
-        memory = w[..., None] * memory - outer(a * removed, returned) + outer(added, v)
-        y = self._norm(params, jnp.einsum("bnkv,bnk->bnv", memory, r))
-        bonus = (r * params["bonus"][None] * added).sum(axis=-1, keepdims=True) * v
-        h = product(g * (y + bonus.reshape(g.shape)), params["output_kernel"], dtype)
-        return (memory, projected["following"]), h
+        log_w = -_STRONGEST_DECAY * jax.nn.sigmoid(w)
+        r, v, log_w, a, added = map(self._split, (r, v, log_w, a, added))
+        return _Parts(r, added, v, log_w, removed, a * removed, g)
+
+    def _output(self, params: Params, y: Array, parts: _Parts) -> Array:
+        """Returns h_t from S_t' r_t [B, N, d]."""
+        bonus = (parts.r * params["bonus"][None] * parts.k).sum(axis=-1, keepdims=True) * parts.v
+        read = self._norm(params, y) + bonus.reshape(parts.g.shape)
+        return product(parts.g * read, params["output_kernel"], self.matmul_dtype)
 
     def _split(self, x: Array) -> Array:
         """Reshapes [B, H] to [B, N, d]."""

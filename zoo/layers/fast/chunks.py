@@ -2,6 +2,7 @@
 
     S_t = diag(a_t) S_{t-1} + k_t v_t'          y_t = S_t' q_t
     S_t = a_t S_{t-1} + k_t u_t'                u_t = b_t (v_t - a_t S_{t-1}' k_t): the delta rule
+    S_t = diag(a_t) S_{t-1} + k_t v_t' + p_t u_t'       u_t = -S_{t-1}' e_t: the rule of RWKV-7
 
 Let c_t = log a_1 + ... + log a_t within a chunk, and S_0 the state before the chunk. Then
 
@@ -14,7 +15,12 @@ triangular system (Yang et al. 2024b, section 3.2):
 
     (I + L) U = b * (V - (exp(c) * K) S_0)      L_ts = b_t exp(c_t - c_s) k_t' k_s for s < t
 
-No exponent is ever positive, so nothing overflows, however strong the decay is.
+In the rule of RWKV-7, p_s and u_s stand beside k_s and v_s in both sums, and
+
+    (I + A) U = -(B V + (exp(c_{t-1}) * E) S_0)         A_ts = e_t' (exp(c_{t-1} - c_s) * p_s)
+                                                        B_ts = e_t' (exp(c_{t-1} - c_s) * k_s)
+
+for s < t. No exponent is ever positive, so nothing overflows, however strong the decay is.
 
 The forward pass is hardly faster than step by step. But the backward pass stores and reads C times
 fewer matrices.
@@ -41,7 +47,8 @@ class MatrixSteps(NamedTuple):
         v: [B, T, N, V], the values.
         log_decay: [B, T, N, K] or [B, T, N, 1], log a_t, at most 0.
         beta: [B, T, N, 1], b_t of the delta rule, which needs a log_decay [B, T, N, 1]. None means
-            the first recurrence.
+            one of the other recurrences.
+        rewriting: e_t and p_t of the rule of RWKV-7, [B, T, N, K] each, or None.
     """
 
     q: Array
@@ -49,10 +56,11 @@ class MatrixSteps(NamedTuple):
     v: Array
     log_decay: Array
     beta: Array | None = None
+    rewriting: tuple[Array, Array] | None = None
 
 
 def run_chunks(steps: MatrixSteps, start: Array, real: Array | None) -> tuple[Array, Array]:
-    """Runs either recurrence over a batch of sequences.
+    """Runs one of the recurrences over a batch of sequences.
 
     Args:
         steps: the inputs of the steps.
@@ -71,21 +79,32 @@ def run_chunks(steps: MatrixSteps, start: Array, real: Array | None) -> tuple[Ar
         ([1.0, 1.5, 1.75], 1.75)
     """
     if real is not None:
-        mask = real[..., None, None]
-        k, log_decay = jnp.where(mask, steps.k, 0), jnp.where(mask, steps.log_decay, 0)
-        steps = steps._replace(k=k, log_decay=log_decay)
+        steps = _without_padding(steps, real[..., None, None])
     num_steps = steps.q.shape[1]
     chunk = min(CHUNK, 1 << max(num_steps - 1, 0).bit_length())
-    q, k, v, log_decay, beta = jax.tree.map(lambda array: _split(array, chunk), steps)
-    c = jnp.cumsum(log_decay, axis=-2)
-    keys = _transpose(k * jnp.exp(c[..., -1:, :] - c))
-    kept = _transpose(jnp.exp(c[..., -1:, :]))
+    steps = jax.tree.map(lambda array: _split(array, chunk), steps)
+    c = jnp.cumsum(steps.log_decay, axis=-2)
+    if steps.rewriting is not None:
+        y, final = _rewrite(start, steps, c, *steps.rewriting)
+        return _join(y, num_steps), final
+    q, k, v, beta = steps.q, steps.k, steps.v, steps.beta
+    keys, kept = _to_the_end(k, c), _transpose(jnp.exp(c[..., -1:, :]))
     if beta is None:
         before, final = _borders(start, kept, keys @ v)
     else:
         v, before, final = _correct(start, kept, keys, MatrixSteps(q, k, v, c), beta)
     y = (q * jnp.exp(c)) @ before + _weights(q, k, c) @ v
     return _join(y, num_steps), final
+
+
+def _without_padding(steps: MatrixSteps, mask: Array) -> MatrixSteps:
+    """Returns steps that leave the state as it is where the mask is False."""
+    k, log_decay = jnp.where(mask, steps.k, 0), jnp.where(mask, steps.log_decay, 0)
+    steps = steps._replace(k=k, log_decay=log_decay)
+    if steps.rewriting is None:
+        return steps
+    e, p = steps.rewriting
+    return steps._replace(rewriting=(e, jnp.where(mask, p, 0)))
 
 
 def _split(array: Array, chunk: int) -> Array:
@@ -106,6 +125,11 @@ def _transpose(matrices: Array) -> Array:
     return matrices.swapaxes(-1, -2)
 
 
+def _to_the_end(k: Array, c: Array) -> Array:
+    """Returns (exp(c_C - c_s) * k_s) of a chunk, [..., K, C]."""
+    return _transpose(k * jnp.exp(c[..., -1:, :] - c))
+
+
 def _borders(start: Array, kept: Array, added: Array) -> tuple[Array, Array]:
     """Returns the states before every chunk [M, B, N, K, V], and the final state."""
 
@@ -124,37 +148,58 @@ def _correct(
 
     The field log_decay of `chunks` holds c.
     """
-    _, k, v, c, _ = chunks
+    k, v, c = chunks.k, chunks.v, chunks.log_decay
     solve = unit_lower_inverse(beta * jnp.tril(_weights(k, k, c), -1))
     fresh, read = solve @ (beta * v), solve @ (beta * jnp.exp(c) * k)
+    return _solved_borders(start, kept, keys, fresh, read, jnp.zeros_like(kept))
+
+
+def _rewrite(
+    start: Array, chunks: MatrixSteps, c: Array, e: Array, p: Array
+) -> tuple[Array, Array]:
+    """Returns y [M, B, N, C, V] of the rule of RWKV-7, and the final state."""
+    q, k, v = chunks.q, chunks.k, chunks.v
+    earlier = jnp.concatenate([jnp.zeros_like(c[..., :1, :]), c[..., :-1, :]], axis=-2)  # c_{t-1}
+    a, b = (jnp.tril(_weights(e, key, c, earlier), -1) for key in (p, k))
+    solve = unit_lower_inverse(a)
+    fresh, read = -solve @ (b @ v), solve @ (jnp.exp(earlier) * e)
+    kept = _transpose(jnp.exp(c[..., -1:, :]))
+    added = _to_the_end(k, c) @ v
+    u, before, final = _solved_borders(start, kept, _to_the_end(p, c), fresh, read, added)
+    return (q * jnp.exp(c)) @ before + _weights(q, k, c) @ v + _weights(q, p, c) @ u, final
+
+
+def _solved_borders(start: Array, *chunks: Array) -> tuple[Array, Array, Array]:
+    """Returns U, the states before every chunk, and the final state, of U = fresh - read S_0."""
 
     def pass_on(memory: Array, now: tuple[Array, ...]) -> tuple[Array, tuple[Array, Array]]:
-        kept, keys, fresh, read = now
+        kept, keys, fresh, read, added = now
         u = fresh - read @ memory
-        return kept * memory + keys @ u, (memory, u)
+        return kept * memory + added + keys @ u, (memory, u)
 
-    final, (before, u) = lax.scan(pass_on, start, (kept, keys, fresh, read))
+    final, (before, u) = lax.scan(pass_on, start, chunks)
     return u, before, final
 
 
-def _weights(q: Array, k: Array, c: Array) -> Array:
-    """Returns P [..., C, C], zero for s > t.
+def _weights(q: Array, k: Array, c: Array, c_of_q: Array | None = None) -> Array:
+    """Returns P [..., C, C], zero for s > t. `c_of_q` replaces c_t, but not c_s.
 
     If each unit has its own decay, exp(c_t - c_s) cannot be taken out of the sum over units, and
     exp(c_t) exp(-c_s) may overflow. So the exponent is split at the middle m of a block that has s
     in its left half and t in its right half: exp(c_t - c_m) exp(c_m - c_s). The blocks have 2, 4,
     ..., C steps.
     """
+    c_of_q = c if c_of_q is None else c_of_q
     size = q.shape[-2]
     at = jnp.arange(size)
     if c.shape[-1] == 1:
-        exponent = jnp.where(at[:, None] >= at[None, :], c - _transpose(c), -jnp.inf)
+        exponent = jnp.where(at[:, None] >= at[None, :], c_of_q - _transpose(c), -jnp.inf)
         return (q @ _transpose(k)) * jnp.exp(exponent)
     weights = jnp.where(at[:, None] == at[None, :], (q * k).sum(axis=-1)[..., None], 0)
     while size > 1:
         block, half = at // size, (at % size >= size // 2)[:, None]
         middle = c[..., block * size + size // 2 - 1, :]
-        later = q * jnp.exp(jnp.where(half, c - middle, -jnp.inf))
+        later = q * jnp.exp(jnp.where(half, c_of_q - middle, -jnp.inf))
         earlier = k * jnp.exp(jnp.where(half, -jnp.inf, middle - c))
         same = block[:, None] == block[None, :]
         weights = weights + jnp.where(same, later @ _transpose(earlier), 0)
