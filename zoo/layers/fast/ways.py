@@ -68,7 +68,7 @@ def fast_way(
 
 
 def _loop_is_faster(sequence: Sequences) -> bool:
-    """Whether the plain loop is faster than a prefix sum for a cell that is linear in its state.
+    """Returns whether the plain loop is faster than a prefix sum, for a cell that allows both.
 
     A prefix sum reads a_t and b_t of all steps from memory, several times. If the state of a step
     has more numbers than its input, the loop reads less, since it computes a_t and b_t from the
