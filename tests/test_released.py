@@ -11,8 +11,9 @@ from etils import epath
 
 import zoo
 from zoo.__main__ import main
-from zoo.cards import JSON, MARKDOWN, read_card, render
+from zoo.cards import JSON, MARKDOWN, Stored, read_card, render
 from zoo.hub import list_checkpoints
+from zoo.training.arrays import stored_shapes
 from zoo.training.step_files import write_sums
 
 ROOT = Path(__file__).parents[1]
@@ -45,6 +46,13 @@ def size_of(directory):
     return sum(path.stat().st_size for path in files if path.name not in (JSON, MARKDOWN))
 
 
+def precision_of(directory):
+    """The precision of a checkpoint by the dtypes of its stored arrays."""
+    leaves = jax.tree.leaves(stored_shapes(epath.Path(directory) / "params"))
+    dtypes = {str(leaf.dtype) for leaf in leaves}
+    return "int8" if "int8" in dtypes else "half" if "float16" in dtypes else "float32"
+
+
 def test_there_are_released_checkpoints_and_they_are_small():
     assert "python_docs_lstm" in RELEASED
     assert sum(map(size_of, RELEASED.values())) < MOST_BYTES
@@ -68,7 +76,8 @@ def test_each_card_for_people_is_that_for_programs(name):
     checkpoint = zoo.load(name)
     num_parameters = sum(leaf.size for leaf in jax.tree.leaves(checkpoint.params))
     card = read_card(RELEASED[name] / JSON)
-    rendered = render(card, num_parameters, size_of(RELEASED[name]))
+    stored = Stored(num_parameters, size_of(RELEASED[name]), precision_of(RELEASED[name]))
+    rendered = render(card, stored)
     assert (RELEASED[name] / MARKDOWN).read_text("utf-8") == rendered
 
 

@@ -16,6 +16,11 @@ from etils import epath
 from zoo.errors import WRONG_FORM, UserError
 
 JSON, MARKDOWN = "card.json", "card.md"
+_STORED = {
+    "float32": "",
+    "half": ", stored with 16 bits a weight and computed with in float32",
+    "int8": ", stored with eight bits a weight and a scale for each row, computed with in float32",
+}
 
 _LARGEST = 1e300
 # The flags of `python -m zoo evaluate` that a card may have. They choose the measurement, and the
@@ -150,21 +155,34 @@ def _check_score(score: StatedScore, path: epath.PathLike) -> None:
         raise UserError(f"{path}: score {score.measure[:80]} has a spread below 0; use 0 or more")
 
 
-def write_card(directory: epath.Path, card: Card, num_parameters: int, num_bytes: int) -> None:
+@dataclasses.dataclass(frozen=True)
+class Stored:
+    """The form in which a checkpoint keeps its parameters.
+
+    Attributes:
+        num_parameters: the number of parameters of the model.
+        num_bytes: the size of the checkpoint's files.
+        precision: one of `zoo.training.compact.PRECISIONS`.
+    """
+
+    num_parameters: int
+    num_bytes: int
+    precision: str
+
+    def __str__(self) -> str:
+        size = f"{self.num_parameters:,} parameters, {self.num_bytes / 1e6:.1f} MB"
+        return f"{size}{_STORED[self.precision]}."
+
+
+def write_card(directory: epath.Path, card: Card, stored: Stored) -> None:
     """Writes a card into the directory of a checkpoint, for programs and for people."""
     record = json.dumps(dataclasses.asdict(card), indent=1, ensure_ascii=False)
     (directory / JSON).write_text(record + "\n")
-    (directory / MARKDOWN).write_text(render(card, num_parameters, num_bytes))
+    (directory / MARKDOWN).write_text(render(card, stored))
 
 
-def render(card: Card, num_parameters: int, num_bytes: int) -> str:
-    """Returns the card as Markdown.
-
-    Args:
-        card: the card.
-        num_parameters: the number of parameters of the model.
-        num_bytes: the size of the checkpoint's files.
-    """
+def render(card: Card, stored: Stored) -> str:
+    """Returns the card as Markdown."""
     rows = [
         f"| {score.measure.replace('_', ' ')} | `{score.flags}` | {score.value:g} | "
         f"{score.spread:g} |"
@@ -176,12 +194,12 @@ def render(card: Card, num_parameters: int, num_bytes: int) -> str:
         [
             f"# {card.title}",
             "",
-            f"{card.what} {num_parameters:,} parameters, {num_bytes / 1e6:.1f} MB. Equations: "
+            f"{card.what} {stored} Equations: "
             f"{', '.join(f'`{name}`' for name in card.equations)}.",
             "",
             f"* Corpus: {card.corpus}{version} Licence: {card.licence}",
             f"* Command: `{card.command}`, seed {card.seed}, commit {card.commit}, "
-            f"{card.minutes:g} minutes on {card.hardware}.",
+            f"{card.minutes:g} {'minute' if card.minutes == 1 else 'minutes'} on {card.hardware}.",
             f"* Limits: {card.limits}",
             "",
             f"Scores, measured by `python -m zoo evaluate NAME{directory}` and the flags:",

@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> None:
     import jax
 
     import zoo
-    from zoo.cards import read_card, write_card
+    from zoo.cards import Stored, read_card, write_card
     from zoo.hub import try_while_run_saves
     from zoo.training.release import release
 
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
 
         def add_card(directory: Path) -> None:
             if card is not None:
-                write_card(directory, card, num_parameters, _size(directory))
+                write_card(directory, card, Stored(num_parameters, _size(directory), precision))
 
         step, target = checkpoint.directory, arguments.directory
         return release(step, target, precision=precision, add=add_card)
