@@ -1,4 +1,4 @@
-"""Which of 28 emotions does a comment show? It may show several: GoEmotions (Demszky et al. 2020).
+"""Which emotions does a comment show, of 27 or none? GoEmotions (Demszky et al. 2020).
 
     python train.py --config=configs/goemotions_classifier.py \
         --config.data.directory=DIR --workdir=runs/goemotions

@@ -5,7 +5,7 @@
         --config=configs/trec_classifier.py --data_directory=DIR
     python experiments/pooling.py --workdir=runs/smoke --smoke
 
-Trains every cell (and a bag of embeddings) with every pooling and several seeds. Prints the mean
+Trains three cells, and a bag of embeddings, with every pooling and several seeds. Prints the mean
 and spread of the validation accuracy; the test split is not used. Then comes the trap: a network
 that takes the padding after a text for text, and reads its last state there. Writes pooling.md,
 pooling.json and pooling.png to the workdir. When started again, it continues a stopped experiment.

@@ -194,8 +194,7 @@ def render(card: Card, stored: Stored) -> str:
         [
             f"# {card.title}",
             "",
-            f"{card.what} {stored} Equations: "
-            f"{', '.join(f'`{name}`' for name in card.equations)}.",
+            f"{card.what} {stored} Equations: {', '.join(f'`{name}`' for name in card.equations)}.",
             "",
             f"* Corpus: {card.corpus}{version} Licence: {card.licence}",
             f"* Command: `{card.command}`, seed {card.seed}, commit {card.commit}, "

@@ -31,7 +31,7 @@ vector. The share says which states were read, not which label they speak for. -
 how many nats each token adds to the log-probability of the most probable label: "leave_one_out"
 reads the text without the token, "integrated_gradients" follows the gradient from zero embeddings
 to the embeddings of the text. CHECKPOINT is a released name (see `python -m zoo list`), a run's
-directory, whose best step it then is, one step's directory, or a file that `export` wrote.
+directory (its best step is used), the directory of one step, or a file that `export` wrote.
 """
 
 

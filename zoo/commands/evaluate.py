@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from zoo.evaluation.classification import ClassificationScore
     from zoo.tasks.task import Task
 
-SUMMARY = "measure a language model (perplexity), classifier (accuracy, F1) or translator (BLEU)"
+SUMMARY = "measure a model: perplexity, accuracy and F1, or BLEU"
 EXAMPLES = """\
 examples:
   python -m zoo evaluate runs/demo --split=test

@@ -14,13 +14,13 @@ SUMMARY = "write a checkpoint as safetensors, StableHLO or ARPA"
 EXAMPLES = """\
 examples:
   python -m zoo export runs/lstm lstm.safetensors     weights, config and vocabulary in one file
-  python -m zoo export runs/lstm lstm.stablehlo       a program for CPU, GPU and TPU, and lstm.json
+  python -m zoo export runs/lstm lstm.stablehlo       a program for CPU, GPU and TPU
   python -m zoo export runs/kneser_ney kn5.arpa.gz    an n-gram model, for KenLM and SRILM
   python -m zoo evaluate kn5.arpa.gz --text=notes.txt
 
 A .safetensors or ARPA file can be given in place of a checkpoint to every command. The ARPA file
 may come from another toolkit (.arpa or .lm; plain, .gz or .bz2). A .stablehlo file runs with jax
-alone; lstm.json describes its inputs and outputs.
+alone; lstm.stablehlo.json, beside it, describes its inputs and outputs.
 """
 
 

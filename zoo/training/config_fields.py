@@ -87,7 +87,7 @@ def describe_fields(config: ConfigDict) -> str:
 
 def _line(flag: str, field: Field, value: Any) -> str:
     """Returns the line of a field."""
-    sentence = re.split(r"\. ", field.text)[0].rstrip(".")
+    sentence = re.split(r"(?<! et al)\. ", field.text)[0].rstrip(".")
     if value is not None and value != field.default:
         sentence += f" (default: {_shown(field.default) or 'empty'})"
     return f"  {flag:{_WIDTH}}  {sentence}"

@@ -1,4 +1,4 @@
-"""GoEmotions (Demszky et al. 2020): comments, each with one or more of 28 emotions."""
+"""GoEmotions (Demszky et al. 2020): comments, each with one or more of 27 emotions, or neutral."""
 
 from collections.abc import Iterator
 
