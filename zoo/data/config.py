@@ -19,8 +19,8 @@ class SharedDataConfig:
         corpus: the name of a corpus that `zoo list` lists or that `zoo.register_corpus` made known,
             or "tfds:NAME" for a dataset that TFDS has prepared under `directory` in the
             array_record format.
-        directory: the directory with the files of the corpus. For your own files, with a corpus such
-            as text_file or conll_file, it may also name one file.
+        directory: the directory with the files of the corpus. For your own files, with a corpus
+            such as text_file or conll_file, it may also name one file.
         cache_directory: the directory for prepared corpora. "" means the environment variable
             ZOO_CACHE, or ~/.cache/recurrent-zoo if the variable is not set.
         vocabulary: the kind of token: "character", "word" (separated by blanks), "lowercase_word"
