@@ -185,26 +185,36 @@ def _weights(q: Array, k: Array, c: Array, c_of_q: Array | None = None) -> Array
     """Returns P [..., C, C], zero for s > t. `c_of_q` replaces c_t, but not c_s.
 
     If each unit has its own decay, exp(c_t - c_s) cannot be taken out of the sum over units, and
-    exp(c_t) exp(-c_s) may overflow. So the exponent is split at the middle m of a block that has s
-    in its left half and t in its right half: exp(c_t - c_m) exp(c_m - c_s). The blocks have 2, 4,
-    ..., C steps.
+    exp(c_t) exp(-c_s) may overflow. So P is made of blocks of 1, 2, 4, ..., C steps. A block of
+    two halves has s in its first half and t in its second half below the diagonal, and there the
+    exponent is split at the last step m of the first half: exp(c_t - c_m) exp(c_m - c_s).
     """
     c_of_q = c if c_of_q is None else c_of_q
-    size = q.shape[-2]
-    at = jnp.arange(size)
+    total = q.shape[-2]
     if c.shape[-1] == 1:
+        at = jnp.arange(total)
         exponent = jnp.where(at[:, None] >= at[None, :], c_of_q - _transpose(c), -jnp.inf)
         return (q @ _transpose(k)) * jnp.exp(exponent)
-    weights = jnp.where(at[:, None] == at[None, :], (q * k).sum(axis=-1)[..., None], 0)
-    while size > 1:
-        block, half = at // size, (at % size >= size // 2)[:, None]
-        middle = c[..., block * size + size // 2 - 1, :]
-        later = q * jnp.exp(jnp.where(half, c_of_q - middle, -jnp.inf))
-        earlier = k * jnp.exp(jnp.where(half, -jnp.inf, middle - c))
-        same = block[:, None] == block[None, :]
-        weights = weights + jnp.where(same, later @ _transpose(earlier), 0)
-        size //= 2
-    return weights
+    blocks = (q * k).sum(axis=-1)[..., None, None]
+    size = 1
+    while size < total:
+        (k_s, _), (c_s, _) = _halves(k, size), _halves(c, size)
+        (_, q_t), (_, c_t) = _halves(q, size), _halves(c_of_q, size)
+        c_m = c_s[..., -1:, :]
+        below = (q_t * jnp.exp(c_t - c_m)) @ _transpose(k_s * jnp.exp(c_m - c_s))
+        blocks = blocks.reshape((*below.shape[:-2], 2, size, size))
+        first, second = blocks[..., 0, :, :], blocks[..., 1, :, :]
+        above = jnp.concatenate([first, jnp.zeros_like(first)], axis=-1)
+        blocks = jnp.concatenate([above, jnp.concatenate([below, second], axis=-1)], axis=-2)
+        size *= 2
+    return blocks[..., 0, :, :]
+
+
+def _halves(array: Array, size: int) -> tuple[Array, Array]:
+    """Returns the two halves [..., C / 2 size, size, K] of each block of 2 size steps."""
+    *before, total, width = array.shape
+    pairs = array.reshape((*before, total // (2 * size), 2, size, width))
+    return pairs[..., 0, :, :], pairs[..., 1, :, :]
 
 
 def unit_lower_inverse(lower: Array) -> Array:
