@@ -26,11 +26,11 @@ class _Parts(NamedTuple):
     """r, k~, v, log w, c, a * c and g of the equations of RWKV7; [B, N, d], and g [B, H]."""
 
     r: Array
-    k: Array
+    added: Array
     v: Array
     log_w: Array
-    e: Array
-    p: Array
+    removed: Array
+    rewritten: Array
     g: Array
 
 
@@ -122,9 +122,9 @@ class RWKV7(MatrixCell):
         """Computes the equations above."""
         memory, before = state
         parts = self._parts(params, projected["now"] + before)
-        returned = jnp.einsum("bnkv,bnk->bnv", memory, parts.e)
-        memory = jnp.exp(parts.log_w)[..., None] * memory - outer(parts.p, returned)
-        memory = memory + outer(parts.k, parts.v)
+        returned = jnp.einsum("bnkv,bnk->bnv", memory, parts.removed)
+        memory = jnp.exp(parts.log_w)[..., None] * memory - outer(parts.rewritten, returned)
+        memory = memory + outer(parts.added, parts.v)
         y = jnp.einsum("bnkv,bnk->bnv", memory, parts.r)
         return (memory, projected["following"]), self._output(params, y, parts)
 
@@ -138,7 +138,8 @@ class RWKV7(MatrixCell):
         rows, num_steps = now.shape[:2]
         flat = self._parts(params, (now + before[:, :-1]).reshape((-1, now.shape[-1])))
         parts = jax.tree.map(lambda x: x.reshape((rows, num_steps, *x.shape[1:])), flat)
-        steps = MatrixSteps(parts.r, parts.k, parts.v, parts.log_w, rewriting=(parts.e, parts.p))
+        rewriting = (parts.removed, parts.rewritten)
+        steps = MatrixSteps(parts.r, parts.added, parts.v, parts.log_w, rewriting=rewriting)
         y, memory = run_chunks(steps, memory, real)
         outputs = self._output(params, y.reshape((-1, *y.shape[2:])), flat)
         last = before[:, -1] if real is None else take_step(before, real.sum(axis=1))
@@ -161,8 +162,8 @@ class RWKV7(MatrixCell):
 
     def _output(self, params: Params, y: Array, parts: _Parts) -> Array:
         """Returns h_t from S_t' r_t [B, N, d]."""
-        bonus = (parts.r * params["bonus"][None] * parts.k).sum(axis=-1, keepdims=True) * parts.v
-        read = self._norm(params, y) + bonus.reshape(parts.g.shape)
+        alike = (parts.r * params["bonus"][None] * parts.added).sum(axis=-1, keepdims=True)
+        read = self._norm(params, y) + (alike * parts.v).reshape(parts.g.shape)
         return product(parts.g * read, params["output_kernel"], self.matmul_dtype)
 
     def _split(self, x: Array) -> Array:
