@@ -78,6 +78,45 @@ def test_another_config_or_corpus_is_refused(config, tmp_path):
         run(config, tmp_path / "run")
 
 
+@pytest.mark.parametrize("changed", ["order", "estimator", "text"])
+def test_an_allowed_change_is_counted_again(config, tmp_path, changed):
+    """Not only noted in config.json, beside the old model."""
+    run(config, tmp_path / "run")
+    if changed == "order":
+        config.model.order = 3
+    elif changed == "estimator":
+        config.model.estimator = "maximum_likelihood"
+    else:
+        corpus = tmp_path / "corpus.txt"
+        lines = corpus.read_text().splitlines()
+        corpus.write_text("\n".join([*lines[:-1], " ".join(lines[-1].split()[::-1])]) + "\n")
+    progress, lines = train_allowed(config, tmp_path / "run")
+    assert any("it is counted again" in line for line in lines)
+    fresh, _ = run(config, tmp_path / "fresh")
+    assert progress.validation == fresh.validation
+    _, lines = train_allowed(config, tmp_path / "run")
+    assert lines[0] == "counted before"
+
+
+def train_allowed(config, workdir):
+    lines = []
+    return train(config, str(workdir), log=lines.append, allow_config_change=True), lines
+
+
+def test_a_run_of_another_architecture_stays_as_it_was(config, tmp_path):
+    trained = read_config(ROOT / "configs" / "text_file_lstm.py")
+    trained.data.directory = config.data.directory
+    trained.data.cache_directory = config.data.cache_directory
+    trained.data.vocabulary, trained.data.batch_size = config.data.vocabulary, 2
+    trained.model.hidden_sizes, trained.model.embedding_size = (4,), 4
+    trained.training.num_steps = trained.evaluation.every_steps = 2
+    train(trained, str(tmp_path / "run"), log=lambda line: None)
+    before = (tmp_path / "run" / "config.json").read_text()
+    with pytest.raises(UserError, match=r"is a recurrent_lm, not a ngram_lm; choose another"):
+        train_allowed(config, tmp_path / "run")
+    assert (tmp_path / "run" / "config.json").read_text() == before
+
+
 def test_maximum_likelihood_may_score_infinity_and_saves_all_the_same(config, tmp_path):
     config.model.estimator = "maximum_likelihood"
     config.model.order = 4

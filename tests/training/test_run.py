@@ -252,6 +252,7 @@ def test_a_step_whose_sums_agree_but_whose_arrays_are_none_is_told_in_one_line(t
 
 
 def test_metrics_of_a_run_without_a_checkpoint_are_dropped(tmp_path):
+    start(tmp_path)
     write_metrics(tmp_path, 1, 2)
     open_run(tmp_path).resume(make_state(), VOCABULARY, pytest.fail)
     assert metric_steps(tmp_path) == []

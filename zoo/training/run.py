@@ -39,7 +39,8 @@ from zoo.training import checkpoints, hosts, lock, step_files
 from zoo.training.behind import Behind
 from zoo.training.checksums import DamagedCheckpoint
 from zoo.training.places import RunPlace
-from zoo.training.run_config import plain_config, refuse_other_config, write_config
+from zoo.training.run_config import counts_alike, plain_config, refuse_other_config, write_config
+from zoo.training.run_directory import make_directory
 from zoo.training.state import TrainState
 from zoo.training.writing import step_actions
 from zoo.types import Json, Params, PyTree
@@ -84,7 +85,8 @@ class Run:
         behind: what writes its checkpoints while training goes on.
 
     Raises:
-        UserError: if the directory cannot be written, or holds a run with another config.
+        UserError: if the directory cannot be written, holds files of others, or holds a run with
+            another config.
     """
 
     def __init__(self, place: RunPlace, config: ConfigDict, *, allow_config_change: bool = False):
@@ -96,15 +98,7 @@ class Run:
         self.config = plain_config(config)
         self.behind = Behind()
         self._session_start: tuple[int, float] | None = None  # its first step and its time
-        try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            if not os.access(self.directory, os.W_OK):
-                raise PermissionError(13, "Permission denied")
-        except OSError as error:
-            raise UserError(
-                f"workdir {self.directory} cannot be written ({error.strerror}); "
-                "choose another with --workdir=DIR"
-            ) from error
+        make_directory(self.directory)
         if checkpoints.steps(self.directory) and not allow_config_change:
             refuse_other_config(self.directory, self.config)
 
@@ -179,15 +173,18 @@ class Run:
         """Returns the parameters of a counted model; None if they must still be counted.
 
         Raises:
-            UserError: if the vocabulary of the checkpoint is not the vocabulary of this config.
+            UserError: if the vocabulary of the checkpoint is not the vocabulary of this config, or
+                its model is not a counted one.
         """
         directory = self._latest_sound(log)
-        if directory is None:
-            hosts.together(lambda: self._begin(0, log))
-            return None
-        hosts.together(lambda: self.write_config(log))
-        self._check_corpus(directory, vocabulary, fingerprints, log)
-        return _read(directory).params
+        if directory is not None:
+            self._check_corpus(directory, vocabulary, fingerprints, log)
+            if counts_alike(directory, self.config, fingerprints):
+                hosts.together(lambda: self.write_config(log))
+                return _read(directory).params
+            log("the model was counted with other settings or another text; it is counted again")
+        hosts.together(lambda: self._begin(0, log))
+        return None
 
     def save_counted(self, params: Params, vocabulary: Json, progress: Progress) -> None:
         """Writes the checkpoint of a counted model, whose only step is 1."""

@@ -1,10 +1,11 @@
 """The config that a run was started with, which is kept in config.json in its directory."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from etils import epath
 from ml_collections import ConfigDict
 
 from zoo.errors import UserError
@@ -59,6 +60,27 @@ def _config_before(directory: Path) -> Json | None:
             with suppress(OSError, ValueError, RecursionError):
                 return step_files.read_json(place / checkpoints.CONFIG)
     return None
+
+
+def counts_alike(step: epath.Path, config: Json, fingerprints: Mapping[str, str]) -> bool:
+    """Returns whether a counted model has the settings and the text that are given now.
+
+    Args:
+        step: the directory of the model's only step.
+        config: the config that is given now, as plain JSON.
+        fingerprints: the fingerprint of each split of the corpus.
+
+    Raises:
+        UserError: if the step has a model of another architecture.
+    """
+    before = step_files.read_json(step / checkpoints.CONFIG)["model"]
+    if before["architecture"] != config["model"]["architecture"]:
+        raise UserError(
+            f"{step} is a {before['architecture']}, not a {config['model']['architecture']}; "
+            "choose another --workdir"
+        )
+    known = step_files.read_json(step / checkpoints.PROGRESS).get("fingerprints", {})
+    return before == config["model"] and known == dict(fingerprints)
 
 
 def write_config(directory: Path, config: Json, log: Callable[[str], None]) -> None:
