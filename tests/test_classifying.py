@@ -12,7 +12,7 @@ import zoo
 from zoo.__main__ import main
 from zoo.diagnostics.confusion import draw_confusion
 from zoo.errors import UserError
-from zoo.evaluation.classifying import BUCKET_LENGTHS
+from zoo.evaluation.classifying import SHAPES
 from zoo.training.loop import train
 
 
@@ -154,8 +154,8 @@ def test_a_table_holds_no_attributions(run, capsys):
 def test_a_text_s_labels_do_not_depend_on_the_others(run):
     checkpoint = zoo.load(run[0])
     texts = [text for text, _ in labeled_texts(70, seed=5)]  # more than one batch
-    texts += [" ".join(text for text, _ in labeled_texts(BUCKET_LENGTHS[-1] // 4, seed=6))]
-    assert len(texts[-1].split()) > BUCKET_LENGTHS[-1]
+    texts += [" ".join(text for text, _ in labeled_texts(SHAPES.lengths[-1] // 4, seed=6))]
+    assert len(texts[-1].split()) > SHAPES.lengths[-1]
     together = zoo.classify(checkpoint, texts)
     for index in (0, 33, 69, 70):
         alone = zoo.classify(checkpoint, texts[index])[0]
@@ -256,3 +256,6 @@ def test_labels_for_each_text_are_needed(run):
         zoo.evaluate_classifier(checkpoint, [], [])
     with pytest.raises(UserError, match="label 'odd' does not occur in training"):
         zoo.evaluate_classifier(checkpoint, ["x"], [["odd"]])
+    for labels in ([], list(checkpoint.labels.names[:2])):
+        with pytest.raises(UserError, match="give one label for each text"):
+            zoo.evaluate_classifier(checkpoint, ["x"], [labels])

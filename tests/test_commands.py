@@ -99,6 +99,14 @@ def test_evaluate_prints_one_json_object_with_what_python_gives(command, run_dir
     }
 
 
+def test_a_page_does_not_replace_another_kind_of_file(command, tmp_path):
+    file = tmp_path / "config.json"
+    file.write_text("{}")
+    code, out, err = command("report", tmp_path, f"--output={file}")
+    assert (code, out, file.read_text()) == (2, "", "{}")
+    assert "name a page that ends with .html" in err
+
+
 def test_evaluate_scores_validation_unless_told_otherwise(command, run_directory):
     code, out, _ = command("evaluate", run_directory, f"--data_directory={run_directory.parent}")
     assert code == 0

@@ -42,6 +42,15 @@ def test_a_file_and_a_pipe_have_the_same_lines(tmp_path, pipe, content, lines):
         assert read_plain(str(path)).removesuffix("\n").split("\n") == lines
 
 
+def test_a_file_at_home_and_a_dash_for_the_pipe(tmp_path, pipe, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "mine.txt").write_text("at home\n")
+    assert list(given_lines([], "~/mine.txt")) == [["at home"]]
+    assert read_plain("~/mine.txt") == "at home\n"
+    pipe(b"red\n")
+    assert list(given_lines([], "-")) == [["red"]]
+
+
 def test_a_long_file_and_a_long_pipe_come_in_parts(tmp_path, pipe):
     path = tmp_path / "texts.txt"
     path.write_text("x\n" * (LINES_A_CALL + 1))

@@ -165,6 +165,24 @@ def test_the_command_gives_an_object_a_text(run, trained, capsys):
     assert set(json.loads(lines[0])) == {"text", "tokens", "tags", "probabilities", "spans"}
 
 
+def test_texts_may_stand_behind_flags(run, capsys):
+    flag = "--no_compilation_cache"
+    wanted = run_command(capsys, run, *TEXTS[:3], flag)
+    assert run_command(capsys, run, flag, *TEXTS[:3]) == wanted
+    assert run_command(capsys, run, TEXTS[0], flag, *TEXTS[1:3]) == wanted
+
+
+@pytest.mark.parametrize("texts", [None, 3, b"x", ["the", 3], ["the", None]])
+def test_what_is_no_text_is_told(trained, texts):
+    with pytest.raises(TypeError, match="give a list"):
+        zoo.tag(trained, texts)
+
+
+def test_a_tagger_has_no_states_to_read(trained):
+    with pytest.raises(UserError, match="is a tagger; give one of these models: language model"):
+        zoo.states(trained, "New Ulm.")
+
+
 def test_the_command_reads_files_and_pipes_and_writes_columns(
     run, trained, capsys, tmp_path, monkeypatch
 ):

@@ -99,7 +99,7 @@ def test_an_unknown_corpus_has_the_nearest_name(refused, corpus):
         ("--config.training.tensorboard=perhaps", "--config.training.tensorboard=perhaps"),
         ("--config.optimizer.learning_rate=fast", "--config.optimizer.learning_rate=fast"),
         ("--config.optimizer.learning_rate=nan", "optimizer.learning_rate is nan; use more than 0"),
-        ("--config.model.hidden_sizes=('a',)", "model.hidden_sizes is (5, 'a'); use int values"),
+        ("--config.model.hidden_sizes=('a',)", "model.hidden_sizes is ('a',); use int values"),
         ("--config.model.cell=lstn", "model.cell is 'lstn'; choose one of"),
         ("--config.model.architecture=recurent_lm", "try recurrent_lm"),
         (
@@ -236,6 +236,15 @@ def test_zoo_train_takes_a_name_and_the_same_flags(capsys, corpus, tmp_path):
     assert printed.splitlines()[-1].startswith("for the test split: python -m zoo evaluate ")
     config = zoo.load(tmp_path / "run").config
     assert (config["model"]["cell"], config["training"]["num_steps"]) == ("elman", 2)
+
+
+def test_the_last_of_a_repeated_tuple_holds(capsys, corpus, tmp_path):
+    """It does for numbers; ml_collections would make layers of 9, 5 and 5 units here."""
+    flags = tiny_flags(corpus, training__num_steps=2, evaluation__every_steps=2)[1:]
+    sizes = ["--model.hidden_sizes=9", "--config.model.hidden_sizes=5,5"]
+    words = ["train", "python_docs_lstm", *flags, *sizes, f"--workdir={tmp_path / 'run'}"]
+    assert main(words) == 0
+    assert zoo.load(tmp_path / "run").config["model"]["hidden_sizes"] == [5, 5]
 
 
 @pytest.mark.parametrize(

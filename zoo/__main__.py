@@ -85,6 +85,8 @@ def _run(arguments: Sequence[str] | None) -> None:
     command = COMMANDS[parsed.command]
     if command is train:  # the flags of train are the fields of its config
         parsed.settings = rest
+    elif "texts" in parsed and not any(word.startswith("-") for word in rest):
+        parsed.texts += rest  # argparse leaves over the texts that stand behind a flag
     elif rest:
         raise UserError(
             f"unrecognized arguments: {' '.join(rest)}; see python -m zoo {parsed.command} --help"

@@ -81,6 +81,12 @@ def test_p_is_even_where_there_is_no_difference():
     assert 0.1 < np.mean(np.array(values) < 0.2) < 0.35
 
 
+def test_one_text_is_too_few_to_draw_from():
+    one = [TextStatistics(["a"], {"a": Measure(np.ones((1, 2)), ratio)}) for _ in range(2)]
+    with pytest.raises(UserError, match="there is one text"):
+        compare(*one)
+
+
 def test_what_is_not_of_one_thing_is_not_compared():
     ones = np.ones((12, 2))
     other = ones.copy()

@@ -223,6 +223,9 @@ BAD_VALUES = [
     ("model.hidden_sizes", ("8",)),
     ("model.hidden_sizes", (True,)),
     ("data.bucket_lengths", (16, "32")),
+    *(("data.bucket_lengths", value) for value in ((), (0, 8))),
+    *(("data.sequence_length", value) for value in (0, -1)),
+    ("training.num_epochs", 1e308),  # a device holds fractions as float32
     ("data.fractions", (0.5, 0.25, "0.25")),
     ("data.corpus", None),  # ConfigDict takes None for every field
     ("model.hidden_sizes", None),

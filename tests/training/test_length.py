@@ -47,6 +47,12 @@ def test_a_run_in_epochs_that_was_stopped_goes_on_to_the_same_bits(train, tmp_pa
     assert read_metrics(tmp_path / "stopped") == read_metrics(tmp_path / "whole")
 
 
+def test_more_steps_than_a_device_counts_are_refused():
+    config = make_config(**{**EPOCHS, "training__num_epochs": 1e30})
+    with pytest.raises(UserError, match=r"^training.num_epochs is 1e\+30, which is \d+ steps; use"):
+        in_steps(config, batches_per_epoch=30)
+
+
 def test_another_number_of_epochs_is_another_config(train, tmp_path):
     train(tmp_path, **EPOCHS)
     with pytest.raises(UserError, match=r"training.num_steps: 14 -> 8"):

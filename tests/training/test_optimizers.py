@@ -228,7 +228,7 @@ def test_recurrent_kernels_alone_are_left_out_of_the_decay(name):
         ("name", "adagrad"),
         ("schedule", "triangle"),
         *((name, value) for name in ("learning_rate", "decay_factor") for value in (0.0, -0.1)),
-        *(("layer_rate_factor", value) for value in (0.0, -1.0, "nan", "inf")),
+        *(("layer_rate_factor", value) for value in (0.0, -1.0, 1.5, "nan", "inf")),
         ("unfreeze_every_steps", -1),
         *((name, value) for name in ("learning_rate", "decay_factor") for value in ("nan", "inf")),
         *((name, value) for name in ("decay_every_steps", "decay_patience") for value in (0, -1)),

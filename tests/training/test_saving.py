@@ -148,6 +148,12 @@ def test_what_is_left_to_the_size_of_a_corpus_has_its_default(tmp_path):
     assert None not in zoo.load(zoo.save(built, tmp_path / "mine")).config["data"].values()
 
 
+@pytest.mark.parametrize("vocabulary", [None, ["a", "b"], "text"])
+def test_what_is_no_vocabulary_is_told(vocabulary):
+    with pytest.raises(TypeError, match=r"is no vocabulary; give one of zoo.build_vocabulary"):
+        zoo.build("text_file_lstm", vocabulary)
+
+
 def test_what_can_not_be_built_is_told():
     words = build_vocabulary("word", LINES)
     with pytest.raises(

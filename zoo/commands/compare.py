@@ -2,9 +2,9 @@
 
 import argparse
 import json
-from pathlib import Path
 
 from zoo.commands.lines import add_measured_text, read_plain
+from zoo.data.text_reading import user_path
 from zoo.errors import UserError
 from zoo.evaluation.modes import MODES
 from zoo.types import Json
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError(f"--seed is {arguments.seed}; use 0 to {2**32 - 1}")
     if (arguments.source is None) != (arguments.target is None):
         raise UserError("--source and --target are two files that belong together; give both")
-    if arguments.text is not None and not Path(arguments.text).is_file():
+    if arguments.text is not None and not user_path(arguments.text).is_file():
         read_plain(arguments.text)  # which says why it cannot be read, before anything slow
     found = _compare(arguments)
     if arguments.json:
@@ -77,7 +77,7 @@ def _compare(arguments: argparse.Namespace) -> Json:
     request = Request(
         split=arguments.split,
         directory=arguments.data_directory,
-        files=tuple(Path(file) for file in files if file is not None),
+        files=tuple(user_path(file) for file in files if file is not None),
         mode=arguments.mode,
         beam_size=arguments.beam_size,
     )

@@ -15,6 +15,7 @@ from zoo.commands.adapting import (
     reads_corpus,
 )
 from zoo.commands.lines import add_measured_text, read_plain
+from zoo.data.text_reading import user_path
 from zoo.errors import UserError
 from zoo.evaluation.modes import MODES
 from zoo.report.page import write_report
@@ -190,7 +191,7 @@ def measure(arguments: argparse.Namespace, name: str) -> Json:
         )
     if (arguments.source is None) != (arguments.target is None):
         raise UserError("--source and --target are two files that belong together; give both")
-    if arguments.text is not None and not Path(arguments.text).is_file():
+    if arguments.text is not None and not user_path(arguments.text).is_file():
         read_plain(arguments.text)  # which says why it cannot be read, before anything slow
     import zoo
     from zoo.tasks.registry import find_task
@@ -203,7 +204,7 @@ def measure(arguments: argparse.Namespace, name: str) -> Json:
     request = Request(
         split=arguments.split,
         directory=arguments.data_directory,
-        files=tuple(Path(file) for file in files if file is not None),
+        files=tuple(user_path(file) for file in files if file is not None),
         mode=arguments.mode or MODES[0],
         beam_size=5 if arguments.beam_size is None else arguments.beam_size,
     )

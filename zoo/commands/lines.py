@@ -5,14 +5,14 @@ import io
 import itertools
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import cast
 
 from zoo.data.splits import SPLITS
-from zoo.data.text_reading import line_groups, read_lines, read_text, readable
+from zoo.data.text_reading import line_groups, read_lines, read_text, readable, user_path
 from zoo.errors import UserError
 from zoo.special_tokens import UNKNOWN
 
+STANDARD_INPUT = "-"
 LINES_A_CALL = 1024  # so that a long file is processed, and its results shown, piece by piece
 
 
@@ -51,7 +51,7 @@ def given_lines(texts: Sequence[str], file: str | None) -> Iterator[list[str]]:
     Args:
         texts: the arguments; if there are none, the file is read or, without a file, standard
             input.
-        file: a text file, which may consist of blank lines.
+        file: a text file, which may consist of blank lines; "-" means standard input.
 
     Raises:
         UserError: if there is no text, or it is not UTF-8.
@@ -61,8 +61,9 @@ def given_lines(texts: Sequence[str], file: str | None) -> Iterator[list[str]]:
             check_encoding(text, f"text {text!a}")
         yield list(texts)
         return
-    if file:
-        lines = (line.removesuffix("\n") for line in read_lines(Path(file), blank_is_text=True))
+    if file and file != STANDARD_INPUT:
+        found = read_lines(user_path(file), blank_is_text=True)
+        lines = (line.removesuffix("\n") for line in found)
         while some := list(itertools.islice(lines, LINES_A_CALL)):
             yield some
         return
@@ -107,7 +108,7 @@ def read_plain(file: str) -> str:
     Raises:
         UserError: if the file cannot be read, or is not UTF-8.
     """
-    return read_text(Path(file))
+    return read_text(user_path(file))
 
 
 def check_encoding(text: str, what: str) -> None:

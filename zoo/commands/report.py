@@ -68,6 +68,8 @@ def _check(arguments: argparse.Namespace) -> None:
         return
     if len(arguments.runs) > 1 and arguments.output is None:
         raise UserError("a page that compares runs needs a place; give --output=FILE.html")
+    if arguments.output is not None and not arguments.output.endswith((".html", ".htm")):
+        raise UserError(f"--output is {arguments.output}; name a page that ends with .html")
     if arguments.output is None and is_address(arguments.runs[0]):
         Bucket(arguments.runs[0])  # raises for an invalid address
         raise UserError(

@@ -125,7 +125,7 @@ def _parse(words: list[str], example: str) -> Json:
         name, words = _take_config(values.read_flags_from_files(words, force_gnu=False))
         if name is None:
             raise UserError(f"--config is missing; type, for example: {example}")
-        argv = ["train", *words]
+        argv = ["train", *_last_of_each(words)]
         config_flags.DEFINE_config_dict(
             "config", zoo.config(name), flag_values=values, sys_argv=argv
         )
@@ -139,6 +139,22 @@ def _parse(words: list[str], example: str) -> Json:
     if values["workdir"].value is None:
         raise UserError(f"--workdir is missing; type, for example: {example}")
     return {name: values[name].value for name in values if "." not in name}
+
+
+def _last_of_each(words: list[str]) -> list[str]:
+    """Drops all but the last of repeated fields; ml_collections would join repeated tuples.
+
+    Example:
+        >>> _last_of_each(["--config.model.hidden_sizes=8", "x", "--config.model.hidden_sizes=4,4"])
+        ['x', '--config.model.hidden_sizes=4,4']
+    """
+    fields = [word.partition("=") for word in words]
+    last = {name: at for at, (name, is_set, _) in enumerate(fields) if is_set and "." in name}
+    return [
+        word
+        for at, word in enumerate(words)
+        if not fields[at][1] or last.get(fields[at][0], at) == at
+    ]
 
 
 def _define_flags() -> Any:

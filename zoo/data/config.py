@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from zoo.checks import check_least
+from zoo.checks import check_least, check_sizes
 from zoo.data.splits import STANDARD_FRACTIONS
 from zoo.data.tag_schemes import SCHEMES
 from zoo.errors import UserError
@@ -88,7 +88,8 @@ class DataConfig(TextConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_least(1, "data", self, "batch_size")
+        check_least(1, "data", self, "batch_size", "sequence_length")
+        check_sizes("data.bucket_lengths", self.bucket_lengths)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,6 +118,7 @@ class DrawnDataConfig(SharedDataConfig):
         super().__post_init__()
         self._check_limits("max_tokens")
         check_least(1, "data", self, "batch_size")
+        check_sizes("data.bucket_lengths", self.bucket_lengths)
         for name in ("validation_fraction", "test_fraction"):
             if not 0 < getattr(self, name) < 0.5:
                 raise UserError(f"data.{name} is {getattr(self, name)}; use between 0 and 0.5")

@@ -170,7 +170,10 @@ def convert(tags: Sequence[str], source: str, target: str) -> list[str]:
     if target == PLAIN or source == target == PLAIN:
         return list(tags)
     if source == PLAIN:
-        raise UserError(f"plain tags mark no spans; use data.scheme=plain, not {target}")
+        raise UserError(
+            f"plain tags mark no spans; use data.scheme=plain, not {target}, or give tags such as "
+            "B-LABEL and O"
+        )
     return write_spans(spans(tags, source), len(tags), target)
 
 

@@ -90,7 +90,7 @@ def encode_sentences(
 
     Example:
         >>> from zoo.data.vocabulary import build_vocabulary
-        >>> words, characters = (build_vocabulary(kind, "ab") for kind in ("word", "character"))
+        >>> words, characters = (build_vocabulary(k, ["a", "b"]) for k in ("word", "character"))
         >>> encoded = encode_sentences(
         ...     [["a", "ab", "a"]], words, lowercase=False, characters=characters, max_characters=3
         ... )

@@ -266,6 +266,7 @@ def build_vocabulary(
         ['<unk>', '<s>', '</s>', 'b', 'a']
     """
     _check_kind(kind)
+    lines = [lines] if isinstance(lines, str) else lines
     num_special = len(SPECIAL_TOKENS)
     if max_size and max_size <= num_special:
         raise UserError(
@@ -282,9 +283,8 @@ def build_vocabulary(
     counts: collections.Counter[str] = collections.Counter()
     for line in lines:
         counts.update(split(line))
-    frequent = (token for token, count in counts.items() if count >= min_count)
-    ordered = sorted(frequent, key=lambda token: (-counts[token], token))
-    ordinary = [token for token in ordered if token not in SPECIAL_TOKENS]
+    frequent = {token for token, count in counts.items() if count >= min_count}
+    ordinary = sorted(frequent - {*SPECIAL_TOKENS}, key=lambda token: (-counts[token], token))
     if max_size:
         ordinary = ordinary[: max_size - num_special]
     known = {*SPECIAL_TOKENS, *ordinary}

@@ -1,11 +1,12 @@
 """The settings of text generation, with their defaults and bounds. This file needs no JAX."""
 
 import dataclasses
-import math
 from typing import Literal, get_args
 
 from zoo.errors import UserError
 from zoo.given import check_kinds
+
+MAX_TEMPERATURE = 100.0  # where all tokens are about equally probable
 
 Stop = Literal["end", "length"]
 STOPS: tuple[Stop, ...] = get_args(Stop)
@@ -34,7 +35,7 @@ class GenerationSettings:
         >>> GenerationSettings(temperature=-1.0)
         Traceback (most recent call last):
             ...
-        zoo.errors.UserError: temperature is -1.0; use a number of at least 0, such as 0.8
+        zoo.errors.UserError: temperature is -1.0; use 0 to 100, such as 0.8
     """
 
     max_tokens: int = 200
@@ -49,9 +50,9 @@ class GenerationSettings:
         check_kinds(self)
         if self.max_tokens < 1:
             raise UserError(f"max_tokens is {self.max_tokens}; use at least 1, such as 200")
-        if not 0 <= self.temperature < math.inf:
+        if not 0 <= self.temperature <= MAX_TEMPERATURE:
             raise UserError(
-                f"temperature is {self.temperature}; use a number of at least 0, such as 0.8"
+                f"temperature is {self.temperature}; use 0 to {MAX_TEMPERATURE:g}, such as 0.8"
             )
         if self.top_k < 0:
             raise UserError(f"top_k is {self.top_k}; use 0 for no limit, or a number such as 40")

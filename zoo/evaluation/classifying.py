@@ -180,7 +180,10 @@ def evaluate_classifier(
             f"there are {len(texts)} texts and labels for {len(rows)} texts; give at least one "
             "text, and labels for each text"
         )
-    targets = trained.labels.encode([given_texts(own, "labels") for own in rows])
+    given = [given_texts(own, "labels") for own in rows]
+    if not trained.labels.multiple and any(len(own) != 1 for own in given):
+        raise UserError(f"{trained.name} gives each text one label; give one label for each text")
+    targets = trained.labels.encode(given)
     _, found = _read(trained, texts)
     return score_probabilities(found.probabilities, targets, trained.labels, trained.thresholds)
 

@@ -98,13 +98,15 @@ def compare(
         models cut the texts into the same number of tokens.
 
     Raises:
-        UserError: if the texts differ, or no measure can be compared.
+        UserError: if the texts differ, there is only one, or no measure can be compared.
     """
     if list(first.texts) != list(second.texts):
         raise UserError(
             f"the two models were measured on different texts ({len(first.texts)} and "
             f"{len(second.texts)}); give models of one corpus, or a file with --text"
         )
+    if len(first.texts) < 2:
+        raise UserError("there is one text, and samples of one text are all alike; give more texts")
     found = []
     for name, own in first.measures.items():
         other = second.measures.get(name)

@@ -85,6 +85,11 @@ def states(checkpoint: ModelOrName, text: str, *, mode: Mode = "stream") -> Stat
         raise UserError(f"{trained.name} is a model of n-grams, which has no states and embeddings")
     if not isinstance(text, str):
         raise TypeError(f"text is a {type(text).__name__}; give a string")
+    if trained.kind not in _READERS:
+        nouns = ", ".join(kind.noun for kind in _READERS)
+        raise UserError(
+            f"{trained.name} is a {trained.kind.noun}; give one of these models: {nouns}"
+        )
     names, tokens = _READERS[trained.kind](trained, text)
     padded = pad_rows([np.array(tokens)], power_of_two(len(tokens)))
     length = np.array([len(tokens)], np.int32)

@@ -26,6 +26,7 @@ from zoo.data.vocabulary import Vocabulary
 from zoo.errors import UserError
 from zoo.evaluation.by_length import Shapes, read_by_length
 from zoo.fetching import fetch
+from zoo.given import given_list
 from zoo.models.output import Model
 from zoo.models.tagger import decode, read_texts
 from zoo.models.trained import Checkpoint, Kind, TrainedModel, require
@@ -224,7 +225,7 @@ def tag(
         ('to', 'Rome', '.')
     """
     trained = require(checkpoint, TrainedTagger)
-    texts = [texts] if isinstance(texts, str) else list(texts)
+    texts = [texts] if isinstance(texts, str) else given_list(texts, "texts")
     read = [_split(trained, text) for text in texts]
     full = [number for number, (_, words) in enumerate(read) if words]
     predicted = iter(predict(trained, [[word.text for word in read[n][1]] for n in full]))
@@ -239,7 +240,7 @@ def _split(trained: TrainedTagger, text: str | Sequence[str]) -> tuple[str, list
     if isinstance(text, str):
         return text, word_finder(trained.corpus)(text)
     words, start = [], 0
-    for word in text:
+    for word in given_list(text, "a text"):
         if not isinstance(word, str) or not word.strip():
             raise UserError(f"a word is {word!r}; give words that are not blank")
         words.append(FoundWord(word, start))

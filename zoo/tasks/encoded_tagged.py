@@ -132,6 +132,8 @@ def check_tags(tags: Sequence[str]) -> None:
 
     The number of tags is limited, because K tags have K^2 transitions.
     """
+    if not tags:
+        raise UserError("no training sentence has a tag; see data.max_tokens and data.tag_column")
     if not 2 <= len(tags) <= MOST_TAGS:
         raise UserError(
             f"there are {len(tags):,} different tags ({', '.join(tags[:5])}); a tagger has 2 to "

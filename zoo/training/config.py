@@ -16,6 +16,7 @@ from zoo.training.devices import MeshConfig
 from zoo.training.optimizers import OptimizerConfig
 
 SECTIONS = ("data", "model", "optimizer", "training", "evaluation", "mesh")
+_LARGEST_FLOAT = 3.4e38  # a device holds fractions as float32
 _LARGEST_SEED = 2**32 - 1
 _LONGEST_SHOWN = 200  # characters
 _MOST_ELEMENTS = 100  # of a tuple, such as sizes of layers
@@ -155,13 +156,15 @@ def check_fields(config: ConfigDict) -> ConfigDict:
 
 
 def _check_numbers(name: str, value: object) -> None:
-    """Raises a UserError for a number that no field can have: negative, too large or not finite."""
+    """Raises a UserError for a number that no field can have: too large, not finite, negative."""
     largest = _LARGEST_SEED if name == "training.seed" else LARGEST
     for number in value if isinstance(value, tuple | list) else (value,):
         if type(number) is int and not 0 <= number <= largest:
             raise UserError(f"{name} is {_shown(value)}; use 0 to {largest}")
         if type(number) is float and not math.isfinite(number):
             raise UserError(f"{name} is {_shown(value)}; use a finite number")
+        if type(number) is float and abs(number) > _LARGEST_FLOAT:
+            raise UserError(f"{name} is {_shown(value)}; use a number of at most {_LARGEST_FLOAT}")
 
 
 def _check_kind(name: str, value: object, default: object) -> None:

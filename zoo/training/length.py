@@ -7,6 +7,9 @@ number of steps.
 
 from ml_collections import ConfigDict
 
+from zoo.checks import LARGEST
+from zoo.errors import UserError
+
 _STEPS = 1000  # if a config gives no length
 _FIELDS = (
     ("training", "num_steps", "num_epochs"),
@@ -21,6 +24,9 @@ def in_steps(config: ConfigDict, batches_per_epoch: int) -> ConfigDict:
     Args:
         config: a run's config, which gives each length in steps, in epochs, or not at all.
         batches_per_epoch: the number of train steps per epoch.
+
+    Raises:
+        UserError: if the epochs have too many steps.
 
     Example:
         >>> config = ConfigDict(
@@ -43,6 +49,11 @@ def in_steps(config: ConfigDict, batches_per_epoch: int) -> ConfigDict:
         fields = config[section]
         if fields[epochs]:
             fields[steps] = max(1, round(fields[epochs] * batches_per_epoch))
+            if fields[steps] > LARGEST:
+                raise UserError(
+                    f"{section}.{epochs} is {fields[epochs]}, which is {fields[steps]} steps; use "
+                    f"fewer epochs, for at most {LARGEST} steps"
+                )
             fields[epochs] = 0.0
         elif not fields[steps]:
             fields[steps] = _STEPS

@@ -73,6 +73,10 @@ class OptimizerConfig:
         for name in (*positive, "layer_rate_factor"):
             if not 0 < getattr(self, name) < math.inf:
                 raise UserError(f"optimizer.{name} is {getattr(self, name)}; use more than 0")
+        if self.layer_rate_factor > 1:
+            raise UserError(
+                f"optimizer.layer_rate_factor is {self.layer_rate_factor}; use 0.1 to 1"
+            )
         others = ("clip_norm", "weight_decay", "warmup_steps", "decay_start_steps")
         check_least(0, "optimizer", self, *others, "unfreeze_every_steps")
         check_rates("optimizer", self, "momentum", "second_moment_decay")

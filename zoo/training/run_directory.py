@@ -41,7 +41,7 @@ def make_directory(directory: Path) -> None:
 
 
 def _is_run(directory: Path) -> bool:
-    """Returns whether a directory is that of a run: by its lock, its config or its steps."""
+    """Returns whether a run wrote a directory, by its lock, its config or its steps."""
     with suppress(OSError, ValueError):
         if (directory / lock.NAME).read_text("utf-8").startswith("process "):
             return True

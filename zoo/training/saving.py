@@ -74,6 +74,9 @@ def build(
         raise UserError(
             "an n-gram model is counted and has no parameters to start from; use zoo.train"
         )
+    for given in [vocabulary] if source_vocabulary is None else [vocabulary, source_vocabulary]:
+        if not isinstance(given, Vocabulary):
+            raise TypeError(f"{given!r:.60} is no vocabulary; give one of zoo.build_vocabulary")
     record = vocabulary.to_json()
     if labels:
         made = labels if isinstance(labels, Labels) else make_labels([[name] for name in labels])

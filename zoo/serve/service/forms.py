@@ -6,14 +6,13 @@ command with the same name uses, so that the command and the service report the 
 
 from typing import Any
 
-from zoo.decoding.settings import STOPS, GenerationSettings
+from zoo.decoding.settings import MAX_TEMPERATURE, STOPS, GenerationSettings
 from zoo.decoding.translation import SearchSettings
 from zoo.serve.fields import Fields
 from zoo.serve.limits import Refused
 from zoo.serve.service.settings import ServiceSettings
 from zoo.types import Json
 
-MAX_TEMPERATURE = 100.0
 MAX_LENGTH_PENALTY = 4.0
 _WHOLE = 2**63  # no record takes a larger number
 
