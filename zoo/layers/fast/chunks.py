@@ -22,8 +22,8 @@ In the rule of RWKV-7, p_s and u_s stand beside k_s and v_s in both sums, and
 
 for s < t. No exponent is ever positive, so nothing overflows, however strong the decay is.
 
-The forward pass is hardly faster than step by step. But the backward pass stores and reads C times
-fewer matrices.
+The forward pass is not faster than step by step on a CPU. But the backward pass stores and reads C
+times fewer matrices.
 
 Axes: B rows, T time, N heads, M chunks, C steps of a chunk, K units of a key, V of a value.
 """
