@@ -23,9 +23,9 @@ def config(tmp_path):
     return config
 
 
-def run(config, workdir):
+def run(config, workdir, **options):
     lines = []
-    progress = train(config, str(workdir), log=lines.append)
+    progress = train(config, str(workdir), log=lines.append, **options)
     return progress, lines
 
 
@@ -90,17 +90,12 @@ def test_an_allowed_change_is_counted_again(config, tmp_path, changed):
         corpus = tmp_path / "corpus.txt"
         lines = corpus.read_text().splitlines()
         corpus.write_text("\n".join([*lines[:-1], " ".join(lines[-1].split()[::-1])]) + "\n")
-    progress, lines = train_allowed(config, tmp_path / "run")
+    progress, lines = run(config, tmp_path / "run", allow_config_change=True)
     assert any("it is counted again" in line for line in lines)
     fresh, _ = run(config, tmp_path / "fresh")
     assert progress.validation == fresh.validation
-    _, lines = train_allowed(config, tmp_path / "run")
+    _, lines = run(config, tmp_path / "run", allow_config_change=True)
     assert lines[0] == "counted before"
-
-
-def train_allowed(config, workdir):
-    lines = []
-    return train(config, str(workdir), log=lines.append, allow_config_change=True), lines
 
 
 def test_a_run_of_another_architecture_stays_as_it_was(config, tmp_path):
@@ -113,7 +108,7 @@ def test_a_run_of_another_architecture_stays_as_it_was(config, tmp_path):
     train(trained, str(tmp_path / "run"), log=lambda line: None)
     before = (tmp_path / "run" / "config.json").read_text()
     with pytest.raises(UserError, match=r"is a recurrent_lm, not a ngram_lm; choose another"):
-        train_allowed(config, tmp_path / "run")
+        run(config, tmp_path / "run", allow_config_change=True)
     assert (tmp_path / "run" / "config.json").read_text() == before
 
 

@@ -2,9 +2,9 @@
 
 import argparse
 import json
+from pathlib import Path
 
-from zoo.commands.lines import add_measured_text, read_plain
-from zoo.data.text_reading import user_path
+from zoo.commands.lines import add_measured_text, measured_files
 from zoo.errors import UserError
 from zoo.evaluation.modes import MODES
 from zoo.types import Json
@@ -48,18 +48,14 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError(f"--samples is {arguments.samples}; use 1 to {_MOST_SAMPLES}")
     if not 0 <= arguments.seed < 2**32:
         raise UserError(f"--seed is {arguments.seed}; use 0 to {2**32 - 1}")
-    if (arguments.source is None) != (arguments.target is None):
-        raise UserError("--source and --target are two files that belong together; give both")
-    if arguments.text is not None and not user_path(arguments.text).is_file():
-        read_plain(arguments.text)  # which says why it cannot be read, before anything slow
-    found = _compare(arguments)
+    found = _compare(arguments, measured_files(arguments))
     if arguments.json:
         print(json.dumps(found))
     else:
         print("\n".join(_line(arguments, one) for one in found["differences"]))
 
 
-def _compare(arguments: argparse.Namespace) -> Json:
+def _compare(arguments: argparse.Namespace, files: tuple[Path, ...]) -> Json:
     """Returns the differences, with the models and the texts that they were measured on."""
     import zoo
     from zoo.evaluation.comparing import compare
@@ -73,11 +69,10 @@ def _compare(arguments: argparse.Namespace) -> Json:
             f"{arguments.first} is a {kinds[0]} and {arguments.second} a {kinds[1]}; give two "
             "models of one task"
         )
-    files = (arguments.text, arguments.source, arguments.target)
     request = Request(
         split=arguments.split,
         directory=arguments.data_directory,
-        files=tuple(user_path(file) for file in files if file is not None),
+        files=files,
         mode=arguments.mode,
         beam_size=arguments.beam_size,
     )

@@ -14,8 +14,7 @@ from zoo.commands.adapting import (
     is_asked,
     reads_corpus,
 )
-from zoo.commands.lines import add_measured_text, read_plain
-from zoo.data.text_reading import user_path
+from zoo.commands.lines import add_measured_text, measured_files
 from zoo.errors import UserError
 from zoo.evaluation.modes import MODES
 from zoo.report.page import write_report
@@ -189,10 +188,7 @@ def measure(arguments: argparse.Namespace, name: str) -> Json:
         raise UserError(
             "--data_directory names the corpus of --split; leave it out if you give a file"
         )
-    if (arguments.source is None) != (arguments.target is None):
-        raise UserError("--source and --target are two files that belong together; give both")
-    if arguments.text is not None and not user_path(arguments.text).is_file():
-        read_plain(arguments.text)  # which says why it cannot be read, before anything slow
+    files = measured_files(arguments)
     import zoo
     from zoo.tasks.registry import find_task
     from zoo.tasks.task import Request
@@ -200,11 +196,10 @@ def measure(arguments: argparse.Namespace, name: str) -> Json:
     checkpoint = zoo.load(name)
     task = find_task(checkpoint.config["model"]["architecture"])
     _check_flags(task, arguments)
-    files = (arguments.text, arguments.source, arguments.target)
     request = Request(
         split=arguments.split,
         directory=arguments.data_directory,
-        files=tuple(user_path(file) for file in files if file is not None),
+        files=files,
         mode=arguments.mode or MODES[0],
         beam_size=5 if arguments.beam_size is None else arguments.beam_size,
     )

@@ -5,6 +5,7 @@ import io
 import itertools
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import cast
 
 from zoo.data.splits import SPLITS
@@ -35,6 +36,20 @@ def add_measured_text(parser: argparse.ArgumentParser, text_help: str) -> None:
         "--source", metavar="FILE", help="for a translator: score these source lines instead"
     )
     parser.add_argument("--target", metavar="FILE", help="the reference translations of --source")
+
+
+def measured_files(arguments: argparse.Namespace) -> tuple[Path, ...]:
+    """Returns the files that the flags of `add_measured_text` name, at most two.
+
+    Raises:
+        UserError: if one of --source and --target is missing, or the text cannot be read.
+    """
+    if (arguments.source is None) != (arguments.target is None):
+        raise UserError("--source and --target are two files that belong together; give both")
+    if arguments.text is not None and not user_path(arguments.text).is_file():
+        read_plain(arguments.text)  # which says why it cannot be read, before anything slow
+    files = (arguments.text, arguments.source, arguments.target)
+    return tuple(user_path(file) for file in files if file is not None)
 
 
 def check_one_source(arguments: argparse.Namespace) -> None:

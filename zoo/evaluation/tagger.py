@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from jax import Array
 
-from zoo.data.batching import pad_rows, power_of_two
+from zoo.data.batching import pad_rows
 from zoo.data.found_words import FoundWord, word_finder
 from zoo.data.tag_schemes import spans
 from zoo.data.tagged_batching import (
@@ -24,7 +24,7 @@ from zoo.data.tagged_batching import (
 from zoo.data.token_file import row_lengths
 from zoo.data.vocabulary import Vocabulary
 from zoo.errors import UserError
-from zoo.evaluation.by_length import Shapes, read_by_length
+from zoo.evaluation.by_length import Shapes, fill_up, read_by_length
 from zoo.fetching import fetch
 from zoo.given import given_list
 from zoo.models.output import Model
@@ -304,9 +304,8 @@ def _spell_table(trained: TrainedTagger, table: np.ndarray) -> np.ndarray:
     parts = []
     for start in range(0, len(table), WORDS_A_CALL):
         part = table[start : start + WORDS_A_CALL]
-        missing = power_of_two(len(part)) - len(part)
-        padded = np.pad(part, ((0, missing), (0, 0)), constant_values=END_ID)
-        parts.append(fetch(_spell(trained.model, trained.params, padded))[: len(part)])
+        filled = part[fill_up(np.arange(len(part)))]
+        parts.append(fetch(_spell(trained.model, trained.params, filled))[: len(part)])
     return np.concatenate(parts)
 
 

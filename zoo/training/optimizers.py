@@ -75,7 +75,7 @@ class OptimizerConfig:
                 raise UserError(f"optimizer.{name} is {getattr(self, name)}; use more than 0")
         if self.layer_rate_factor > 1:
             raise UserError(
-                f"optimizer.layer_rate_factor is {self.layer_rate_factor}; use 0.1 to 1"
+                f"optimizer.layer_rate_factor is {self.layer_rate_factor}; use at most 1"
             )
         others = ("clip_norm", "weight_decay", "warmup_steps", "decay_start_steps")
         check_least(0, "optimizer", self, *others, "unfreeze_every_steps")

@@ -1,4 +1,4 @@
-"""The directory of a run before it is used: it can be written, and holds no files of others."""
+"""Checks of a run's directory before the run writes to it."""
 
 import json
 import os
@@ -15,7 +15,7 @@ _SECTIONS = {"data", "model", "training"}  # of every config
 
 
 def make_directory(directory: Path) -> None:
-    """Creates the directory of a run, or accepts the one that is there.
+    """Creates the directory of a run, or checks the directory that is there.
 
     Raises:
         UserError: if it cannot be written, or holds files that a run would overwrite and that no

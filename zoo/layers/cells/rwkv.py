@@ -146,7 +146,7 @@ class RWKV7(MatrixCell):
         return outputs.reshape((rows, num_steps, -1)), (memory, last)
 
     def _parts(self, params: Params, mixed: Array) -> _Parts:
-        """Returns the parts of the equations from W_p x^p [B, ...] of one step, side by side."""
+        """Returns the parts of one step; `mixed` [B, ...] has the W_p x^p side by side."""
         widths = self._widths()
         ends = [sum(widths[: at + 1]) for at in range(len(widths) - 1)]
         r, k, v, w, a, g = jnp.split(mixed, ends, axis=-1)

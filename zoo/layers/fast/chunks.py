@@ -126,7 +126,7 @@ def _transpose(matrices: Array) -> Array:
 
 
 def _to_the_end(k: Array, c: Array) -> Array:
-    """Returns (exp(c_C - c_s) * k_s) of a chunk, [..., K, C]."""
+    """Returns the keys of a chunk as they are at its end: exp(c_C - c_s) * k_s, [..., K, C]."""
     return _transpose(k * jnp.exp(c[..., -1:, :] - c))
 
 
