@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import jax
+import numpy as np
 import pytest
 from etils import epath
 
@@ -13,7 +14,7 @@ import zoo
 from zoo.__main__ import main
 from zoo.cards import JSON, MARKDOWN, Stored, read_card, render
 from zoo.hub import list_checkpoints
-from zoo.training.arrays import stored_shapes
+from zoo.training.arrays import read_arrays
 from zoo.training.step_files import write_sums
 
 ROOT = Path(__file__).parents[1]
@@ -47,10 +48,13 @@ def size_of(directory):
 
 
 def precision_of(directory):
-    """The precision of a checkpoint by the dtypes of its stored arrays."""
-    leaves = jax.tree.leaves(stored_shapes(epath.Path(directory) / "params"))
+    """The precision of a checkpoint by the dtypes and the values of its stored arrays."""
+    leaves = jax.tree.leaves(read_arrays(epath.Path(directory) / "params"))
     dtypes = {str(leaf.dtype) for leaf in leaves}
-    return "int8" if "int8" in dtypes else "half" if "float16" in dtypes else "float32"
+    if "int8" in dtypes:
+        largest = max(np.abs(leaf).max() for leaf in leaves if leaf.dtype == np.int8)
+        return {127: "int8", 31: "int6"}[largest]
+    return "half" if "float16" in dtypes else "float32"
 
 
 def test_there_are_released_checkpoints_and_they_are_small():

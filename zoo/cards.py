@@ -20,6 +20,7 @@ _STORED = {
     "float32": "",
     "half": ", stored with 16 bits a weight and computed with in float32",
     "int8": ", stored with eight bits a weight and a scale for each row, computed with in float32",
+    "int6": ", stored with six bits a weight and a scale for each row, computed with in float32",
 }
 
 _LARGEST = 1e300

@@ -3,6 +3,7 @@ import math
 import pytest
 
 from zoo.decoding.settings import GenerationSettings
+from zoo.decoding.translation import SearchSettings
 from zoo.errors import UserError
 
 
@@ -37,3 +38,9 @@ def test_a_value_out_of_bounds_is_told_in_one_line_with_its_name(name, value):
 )
 def test_a_value_at_its_bound_is_taken(name, value):
     assert getattr(GenerationSettings(**{name: value}), name) == value
+
+
+@pytest.mark.parametrize("value", [-0.1, 101.0, math.inf, math.nan])
+def test_a_translation_has_the_same_bounds_of_temperature(value):
+    with pytest.raises(UserError, match=rf"temperature is {value}; use 0 to 100"):
+        SearchSettings(beam_size=1, temperature=value)

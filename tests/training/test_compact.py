@@ -21,21 +21,22 @@ def random_params() -> dict:
     }
 
 
-def rounded(row: np.ndarray) -> np.ndarray:
-    """A row in 255 equal levels, number by number."""
-    scale = max(abs(value) for value in row) / 127
+def rounded(row: np.ndarray, largest: int) -> np.ndarray:
+    """A row in equal levels, number by number."""
+    scale = max(abs(value) for value in row) / largest
     return np.array([round(float(value / scale)) * scale if scale else 0.0 for value in row])
 
 
-def test_eight_bits_are_the_nearest_of_255_levels_of_each_row() -> None:
+@pytest.mark.parametrize(("precision", "largest"), [("int8", 127), ("int6", 31)])
+def test_integers_are_the_nearest_of_the_levels_of_each_row(precision: str, largest: int) -> None:
     params = random_params()
-    found = widen(compact(params, "int8"))
+    found = widen(compact(params, precision))
     for original, read in [
         (params["embedding"], found["embedding"]),
         (params["stack"]["kernel"], found["stack"]["kernel"]),
         (params["none"], found["none"]),
     ]:
-        expected = np.apply_along_axis(rounded, -1, original.astype(np.float64))
+        expected = np.apply_along_axis(rounded, -1, original.astype(np.float64), largest)
         np.testing.assert_allclose(read, expected, rtol=1e-5, atol=1e-12)
         assert read.dtype == np.float32
     np.testing.assert_array_equal(found["stack"]["bias"], params["stack"]["bias"])

@@ -7,13 +7,17 @@ import sys
 from pathlib import Path
 
 import jax
+import numpy as np
 import pytest
 import tiny_checkpoints
 from tiny_run import environment_with
 
+import zoo
 from zoo.__main__ import main
 from zoo.errors import UserError
 from zoo.training import checkpoints
+from zoo.training.arrays import write_arrays
+from zoo.training.compact import compact, widen
 from zoo.training.release import release
 from zoo.whole_file import incomplete_name
 
@@ -31,6 +35,24 @@ def test_a_card_is_in_it_from_the_first_moment_and_has_its_sum(step, tmp_path):
     listed = json.loads((tmp_path / "mine" / "checksums.json").read_bytes())
     assert {"card.json", "card.md"} <= listed.keys()
     checkpoints.verify(tmp_path / "mine")
+
+
+@pytest.mark.parametrize("precision", ["half", "int8", "int6"])
+def test_the_flag_of_a_precision_stores_it(step, tmp_path, precision):
+    assert main(["release", str(step), str(tmp_path / "mine"), f"--{precision}"]) == 0
+    found = zoo.load(tmp_path / "mine").params
+    expected = widen(compact(zoo.load(step).params, precision))
+    jax.tree.map(np.testing.assert_array_equal, found, expected)
+
+
+def test_compressed_integers_take_less_room_than_a_byte(tmp_path):
+    kernel = np.random.default_rng(0).normal(size=(400, 400)).astype(np.float32)
+    for precision, bits in [("int8", 7.7), ("int6", 5.7)]:
+        stored = compact({"kernel": kernel}, precision)
+        write_arrays(checkpoints.epath.Path(tmp_path / precision), stored, compress=True)
+        files = [path for path in (tmp_path / precision).rglob("*") if path.is_file()]
+        room = sum(path.stat().st_size for path in files) - stored["kernel"]["scales"].nbytes
+        assert room * 8 < bits * kernel.size
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(step, tmp_path):

@@ -11,6 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from zoo.data.frequent import frequent_tokens
 from zoo.data.subwords import import_sentencepiece, train_subwords
 from zoo.errors import UserError
 from zoo.special_tokens import END_ID, SPECIAL_IDS, SPECIAL_TOKENS, START_ID, UNKNOWN_ID
@@ -280,13 +281,7 @@ def build_vocabulary(
             )
         return SubwordVocabulary(train_subwords(lines, max_size))
     vocabulary, split = _COUNTED_KINDS[kind]
-    counts: collections.Counter[str] = collections.Counter()
-    for line in lines:
-        counts.update(split(line))
-    frequent = {token for token, count in counts.items() if count >= min_count}
-    ordinary = sorted(frequent - {*SPECIAL_TOKENS}, key=lambda token: (-counts[token], token))
-    if max_size:
-        ordinary = ordinary[: max_size - num_special]
+    ordinary = frequent_tokens(lines, split, max_size=max_size, min_count=min_count)
     known = {*SPECIAL_TOKENS, *ordinary}
     ordinary += [
         token for token in dict.fromkeys(more) if token not in known and split(token) == [token]

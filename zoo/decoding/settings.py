@@ -12,6 +12,12 @@ Stop = Literal["end", "length"]
 STOPS: tuple[Stop, ...] = get_args(Stop)
 
 
+def check_temperature(temperature: float) -> None:
+    """Raises a UserError if a temperature is out of its bounds."""
+    if not 0 <= temperature <= MAX_TEMPERATURE:
+        raise UserError(f"temperature is {temperature}; use 0 to {MAX_TEMPERATURE:g}, such as 0.8")
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GenerationSettings:
     """The settings of `generate`, apart from the checkpoint and the prompt.
@@ -50,10 +56,7 @@ class GenerationSettings:
         check_kinds(self)
         if self.max_tokens < 1:
             raise UserError(f"max_tokens is {self.max_tokens}; use at least 1, such as 200")
-        if not 0 <= self.temperature <= MAX_TEMPERATURE:
-            raise UserError(
-                f"temperature is {self.temperature}; use 0 to {MAX_TEMPERATURE:g}, such as 0.8"
-            )
+        check_temperature(self.temperature)
         if self.top_k < 0:
             raise UserError(f"top_k is {self.top_k}; use 0 for no limit, or a number such as 40")
         if not 0 < self.top_p <= 1:

@@ -17,6 +17,7 @@ from zoo.data.batching import power_of_two, shift_targets
 from zoo.data.labeled_batching import cut_rows, encode_texts, pad
 from zoo.data.vocabulary import Vocabulary
 from zoo.decoding.beam_search import Hypotheses, beam_search, draw_sequences
+from zoo.decoding.settings import check_temperature
 from zoo.errors import UserError
 from zoo.fetching import fetch
 from zoo.given import check_kinds, given_texts
@@ -138,7 +139,8 @@ class SearchSettings:
                 f"n_best is {self.n_best}, but beam_size is {self.beam_size}; use an n_best from 1 "
                 "to beam_size. Drawing with a temperature gives one translation"
             )
-        check_least(0, "", self, "length_penalty", "temperature")
+        check_least(0, "", self, "length_penalty")
+        check_temperature(self.temperature)
         for name in ("seed", "first_text"):
             if not 0 <= getattr(self, name) < 2**32:
                 raise UserError(f"{name} is {getattr(self, name)}; use 0 to {2**32 - 1}")

@@ -1,21 +1,21 @@
-"""Parameters in fewer bytes: half precision, or eight bits per weight with a scale for each row.
+"""Parameters in fewer bytes: half precision, or small integers with a scale for each row.
 
-    q_ij = round(w_ij / s_i),    s_i = max_j |w_ij| / 127,    w_ij is read as s_i q_ij
+    q_ij = round(w_ij / s_i),    s_i = max_j |w_ij| / m,    w_ij is read as s_i q_ij
 
-for arrays with two or more axes, of which the last one is j. Vectors stay in float32. A matrix is
-stored as {"eight_bits": q, "scales": s}, so that a reader needs no further record of it.
+for arrays with two or more axes, of which the last one is j. The largest integer m is 127 for eight
+bits per weight and 31 for six bits. Vectors stay in float32. A matrix is stored as
+{"eight_bits": q, "scales": s}, so that a reader needs no further record of it. Six bits lie in
+bytes as well; the compression of a release removes the bits that are left over.
 """
-
-from collections.abc import Callable
 
 import numpy as np
 
 from zoo.errors import UserError
 from zoo.types import Params, PyTree
 
-PRECISIONS = ("float32", "half", "int8")
+PRECISIONS = ("float32", "half", "int8", "int6")
 _BITS, _SCALES = "eight_bits", "scales"
-_LARGEST = 127
+LARGEST = {"int8": 127, "int6": 31}  # m of each precision that rounds to integers
 
 
 def compact(params: Params, precision: str) -> Params:
@@ -33,15 +33,16 @@ def compact(params: Params, precision: str) -> Params:
         >>> stored["kernel"]["eight_bits"].tolist(), widen(stored)["kernel"].round(4).tolist()
         ([[50, -127]], [[0.5, -1.2699999809265137]])
     """
-    store = {"float32": lambda name, leaf: leaf, "half": _halve, "int8": _quantize}[precision]
     return {
-        name: compact(leaf, precision) if isinstance(leaf, dict) else _store(store, name, leaf)
+        name: compact(leaf, precision) if isinstance(leaf, dict) else _store(name, leaf, precision)
         for name, leaf in params.items()
     }
 
 
-def _store(store: Callable[[str, np.ndarray], PyTree], name: str, leaf: np.ndarray) -> PyTree:
-    return store(name, leaf) if leaf.dtype == np.float32 else leaf
+def _store(name: str, leaf: np.ndarray, precision: str) -> PyTree:
+    if leaf.dtype != np.float32 or precision == "float32":
+        return leaf
+    return _halve(name, leaf) if precision == "half" else _quantize(leaf, LARGEST[precision])
 
 
 def _halve(name: str, leaf: np.ndarray) -> np.ndarray:
@@ -52,11 +53,10 @@ def _halve(name: str, leaf: np.ndarray) -> np.ndarray:
     return leaf.astype(np.float16)
 
 
-def _quantize(name: str, leaf: np.ndarray) -> PyTree:
-    del name
+def _quantize(leaf: np.ndarray, largest: int) -> PyTree:
     if leaf.ndim < 2:
         return leaf
-    scales = np.abs(leaf).max(axis=-1, keepdims=True) / _LARGEST
+    scales = np.abs(leaf).max(axis=-1, keepdims=True) / largest
     bits = np.rint(leaf / np.where(scales > 0, scales, 1)).astype(np.int8)
     return {_BITS: bits, _SCALES: scales.astype(np.float32)}
 

@@ -9,7 +9,7 @@ from etils import epath
 from zoo.errors import UserError
 from zoo.training import checkpoints, step_files
 from zoo.training.arrays import write_arrays
-from zoo.training.compact import compact, widen
+from zoo.training.compact import LARGEST, compact, widen
 from zoo.training.places import absolute_place
 from zoo.types import Json, Params
 from zoo.whole_file import incomplete_name, left_behind
@@ -58,7 +58,7 @@ def release(
     def fill(directory: epath.Path) -> None:
         config, progress = without_paths(restored.config), restored.progress
         checkpoints.write_records(directory, restored.step, config, restored.vocabulary, progress)
-        write_params(directory, params)
+        write_params(directory, params, compress=precision in LARGEST)
         if add is not None:
             step_files.write_sums(directory)
             add(directory)
@@ -113,9 +113,9 @@ def _read(step: epath.Path) -> checkpoints.Restored:
         raise UserError(f"{error}; copy it again, or release another step of its run") from error
 
 
-def write_params(directory: epath.Path, params: Params) -> None:
-    """Writes the parameters into a step's directory."""
-    write_arrays(directory / checkpoints.PARAMS, params)
+def write_params(directory: epath.Path, params: Params, *, compress: bool = False) -> None:
+    """Writes the parameters into a step's directory, compressed if wanted."""
+    write_arrays(directory / checkpoints.PARAMS, params, compress=compress)
     # Orbax stores the name of the directory that it wrote to, which should not be published.
     (directory / checkpoints.PARAMS / "commit_success.txt").unlink(missing_ok=True)
 
