@@ -202,7 +202,7 @@ def accuracy(objective: Recall, params: PyTree, batches: MemberBatches) -> list[
     _, (_, metrics) = jax.jit(jax.vmap(lambda own, rows: objective.loss(own, (), rows, key)))(
         params, batch
     )
-    return np.asarray(metrics["num_right"] / metrics["num_sequences"], np.float64).tolist()
+    return np.asarray(metrics["num_right"] / metrics["num_targets"], np.float64).tolist()
 
 
 def percent(values: list[float]) -> str:

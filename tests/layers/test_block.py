@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from zoo.errors import UserError
 from zoo.layers.block import ResidualStack, initial_carries
 from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
 
@@ -110,6 +111,11 @@ def test_dropout_leaves_the_residual_stream_whole() -> None:
     wanted = [[norm(x, params["norm"]) for x in row] for row in INPUTS]
     close = np.isclose(outputs, wanted, atol=1e-4).all(axis=-1)
     assert 0.6 < close.mean() < 1
+
+
+def test_blocks_read_in_one_direction() -> None:
+    with pytest.raises(UserError, match="use bidirectional=False"):
+        make(0, bidirectional=True)
 
 
 @pytest.mark.parametrize("cell", ["elman", "delta_net", "lru"])

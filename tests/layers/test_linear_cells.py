@@ -120,6 +120,14 @@ def test_min_lstm_is_finite_where_both_gates_are_shut():
     assert output.item() == 2.0
 
 
+def test_rg_lru_keeps_little_of_its_input_exactly_where_a_is_nearly_one():
+    cell, r = make_cell("rg_lru", size=1), -13.0
+    projected = jnp.array([[r, 100.0, 1.0]])
+    _, found = cell.step({"decay": jnp.zeros(1)}, (jnp.zeros((1, 1)),), projected)
+    log_a = -8 * np.log(2.0) * logistic(r)
+    np.testing.assert_allclose(found.item(), np.sqrt(-np.expm1(2 * log_a)), rtol=1e-5)
+
+
 def test_rg_lru_has_finite_gradients_where_a_gate_is_shut():
     cell = make_cell("rg_lru", size=3)
 

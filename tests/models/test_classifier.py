@@ -272,6 +272,7 @@ def test_word_dropout_makes_whole_tokens_unknown_and_only_in_training():
         ({"activation": "sigmoid"}, "model.activation is 'sigmoid'"),
         ({"hidden_sizes": ()}, "hidden_sizes is ()"),
         ({"head_size": 0}, "head_size is 0; use at least 1"),
+        ({"init_scale": -0.1}, "init_scale is -0.1; use at least 0"),
         ({"word_dropout_rate": 1.0}, "model.word_dropout_rate is 1.0; use a fraction"),
     ],
 )

@@ -399,6 +399,21 @@ def test_dropout_changes_training_only(name, kind):
     assert (apply(plain, params, SOURCES, SOURCE_LENGTHS, INPUTS).logits == still).all()
 
 
+def test_a_feedforward_decoder_drops_and_needs_no_positions_of_the_source_without_attention():
+    model = small(
+        encoder="gru", decoder="feedforward", context="vector", hidden_size=7, bidirectional=False,
+        layer_dropout_rate=0.5,
+    )  # fmt: skip
+    params = random_params(model)
+    still = apply(model, params, SOURCES, SOURCE_LENGTHS, INPUTS).logits
+    dropped = model.apply(
+        {"params": params}, SOURCES, SOURCE_LENGTHS, INPUTS, deterministic=False,
+        rngs={"dropout": jax.random.key(0)},
+    ).logits  # fmt: skip
+    assert still.shape == (*INPUTS.shape, V)
+    assert (dropped != still).any()
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

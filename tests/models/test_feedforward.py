@@ -150,6 +150,7 @@ def test_init_scale_bounds_every_weight() -> None:
         ({"hidden_size": 0}, r"model\.hidden_size is 0"),
         ({"activation": "logistic"}, r"model\.activation is 'logistic'; choose one of tanh, relu"),
         ({"embedding_dropout_rate": 1.0}, r"model\.embedding_dropout_rate is 1\.0"),
+        ({"init_scale": -0.1}, r"model\.init_scale is -0\.1; use at least 0"),
         ({"hidden_dropout_rate": -0.1}, r"model\.hidden_dropout_rate is -0\.1"),
     ],
 )

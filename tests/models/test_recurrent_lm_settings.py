@@ -131,6 +131,7 @@ def test_logits_and_carry_are_float32_after_bfloat16_products() -> None:
         ("activation_penalty", float("inf")),
         ("temporal_penalty", -0.5),
         ("temporal_penalty", float("nan")),
+        ("init_scale", -0.1),
         ("matmul_dtype", "float16"),
     ],
 )

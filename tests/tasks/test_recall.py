@@ -36,7 +36,7 @@ def test_the_loss_asks_after_the_last_step_only():
     assert float(loss) == pytest.approx(float(expected.mean()), rel=1e-5)
     assert carry == ()
     assert float(metrics["num_right"]) == (log_probs.argmax(axis=-1) == batch.targets).sum()
-    assert float(metrics["num_sequences"]) == 6
+    assert float(metrics["num_targets"]) == 6
 
 
 @pytest.mark.parametrize("cell", ["elman", "gru", "lstm"])

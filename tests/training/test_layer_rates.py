@@ -12,7 +12,13 @@ from zoo.training.optimizers import NAMES, OptimizerConfig, make_optimizer
 pytestmark = pytest.mark.usefixtures("optax_dtypes")
 DEPTHS = {
     "embedding": 0,
-    "stack": {"layer_0": {"kernel": 1}, "reverse_layer_0": {"kernel": 1}, "layer_1": {"kernel": 2}},
+    "stack": {
+        "layer_0": {"kernel": 1},
+        "reverse_layer_0": {"kernel": 1},
+        "block_0": {"mix_kernel": 1},
+        "layer_1": {"kernel": 2},
+        "block_1": {"mix_kernel": 2},
+    },
     "head": {"kernel": 3, "bias": 3},
 }
 

@@ -9,6 +9,13 @@ from zoo.errors import UserError
 
 CUTS = ("end", "middle")
 AUTO = "auto"  # a scheme that is found by looking at the tags
+# The fields that name a place on the machine or depend on one, with the values that name none.
+PLACES = {
+    "directory": "",
+    "cache_directory": "",
+    "word_vectors": "",
+    "keep_word_vectors": False,
+}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,6 +20,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from zoo.errors import UserError
 from zoo.layers.cells.base import State
 from zoo.layers.fast.lookup import Lookup, take
 from zoo.layers.initializers import Initializer, uniform
@@ -99,7 +100,7 @@ class ResidualParts(nn.Module):
         width: D.
         convolution_width: k; 0 means no convolution.
         init_scale: kernels start uniform in (-init_scale, init_scale); 0 means Glorot's
-            initialization.
+            initialization. K starts uniform in +-1/sqrt(k) in any case.
         matmul_dtype: the precision of the products, see `zoo.layers.linear.product`.
     """
 
@@ -171,6 +172,8 @@ class ResidualStack(RecurrentStack):
 
     def setup(self) -> None:
         """Creates a cell and its block for each size, and the final norm."""
+        if self.bidirectional:
+            raise UserError("residual blocks read in one direction; use bidirectional=False")
         super().setup()
         self.block = [
             ResidualParts(size, self.convolution_width, self.init_scale, self.matmul_dtype)

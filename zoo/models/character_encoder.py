@@ -13,11 +13,11 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from zoo.layers.initializers import uniform
 from zoo.layers.linear import affine
 from zoo.layers.masks import real_steps
 from zoo.layers.pooling import pool_last
 from zoo.layers.recurrent import RecurrentStack
+from zoo.models.text_network import embedding_parameter
 from zoo.special_tokens import END_ID
 
 Array = jax.Array
@@ -38,7 +38,7 @@ class CharacterEncoder(nn.Module):
         embedding_size: D.
         size: the number of units of each direction, half of S; or the number of filters, S.
         window: w, the number of characters on either side that a filter sees.
-        init_scale: embeddings start uniform in (-init_scale, init_scale).
+        init_scale: embeddings start uniform in (-init_scale, init_scale); 0 means 1/sqrt(D).
         forget_bias: the initial bias of the forget gates of an LSTM.
 
     Example:
@@ -60,8 +60,9 @@ class CharacterEncoder(nn.Module):
     @nn.compact
     def __call__(self, characters: Array) -> Array:
         """Returns u, [N, S], of words int32[N, C]; `END_ID` follows the characters of a word."""
-        shape = (self.num_characters, self.embedding_size)
-        embedding = self.param("embedding", uniform(self.init_scale), shape)
+        embedding = embedding_parameter(
+            self, self.num_characters, self.embedding_size, self.init_scale
+        )
         lengths = jnp.maximum((characters != END_ID).sum(axis=1).astype(jnp.int32), 1)
         if self.kind == "recurrent":
             stack = RecurrentStack(

@@ -34,6 +34,7 @@ from jax.flatten_util import ravel_pytree
 from zoo.layers.attention import Attention
 from zoo.layers.cells import make_cell
 from zoo.layers.cells.base import State
+from zoo.layers.dropout import drop
 from zoo.layers.initializers import uniform
 from zoo.layers.linear import affine
 from zoo.layers.positions import positions
@@ -128,12 +129,14 @@ class FeedForwardDecoder(nn.Module):
         size: H.
         embedding_size: D.
         window: N.
+        dropout_rate: the fraction of the hidden units that is dropped in training.
         score: the score of the attention, see `Look`.
     """
 
     size: int
     embedding_size: int
     window: int
+    dropout_rate: float
     score: str
 
     def setup(self) -> None:
@@ -145,25 +148,26 @@ class FeedForwardDecoder(nn.Module):
         self.bias = self.param("bias", nn.initializers.zeros, (self.size,))
 
     def begin(self, encoded: Encoded, room: int) -> tuple[Memory, WindowState]:
-        """Returns the source with its positions, and an empty window."""
+        """Returns the source, for attention with its positions, and an empty window."""
         del room
         shape = (encoded.vector.shape[0], self.window - 1, self.embedding_size)
         past = jnp.zeros(shape, encoded.vector.dtype)
-        placed = encoded.states + positions(0, *encoded.states.shape[1:])[None]
-        memory = self.look.prepare(encoded._replace(states=placed))
-        return memory, WindowState(past, jnp.zeros((), jnp.int32))
+        if self.score:
+            placed = encoded.states + positions(0, *encoded.states.shape[1:])[None]
+            encoded = encoded._replace(states=placed)
+        return self.look.prepare(encoded), WindowState(past, jnp.zeros((), jnp.int32))
 
     def __call__(
         self, embedded: Array, memory: Memory, state: WindowState, deterministic: bool = True
     ) -> Decoded:
         """Decodes the next T embedded tokens [B, T, D]."""
-        del deterministic
         _, steps, width = embedded.shape
         x = embedded + positions(state.num_read, steps, width)[None]
         read = jnp.concatenate([state.past, x], axis=1)
         parts = [read[:, at : at + steps] for at in range(self.window)]
         parts.append(jnp.broadcast_to(memory.vector[:, None], (*x.shape[:2], self.size)))
         hidden = jnp.tanh(affine(jnp.concatenate(parts, axis=-1), self.kernel, self.bias))
+        hidden = drop(self, hidden, self.dropout_rate, deterministic)
         hidden, weights = self.look(hidden, memory)
         return Decoded(hidden, weights, WindowState(read[:, steps:], state.num_read + steps))
 

@@ -291,7 +291,7 @@ def _make_decoder(config: EncoderDecoderConfig) -> nn.Module:
     attends = config.context == "attention"
     score = config.score if attends else ""
     if config.decoder == "feedforward":
-        return FeedForwardDecoder(size, config.embedding_size, config.decoder_window, score)
+        return FeedForwardDecoder(size, config.embedding_size, config.decoder_window, rate, score)
     if config.decoder == "transformer":
         return TransformerDecoder(
             size, config.num_layers, config.num_heads, config.inner_size, rate, attends

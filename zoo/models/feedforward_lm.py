@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from zoo.checks import check_least, check_rates
 from zoo.layers.dropout import drop
 from zoo.layers.linear import product
-from zoo.layers.masks import take_step
+from zoo.layers.masks import take_step, widen_resets
 from zoo.models.feedforward import FeedForward, check_activation
 from zoo.models.output import LMOutput
 from zoo.models.text_network import embedding_parameter
@@ -56,6 +56,7 @@ class FeedForwardLMConfig:
     def __post_init__(self) -> None:
         check_activation(self.activation)
         check_least(1, "model", self, "window", "embedding_size", "hidden_size")
+        check_least(0, "model", self, "init_scale")
         check_rates("model", self, "embedding_dropout_rate", "hidden_dropout_rate")
 
 
@@ -137,8 +138,7 @@ class FeedForwardLM(nn.Module):
         # Tokens between the same two resets have the same number.
         stretch = jnp.zeros((batch, steps), jnp.int32)
         if resets is not None:
-            resets = jnp.pad(resets, ((0, 0), (0, steps - resets.shape[1])))
-            stretch = jnp.cumsum(resets, axis=1, dtype=jnp.int32)
+            stretch = jnp.cumsum(widen_resets(resets, steps), axis=1, dtype=jnp.int32)
         stretches = jnp.pad(stretch, ((0, 0), (size, 0)))
         window = []
         for back in range(size - 1, -1, -1):

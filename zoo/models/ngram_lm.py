@@ -28,7 +28,7 @@ from jax import lax
 
 from zoo.checks import check_choice
 from zoo.errors import UserError
-from zoo.layers.masks import take_step
+from zoo.layers.masks import take_step, widen_resets
 from zoo.models.output import LMOutput
 
 Array = jax.Array
@@ -123,7 +123,7 @@ class NGramLM:
         batch, steps = tokens.shape
         carry = self.zero_carry(batch) if carry is None else carry
         if resets is not None:
-            resets = jnp.pad(resets, ((0, 0), (0, steps - resets.shape[1])))
+            resets = widen_resets(resets, steps)
         nodes = [jnp.asarray(tokens)]
         for index in range(1, min(len(params), self.config.order - 1)):
             before = jnp.concatenate([carry[:, index - 1, None], nodes[-1][:, :-1]], axis=1)

@@ -23,6 +23,7 @@ from zoo.layers.dropout import drop, dropout
 from zoo.layers.fast.lookup import Lookup, embed
 from zoo.layers.fast.softmax_loss import SoftmaxInputs
 from zoo.layers.initializers import uniform
+from zoo.layers.masks import real_steps
 from zoo.layers.recurrent import RecurrentStack
 from zoo.models.output import LMOutput
 from zoo.models.text_network import embedding_parameter
@@ -50,9 +51,11 @@ class RecurrentLMConfig:
         learn_initial_state: whether the initial state of a sequence is trained; otherwise it is
             zero.
         truncation: the number of steps that a gradient goes back: 1 is plain backpropagation (BP),
-            k is truncated BPTT over k steps in each layer, and 0 is the whole chunk.
+            k is truncated BPTT over k steps in each layer, and 0 is the whole chunk. A
+            residual block's convolution adds its own steps.
         embedding_dropout_rate: the fraction of c_t that is dropped in training.
-        layer_dropout_rate: the fraction of a layer's outputs that is dropped before the next layer.
+        layer_dropout_rate: the fraction of a layer's outputs that is dropped before the next layer;
+            of residual blocks, the fraction of the output of each of its two parts.
         output_dropout_rate: the fraction of the inputs of U that is dropped.
         word_dropout_rate: the fraction of the words of the vocabulary whose embedding is zero in a
             chunk, with one mask for all rows and steps (Gal and Ghahramani 2016).
@@ -64,8 +67,9 @@ class RecurrentLMConfig:
             the mean square of the top layer's outputs h_t after dropout.
         temporal_penalty: beta of TAR (Merity et al. 2017). The loss in training adds beta times the
             mean square of h_{t+1} - h_t before dropout.
-        init_scale: weights start uniform in (-init_scale, init_scale). 0 means Glorot and
-            orthogonal initialization.
+        init_scale: weights start uniform in (-init_scale, init_scale). 0 means that embeddings and
+            U start uniform in +-1/sqrt(width), and each cell in its own way. See
+            `zoo.layers.cells.base.Cell` for this field and the next.
         forget_bias: the initial bias of the forget gates of an LSTM.
         matmul_dtype: float32, or bfloat16 to round the operands of every product with a weight
             matrix.
@@ -118,7 +122,7 @@ def _check(config: RecurrentLMConfig) -> None:
         raise UserError(
             f"model.truncation is {config.truncation}; use a number of steps, or 0 for none"
         )
-    check_least(0, "model", config, "activation_penalty", "temporal_penalty")
+    check_least(0, "model", config, "activation_penalty", "temporal_penalty", "init_scale")
     kinds = ("embedding", "layer", "output", "word", "weight")
     check_rates("model", config, *(f"{kind}_dropout_rate" for kind in kinds))
 
@@ -154,7 +158,7 @@ def mean_square(x: Array, lengths: Array | None, fewer: int = 0) -> Array:
     """
     if lengths is None:
         return jnp.square(x).mean() if x.size else jnp.zeros(())
-    real = jnp.arange(x.shape[1])[None, :] < (lengths - fewer)[:, None]
+    real = real_steps(x, lengths - fewer)
     total = jnp.where(real[..., None], jnp.square(x), 0).sum()
     return total / jnp.maximum(real.sum() * x.shape[2], 1).astype(total.dtype)
 

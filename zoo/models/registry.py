@@ -33,7 +33,7 @@ class Architecture(NamedTuple):
 
 ARCHITECTURES = {
     "classifier": Architecture(
-        "sequence classifier: Elman, GRU, LSTM or a bag of embeddings, pooled",
+        "sequence classifier: any cell or a bag of embeddings, pooled",
         "zoo.models.classifier",
         "ClassifierConfig",
         "Classifier",

@@ -257,7 +257,9 @@ class Tagger(nn.Module):
         inputs = drop(self, inputs, config.embedding_dropout_rate, deterministic)
         states, _ = self.stack(inputs, lengths=lengths, deterministic=deterministic)
         states = drop(self, states, config.output_dropout_rate, deterministic)
-        return TaggerOutput(affine(states, self.output_kernel, self.output_bias), self._between())
+        return TaggerOutput(
+            affine(states, self.output_kernel, self.output_bias), self._transitions()
+        )
 
     def spell(self, characters: Array) -> Array:
         """Returns the vectors of the characters of words, [N, S], from int32[N, C].
@@ -266,7 +268,7 @@ class Tagger(nn.Module):
         """
         return self.spelling(characters)
 
-    def _between(self) -> Transitions | None:
+    def _transitions(self) -> Transitions | None:
         """Returns the transitions of the CRF, with low scores for forbidden transitions."""
         if self.config.output != "crf":
             return None

@@ -28,7 +28,7 @@ class TextNetworkConfig:
             training.
         layer_dropout_rate: the fraction of a recurrent layer's outputs that is dropped before the
             next layer.
-        init_scale: embeddings start uniform in (-init_scale, init_scale).
+        init_scale: embeddings start uniform in (-init_scale, init_scale); 0 means 1/sqrt(D).
         forget_bias: the initial bias of the forget gates of an LSTM.
     """
 
@@ -48,6 +48,7 @@ class TextNetworkConfig:
         object.__setattr__(self, "hidden_sizes", tuple(self.hidden_sizes))
         check_cell("model.cell", self.cell, self.no_cells)
         check_least(1, "model", self, "embedding_size")
+        check_least(0, "model", self, "init_scale")
         check_sizes("model.hidden_sizes", self.hidden_sizes)
         rates = ("word_dropout_rate", "embedding_dropout_rate", "layer_dropout_rate")
         check_rates("model", self, *rates)

@@ -66,7 +66,7 @@ class Checkpoint:
         step: the number of train steps taken.
         config: the resolved config of the run, as nested dictionaries. An ARPA file has only the
             section `model`.
-        progress: the progress of the run: data position, scores.
+        progress: the progress of the run, such as its scores.
         token_axes: the parameters that have a row or a column for each token. The key is the path
             of the parameter, with slashes; the value is the vocabulary (one of `tokens`) and the
             axis.

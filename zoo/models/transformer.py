@@ -16,7 +16,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from zoo.layers.pooling import pool_mean, real_steps
+from zoo.layers.masks import real_steps
+from zoo.layers.pooling import pool_mean
 from zoo.layers.positions import positions
 from zoo.layers.transformer import KeysValues, TransformerLayer, empty_cache
 from zoo.models.decoders import Decoded

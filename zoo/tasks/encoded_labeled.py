@@ -73,11 +73,12 @@ def encode_labeled_corpus(data: LabeledDataConfig, more: Sequence[str] = ()) -> 
     )
     validation = corpus.splits["validation"]
     rows = encode_texts(vocabulary, train.texts)
+    train_rows = cut_rows(rows, data.max_tokens, data.cut)
     validation_rows = encode_texts(vocabulary, validation.texts, data.max_tokens, data.cut)
     return EncodedTexts(
         vocabulary,
         labels,
-        Split(cut_rows(rows, data.max_tokens, data.cut), labels.encode(train.labels)),
+        Split(train_rows, labels.encode(train.labels)),
         Split(validation_rows, labels.encode(validation.labels)),
         validation.texts,
         (
@@ -85,7 +86,7 @@ def encode_labeled_corpus(data: LabeledDataConfig, more: Sequence[str] = ()) -> 
                 "texts", {name: len(split.texts) for name, split in corpus.splits.items()}
             ),
             *describe_labels(labels),
-            describe_tokens(len(vocabulary), {"train": rows, "validation": validation_rows}),
+            describe_tokens(len(vocabulary), {"train": train_rows, "validation": validation_rows}),
         ),
         (
             *_empty(rows),

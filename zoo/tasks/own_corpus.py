@@ -9,14 +9,11 @@ import shlex
 import warnings
 from typing import TypeVar
 
-from zoo.data.config import SharedDataConfig
+from zoo.data.config import PLACES, SharedDataConfig
 from zoo.errors import UserError
 from zoo.models.trained import Checkpoint
 
 Record = TypeVar("Record", bound=SharedDataConfig)
-
-# The fields of a section `data` that name a place on the machine, or depend on such a field.
-_PLACES = ("directory", "cache_directory", "word_vectors", "keep_word_vectors")
 
 
 def own_data_config(checkpoint: Checkpoint, record: type[Record], directory: str | None) -> Record:
@@ -41,7 +38,7 @@ def own_data_config(checkpoint: Checkpoint, record: type[Record], directory: str
             "but a path from a checkpoint is not followed; if you trust it, type "
             f"--data_directory={shlex.quote(str(named))}"
         )
-    fields = {name: value for name, value in section.items() if name not in _PLACES}
+    fields = {name: value for name, value in section.items() if name not in PLACES}
     try:
         config = record(**fields, directory=directory or "")
     except TypeError as error:

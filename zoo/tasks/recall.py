@@ -82,5 +82,5 @@ class Recall(Objective):
         total = token_losses(logits[:, None], targets[:, None]).sum()
         right = (logits.argmax(axis=-1) == targets).sum().astype(jnp.float32)
         count = jnp.float32(len(targets))
-        metrics = {"loss_nats": total, "num_right": right, "num_sequences": count}
+        metrics = {"loss_nats": total, "num_right": right, "num_targets": count}
         return total / count, (carry, metrics)

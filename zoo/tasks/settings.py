@@ -39,7 +39,8 @@ class TrainingConfig:
             `zoo.training.members`.
         learning_rate_factors: factors of optimizer.learning_rate that are trained at once.
         num_microbatches: the number of equal parts of a batch that are computed one after the other
-            (gradient accumulation). The memory shrinks, and the gradient stays the same.
+            (gradient accumulation). The memory shrinks. Without dropout the gradient stays the
+            same; with it, each part has masks of its own.
         steps_per_call: the number of train steps between two checks of signals and clocks. It
             changes no result.
         log_every_steps: the number of steps between two lines of progress and metrics.

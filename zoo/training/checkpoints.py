@@ -6,7 +6,7 @@ A run keeps its steps in `<workdir>/checkpoints/<step>/`:
     state/           every other array (Orbax): optimizer state, recurrent carry, random key, ...
     config.json      the resolved config
     vocabulary.json  the record from `Vocabulary.to_json()`
-    progress.json    the step, the data position, running sums, scores: plain JSON
+    progress.json    the step, which is the data position, running sums, scores: plain JSON
     checksums.json   SHA-256 of every other file, by its path relative to the directory
     card.json, .md   optional, in a released checkpoint; see zoo.cards
 
@@ -269,9 +269,9 @@ def latest_sound(
                 continue
             log(str(error))
             if set_aside:
-                aside = candidate.with_name(f"{step}.damaged")
-                aside.rmtree(missing_ok=True)
-                candidate.rename(aside)
+                damaged = candidate.with_name(f"{step}.damaged")
+                damaged.rmtree(missing_ok=True)
+                candidate.rename(damaged)
     return None
 
 

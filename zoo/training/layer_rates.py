@@ -4,7 +4,8 @@
 
 f is the factor of discriminative rates, and u the number of steps between two layers that gradual
 unfreezing lets go (both from Howard and Ruder 2018, section 3.2 and 3.3). Depth 0 are embeddings,
-depth 1 to L - 1 the layers from the bottom, and depth L everything else, such as the output.
+depth 1 to L - 1 the layers or blocks from the bottom, and depth L everything else, such as the
+output.
 """
 
 import re
@@ -15,7 +16,7 @@ import optax
 
 from zoo.types import Params, PyTree
 
-_LAYER = re.compile(r"layer_(\d+)$")
+_LAYER = re.compile(r"(?:layer|block)_(\d+)$")
 
 
 def depths(params: Params) -> PyTree:

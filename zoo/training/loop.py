@@ -103,8 +103,8 @@ def train_workload(
             advice = advise_longer(given, config.training.num_steps, batches_per_epoch)
             progress = _train(config, run, workload, start, advice, log)
         else:
-            seed, report = config.training.seed, config.evaluation.report
-            progress = count(run, workload, seed=seed, log=log, report=report)
+            seed, with_report = config.training.seed, config.evaluation.report
+            progress = count(run, workload, seed=seed, log=log, report=with_report)
         hosts.together(run.push)
         return progress
 
@@ -165,7 +165,7 @@ class _Loop:
         self.training, self.evaluation = config.training, config.evaluation
         self.optimizer = configs.section(config, "optimizer")
         self.schedule = make_schedule(self.optimizer, self.training.num_steps)
-        self.directory, self.workload, self.writer, self.log = run, workload, writer, log
+        self.saved_run, self.workload, self.writer, self.log = run, workload, writer, log
         self.seconds_left: float | None = None  # of training, from the last line of progress
         self.clock_step: int | None = None  # the step at which the clock of the rate was started
         self.clock = time.monotonic()
@@ -182,24 +182,24 @@ class _Loop:
         self.log(f"{num_params:,} parameters; step {step} of {num_steps}")
         with stop_signals() as stopped:
             while not self.finished(step, progress):
-                batches, count = stack_batches(
+                batches, taken = stack_batches(
                     self.workload.batches,
                     step,
                     most=self._next_event(step) - step,
                     capacity=self.training.steps_per_call,
                     mesh=state.mesh,
                 )
-                state, metrics = train_steps(state, batches, count)
-                self._accumulate(progress, step, jax.device_get(metrics), count)
-                step += count
+                state, metrics = train_steps(state, batches, taken)
+                self._accumulate(progress, step, jax.device_get(metrics), taken)
+                step += taken
                 if self.clock_step is None:
                     self._start_clock(step)
                 state, saved = self._events(state, progress, step)
-                self.directory.behind.look()
+                self.saved_run.behind.look()
                 if hosts.any_of_all(bool(stopped)) and not self.finished(step, progress):
                     if not saved:
                         self._save(state, progress)
-                    self.directory.behind.wait()
+                    self.saved_run.behind.wait()
                     self.log(f"stopped at step {step}; the same command continues from here")
                     break
         return state
@@ -219,10 +219,10 @@ class _Loop:
         )
         return min(self.training.num_steps, *((step // steps + 1) * steps for steps in every))
 
-    def _accumulate(self, progress: Progress, step: int, metrics: dict, count: int) -> None:
+    def _accumulate(self, progress: Progress, step: int, metrics: dict, taken: int) -> None:
         """Adds up each step's metrics, and stops a run whose loss is not finite."""
         sums = progress.sums
-        for index in range(count):
+        for index in range(taken):
             for name, values in metrics.items():
                 value = float(values[index])
                 if not math.isfinite(value):
@@ -231,11 +231,11 @@ class _Loop:
             sums["steps"] = sums.get("steps", 0.0) + 1
 
     def _not_finite(self, name: str, value: float, step: int) -> str:
-        self.directory.behind.abandon()
-        steps = checkpoints.steps(self.directory.directory)
+        self.saved_run.behind.abandon()
+        steps = checkpoints.steps(self.saved_run.directory)
         last = f"the last good checkpoint is step {steps[-1]}" if steps else "no checkpoint yet"
         return (
-            f"{name} became {value} at step {step}; {last} of {self.directory.directory}; "
+            f"{name} became {value} at step {step}; {last} of {self.saved_run.directory}; "
             "try a lower optimizer.learning_rate or optimizer.clip_norm"
         )
 
@@ -309,7 +309,7 @@ class _Loop:
             return state
         progress.stalled_at_rate = 0
         assert progress.best_step is not None
-        best = self.directory.restore_arrays(progress.best_step, state)
+        best = self.saved_run.restore_arrays(progress.best_step, state)
         scale = state.learning_rate_scale * config.decay_factor
         self.log(
             f"validation stalled: learning rate times {config.decay_factor}, "
@@ -335,7 +335,7 @@ class _Loop:
     def _save(self, state: TrainState, progress: Progress) -> None:
         started = time.monotonic()
         hosts.together(lambda: self._refuse_not_finite(state))
-        self.directory.save_behind(state, self.workload.vocabulary, progress)
+        self.saved_run.save_behind(state, self.workload.vocabulary, progress)
         self.clock += time.monotonic() - started
 
     def _refuse_not_finite(self, state: TrainState) -> None:

@@ -6,7 +6,8 @@ the sum of the members' losses. Each loss depends only on the member's own param
     d (L_1 + ... + L_M) / d params_m = d L_m / d params_m
 
 So one train step trains all members, and each member takes the steps that it would take alone, up
-to rounding. Decisions from validation use the mean of the best learning rate: which step is the
+to rounding; if their batches differ in length, the shorter ones are padded, and dropout draws other
+masks. Decisions from validation use the mean of the best learning rate: which step is the
 best, when patience ends, and when a plateau lowers the rate. If one member's loss is not finite,
 the whole run ends. The members are split over the mesh axis `data`.
 """

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from etils import epath
 
+from zoo.data.config import PLACES
 from zoo.errors import UserError
 from zoo.training import checkpoints, step_files
 from zoo.training.arrays import write_arrays
@@ -16,12 +17,7 @@ from zoo.whole_file import incomplete_name, left_behind
 
 # The fields of a config that name a place or depend on one, and their released values.
 _WITHOUT: dict[str, Json] = {
-    "data": {
-        "directory": "",
-        "cache_directory": "",
-        "word_vectors": "",
-        "keep_word_vectors": False,
-    },
+    "data": PLACES,
     "model": {"language_models": ()},
     "training": {"init_from": ""},
 }

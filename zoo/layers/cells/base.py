@@ -48,8 +48,10 @@ class Cell(ABC):
     Attributes:
         size: H, the width of the output.
         init_scale: kernels start uniform in (-init_scale, init_scale); 0 means the cell's own
-            initialization.
-        forget_bias: the initial bias of the forget gate, if the cell has one.
+            initialization. State space models, whose kernels have to fit each other, always start
+            in their own way.
+        forget_bias: the initial bias of the forget gates of an LSTM, its variants and an sLSTM. The
+            biases of other gates start at zero, or as the cell says.
         matmul_dtype: the precision of the products, see `zoo.layers.linear.product`; None means the
             precision of the parameters.
         recurrent_weights: the names of the parameters that multiply the state. Weight dropout drops

@@ -67,9 +67,11 @@ class DeltaNet(MatrixCell):
 class GatedDeltaNet(DeltaNet):
     """A DeltaNet whose whole matrix decays before it is corrected.
 
-    S_t = (I - beta_t k_t k_t') a_t S_{t-1} + beta_t k_t v_t'       a_t = exp(-exp(A) softplus(.))
+    S_t = (I - beta_t k_t k_t') a_t S_{t-1} + beta_t k_t v_t'
+    a_t = exp(-exp(A) softplus(. - 4))
 
-    A is the parameter `log_pace` [N]. It starts between 0 and log 16, as in Mamba.
+    The 4 makes a_t start near one, so that the matrix is kept. A is the parameter `log_pace` [N].
+    It starts between 0 and log 16, as in Mamba.
     """
 
     gates = (("beta", "head"), ("decay", "head"))

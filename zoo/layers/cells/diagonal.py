@@ -45,9 +45,10 @@ class LRU(Cell):
     h_t = Re(C x_t) + D u_t
 
     (Orvieto et al. 2023, section 3.) a starts uniformly by area on a ring with |a| from 0.9 to
-    0.999 and an angle from 0 to pi/10. exp(gamma) starts at sqrt(1 - |a|^2), so that the state
-    keeps the size of the input. B is `input_real` and `input_imag` [D, N], C is `output_real` and
-    `output_imag` [N, H], D is `skip_kernel` [D, H], and N = H.
+    0.999 and an angle from 0 to pi/10. exp(gamma) starts at sqrt(1 - r^2) for all numbers, where
+    r^2 is the middle of |a|^2 on the ring; in the paper each number has its own |a|. B is
+    `input_real` and `input_imag` [D, N], C is `output_real` and `output_imag` [N, H], D is
+    `skip_kernel` [D, H], and N = H.
     """
 
     @property
@@ -191,7 +192,7 @@ class S4D(Cell):
     """The diagonal state space model, with N complex numbers for each unit.
 
     a = exp(A dt)      b = (a - 1) / A          (zero-order hold)
-    x_t = a * x_{t-1} + b u_t                   u = W x'_t: the input, projected to H units
+    x_t = a * x_{t-1} + b u_t                   u = W x'_t + bias: H units
     h_t = 2 Re(sum_n C_n x_tn) + D * u_t
 
     (Gu et al. 2022.) A = -exp(log_decay) + i frequency starts at -1/2 + i pi n (S4D-Lin), and dt =
@@ -204,7 +205,7 @@ class S4D(Cell):
     num_states: int = 16
 
     def parameters(self, input_size: int) -> dict[str, Parameter]:
-        """W, A, dt, C and D."""
+        """W and its bias, A, dt, C and D."""
         shape = (self.size, self.num_states)
         normal, zeros = nn.initializers.normal(0.5**0.5), nn.initializers.zeros
         return {

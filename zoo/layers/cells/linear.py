@@ -56,20 +56,20 @@ class LinearCell(Cell):
         """W x_t + b, [B, T, G*H]."""
         return affine(inputs, params["input_kernel"], params["bias"], self.matmul_dtype)
 
+    def step(self, params: Params, state: State, projected: Array) -> tuple[State, Array]:
+        """Computes h_t; subclasses give a_t and b_t of one step [B, H] or of all [B, T, H]."""
+        (h,), found = state, self.coefficients(params, projected)
+        assert found is not None
+        ((a,), (b,)) = found
+        h = a * h + b
+        return (h,), h
+
 
 @dataclass(frozen=True)
 class MinGRU(LinearCell):
     """z = logistic(.)    h_t = (1 - z) * h_{t-1} + z * n."""
 
     num_gates = 2
-
-    def step(self, params: Params, state: State, projected: Array) -> tuple[State, Array]:
-        """Computes the equation above."""
-        (h,) = state
-        z, n = jnp.split(projected, 2, axis=-1)
-        z = jax.nn.sigmoid(z)
-        h = (1 - z) * h + z * n
-        return (h,), h
 
     def coefficients(self, params: Params, projected: Array) -> tuple[State, State]:
         """a = 1 - z, b = z * n."""
@@ -84,16 +84,8 @@ class MinLSTM(LinearCell):
 
     num_gates = 3
 
-    def step(self, params: Params, state: State, projected: Array) -> tuple[State, Array]:
-        """Returns the equation above; if both gates are closed, h is the mean of h_{t-1} and n."""
-        (h,) = state
-        f, i, n = jnp.split(projected, 3, axis=-1)
-        f, i = jax.nn.sigmoid(f) + _SMALLEST, jax.nn.sigmoid(i) + _SMALLEST
-        h = f / (f + i) * h + i / (f + i) * n
-        return (h,), h
-
     def coefficients(self, params: Params, projected: Array) -> tuple[State, State]:
-        """f / (f + i) = logistic(log f - log i), which never divides by 0."""
+        """a = f / (f + i) = logistic(log f - log i), which never divides by 0."""
         f, i, n = jnp.split(projected, 3, axis=-1)
         keep = jax.nn.sigmoid(jax.nn.log_sigmoid(f) - jax.nn.log_sigmoid(i))
         return (keep,), ((1 - keep) * n,)
@@ -116,20 +108,11 @@ class RGLRU(LinearCell):
         """W, b and s."""
         return super().parameters(input_size) | {"decay": Parameter(_init_decay, (self.size,))}
 
-    def step(self, params: Params, state: State, projected: Array) -> tuple[State, Array]:
-        """Computes the equations above."""
-        (h,) = state
-        r, i, n = jnp.split(projected, 3, axis=-1)
-        rate = _SHARPNESS * jax.nn.softplus(params["decay"])
-        a = jnp.exp(-rate[None] * jax.nn.sigmoid(r))
-        h = a * h + jnp.sqrt(jnp.maximum(1 - a * a, _SMALLEST)) * jax.nn.sigmoid(i) * n
-        return (h,), h
-
     def coefficients(self, params: Params, projected: Array) -> tuple[State, State]:
         """a and sqrt(1 - a^2) * i * n, which is accurate even if a is nearly 1."""
         r, i, n = jnp.split(projected, 3, axis=-1)
         rate = _SHARPNESS * jax.nn.softplus(params["decay"])
-        log_a = -jax.nn.sigmoid(r) * rate[None, None]
+        log_a = -jax.nn.sigmoid(r) * rate.reshape((1,) * (r.ndim - 1) + (-1,))
         left = jnp.maximum(-jnp.expm1(2 * log_a), _SMALLEST)  # the root has no derivative at r = 0
         return (jnp.exp(log_a),), (jnp.sqrt(left) * jax.nn.sigmoid(i) * n,)
 

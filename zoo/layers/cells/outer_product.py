@@ -3,7 +3,8 @@
     S_t = decay_t * S_{t-1} + k_t v_t'
 
 Sources: Katharopoulos et al. 2020, eq. 16 to 20 (linear attention); Sun et al. 2023, eq. 6
-(RetNet); Yang et al. 2024, section 4.1 (gated linear attention).
+(RetNet, here without the rotation of q and k by their position); Yang et al. 2024, section 4.1
+(gated linear attention).
 """
 
 from dataclasses import dataclass

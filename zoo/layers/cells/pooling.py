@@ -54,7 +54,8 @@ class SRU(LinearCell):
     c_t = f * c_{t-1} + (1 - f) * u
     h_t = r * tanh(c_t) + (1 - r) * s           s: the input, projected to the width of the state
 
-    (Lei et al. 2018, eq. 1 to 4.) v_f and v_r are `forget_vector` and `reset_vector`, each [H].
+    (Lei et al. 2018, eq. 1 to 4, where the output has c_t itself. The tanh is an option of the
+    authors' code.) v_f and v_r are `forget_vector` and `reset_vector`, each [H].
     """
 
     num_gates = 4
