@@ -1,7 +1,7 @@
 """Every cell as a word language model: perplexity at equal parameters and equal steps.
 
     python experiments/cells.py --data_directory=DIR --workdir=runs/cells
-    python experiments/cells.py --data_directory=DIR --workdir=runs/cells --cells=lstm,mgu
+    python experiments/cells.py --data_directory=DIR --workdir=runs/cells --cells=lstm,min_gru
     python experiments/cells.py --workdir=runs/smoke --smoke
 
 DIR holds ptb.train.txt, ptb.valid.txt and ptb.test.txt (Penn Treebank). Each cell stands alone in

@@ -9,7 +9,7 @@ from tiny_run import ROOT, tiny_config
 from zoo.layers.cells.lstm import PeepholeLSTM
 from zoo.training.loop import train
 
-MOST_CALLS, MOST_FILES = 15, 7
+MOST_CALLS, MOST_FILES = 15, 6
 
 
 @pytest.mark.usefixtures("optax_dtypes")
