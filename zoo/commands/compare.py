@@ -17,9 +17,10 @@ examples:
   python -m zoo compare runs/attention runs/vector --source=my.de --target=my.en
 
 The scores are perplexity for language models, accuracy and F1 for classifiers, and BLEU for
-translators; taggers cannot be compared. Texts of the split are drawn again and again, with repeats, and both models are scored
-on the drawn texts. p is the probability of a difference as large as the measured one if the models
-did not differ. It speaks about other texts, not about other seeds of the training.
+translators; taggers cannot be compared. Texts of the split are drawn again and again, with repeats,
+and both models are scored on the drawn texts. p is the probability of a difference as large as the
+measured one if the models did not differ. It speaks about other texts, not about other seeds of the
+training.
 """
 _MOST_SAMPLES = 10_000_000
 

@@ -19,8 +19,9 @@ examples:
   python -m zoo evaluate kn5.arpa.gz --text=notes.txt
 
 A .safetensors or ARPA file can be given in place of a checkpoint to every command that uses or
-measures a model, such as generate and evaluate. The ARPA file may come from another toolkit (.arpa or .lm; plain, .gz or .bz2). A .stablehlo file runs with jax
-alone; lstm.stablehlo.json, beside it, describes its inputs and outputs.
+measures a model, such as generate and evaluate. The ARPA file may come from another toolkit (.arpa
+or .lm; plain, .gz or .bz2). A .stablehlo file runs with jax alone; lstm.stablehlo.json, beside it,
+describes its inputs and outputs.
 """
 
 

@@ -20,10 +20,10 @@ examples:
 Texts are the arguments, the lines of a file, or the lines of standard input. Each text is split
 into words like the corpus of the tagger; with --split=spaces it is split only at spaces. A JSON
 object has the words, the tag of each word with its probability, and the spans that the tags mark,
-each with the position of its first character and the position after its last one. In the format conll, each line has a word, a
-tab and its tag, and a blank line follows each text. CHECKPOINT is a released name (see
-`python -m zoo list`), a run's directory (its best step is used), the directory of one step, or a
-file that `export` wrote.
+each with the position of its first character and the position after its last one. In the format
+conll, each line has a word, a tab and its tag, and a blank line follows each text. CHECKPOINT is a
+released name (see `python -m zoo list`), a run's directory (its best step is used), the directory
+of one step, or a file that `export` wrote.
 """
 
 
