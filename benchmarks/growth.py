@@ -4,9 +4,10 @@
     python benchmarks/growth.py --directory=growth --axes steps
 
 Starts from an LSTM language model of 128 units, T 64, B 16 and 256 tokens, and doubles one size at
-a time. Along the steps, up to T 8,192, cells that need no loop over time are measured too. Every
-point is a process of its own: milliseconds per step (the median) and peak memory. Writes
-growth.json, and a table and a picture for each axis.
+a time; the vocabulary is multiplied by four. Along the steps, up to T 8,192, B is 4, and five other
+cells are measured too, three of which need no loop over time. Every point is a process of its own:
+milliseconds per step (the median) and peak memory. Writes growth.json, and a table and a picture
+for each axis.
 """
 
 import argparse

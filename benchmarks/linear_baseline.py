@@ -12,7 +12,7 @@ import itertools
 import json
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -52,10 +52,11 @@ def measure(data: LabeledDataConfig, *, score_test: bool) -> Found:
         score_test: whether to score the test split too.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.pipeline import make_pipeline
     from sklearn.svm import LinearSVC
 
     splits = load_labeled_corpus(data).splits
-    best = Found(-1.0, None, 0.0, 0)
+    best, chosen = Found(-1.0, None, 0.0, 0), None
     for most_words, strength in itertools.product(MOST_WORDS, STRENGTHS):
         words = TfidfVectorizer(
             ngram_range=(1, most_words),
@@ -64,13 +65,15 @@ def measure(data: LabeledDataConfig, *, score_test: bool) -> Found:
         )
         features = words.fit_transform(list(splits["train"].texts))
         model = LinearSVC(C=strength).fit(features, labels_of(splits["train"]))
-        scores = [
-            float(model.score(words.transform(list(texts.texts)), labels_of(texts)))
-            for texts in (splits["validation"], *([splits["test"]] if score_test else []))
-        ]
-        if scores[0] > best.validation:
-            best = Found(scores[0], scores[1] if score_test else None, strength, most_words)
-    return best
+        pipeline = make_pipeline(words, model)
+        score = _accuracy(pipeline, splits["validation"])
+        if score > best.validation:
+            best, chosen = Found(score, None, strength, most_words), pipeline
+    return best._replace(test=_accuracy(chosen, splits["test"])) if score_test else best
+
+
+def _accuracy(pipeline: Any, texts: LabeledTexts) -> float:
+    return float(pipeline.score(list(texts.texts), labels_of(texts)))
 
 
 def main() -> None:

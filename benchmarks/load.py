@@ -271,6 +271,10 @@ def _parse() -> argparse.Namespace:
     arguments = parser.parse_args()
     if arguments.url and urlsplit(arguments.url).hostname not in ("127.0.0.1", "localhost", "::1"):
         parser.error("--url is on another computer; this script may only load this one")
+    if arguments.torch and arguments.workers > 1:
+        parser.error("--workers is for our service, not for --torch")
+    if arguments.url and (arguments.torch or arguments.workers > 1):
+        parser.error("--url is a service that already runs; leave out --torch and --workers")
     return arguments
 
 

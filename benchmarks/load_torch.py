@@ -53,8 +53,9 @@ async def _ready(request: Request) -> Response:
 
 
 async def _metrics(request: Request) -> Response:
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return PlainTextResponse(f"process_resident_memory_bytes {most}\n")
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    resident = pages * resource.getpagesize()
+    return PlainTextResponse(f"process_resident_memory_bytes {resident}\n")
 
 
 def prepare(directory: Path) -> None:

@@ -88,7 +88,8 @@ def needs(state: Any, data: int, model: int) -> Needs:
     own = bytes_on_a_device(state["params"], data, model)
     tokens = ROWS * STEPS
     kept = tokens * LAYERS * (2 * 4 + 2) * HIDDEN
-    logits = 2 * min(tokens * VOCABULARY, MOST_ELEMENTS // data)
+    at_least = ROWS * VOCABULARY  # one step: the loss is computed in parts of whole steps
+    logits = 2 * min(tokens * VOCABULARY, max(MOST_ELEMENTS // data, at_least))
     states = 2 * (LAYERS + 1) * HIDDEN
     return Needs(
         state=(own + bytes_on_a_device(state, data, model)) / GB,

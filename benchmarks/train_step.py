@@ -7,9 +7,9 @@
 
 All sides do the same work: embedding, recurrent layers, output layer, cross-entropy, gradient,
 clipping by global norm, SGD. A process compiles, takes some untimed steps, then reports the median
-of the others. Two processes never run at once, and ratios are taken round by round, so that a
-machine whose speed drifts favours nobody. The last command is for a GPU, where torch.nn.LSTM is
-cuDNN's. All other libraries except flax come with `pip install '.[benchmarks]'`.
+of the others, five at a time. Two processes never run at once, and ratios are taken round by round,
+so that a machine whose speed drifts favours nobody. The last command is for a GPU, where
+torch.nn.LSTM is cuDNN's. All other libraries except flax come with `pip install '.[benchmarks]'`.
 """
 
 import argparse
@@ -28,7 +28,7 @@ sys.path.insert(0, str(REPOSITORY))
 from benchmarks.processes import median_seconds, peak_megabytes, run_apart
 from benchmarks.rows import ROWS, Row, language_model_operations
 
-STEPS_PER_CALL = 5  # for ours; also the number of untimed steps of all sides
+STEPS_PER_CALL = 5  # of all sides, which then wait for the device
 PEERS = ("torch", "flax", "haiku", "keras")
 FOR_A_GPU = "lstm_2x1500"  # one step takes seconds on a CPU
 OF_EVERY_KIND = ("ours", "torch")  # the others have only language models in float32
@@ -51,16 +51,14 @@ def builder(side: str) -> Callable[[Row, int], Callable[[], float]]:
 
 def measure(side: str, row: Row, num_steps: int) -> dict[str, float]:
     """Returns import and first-call seconds, milliseconds per step, memory and loss, all here."""
-    steps_a_call = STEPS_PER_CALL if side == "ours" else 1
     started = time.perf_counter()
     build = builder(side)
     imported = time.perf_counter()
-    call = build(row, steps_a_call)
+    call = build(row, STEPS_PER_CALL)
     call()
     first = time.perf_counter()
-    for _ in range(STEPS_PER_CALL // steps_a_call):
-        call()
-    seconds = median_seconds(call, -(-num_steps // steps_a_call)) / steps_a_call
+    call()
+    seconds = median_seconds(call, -(-num_steps // STEPS_PER_CALL)) / STEPS_PER_CALL
     found = {
         "import_seconds": imported - started,
         "first_call_seconds": first - imported,
@@ -97,7 +95,7 @@ def compare(
     name: str, peers: list[str], rounds: int, num_steps: int, *, bfloat16: bool
 ) -> dict[str, list]:
     """Returns the measurements of each side in every round."""
-    all_have_it = ROWS[name].kind == "language_model" and not bfloat16
+    all_have_it = ROWS[name].kind == "language_model"
     sides = ["ours", *(peer for peer in peers if all_have_it or peer in OF_EVERY_KIND)]
     found: dict[str, list] = {side: [] for side in sides}
     for _ in range(rounds):
@@ -161,6 +159,9 @@ def main() -> None:
         row = ROWS[arguments.rows[0]]._replace(dtype=dtype)
         print(json.dumps(measure(arguments.measure, row, arguments.steps)))
         return
+    others = [row for row in arguments.rows if ROWS[row].kind != "language_model"]
+    if arguments.bfloat16 and (others or set(arguments.peers) - {"torch"}):
+        parser.error("--bfloat16 is for --rows of language models and --peers torch alone")
     theirs = [f"{peer}, ms: times ours" for peer in arguments.peers]
     heads = ["row", "ours, ms", "of the peak", *theirs]
     print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")

@@ -41,7 +41,8 @@ from zoo.training.config import base_config
 
 NUM_TYPES = 10_000
 MOST_PARAMETERS = 2_300_000
-STEPS_PER_EPOCH = 1_328  # of 929,589 tokens in 20 streams, in chunks of 35
+# An epoch has 1,327 steps: 929,589 tokens in 20 streams, in chunks of 35. One more was taken.
+STEPS_PER_EPOCH = 1_328
 KINDS = ("stream validation", "stream test", "sentence validation", "sentence test")
 
 

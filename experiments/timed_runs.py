@@ -10,6 +10,7 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
+from zoo.errors import UserError
 from zoo.report.records import SUMMARY
 from zoo.training.loop import train
 from zoo.whole_file import whole_file
@@ -20,7 +21,8 @@ def train_timed(
 ) -> float:
     """Trains or continues a run, or leaves a finished one; returns its minutes in all.
 
-    Ends the process with code 1 if training was stopped before its end. First the compiled programs
+    Raises a UserError if the directory holds a run with another config. Ends the process with code
+    1 if training was stopped before its end. First the compiled programs
     of earlier runs are dropped: fifty runs in one process would fill its table of memory maps.
 
     Args:
@@ -32,6 +34,9 @@ def train_timed(
     jax.clear_caches()
     clock = run / "minutes.json"
     before = json.loads(clock.read_text()) if clock.exists() else 0.0
+    asked, wanted = run / "asked.json", json.loads(config.to_json())
+    if asked.exists() and json.loads(asked.read_text()) != wanted:
+        raise UserError(f"{run} holds a run with other settings; choose another --workdir")
     if (run / SUMMARY).exists():  # written at the end
         return before
     started = time.monotonic()
@@ -40,6 +45,7 @@ def train_timed(
     minutes = before + (time.monotonic() - started) / 60
     with whole_file(clock) as incomplete:
         incomplete.write_text(json.dumps(minutes))
+    asked.write_text(json.dumps(wanted))
     if not (run / SUMMARY).exists():
         print("stopped; the same command continues from here")
         sys.exit(1)

@@ -103,7 +103,7 @@ def main() -> None:
         draw_flows(workdir / "gradients.png", panels)
     if arguments.part != "gradients":
         recall = measure_recall(
-            workdir / "recall.json",
+            workdir / ("recall_smoke.json" if arguments.smoke else "recall.json"),
             lags=arguments.lags[:2] if arguments.smoke else arguments.lags,
             num_steps=20 if arguments.smoke else 1000,
             num_seeds=arguments.seeds,

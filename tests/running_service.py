@@ -18,7 +18,11 @@ class Running:
 
     def __init__(self, models, **settings):
         self.service = make_service(
-            models, ServiceSettings(**{**SETTINGS, **settings}), host="127.0.0.1", version="1"
+            models,
+            ServiceSettings(**{**SETTINGS, **settings}),
+            host="127.0.0.1",
+            version="1",
+            give_up=self.give_up,
         )
         self.server = make_server(self.service, grace=5.0)
         self.listening = socket.create_server(("127.0.0.1", 0), backlog=256)
@@ -26,6 +30,9 @@ class Running:
         self.address = f"http://127.0.0.1:{self.port}"
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.listening]})
         self.thread.start()
+
+    def give_up(self):
+        self.server.should_exit = True
 
     def stop(self):
         self.server.should_exit = True

@@ -190,6 +190,24 @@ def test_mistakes_are_one_line_and_leave_no_file(root, capsys, name, words, mess
     assert sorted(root.iterdir()) == before
 
 
+@pytest.mark.parametrize(
+    ("name", "words", "message"),
+    [
+        ("topics", ["classify", "--id=label"], "--id=label is also the name of a result"),
+        ("lstm", ["perplexity", "--id=nats"], "--id=nats is also the name of a result"),
+        ("german", ["translate", "--id=source", "--format=jsonl"], "--id=source is also the name"),
+        ("lstm", ["perplexity", "--id=text", "--output=x.csv.gz"], "packed; use x.csv"),
+    ],
+)
+def test_no_id_and_no_ending_is_lost(root, capsys, tmp_path, name, words, message):
+    file = tmp_path / "in.csv"
+    file.write_text("label,nats,source,text\n1,2,3,a net\n")
+    command, *flags = words
+    flags += [f"--file={file}", "--column=text"]
+    assert main([command, str(root / name), *flags]) == 2
+    assert message in capsys.readouterr().err
+
+
 def test_a_top_of_nothing_is_told(root, capsys):
     assert main(["classify", str(root / "topics"), "a", "--top=0"]) == 2
     assert "--top is 0; use at least 1, such as 5" in capsys.readouterr().err

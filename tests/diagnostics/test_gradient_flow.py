@@ -141,6 +141,7 @@ def test_rows_are_stretches_of_the_text():
         shown = "".join("<" if token == 1 else vocabulary.tokens[token] for token in row)
         assert shown in text
     assert cut_rows(encode_lines(vocabulary, ["abc"]), 3).shape == (1, 4)
+    assert cut_rows(encode_lines(vocabulary, ["abcdefgh"] * 14), 20).shape == (4, 21)  # of 6
     with pytest.raises(UserError, match="the text has 4 tokens, too few to go 4 steps back"):
         cut_rows(encode_lines(vocabulary, ["abc"]), 4)
 

@@ -198,6 +198,12 @@ def test_classifiers_and_translators(root, capsys):
         (["lstm", "lstn", "--text={root}/text.txt"], "there is no checkpoint"),
         (["lstm", "gru", "--text={root}/none.txt"], "cannot read"),
         (["lstm", "gru", "--source={root}/de.txt"], "belong together; give both"),
+        (["german", "german_vector", "--text={root}/text.txt"], "--text is not for a translator"),
+        (
+            ["lstm", "gru", "--source={root}/de.txt", "--target={root}/en.txt"],
+            "--source is not for a language model",
+        ),
+        (["lstm", "gru", "--text={root}/text.txt", "--beam_size=2"], "--beam_size is not for a"),
         (["lstm", "gru"], "knows no corpus; give a text with --text=FILE"),
     ],
 )

@@ -199,11 +199,15 @@ def test_the_command_the_duration_and_the_test_scores_are_told(tmp_path):
     assert note_evaluation(run, measured)
     assert note_evaluation(run, measured | {"perplexity": 8.5})  # replaces the first measurement
     assert note_evaluation(run, measured | {"mode": "sentence", "cache_weight": 0.25})
+    for adapted in ({"dynamic": "rms"}, {"dynamic": "sgd"}, {"cache": 500}, {"cache": 3000}):
+        assert note_evaluation(run, measured | adapted)
     assert not note_evaluation(tmp_path, measured)
     text = Reader(write_report([run]).read_text("utf-8")).text
     assert "zoo train <b>" in text
     assert "The training took 2 min 6 s in 2 sessions." in text
     assert re.search(r"mode stream\s*score\s*run\s*step\s*100\s*perplexity\s*8.5\s", text)
+    for adapted in ("dynamic rms", "dynamic sgd", "cache 500", "cache 3000"):
+        assert f"mode stream, {adapted}" in text
     assert re.search(r"mode sentence, cache weight 0.25\s*score\s*run\s*step", text)
     assert "num tokens" not in text
 

@@ -79,6 +79,25 @@ def seconds_until_cut(client):
     return time.monotonic() - start
 
 
+def test_as_many_connections_as_are_allowed_are_answered():
+    server = make_server(application, most_connections=1)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server.address = listening.getsockname()
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            with connect(server) as first:
+                first.sendall(GET)
+                read_answer(first)
+                with connect(server) as second:
+                    second.sendall(GET)
+                    assert second.recv(65536).startswith(b"HTTP/1.1 503")
+        finally:
+            server.should_exit = True
+            thread.join(20)
+    assert not thread.is_alive()
+
+
 def drip(client, byte):
     """Sends a byte now and then, for much longer than anything may last."""
     for _ in range(100):

@@ -4,7 +4,14 @@ import argparse
 from typing import TYPE_CHECKING
 
 from zoo.commands.lines import UnknownTokens
-from zoo.commands.rows import Row, add_row_arguments, check_row_arguments, given_rows, row_writer
+from zoo.commands.rows import (
+    Row,
+    add_row_arguments,
+    check_row_arguments,
+    given_rows,
+    row_writer,
+    with_key,
+)
 from zoo.errors import UserError
 from zoo.special_tokens import UNKNOWN
 from zoo.types import Json
@@ -125,7 +132,7 @@ def _record(
     if arguments.top is not None:
         record["probabilities"] = _most_probable(result, arguments.top)
     left_out = (() if arguments.tokens else ("tokens", "weights")) + (("text",) if row.key else ())
-    return row.key | {name: value for name, value in record.items() if name not in left_out}
+    return with_key(row, {name: value for name, value in record.items() if name not in left_out})
 
 
 def _table_row(
@@ -135,11 +142,11 @@ def _table_row(
     arguments: argparse.Namespace,
 ) -> Json:
     """Returns the result of a text as a row of a table: its id or the text, and its labels."""
-    cells: Json = dict(row.key) or {"text": row.text}
+    cells: Json = {} if row.key else {"text": row.text}
     if checkpoint.labels.multiple:
         separator = checkpoint.config.get("data", {}).get("label_separator") or ","
         cells["labels"] = separator.join(result.labels)
     for rank, (label, value) in enumerate(_most_probable(result, arguments.top or 1).items()):
         number = f"_{rank + 1}" if rank or checkpoint.labels.multiple else ""
         cells |= {f"label{number}": label, f"probability{number}": value}
-    return cells
+    return with_key(row, cells)

@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from zoo.commands.lines import add_measured_text, measured_files
+from zoo.commands.lines import add_measured_text, check_task_flags, measured_files
 from zoo.errors import UserError
 from zoo.evaluation.modes import MODES
 from zoo.types import Json
@@ -31,8 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("first", metavar="CHECKPOINT", help="a released name, a directory or a file")
     add("second", metavar="CHECKPOINT", help="the other model, of the same task")
     add_measured_text(parser, "score this text, or table of labelled texts, instead")
-    add("--beam_size", type=int, default=5, help="for translators (default: %(default)s)")
-    add("--mode", choices=MODES, default=MODES[0], help="for language models (default: stream)")
+    add("--beam_size", type=int, help="for translators (default: 5)")
+    add("--mode", choices=MODES, help=f"for language models (default: {MODES[0]})")
     add("--data_directory", metavar="DIR", help="directory with the corpus of --split")
     add("--samples", type=int, default=10_000, help="number of samples (default: %(default)s)")
     add("--seed", type=int, default=0, help="random seed of the samples (default: %(default)s)")
@@ -70,16 +70,18 @@ def _compare(arguments: argparse.Namespace, files: tuple[Path, ...]) -> Json:
             f"{arguments.first} is a {kinds[0]} and {arguments.second} a {kinds[1]}; give two "
             "models of one task"
         )
+    tasks = [find_task(one.config["model"]["architecture"]) for one in checkpoints]
+    for task in tasks:
+        check_task_flags(task, arguments)
     request = Request(
         split=arguments.split,
         directory=arguments.data_directory,
         files=files,
-        mode=arguments.mode,
-        beam_size=arguments.beam_size,
+        mode=arguments.mode or MODES[0],
+        beam_size=5 if arguments.beam_size is None else arguments.beam_size,
     )
     statistics = [
-        find_task(one.config["model"]["architecture"]).statistics(one, request)
-        for one in checkpoints
+        task.statistics(one, request) for task, one in zip(tasks, checkpoints, strict=True)
     ]
     options = {"num_samples": arguments.samples, "seed": arguments.seed}
     differences = [one.to_json() for one in compare(*statistics, **options)]

@@ -69,6 +69,10 @@ def run(arguments: argparse.Namespace) -> None:
 
     if not arguments.checkpoints:
         arguments.checkpoints, arguments.fresh = LECTURE, True
+    if arguments.text is not None and arguments.data_directory is not None:
+        raise UserError(
+            "--data_directory names the corpus of a checkpoint; leave it out, or --text"
+        )
     text = None if arguments.text is None else text_lines(read_plain(arguments.text))
     panels: dict[str, dict[str, GradientFlow]] = {}
     starts: dict[str, str] = {}
@@ -109,6 +113,16 @@ def _named(name: str, starts: dict[str, str]) -> str:
     return f"{name} (start: {starts[name]})"
 
 
+def _refuse_other_start(checkpoint: "Checkpoint") -> None:
+    """Raises a UserError if training did not start from random parameters."""
+    for section, field in (("training", "init_from"), ("data", "word_vectors")):
+        if checkpoint.config.get(section, {}).get(field):
+            raise UserError(
+                f"{checkpoint.name} started from {section}.{field}, so that random parameters are "
+                "not its start; leave --fresh out"
+            )
+
+
 def _flows(
     checkpoint: "Checkpoint", arguments: argparse.Namespace, text: list[str] | None
 ) -> dict[str, "GradientFlow"]:
@@ -128,6 +142,7 @@ def _flows(
     rows = cut_rows(encode_lines(checkpoint.vocabulary, text), arguments.steps)
     flows = {}
     if arguments.fresh:
+        _refuse_other_start(checkpoint)
         seed = checkpoint.config.get("training", {}).get("seed", 0)
         key, _ = jax.random.split(jax.random.key(seed))  # as at the start of training
         fresh = jax.jit(partial(LANGUAGE_MODELING.init, model))(key)

@@ -14,7 +14,7 @@ from zoo.commands.adapting import (
     is_asked,
     reads_corpus,
 )
-from zoo.commands.lines import add_measured_text, measured_files
+from zoo.commands.lines import add_measured_text, check_task_flags, measured_files
 from zoo.errors import UserError
 from zoo.evaluation.modes import MODES
 from zoo.report.page import write_report
@@ -25,7 +25,6 @@ from zoo.types import Json
 
 if TYPE_CHECKING:
     from zoo.evaluation.classification import ClassificationScore
-    from zoo.tasks.task import Task
 
 SUMMARY = "measure a model: perplexity, accuracy and F1, or BLEU"
 EXAMPLES = """\
@@ -195,7 +194,7 @@ def measure(arguments: argparse.Namespace, name: str) -> Json:
 
     checkpoint = zoo.load(name)
     task = find_task(checkpoint.config["model"]["architecture"])
-    _check_flags(task, arguments)
+    check_task_flags(task, arguments)
     request = Request(
         split=arguments.split,
         directory=arguments.data_directory,
@@ -215,14 +214,3 @@ def measure(arguments: argparse.Namespace, name: str) -> Json:
     read = {"split": arguments.split} if own is None else {"text": own}
     head = {"checkpoint": str(checkpoint.directory), "step": checkpoint.step, **read}
     return head | adapting | score.to_json()
-
-
-# Flags that not every task has.
-_FLAGS = ("text", "source", "target", "beam_size", "mode", "dynamic", "cache", "picture")
-
-
-def _check_flags(task: "Task", arguments: argparse.Namespace) -> None:
-    """Raises a UserError for a flag that the task does not have."""
-    for flag in _FLAGS:
-        if getattr(arguments, flag) is not None and flag not in task.flags:
-            raise UserError(f"--{flag} is not for a {task.kind.noun}; leave it out")

@@ -6,12 +6,15 @@ import itertools
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from zoo.data.splits import SPLITS
 from zoo.data.text_reading import line_groups, read_lines, read_text, readable, user_path
 from zoo.errors import UserError
 from zoo.special_tokens import UNKNOWN
+
+if TYPE_CHECKING:
+    from zoo.tasks.task import Task
 
 STANDARD_INPUT = "-"
 LINES_A_CALL = 1024  # so that a long file is processed, and its results shown, piece by piece
@@ -50,6 +53,17 @@ def measured_files(arguments: argparse.Namespace) -> tuple[Path, ...]:
         read_plain(arguments.text)  # which says why it cannot be read, before anything slow
     files = (arguments.text, arguments.source, arguments.target)
     return tuple(user_path(file) for file in files if file is not None)
+
+
+# Flags that not every task has.
+_TASK_FLAGS = ("text", "source", "target", "beam_size", "mode", "dynamic", "cache", "picture")
+
+
+def check_task_flags(task: "Task", arguments: argparse.Namespace) -> None:
+    """Raises a UserError for a given flag that the task does not have; a flag not given is None."""
+    for flag in _TASK_FLAGS:
+        if getattr(arguments, flag, None) is not None and flag not in task.flags:
+            raise UserError(f"--{flag} is not for a {task.kind.noun}; leave it out")
 
 
 def check_one_source(arguments: argparse.Namespace) -> None:

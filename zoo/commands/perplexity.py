@@ -3,7 +3,13 @@
 import argparse
 
 from zoo.commands.lines import UnknownTokens
-from zoo.commands.rows import add_row_arguments, check_row_arguments, given_rows, row_writer
+from zoo.commands.rows import (
+    add_row_arguments,
+    check_row_arguments,
+    given_rows,
+    row_writer,
+    with_key,
+)
 from zoo.errors import UserError
 from zoo.types import Json
 
@@ -48,12 +54,12 @@ def run(arguments: argparse.Namespace) -> None:
             texts = [row.text for row in rows]
             for row, (score, detail) in zip(rows, line_details(model, texts), strict=True):
                 unknown.count(score.num_unknown)
-                record: Json = dict(row.key) or {"text": row.text}
+                record: Json = {} if row.key else {"text": row.text}
                 record |= {
                     "perplexity": score.perplexity,
                     "nats": score.nats,
                     "num_tokens": score.num_tokens,
                     "num_unknown": score.num_unknown,
                 }
-                write(record | (detail.to_json() if arguments.tokens else {}))
+                write(with_key(row, record | (detail.to_json() if arguments.tokens else {})))
     unknown.tell()

@@ -108,13 +108,27 @@ def given_rows(arguments: argparse.Namespace) -> Iterator[list[Row]]:
 def _chosen_format(arguments: argparse.Namespace, usual: str, formats: Sequence[str]) -> str:
     if arguments.format is not None:
         return arguments.format
-    places = [arguments.output, arguments.file if arguments.column is not None else None]
-    for place in places:
-        suffixes = Path(place or "").suffixes
-        for suffix in reversed(suffixes):
-            if suffix[1:] in formats:
-                return suffix[1:]
+    output = Path(arguments.output or "")
+    if output.suffix in (".gz", ".bz2", ".zip"):
+        raise UserError(f"--output is {output}, but results are not packed; use {output.stem}")
+    read = Path(arguments.file or "").suffixes if arguments.column is not None else []
+    for suffix in (output.suffix, *reversed(read)):
+        if suffix[1:] in formats:
+            return suffix[1:]
     return usual
+
+
+def with_key(row: Row, result: Json) -> Json:
+    """Returns the cells of a row: its id, and its result.
+
+    Raises:
+        UserError: if the id has the name of a part of the result, which would replace it.
+    """
+    for name in row.key.keys() & result.keys():
+        raise UserError(
+            f"--id={name} is also the name of a result; rename this column of the table"
+        )
+    return row.key | result
 
 
 @contextmanager

@@ -4,12 +4,15 @@ import argparse
 import importlib.util
 import ipaddress
 import os
+import signal
 import socket
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from zoo.commands.serve_flags import add_service_flags, read_service_flags
 from zoo.errors import UserError
+from zoo.terminal import EXIT_UNEXPECTED
 
 if TYPE_CHECKING:
     from zoo.serve.models import ServedModels
@@ -102,7 +105,15 @@ def _serve_api(
         from zoo.serve.service.observing import log_json_lines
 
         models = _open_models(arguments.checkpoints, all_of_them=True)
-        service = make_service(models, settings, host=host, version=zoo.__version__)
+        failed = threading.Event()
+
+        def give_up() -> None:
+            failed.set()
+            signal.raise_signal(signal.SIGTERM)
+
+        service = make_service(
+            models, settings, host=host, version=zoo.__version__, give_up=give_up
+        )
         log_json_lines()
         is_worker = os.getpid() != number_of_first
         by = f" by worker {os.getpid()}" if is_worker else ""
@@ -110,7 +121,11 @@ def _serve_api(
         server = make_server(
             service, most_connections=settings.max_connections, grace=settings.grace
         )
-        server.run(sockets=[listening])
+        try:
+            server.run(sockets=[listening])
+        finally:
+            if failed.is_set():
+                raise SystemExit(EXIT_UNEXPECTED)
 
     with listening:
         if arguments.workers == 1:

@@ -12,6 +12,7 @@ from zoo.commands.rows import (
     check_row_arguments,
     given_rows,
     row_writer,
+    with_key,
 )
 from zoo.errors import UserError
 from zoo.special_tokens import UNKNOWN
@@ -122,14 +123,14 @@ def run(arguments: argparse.Namespace) -> None:
 def _row(row: Row, result: "Translation", chosen: str, n_best: int) -> Json:
     """Returns the result of a text in one of the formats."""
     if chosen in ("jsonl", "text"):
-        return row.key | result.to_json()
-    cells: Json = dict(row.key) or {"source": row.text}
+        return with_key(row, result.to_json())
+    cells: Json = {} if row.key else {"source": row.text}
     found = [(result.text, result.score), *result.others]
     for rank in range(n_best):
         text, score = found[rank] if rank < len(found) else ("", "")
         number = f"_{rank + 1}" if rank else ""
         cells |= {f"translation{number}": text, f"score{number}": score}
-    return cells
+    return with_key(row, cells)
 
 
 def _tell_cut(number: int, *, refuse: bool) -> None:

@@ -240,10 +240,9 @@ def search(
     Returns:
         The hypotheses of each source, and the attention of the best hypothesis.
     """
-    longest = max(map(len, rows))
-    num_steps = bucket_lengths[int(np.searchsorted(bucket_lengths, longest))]
     missing = power_of_two(len(rows)) - len(rows)
-    sources, lengths = pad([*rows, *[rows[0]] * missing], num_steps)
+    sources, lengths = pad([*rows, *[rows[0]] * missing], _num_steps(rows, bucket_lengths))
+    num_steps = sources.shape[1]
     limits, max_steps = (2 * size + 8 for size in (lengths, num_steps))
     inputs = (checkpoint.model, checkpoint.params, sources, lengths)
     if settings.beam_size == 1:
@@ -271,6 +270,31 @@ def search(
             best = best[:, :num_steps]
         weights = fetch(attention_weights(*inputs, best))
     return Found(hypotheses, weights)
+
+
+def _num_steps(rows: Sequence[np.ndarray], bucket_lengths: Sequence[int]) -> int:
+    """Returns the length that sources are padded to."""
+    return bucket_lengths[int(np.searchsorted(bucket_lengths, max(map(len, rows))))]
+
+
+def compile_search(
+    checkpoint: TrainedTranslator, length: int, num_texts: int, settings: SearchSettings
+) -> None:
+    """Compiles all programs that `search` may call for a batch of sources.
+
+    Args:
+        checkpoint: a translator.
+        length: the length of the longest source, with its end.
+        num_texts: the number of sources, a power of two.
+        settings: the beam size is used.
+    """
+    rows = [np.full(length, END_ID, np.int32)] * num_texts
+    found = search(checkpoint, rows, range(num_texts), settings)
+    if settings.beam_size > 1 and found.weights is not None:
+        sources, lengths = pad(rows, _num_steps(rows, BUCKET_LENGTHS))
+        best = shift_targets(np.asarray(found.hypotheses.tokens[:, 0]))
+        for targets in (best, best[:, : sources.shape[1]]):
+            attention_weights(checkpoint.model, checkpoint.params, sources, lengths, targets)
 
 
 @partial(jax.jit, static_argnums=0)

@@ -171,7 +171,7 @@ def cut_rows(tokens: np.ndarray, num_steps: int) -> np.ndarray:
         num_steps: T.
 
     Returns:
-        int32[B, T+1], B at most NUM_ROWS.
+        int32[B, T+1], B a power of two and at most NUM_ROWS, so that few programs are compiled.
 
     Raises:
         UserError: if the text is shorter than one piece.
@@ -182,7 +182,7 @@ def cut_rows(tokens: np.ndarray, num_steps: int) -> np.ndarray:
             f"the text has {len(inputs)} tokens, too few to go {num_steps} steps back; give a "
             "longer text, or fewer steps"
         )
-    num_rows = min(NUM_ROWS, len(inputs) // (num_steps + 1))
+    num_rows = 1 << (min(NUM_ROWS, len(inputs) // (num_steps + 1)).bit_length() - 1)
     starts = np.linspace(0, len(inputs) - num_steps - 1, num_rows).astype(int)
     return inputs[starts[:, None] + np.arange(num_steps + 1)]
 

@@ -102,7 +102,8 @@ def note_evaluation(place: os.PathLike[str] | str, measured: Json) -> bool:
     if not (directory / CONFIG).is_file() or not (directory / "checkpoints").is_dir():
         return False
     is_adapting = {name: name.startswith(("dynamic_", "cache_")) for name in measured}
-    settings = [name for name in measured if name in ("mode", "beam_size") or is_adapting[name]]
+    chosen = ("mode", "beam_size", "dynamic", "cache")
+    settings = [name for name in measured if name in chosen or is_adapting[name]]
     record = {
         "step": measured["step"],
         "settings": ", ".join(f"{name} {measured[name]}".replace("_", " ") for name in settings),

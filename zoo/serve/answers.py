@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
+from zoo.data.found_words import word_finder
 from zoo.data.tag_schemes import PLAIN, Span, spans
 from zoo.data.vocabulary import encode_lines
 from zoo.decoding.drawn_tokens import stream_tokens
@@ -72,10 +73,12 @@ def tagged(models: ServedModels, name: str, text: str) -> Json:
     (found,) = tag(checkpoint, text)
     tokens: list[Json] = []
     end = 0
-    for token, own, probability in zip(found.tokens, found.tags, found.probabilities, strict=True):
-        start = text.index(token, end)
-        before, end = text[end:start], start + len(token)
-        tokens.append({"before": before, "token": token, "tag": own, "probability": probability})
+    words = word_finder(checkpoint.corpus)(text)
+    for word, own, probability in zip(words, found.tags, found.probabilities, strict=True):
+        before, end = text[end : word.start], word.end
+        tokens.append(
+            {"before": before, "token": word.text, "tag": own, "probability": probability}
+        )
     marks = spans(found.tags, checkpoint.scheme)
     if checkpoint.scheme == PLAIN:
         marks = [Span(number, number + 1, own) for number, own in enumerate(found.tags)]

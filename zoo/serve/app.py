@@ -60,7 +60,7 @@ MAX_TOKENS = 500
 MAX_TEMPERATURE = 5.0
 MAX_BEAM_SIZE = 8
 MAX_LENGTH_PENALTY = 4.0
-GRADIENT_STEPS = (10, 20, 50, 100)  # each number has a compiled program of its own
+GRADIENT_STEPS = (10, 20, 50, 100)  # each number has compiled programs of its own
 
 
 def make_app(
@@ -149,7 +149,7 @@ class _Handlers:
             weights = fields.weights("mixture")
             self._models.check_mixture(list(weights))
         else:
-            weights = {fields.text("model"): 1.0}
+            weights = {fields.name("model"): 1.0}
             self._models.check(next(iter(weights)), "generate")
         prompt = fields.text("prompt", "")
         default = GenerationSettings
@@ -173,7 +173,7 @@ class _Handlers:
     async def translate(self, request: Request) -> Response:
         """Answers POST /api/translate."""
         fields = await _read_fields(request)
-        name, text = fields.text("model"), fields.text("text")
+        name, text = fields.name("model"), fields.text("text")
         default = SearchSettings
         beam_size = fields.whole("beam_size", default.beam_size, 1, MAX_BEAM_SIZE)
         length_penalty = fields.number(
@@ -193,7 +193,7 @@ class _Handlers:
     async def gradients(self, request: Request) -> Response:
         """Answers POST /api/gradients."""
         fields = await _read_fields(request)
-        name, text = fields.text("model"), fields.text("text")
+        name, text = fields.name("model"), fields.text("text")
         steps = fields.choice("steps", GRADIENT_STEPS[1], GRADIENT_STEPS)
         fields.finish()
         self._models.check(name, "generate")
@@ -204,7 +204,7 @@ class _Handlers:
     ) -> Response:
         """Answers a request whose fields are a model and a text."""
         fields = await _read_fields(request)
-        name, text = fields.text("model"), fields.text("text")
+        name, text = fields.name("model"), fields.text("text")
         fields.finish()
         self._models.check(name, use)
         return await self._answer(request, function, name, text)

@@ -81,7 +81,8 @@ def make_server(
 
     Args:
         app: the result of `make_app` or `make_service`.
-        most_connections: the number of connections at a time; further connections are refused.
+        most_connections: the number of connections at a time. A request on a further connection is
+            answered by uvicorn itself with the status 503 and a line of plain text.
         grace: seconds that running requests get to end after a signal.
     """
     config = uvicorn.Config(
@@ -93,7 +94,7 @@ def make_server(
         ws="none",
         proxy_headers=False,  # otherwise a client could claim another address
         server_header=False,
-        limit_concurrency=most_connections,
+        limit_concurrency=most_connections + 1,  # uvicorn counts the connection that asks, too
         timeout_graceful_shutdown=grace,  # type: ignore[arg-type]  # seconds, any number
     )
     return uvicorn.Server(config)

@@ -10,6 +10,7 @@ from zoo.serve.limits import Refused
 from zoo.whole_characters import require_whole_characters
 
 MAX_CHARACTERS = 2000
+MAX_NAME = 1000  # characters
 MAX_BODY_BYTES = 32 * 1024  # 2,000 characters, each written as \ud83d\ude00, and the rest
 MAX_WEIGHT = 1e6  # of one model, before the weights are scaled
 _NO_DEFAULT: Any = object()
@@ -48,7 +49,11 @@ class Fields:
 
     def text(self, name: str, default: str = _NO_DEFAULT) -> str:
         """Returns a text that is not too long."""
-        return self._text(name, self._take(name, default))
+        return self._text(name, self._take(name, default), self._max_characters)
+
+    def name(self, name: str, default: str = _NO_DEFAULT) -> str:
+        """Returns a text that names something, such as a model."""
+        return self._text(name, self._take(name, default), MAX_NAME)
 
     def texts(self, name: str, most: int) -> list[str]:
         """Returns at least one text; no text is too long."""
@@ -57,13 +62,15 @@ class Fields:
             raise Refused(400, f'{name} is {_shown(value)}; it must be a list such as ["a text"]')
         if len(value) > most:
             raise Refused(413, f"{name} has {len(value):,} texts; send at most {most:,}")
-        return [self._text(f"{name}[{index}]", one) for index, one in enumerate(value)]
+        most_characters = self._max_characters
+        return [
+            self._text(f"{name}[{index}]", one, most_characters) for index, one in enumerate(value)
+        ]
 
-    def _text(self, name: str, value: object) -> str:
+    def _text(self, name: str, value: object, most: int) -> str:
         if not isinstance(value, str):
             raise Refused(400, f"{name} is {_shown(value)}; it must be a text")
-        if len(value) > self._max_characters:
-            most = self._max_characters
+        if len(value) > most:
             raise Refused(413, f"{name} has {len(value):,} characters; send at most {most:,}")
         try:
             return require_whole_characters(value, name)

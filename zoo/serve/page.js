@@ -99,7 +99,10 @@ async function post(path, record, signal) {
     body: JSON.stringify(record),
     signal,
   });
-  if (!answer.ok) throw new Error((await answer.json()).error);
+  if (!answer.ok) {
+    const told = await answer.json().catch(() => ({})); // too many connections get plain text
+    throw new Error(told.error ?? "The server is busy.");
+  }
   return answer;
 }
 
@@ -192,7 +195,8 @@ function onSubmit(panel, work) {
     remember();
     const answered = showBusy(panel, button);
     try {
-      await work(valuesOf(form), () => answered(true));
+      const unknown = await work(valuesOf(form), () => answered(true));
+      if (unknown && chosen === asked) tellUnknown(panel, unknown);
       answered(true);
       panel.querySelector(".result").hidden = chosen !== asked;
     } catch (error) {
@@ -285,10 +289,13 @@ function startTokens({ models, unknown }) {
 async function generate(values, answered) {
   writing = new AbortController();
   find("stop").disabled = false;
+  const asked = chosen;
   const which = chosen.names.length > 1 ? { mixture: weights() } : { model: chosen.names[0] };
+  let started = false; // a request that is refused leaves the text before it
   try {
     const answer = await post("/api/generate", { ...which, ...values }, writing.signal);
     startText(values.prompt);
+    started = true;
     find("generate").querySelector(".result").hidden = false;
     for await (const record of jsonLines(answer)) {
       if (record.models) startTokens(record);
@@ -299,7 +306,7 @@ async function generate(values, answered) {
     }
   } finally {
     find("stop").disabled = true;
-    if (drawn.length) offer(find("measured"), values.prompt + drawn.map((one) => one.text).join(""));
+    if (started && chosen === asked && drawn.length) offer(find("measured"), values.prompt + drawn.map((one) => one.text).join(""));
   }
   const first = find("written").querySelector(".token");
   if (first && !find("written").contains(document.activeElement)) revealDrawn(first);
@@ -355,7 +362,6 @@ const revealJudged = tokenList(find("deciding"), (index) => {
 async function classify({ text }) {
   const answer = await post("/api/classify", { model: chosen.names[0], text });
   const { labels, tokens, unknown } = await answer.json();
-  tellUnknown(find("classify"), unknown);
   const rows = labels.map((one) =>
     bar({ name: one.label, part: one.probability, mark: one.chosen, colour: one.chosen ? "c0" : "" }),
   );
@@ -369,6 +375,7 @@ async function classify({ text }) {
   for (const one of tokens) addToken(find("deciding"), visible(one.token), one.weight / largest);
   const strongest = tokens.findIndex((one) => one.weight === largest);
   revealJudged(find("deciding").children[strongest]);
+  return unknown;
 }
 
 // ---- Tag
@@ -400,7 +407,6 @@ function marked({ start, end, label: name }, colour) {
 async function tag({ text }) {
   const answer = await post("/api/tag", { model: chosen.names[0], text });
   const { tokens, rest, marks, unknown } = await answer.json();
-  tellUnknown(find("tag"), unknown);
   taggedTokens = tokens;
   const names = [...new Set(marks.map((mark) => mark.label))].sort();
   const colour = (name) => `c${names.indexOf(name) % COLOURS}`;
@@ -416,6 +422,7 @@ async function tag({ text }) {
   find("tag_told").textContent = tokens.length ? "" : "There are no words in the text.";
   const first = find("tagged").querySelector("mark .token, .token");
   if (first) revealTagged(first);
+  return unknown;
 }
 
 // ---- Translate
@@ -457,7 +464,6 @@ function drawMap({ tokens, source_tokens: sources, attention }) {
 async function translate(values) {
   const answer = await post("/api/translate", { model: chosen.names[0], ...values });
   translation = await answer.json();
-  tellUnknown(find("translate"), translation.unknown);
   find("translation").textContent = translation.text || "(empty)";
   find("cut").hidden = !translation.is_cut;
   for (const [box, tokens] of [["read", translation.source_tokens], ["target", translation.tokens]]) {
@@ -466,7 +472,9 @@ async function translate(values) {
   }
   for (const token of find("read").children) token.removeAttribute("tabindex");
   find("map_part").hidden = !translation.attention;
-  find("attended").textContent = "This model has no attention: one vector holds the whole source.";
+  find("attended").textContent = translation.attention
+    ? ""
+    : "This model has no attention: one vector holds the whole source.";
   if (translation.attention) drawMap(translation);
   if (translation.tokens.length) revealTarget(find("target").children[0]);
   find("beam").tBodies[0].replaceChildren(
@@ -474,6 +482,7 @@ async function translate(values) {
       element("tr", { children: [element("td", { text: score.toFixed(3) }), element("td", { text })] }),
     ),
   );
+  return translation.unknown;
 }
 
 // ---- The state in the address

@@ -27,25 +27,29 @@ def run_workers(work: Callable[[], None], count: int) -> None:
         count: the number of workers.
 
     Raises:
-        UserError: A worker ended soon after its start, or this system cannot fork.
+        UserError: A worker ended soon after its start or by a fault that another worker would meet
+            too, such as a model that cannot be compiled; or this system cannot fork.
     """
     if not hasattr(os, "fork"):
         raise UserError("this system cannot fork processes; use --workers=1")
     with tempfile.TemporaryDirectory(prefix="recurrent-zoo-") as shared:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
-        workers = {_start(work): time.monotonic() for _ in range(count)}
+        workers: dict[int, float] = {}
         try:
+            for _ in range(count):
+                workers[_start(work)] = time.monotonic()
             while True:
                 number, status = os.wait()
                 started = workers.pop(number, None)
                 if started is None:
                     continue
                 _forget_metrics(shared, number)
-                if time.monotonic() - started < _SHORTEST_LIFE:
-                    code = os.waitstatus_to_exitcode(status)
+                code = os.waitstatus_to_exitcode(status)
+                is_young = time.monotonic() - started < _SHORTEST_LIFE
+                if is_young or code == EXIT_UNEXPECTED:
+                    when = "soon after its start" if is_young else "by a fault"
                     raise UserError(
-                        f"a worker ended soon after its start, with code {code}; the lines above "
-                        "say why"
+                        f"a worker ended {when}, with code {code}; the lines above say why"
                     )
                 workers[_start(work)] = time.monotonic()
         finally:

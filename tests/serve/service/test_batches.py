@@ -102,6 +102,20 @@ def test_a_text_of_who_left_is_not_computed():
     assert run(scenario) == [(["stays"], None)]
 
 
+def test_who_leaves_makes_room_at_once():
+    async def scenario(batches):
+        first = asyncio.create_task(batches.ask(["a"]))
+        left = asyncio.create_task(batches.ask(["left"] * 3))
+        await asyncio.sleep(0)
+        left.cancel()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert batches.num_waiting <= 1
+        await first
+
+    run(scenario)
+
+
 def test_a_fault_is_told_to_all_of_its_batch_and_the_next_one_runs():
     async def scenario(batches):
         asked = [batches.ask(["a", "bad"]), batches.ask(["b"])]

@@ -9,6 +9,8 @@ import pytest
 from zoo.serve.limits import Refused
 from zoo.serve.service import app
 from zoo.serve.service.batches import BUSY
+from zoo.serve.service.engine import Engine as RealEngine
+from zoo.serve.service.metrics import Metrics
 from zoo.serve.service.settings import ServiceSettings
 from zoo.serve.service.writing import Piece
 
@@ -42,7 +44,9 @@ def post(served, monkeypatch):
         monkeypatch.setattr(app, "Engine", Engine)
         monkeypatch.setattr(Engine, "act", lambda self: act(), raising=False)
         monkeypatch.setattr(Engine, "first", first)
-        service = app.make_service(served, ServiceSettings(**settings), host="x", version="1")
+        service = app.make_service(
+            served, ServiceSettings(**settings), host="x", version="1", give_up=pytest.fail
+        )
 
         async def send():
             transport = httpx.ASGITransport(service, raise_app_exceptions=False)
@@ -101,3 +105,54 @@ def test_what_goes_wrong_in_a_stream_is_its_last_event(post, caplog, act, told):
     assert last.startswith("event: error\n")
     assert told in json.loads(last.partition("data: ")[2])["error"]
     assert ("ZeroDivisionError" in caplog.text) == (act is fail)
+
+
+def test_a_service_that_cannot_compile_gives_up(served, monkeypatch, caplog):
+    class Broken(Engine):
+        def start(self):
+            pass
+
+        async def compile(self):
+            raise ZeroDivisionError
+
+        async def close(self):
+            pass
+
+    monkeypatch.setattr(app, "Engine", Broken)
+    given_up = asyncio.Event()
+    service = app.make_service(
+        served, ServiceSettings(), host="x", version="1", give_up=given_up.set
+    )
+
+    async def live():
+        received = asyncio.Queue()
+        received.put_nowait({"type": "lifespan.startup"})
+
+        async def send(message):
+            if message["type"] == "lifespan.startup.complete":
+                await asyncio.wait_for(given_up.wait(), 20)
+                received.put_nowait({"type": "lifespan.shutdown"})
+
+        await service({"type": "lifespan", "app": service, "state": {}}, received.get, send)
+
+    asyncio.run(live())
+    assert "the models cannot be compiled" in caplog.text
+
+
+def test_a_model_whose_task_ends_makes_the_service_not_ready(served, caplog):
+    async def live():
+        engine = RealEngine(served, ServiceSettings(), Metrics())
+        engine.is_ready = True
+
+        async def broken():
+            raise ZeroDivisionError
+
+        for batches in engine._batches.values():
+            batches.run = broken
+        engine.start()
+        await asyncio.sleep(0.01)
+        assert not engine.is_ready
+        await engine.close()
+
+    asyncio.run(live())
+    assert "a model answers no more" in caplog.text

@@ -17,7 +17,11 @@ def test_the_description_is_valid(token):
     description = openapi(ServiceSettings(token=token), MODELS, "1.0")
     validator.validate(json.loads(json.dumps(description)))
     assert "/v1/translate" not in description["paths"]
-    assert ("security" in description["paths"]["/v1/generate"]["post"]) == bool(token)
+    paths = description["paths"]
+    for operation in (paths["/v1/generate"]["post"], paths["/v1/models"]["get"]):
+        assert ("security" in operation) == bool(token)
+    assert "security" not in paths["/ready"]["get"]
+    assert {"200", "503"} == paths["/ready"]["get"]["responses"].keys()
     assert token not in json.dumps(description) or not token
 
 

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from running_service import Running
 
+from zoo.errors import UserError
 from zoo.serve.limits import RateLimit
 from zoo.serve.service.app import _TokenGate
 from zoo.serve.service.settings import ServiceSettings
@@ -81,6 +82,18 @@ def test_settings_make_no_limit_or_one_and_hide_the_token():
     assert ServiceSettings().make_rate_limit() is None
     assert isinstance(ServiceSettings(rate=2.0).make_rate_limit(), RateLimit)
     assert TOKEN not in repr(ServiceSettings(token=TOKEN))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"max_waiting": 16}, "max_texts is 32, but max_waiting is 16"),
+        ({"timeout": 0.0}, "timeout is 0; use a number of seconds"),
+    ],
+)
+def test_settings_with_which_nothing_is_answered_are_refused(settings, message):
+    with pytest.raises(UserError, match=message):
+        ServiceSettings(**settings)
 
 
 def test_a_gate_without_a_token_is_open():

@@ -14,7 +14,6 @@ service is not ready or that too many texts wait, 504 that an answer took too lo
 import asyncio
 import contextlib
 import hmac
-import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
@@ -33,25 +32,22 @@ from zoo.serve.service.answering import FAULT, Answers, server_sent_events
 from zoo.serve.service.engine import Engine
 from zoo.serve.service.metrics import Metrics
 from zoo.serve.service.observing import Observer, tell
-from zoo.serve.service.openapi import docs_page, docs_style, openapi
+from zoo.serve.service.openapi import OPEN_PATHS, docs_page, docs_style, openapi
 from zoo.serve.service.settings import ServiceSettings
 from zoo.types import Json
 
 Result = TypeVar("Result")
 
-_OPEN = (
-    "/",
-    "/health",
-    "/ready",
-    "/docs",
-    "/docs.css",
-    "/openapi.json",
-)  # these paths need no token
 _NOT_READY = "the models are being compiled; try again in a moment"
 
 
 def make_service(
-    models: ServedModels, settings: ServiceSettings, *, host: str, version: str
+    models: ServedModels,
+    settings: ServiceSettings,
+    *,
+    host: str,
+    version: str,
+    give_up: Callable[[], None],
 ) -> ASGIApp:
     """Returns the service as an ASGI application.
 
@@ -60,12 +56,13 @@ def make_service(
         settings: the limits of the service.
         host: the address that the service is bound to. Requests for another host are refused.
         version: the version of the package, which the description of the service tells.
+        give_up: ends the process. It is called if a model cannot be compiled.
 
     Raises:
         UserError: A model has a use that the service does not offer.
     """
     metrics = Metrics()
-    service = _Service(models, settings, metrics, version)
+    service = _Service(models, settings, metrics, version, give_up)
     routes = service.routes()
     app = Starlette(
         lifespan=service.lifespan,
@@ -89,7 +86,7 @@ class _TokenGate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes a request on, or answers with the status 401."""
-        if scope["type"] != "http" or not self._expected or scope["path"] in _OPEN:
+        if scope["type"] != "http" or not self._expected or scope["path"] in OPEN_PATHS:
             await self._app(scope, receive, send)
             return
         given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
@@ -106,9 +103,15 @@ class _Service:
     """The handlers of the service's paths."""
 
     def __init__(
-        self, models: ServedModels, settings: ServiceSettings, metrics: Metrics, version: str
+        self,
+        models: ServedModels,
+        settings: ServiceSettings,
+        metrics: Metrics,
+        version: str,
+        give_up: Callable[[], None],
     ):
         self._models, self._settings, self._metrics = models, settings, metrics
+        self._give_up = give_up
         self._engine = Engine(models, settings, metrics)
         self._answers = Answers(models, self._engine, settings)
         self._openapi = openapi(settings, models.listing(), version)
@@ -149,7 +152,7 @@ class _Service:
             tell("ready")
         except Exception as fault:
             LOGGER.error("the models cannot be compiled", exc_info=fault)
-            signal.raise_signal(signal.SIGTERM)
+            self._give_up()
 
     async def _to_docs(self, request: Request) -> Response:
         return RedirectResponse("/docs")

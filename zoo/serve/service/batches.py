@@ -22,8 +22,9 @@ class _Item(NamedTuple, Generic[Result]):
 class Batches(Generic[Result]):
     """Collects texts for a moment and gives them to a function together.
 
-    While a batch runs, the next batch is collected. A text waits for others only if the batch
-    before had several texts: somebody who is alone would wait in vain. All texts of a batch have
+    While a batch runs, the next batch is collected. A text waits for others only if other texts
+    wait already or the batch before had several texts: somebody who is alone would wait in vain.
+    All texts of a batch have
     the same settings, such as the same beam size. Texts with other settings wait for another
     batch. `run` must be running in the event loop.
 
@@ -75,6 +76,7 @@ class Batches(Generic[Result]):
         finally:
             for item in items:
                 item.answer.cancel()
+            self._items = deque(item for item in self._items if not item.answer.done())
 
     async def run(self) -> None:
         """Answers until the call is cancelled."""

@@ -15,6 +15,7 @@ from zoo.evaluation import classifying, tagger
 from zoo.evaluation.classifying import TrainedClassifier, classify
 from zoo.evaluation.tagger import TrainedTagger
 from zoo.models.trained import TrainedModel, require
+from zoo.serve.failing import LOGGER
 from zoo.serve.models import ServedModels
 from zoo.serve.service.batches import Batches
 from zoo.serve.service.metrics import Metrics
@@ -124,10 +125,9 @@ class Engine:
         for length in lengths_to(longest, translation.BUCKET_LENGTHS):
             for beam_size in self._settings.beam_sizes:
                 for size in TRANSLATE_SIZES:
-                    rows = [np.full(length, END_ID, np.int32)] * size
                     settings = SearchSettings(beam_size=beam_size)
                     self._compilations.append(
-                        partial(translation.search, trained, rows, range(size), settings)
+                        partial(translation.compile_search, trained, length, size, settings)
                     )
 
     def _make_batches(
@@ -155,6 +155,15 @@ class Engine:
         runs = [writer.run() for writer in self._writers.values()]
         runs += [batches.run() for batches in self._batches.values()]
         self._tasks = [asyncio.create_task(run) for run in runs]
+        for task in self._tasks:
+            task.add_done_callback(self._tell_end)
+
+    def _tell_end(self, task: asyncio.Task[None]) -> None:
+        """Logs the fault that ended a task; without the task, the service is not ready."""
+        if not task.cancelled() and (fault := task.exception()):
+            LOGGER.error("a model answers no more", exc_info=fault)
+            self.is_ready = False
+            self._metrics.tell_ready(False)
 
     async def close(self) -> None:
         """Ends all tasks and drops the requests that are not answered yet."""

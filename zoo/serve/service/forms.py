@@ -162,7 +162,7 @@ def _take(fields: Fields, name: str, schema: Json) -> Any:
         case "number":
             return fields.number(name, default)
         case _:
-            return fields.text(name, default)
+            return fields.name(name, default)
 
 
 def check_bounds(values: Json, form: Json) -> None:

@@ -15,6 +15,8 @@ from zoo.serve.service.forms import request_forms
 from zoo.serve.service.settings import ServiceSettings
 from zoo.types import Json
 
+# These paths need no token.
+OPEN_PATHS = ("/", "/health", "/ready", "/docs", "/docs.css", "/openapi.json")
 _SUMMARIES = {
     "generate": "Continues each prompt with text drawn from a language model.",
     "classify": "Classifies each text.",
@@ -54,6 +56,12 @@ _RESULTS = {
         "text": _TEXT,
         "labels": _TEXTS,
         "probabilities": {"type": "object", "additionalProperties": _NUMBER},
+        "tokens": {**_TEXTS, "description": "Only if the request asks for tokens."},
+        "weights": {
+            "type": "array",
+            "items": _NUMBER,
+            "description": "The share of each token. Only if the request asks for tokens.",
+        },
     },
     "tag": {
         "text": _TEXT,
@@ -73,6 +81,11 @@ _RESULTS = {
         "source_tokens": _TEXTS,
         "tokens": _TEXTS,
         "is_cut": {"type": "boolean"},
+        "attention": {
+            "type": "array",
+            "items": {"type": "array", "items": _NUMBER},
+            "description": "A row for each target token. Only if the request asks for attention.",
+        },
     },
 }
 
@@ -89,14 +102,19 @@ def openapi(settings: ServiceSettings, models: Sequence[Json], version: str) -> 
         >>> sorted(openapi(ServiceSettings(), [], "1.0")["paths"])[:3]
         ['/health', '/metrics', '/openapi.json']
     """
-    paths: Json = {path: {"get": _get(*about)} for path, about in _PATHS.items()}
+    needs_token = bool(settings.token)
+    paths: Json = {
+        path: {"get": _get(path, *about, needs_token and path not in OPEN_PATHS)}
+        for path, about in _PATHS.items()
+    }
+    paths["/ready"]["get"]["responses"] |= _failed("503")
     for use, form in request_forms(settings).items():
         names = [one["name"] for one in models if one["use"] == use]
         if names:
             form["model"] = {**form["model"], "enum": [*names, ""]}
-            paths[f"/v1/{use}"] = {"post": _post(use, form, bool(settings.token))}
+            paths[f"/v1/{use}"] = {"post": _post(use, form, needs_token)}
     error = {"type": "object", "properties": {"error": _TEXT}, "required": ["error"]}
-    schemes = {"token": {"type": "http", "scheme": "bearer"}} if settings.token else {}
+    schemes = {"token": {"type": "http", "scheme": "bearer"}} if needs_token else {}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -109,10 +127,18 @@ def openapi(settings: ServiceSettings, models: Sequence[Json], version: str) -> 
     }
 
 
-def _get(summary: str, media_type: str) -> Json:
+def _get(path: str, summary: str, media_type: str, needs_token: bool) -> Json:
     schema = {"type": "object"} if media_type.endswith("json") else _TEXT
-    content = {media_type: {"schema": schema}}
-    return {"summary": summary, "responses": {"200": {"description": "OK", "content": content}}}
+    answer = {"description": "OK", "content": {media_type: {"schema": schema}}}
+    responses = {"200": answer} | _failed(*(["401"] if needs_token else []))
+    operation = {"summary": summary, "responses": responses}
+    return operation | ({"security": [{"token": []}]} if needs_token else {})
+
+
+def _failed(*statuses: str) -> Json:
+    """Returns the answers with an error, by their statuses."""
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    return {status: {"description": _ERRORS[status], "content": content} for status in statuses}
 
 
 def _post(use: str, form: Json, needs_token: bool) -> Json:
@@ -131,11 +157,7 @@ def _post(use: str, form: Json, needs_token: bool) -> Json:
     content: Json = {"application/json": {"schema": answer}}
     if use == "generate":
         content["text/event-stream"] = {"schema": _TEXT}
-    failed = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
-    responses: Json = {"200": {"description": "OK", "content": content}}
-    responses |= {
-        status: {"description": told, "content": failed} for status, told in _ERRORS.items()
-    }
+    responses: Json = {"200": {"description": "OK", "content": content}} | _failed(*_ERRORS)
     operation: Json = {
         "operationId": use,
         "summary": _SUMMARIES[use],

@@ -27,7 +27,8 @@ class ServiceSettings:
         slots: the number of texts that a language model generates at the same time.
         beam_sizes: the beam sizes of translators that are compiled. The first size is the default.
         patience_ms: the time in milliseconds that a text to classify, tag or translate waits for
-            other texts, which then share its batch. A text does not wait if it was alone before.
+            other texts, which then share its batch. A text does not wait if it is alone and the
+            text before was alone, too.
         timeout: the time in seconds that an answer may take.
         grace: the time in seconds that running requests get to end when the service is stopped.
         rate: the number of requests per second of each client address, for each worker. 0 means no
@@ -65,6 +66,13 @@ class ServiceSettings:
         for name, most in _LARGEST.items():
             if not 1 <= getattr(self, name) <= most:
                 raise UserError(f"{name} is {getattr(self, name)}; use 1 to {most:,}")
+        if self.max_texts > self.max_waiting:
+            raise UserError(
+                f"max_texts is {self.max_texts}, but max_waiting is {self.max_waiting}; the texts "
+                "of a request wait together, so use a max_waiting of at least max_texts"
+            )
+        if not self.timeout:
+            raise UserError("timeout is 0; use a number of seconds, such as 60")
         for name in ("patience_ms", "timeout", "grace", "rate"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise UserError(f"{name} is {getattr(self, name)}; use a number of at least 0")

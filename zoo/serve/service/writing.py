@@ -119,6 +119,7 @@ class Writer:
         finally:
             for text in texts:
                 text.is_wanted = False
+            self._waiting = deque(text for text in self._waiting if text.is_wanted)
 
     async def run(self) -> None:
         """Generates until the call is cancelled."""
@@ -147,9 +148,8 @@ class Writer:
                 self._end(slot)
         while self._waiting and self._slots.num_free:
             text = self._waiting.popleft()
-            if text.is_wanted:
-                slot = self._slots.add(text.inputs, text.settings, text.index)
-                self._written[slot] = text
+            slot = self._slots.add(text.inputs, text.settings, text.index)
+            self._written[slot] = text
 
     def _give(self, drawn: dict[int, list[int]]) -> int:
         """Gives each text its drawn tokens, and returns the number of tokens that were used."""
