@@ -13,6 +13,11 @@ from zoo.errors import UserError
 LINES = ["ab cd ef gh ij", "kl mn op qr st"]
 
 
+def test_a_line_with_a_block_of_sentencepiece_is_learned_too():
+    model = train_subwords(["ab cd \u2585 ef gh"] * 3, 20)
+    assert {"e", "f", "g", "h"} <= set("".join(SubwordVocabulary(model).tokens))
+
+
 @pytest.mark.parametrize(
     ("lines", "size", "message"),
     [

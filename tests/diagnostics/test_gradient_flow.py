@@ -13,6 +13,7 @@ from zoo.diagnostics.gradient_picture import draw_flows
 from zoo.errors import UserError
 from zoo.layers.cells import cell_names
 from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
+from zoo.special_tokens import END_ID, START_ID
 
 V, T = 7, 6
 TOKENS = np.random.default_rng(1).integers(V, size=(3, T + 1)).astype(np.int32)
@@ -138,8 +139,11 @@ def test_rows_are_stretches_of_the_text():
     assert rows.shape == (NUM_ROWS, 21)
     text = "<abcdefgh" * 101
     for row in rows:
-        shown = "".join("<" if token == 1 else vocabulary.tokens[token] for token in row)
+        read = ["<" if token == 1 else vocabulary.tokens[token] for token in row[:-1]]
+        last = "<" if row[-1] == END_ID else vocabulary.tokens[row[-1]]
+        shown = "".join([*read, last])
         assert shown in text
+    assert (rows[:, -1] != START_ID).all()  # which is never predicted
     assert cut_rows(encode_lines(vocabulary, ["abc"]), 3).shape == (1, 4)
     assert cut_rows(encode_lines(vocabulary, ["abcdefgh"] * 14), 20).shape == (4, 21)  # of 6
     with pytest.raises(UserError, match="the text has 4 tokens, too few to go 4 steps back"):

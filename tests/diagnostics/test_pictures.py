@@ -58,6 +58,19 @@ def test_every_text_falls_back_on_any_installed_font() -> None:
     assert text.get_fontfamily() == ["monospace", "DejaVu Sans", "STIXGeneral"]
 
 
+def test_dollar_signs_are_drawn_and_numbers_of_axes_are_set(tmp_path: Path) -> None:
+    with picture(tmp_path / "a.png", (4, 3)) as (_, axes):
+        axes.plot([1, 10], [1, 10])
+        axes.set_yscale("log")
+        axes.set_xticks([1, 10], labels=["$$", "US$50,US$60"])
+        axes.set_title("a$_$b")
+    assert not axes.title.get_parse_math()
+    assert {label.get_parse_math() for label in axes.get_xticklabels()} == {False}
+    powers = [label for label in axes.get_yticklabels() if "mathdefault" in label.get_text()]
+    assert powers
+    assert all(label.get_parse_math() for label in powers)
+
+
 def test_long_sources_and_texts_go_on_below(tmp_path: Path) -> None:
     source = tuple(f"wort{number}" for number in range(70))
     target = (" sub", "word", "</s>")

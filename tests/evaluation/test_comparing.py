@@ -32,6 +32,13 @@ def of(**measures):
     return TextStatistics(TEXTS, measures)
 
 
+def test_an_infinite_score_is_told():
+    values = np.ones((12, 2))
+    values[3, 0] = np.inf
+    with pytest.raises(UserError, match="perplexity is not finite"):
+        compare(*(of(perplexity=Measure(one, exp_ratio)) for one in (values, np.ones((12, 2)))))
+
+
 def test_it_is_the_definition_sample_by_sample():
     """Text i is in sample b as often as it was drawn; every sum is made by a loop."""
     first, second = (RNG.uniform(1, 5, (12, 2)) for _ in range(2))

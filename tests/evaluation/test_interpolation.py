@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 import zoo
 from zoo.data.vocabulary import build_vocabulary, encode_lines
 from zoo.errors import UserError
+from zoo.evaluation import interpolation
 from zoo.evaluation.interpolation import (
     Mixture,
     check_vocabularies,
@@ -70,6 +71,15 @@ def test_weights_of_two_models_are_those_of_a_fine_grid():
 def test_a_token_that_no_model_expects_is_told():
     with pytest.raises(UserError, match="every model gives some token"):
         fit_weights(np.array([[-1.0, -np.inf], [-2.0, -np.inf]]))
+
+
+def test_a_text_that_all_models_hold_impossible_is_told(monkeypatch):
+    def impossible(parts, lines, *, mode):
+        return np.full((len(parts), len(encode_lines(VOCABULARY, lines))), -np.inf)
+
+    monkeypatch.setattr(interpolation, "score_parts", impossible)
+    with pytest.raises(UserError, match="all models of the mixture give a token"):
+        evaluate_mixture(Mixture((ngram(1), ngram(2)), np.array([0.5, 0.5])), OTHER)
 
 
 def test_weights_zero_and_one_give_the_parts():

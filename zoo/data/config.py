@@ -103,6 +103,9 @@ class DataConfig(TextConfig):
 class DrawnDataConfig(SharedDataConfig):
     """The fields of the tasks that draw missing splits from the training split.
 
+    Pairs with the same source come into one split. A labelled text or a tagged sentence that occurs
+    several times may come into several.
+
     Attributes:
         validation_fraction: the fraction of the training split that becomes the validation split if
             the corpus has no validation split.
@@ -143,7 +146,7 @@ class LabeledDataConfig(DrawnDataConfig):
             "" if each text has exactly one label.
         skip_unlabeled: whether rows of a table_file without a label are left out and counted in a
             note. By default such a row is an error, or a text without labels if label_separator is
-            set.
+            set. A null of JSON is always an error.
         word_vectors: a file of pre-trained vectors that the embeddings start from; "" means a
             random start.
         keep_word_vectors: whether all words of word_vectors enter the vocabulary, also those that

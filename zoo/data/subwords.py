@@ -68,7 +68,8 @@ def train_subwords(lines: Iterable[str], max_size: int) -> bytes:
 
 
 def _checked(line: str) -> str:
-    return require_whole_characters(line, "a line of the text")
+    whole = require_whole_characters(line, "a line of the text")
+    return whole.replace("\u2585", "")  # sentencepiece would silently drop the whole line
 
 
 def _reason(message: str) -> str:

@@ -245,7 +245,7 @@ def count_pairs(sentences: Iterable[Sequence[str]]) -> collections.Counter[TagPa
 
 
 def count_forbidden(pairs: Mapping[TagPair, int], scheme: str) -> int:
-    """Returns the number of tags that a scheme forbids at their place.
+    """Returns the number of neighbouring tags that a scheme forbids, edges of sentences included.
 
     Args:
         pairs: the counts that `count_pairs` returns.

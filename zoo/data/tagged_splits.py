@@ -81,9 +81,9 @@ def _warn_of_forbidden(
     if total:
         where = ", ".join(f"{split} {count:,}" for split, count in counts.items() if count)
         warnings.warn(
-            f"{total:,} tags of corpus {corpus} ({where}) stand where the scheme {scheme} forbids "
-            "them, such as an I- without a B- before it; a span begins at each such tag, as the "
-            "CoNLL script counts",
+            f"{total:,} pairs of neighbouring tags of corpus {corpus} ({where}) are forbidden by "
+            f"the scheme {scheme}, such as an I- without a B- before it; a span begins at each "
+            "such tag, as the CoNLL script counts",
             Note,
             stacklevel=4,
         )

@@ -61,12 +61,17 @@ def read_labeled(config: LabeledDataConfig) -> tuple[dict[str, Stored], bool]:
     The labels must be classes. A split whose labels are secret (negative) is left out.
 
     Raises:
-        UserError: there is no such dataset.
+        UserError: there is no such dataset, or its labels are no classes.
     """
     columns, label = [one.strip() for one in config.text_column.split(",")], config.label_column
     sources, features = _open(config, splits=("train",), features=(*columns, label))
     multiple = hasattr(features[label], "feature")  # a sequence of labels
-    names = (features[label].feature if multiple else features[label]).names
+    names = getattr(features[label].feature if multiple else features[label], "names", None)
+    if names is None:
+        raise UserError(
+            f"feature {label!r} of {config.corpus} is no class; name the feature of the label with "
+            "data.label_column=NAME"
+        )
 
     def unpack(record: Json) -> list[Labeled]:
         numbers = np.ravel(record[label]).tolist()
@@ -116,8 +121,8 @@ def read_pairs(config: ParallelDataConfig) -> dict[str, Stored]:
 def read_tagged(config: TaggedDataConfig) -> dict[str, Stored]:
     """Returns the splits of a dataset whose examples are tokens with tags.
 
-    The tokens and the tags are sequences; a tag is a class or a text. Sentences without tokens are
-    left out, because the user cannot correct such a dataset.
+    The tokens and the tags are sequences; a tag is a class or a text. Blank tokens, and sentences
+    without others, are left out, because the user cannot correct such a dataset.
 
     Raises:
         UserError: there is no such dataset.
@@ -127,8 +132,10 @@ def read_tagged(config: TaggedDataConfig) -> dict[str, Stored]:
     names = getattr(getattr(features[tag], "feature", None), "names", None)
 
     def unpack(record: Json) -> list[Tagged]:
-        tags = (names[one] if names else _plain(one) for one in record[tag])
-        return [Tagged(tuple(map(_plain, record[word])), tuple(tags))]
+        tags = [names[one] if names else _plain(one) for one in record[tag]]
+        rows = zip(map(_plain, record[word]), tags, strict=True)
+        full = [(token, own) for token, own in rows if token]
+        return [Tagged(tuple(token for token, _ in full), tuple(own for _, own in full))]
 
     splits = {split: Stored(records, unpack) for split, records in sources.items()}
     return {

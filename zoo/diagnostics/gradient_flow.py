@@ -79,7 +79,7 @@ def gradient_flow(model: RecurrentLM, params: Params, tokens: np.ndarray) -> Gra
     """
     norms = np.asarray(_state_norms(model, params, jnp.asarray(tokens)))
     inputs = np.asarray(_input_norms(model, params, jnp.asarray(tokens)))
-    reached = np.flatnonzero(inputs[::-1])
+    reached = np.flatnonzero(inputs[::-1] > 0)
     memory = norms[:, :, 1].T if norms.shape[2] > 1 else None
     return GradientFlow(norms[:, :, 0].T, memory, int(reached[-1]) + 1 if len(reached) else 0)
 
@@ -128,16 +128,15 @@ def _output_norm(model: RecurrentLM, params: Params, tokens: Array) -> Array:
         return token_losses(logits, tokens[:, -1:]).sum()
 
     outputs = _apply(model, params, params["embedding"][tokens[:, :-1]], method=run)
-    return jnp.linalg.norm(jax.grad(loss)(outputs), axis=-1).mean()
+    return _length(jax.grad(loss)(outputs)).mean()
 
 
 def _norms(model: RecurrentLM, carry: PyTree) -> Array:
     """Returns norms [L, states] from arrays [B, ...]: for h_t and c_t, or each layer's state."""
 
     def norm(arrays: list[Array]) -> Array:
-        flat = [array.reshape((array.shape[0], -1)) for array in arrays]
-        squares = sum(jnp.square(jnp.abs(array)).sum(axis=-1) for array in flat)
-        return jnp.sqrt(squares).mean()
+        flat = [jnp.abs(array).reshape((array.shape[0], -1)) for array in arrays]
+        return _length(jnp.concatenate(flat, axis=-1)).mean()
 
     found = []
     for layer in carry:
@@ -145,6 +144,13 @@ def _norms(model: RecurrentLM, carry: PyTree) -> Array:
         is_pair = [array.ndim for array in states] == [2, 2]
         found.append([norm([array]) for array in states] if is_pair else [norm(states)])
     return jnp.array(found)
+
+
+def _length(x: Array) -> Array:
+    """Returns the norms along the last axis; squares of small numbers do not become zero."""
+    largest = jnp.abs(x).max(axis=-1, keepdims=True)
+    scaled = x / jnp.where(largest > 0, largest, 1)
+    return largest[..., 0] * jnp.linalg.norm(scaled, axis=-1)
 
 
 @partial(jax.jit, static_argnames="model")
@@ -160,7 +166,7 @@ def _input_norms(model: RecurrentLM, params: Params, tokens: Array) -> Array:
         return token_losses(logits, tokens[:, -1:]).sum()
 
     embedded = params["embedding"][tokens[:, :-1]]
-    return jnp.linalg.norm(jax.grad(loss)(embedded), axis=-1).mean(axis=0)
+    return _length(jax.grad(loss)(embedded)).mean(axis=0)
 
 
 def cut_rows(tokens: np.ndarray, num_steps: int) -> np.ndarray:
@@ -171,7 +177,8 @@ def cut_rows(tokens: np.ndarray, num_steps: int) -> np.ndarray:
         num_steps: T.
 
     Returns:
-        int32[B, T+1], B a power of two and at most NUM_ROWS, so that few programs are compiled.
+        int32[B, T+1], the inputs of T steps and the target of the last one; B is a power of two and
+            at most NUM_ROWS, so that few programs are compiled.
 
     Raises:
         UserError: if the text is shorter than one piece.
@@ -184,7 +191,9 @@ def cut_rows(tokens: np.ndarray, num_steps: int) -> np.ndarray:
         )
     num_rows = 1 << (min(NUM_ROWS, len(inputs) // (num_steps + 1)).bit_length() - 1)
     starts = np.linspace(0, len(inputs) - num_steps - 1, num_rows).astype(int)
-    return inputs[starts[:, None] + np.arange(num_steps + 1)]
+    rows = inputs[starts[:, None] + np.arange(num_steps + 1)]
+    rows[:, -1] = tokens[starts + num_steps - 1]  # `<s>` is an input, and never a target
+    return rows
 
 
 def linear_flow(recurrent_kernel: np.ndarray, gradient: np.ndarray, num_steps: int) -> np.ndarray:

@@ -77,9 +77,20 @@ def picture(
     with rc_context({"font.family": families}):
         figure = Figure(figsize=size, layout="constrained")
         yield figure, figure.subplots(**subplots)
+        _take_literally(figure)
         tell_missing_glyphs(choose_fonts(figure, families))
         with whole_file(target) as incomplete, _without_glyph_warnings():
             figure.savefig(incomplete, dpi=144)
+
+
+def _take_literally(figure: "Figure") -> None:
+    """Lets tokens and labels with dollar signs be drawn as they are, and not as formulas."""
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        own = text.get_text()
+        if own and not own.startswith("$\\mathdefault{"):  # the numbers of an axis
+            text.set_parse_math(False)
 
 
 @contextmanager

@@ -85,8 +85,8 @@ def attribute(
     Args:
         checkpoint: what `zoo.load` gives of a classifier, or a name that it takes.
         texts: the texts, or one text.
-        method: "leave_one_out" reads a text of T tokens T times. "integrated_gradients" needs 34
-            readings and their gradient.
+        method: "leave_one_out" reads a text of T tokens T + 2 times. "integrated_gradients" needs
+            34 readings and their gradient.
         label: the label; None for the most probable label of each text.
 
     Raises:

@@ -131,6 +131,11 @@ def _are_comparable(first: Measure, second: Measure) -> bool:
 def _compare(name: str, first: Measure, second: Measure, num_samples: int, seed: int) -> Difference:
     num_texts = len(first.values)
     whole = [float(one.score(one.values.sum(axis=0, keepdims=True))[0]) for one in (first, second)]
+    if not np.isfinite(whole).all():
+        raise UserError(
+            f"{name} is not finite, because a model gives a token the probability 0; compare "
+            "models that give every token some probability"
+        )
     difference = whole[0] - whole[1]
     draw, drawn = np.random.default_rng(seed), []
     most = max(1, _DRAWS_A_TIME // num_texts)

@@ -73,6 +73,8 @@ class DynamicEvaluation:
             raise UserError(f"dynamic_rate is {self.rate}; use more than 0, such as 0.002")
         if not 0 <= self.decay <= 1:
             raise UserError(f"dynamic_decay is {self.decay}; use 0 to 1, such as 0.02")
+        if not 0 < self.epsilon < math.inf:
+            raise UserError(f"epsilon is {self.epsilon}; use more than 0, such as 0.002")
         if not 1 <= self.window <= MAX_WINDOW:
             raise UserError(f"dynamic_window is {self.window}; use 1 to {MAX_WINDOW} tokens")
 

@@ -93,7 +93,11 @@ def interpolate(log_probabilities: np.ndarray, weights: np.ndarray) -> np.ndarra
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Mixture:
-    """Trained models and their weights. Functions that take a checkpoint also take a mixture.
+    """Trained models and their weights.
+
+    `zoo.generate`, `zoo.evaluate`, `zoo.perplexity` and `zoo.surprisal` take a mixture in place of
+    a checkpoint if its models number their tokens alike and none adapts. `evaluate_mixture` scores
+    every mixture.
 
     Attributes:
         parts: the trained models.
@@ -197,7 +201,13 @@ class MixtureScore(NamedTuple):
 def evaluate_mixture(
     mixture: Mixture, text: str | Sequence[str], *, mode: Mode = "stream"
 ) -> MixtureScore:
-    """Evaluates a mixture and each of its parts on a text; see `zoo.evaluate`."""
+    """Evaluates a mixture and each of its parts on a text; see `zoo.evaluate`.
+
+    The nats of a part are infinite if it gives a token the probability 0.
+
+    Raises:
+        UserError: the mixture gives a token the probability 0, or the text is empty.
+    """
     lines = text_lines(text)
     log_probabilities = score_parts(mixture.parts, lines, mode=mode)
     tokens = encode_lines(mixture.vocabulary, lines)
@@ -212,6 +222,11 @@ def evaluate_mixture(
         )
 
     mixed = interpolate(log_probabilities, mixture.weights)
+    if not np.isfinite(mixed).all():
+        raise UserError(
+            "all models of the mixture give a token of the text the probability 0; add a model "
+            "that gives every token some probability"
+        )
     return MixtureScore(score(mixed), [score(row) for row in log_probabilities])
 
 

@@ -21,7 +21,8 @@ def line_scores(
         checkpoint: any language model, or a name that `zoo.load` accepts.
         texts: the texts; a newline in a text ends a sentence.
         mode: "sentence" resets the state at each sentence, so that a text's score does not depend
-            on the others. "stream" carries the state over sentences and texts.
+            on the others. "stream" carries the state over sentences and texts. A model that adapts
+            carries its parameters and its cache over in both modes.
 
     Returns:
         A score for each text. Its `nats` are infinite if the model gives a token probability 0. The

@@ -4,8 +4,9 @@
     perplexity = exp(nats / N)                                 (Jelinek et al. 1977)
     bits per character = nats / (ln 2 * number of characters)
 
-In mode "stream", the model reads `<s>` once and then all sentences with their `</s>`, and carries
-its state over sentences. In mode "sentence", it starts anew with `<s>` at each sentence.
+The model reads `<s>` before each sentence, and predicts the `</s>` after it without reading it. In
+mode "stream", it carries its state over sentences. In mode "sentence", it starts anew at each
+`<s>`.
 
 Axes: B rows, T time, V vocabulary, N tokens.
 """

@@ -42,8 +42,8 @@ class States:
     """The states of all layers of a model along a text.
 
     Attributes:
-        tokens: the T tokens that were read. A language model reads `<s>` and all tokens except the
-            last end; it predicts token t + 1 from the state at step t.
+        tokens: the T tokens that were read. A language model reads `<s>` before each sentence, and
+            no end; it predicts the token or the end that follows from the state at step t.
         layers: float32[T, H] by the name of the layer, from the bottom: `layer_0`, ..., and
             `reverse_layer_0`, ... if the model reads in both directions; and `output`, the input
             of the rest of the model.

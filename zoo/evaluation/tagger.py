@@ -68,8 +68,9 @@ class TrainedTagger(Checkpoint):
         tags: the tags by number.
         scheme: the scheme in which tags mark spans, see `zoo.data.tag_schemes`.
         characters: the vocabulary of characters; None if characters are not read.
-        num_trained_words: the number of words in the vocabulary that occur in training, with the
-            special tokens. The words after them have only a pre-trained vector.
+        num_trained_words: the number of words in the vocabulary that training learned, with the
+            special tokens. Words that are rarer than data.min_count are not in it. The words after
+            them have only a pre-trained vector.
         lowercase: whether words are looked up in lower case.
         corpus: the name of the corpus, which decides how a text is split into words.
         readers: the frozen language models, whose parameters are part of the tagger's parameters.
@@ -109,7 +110,7 @@ class TrainedTagger(Checkpoint):
         )
 
     def known_words(self, sentences: Sequence[Sequence[str]]) -> set[str]:
-        """Returns the tokens of sentences that occur in training."""
+        """Returns the tokens of sentences that training learned."""
         tokens = sorted({token for sentence in sentences for token in sentence})
         (row,) = encode_sentences([tokens], self.vocabulary, lowercase=self.lowercase).words
         return {

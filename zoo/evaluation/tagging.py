@@ -131,8 +131,8 @@ class TaggingScores:
         sentence_accuracy: the fraction of sentences with all tags right.
         spans: the scores of all spans together; None if the tags are plain.
         by_type: a row for each label, or for each plain tag, in alphabetical order.
-        known: scores on words that occur in training, and on spans of only such words; None if it
-            is not known which words occur in training.
+        known: scores on words that training learned, and on spans of only such words; None if it
+            is not known which words those are.
         unknown: scores on the other words, and on spans with at least one of them.
         confusions: the most frequent confusions, at most `MOST_CONFUSIONS`.
         hardest_words: the words with the most wrong tags, at most `MOST_WORDS`.
@@ -196,7 +196,7 @@ def score_tags(
         predicted: the predicted tags of each sentence, of the same lengths.
         scheme: the scheme of all tags.
         words: the words of each sentence.
-        training_words: the words that occur in training; if given, known and unknown words also
+        training_words: the words that training learned; if given, known and unknown words also
             get separate scores.
 
     Raises:

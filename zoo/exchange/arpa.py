@@ -127,7 +127,8 @@ def read_arpa(path: os.PathLike[str] | str) -> ArpaModel:
         UserError: the file cannot be read, or a line has a fault. The error gives its number.
 
     Warns:
-        ArpaWarning: the file has no `<unk>`, or its kind of vocabulary had to be guessed.
+        ArpaWarning: the file has no `<unk>`, its longest n-grams have back-off weights, which are
+            not used, or its words are single characters, so that it is read as a model of them.
     """
     with open_lines(path) as lines:
         return ArpaReader(lines).read()

@@ -92,7 +92,7 @@ def _flatten(params: Params, prefix: str = "") -> dict[str, np.ndarray]:
         if isinstance(value, dict):
             flat |= _flatten(value, f"{prefix}{name}.")
         else:
-            flat[prefix + name] = np.ascontiguousarray(value)
+            flat[prefix + name] = np.asarray(value, order="C")
     return flat
 
 

@@ -5,8 +5,9 @@
 
 This code needs jax and no code of the zoo. The program runs on CPU, GPU and TPU, for any batch size
 b and any number of steps. A JSON file beside it (`model.stablehlo.json`) has the inputs and outputs
-with their shapes, and the tokens of the vocabulary. Its "sha256" is the SHA-256 of the program's
-file in hexadecimal digits. If it differs, the files come from different exports.
+with their shapes, and the record of the vocabulary: its tokens, or a model of sentencepiece. Its
+"sha256" is the SHA-256 of the program's file in hexadecimal digits. If it differs, the files come
+from different exports.
 
 The inputs and outputs of the program depend on the task:
 

@@ -140,9 +140,9 @@ def test_forbidden_tags_begin_a_span_and_one_note_counts_them(tmp_path: Path) ->
     with pytest.warns(Note) as noted:
         corpus = load(tmp_path, file_scheme="iob2")
     assert str(noted[0].message) == (
-        "4 tags of corpus conll_file (train 3, validation 1) stand where the scheme iob2 forbids "
-        "them, such as an I- without a B- before it; a span begins at each such tag, as the CoNLL "
-        "script counts"
+        "4 pairs of neighbouring tags of corpus conll_file (train 3, validation 1) are forbidden "
+        "by the scheme iob2, such as an I- without a B- before it; a span begins at each such tag, "
+        "as the CoNLL script counts"
     )
     assert noted[0].filename == __file__
     assert corpus.splits["train"][0].tags == ("O", "B-loc", "B-loc")

@@ -83,7 +83,11 @@ def sentences_of(modules: Iterable[str]) -> Iterator[Tagged]:
 def _files_of(place: Path, module: str) -> list[Path]:
     """Returns the sources of a module or package, without tests."""
     found = [place / f"{module}.py", *sorted((place / module).rglob("*.py"))]
-    return [path for path in found if path.is_file() and not _TESTS.intersection(path.parts)]
+    return [
+        path
+        for path in found
+        if path.is_file() and not _TESTS.intersection(path.relative_to(place).parts)
+    ]
 
 
 def sentences(source: str) -> Iterator[Tagged]:
