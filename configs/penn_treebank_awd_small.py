@@ -1,4 +1,4 @@
-"""A small AWD-LSTM on the Penn Treebank: 9.8 million parameters, for four hours on 2 cores.
+"""A small AWD-LSTM on the Penn Treebank: 9.8 million parameters, a bit over two hours on 2 cores.
 
     python train.py --config=configs/penn_treebank_awd_small.py \
         --config.data.directory=DIR --workdir=runs/penn_treebank_awd_small
