@@ -79,7 +79,8 @@ class DataConfig(TextConfig):
         batching: "stream" carries the state from sentence to sentence; "sentence" resets it.
         batch_size: the number of rows of a batch.
         sequence_length: the number of steps of a chunk of a stream.
-        random_offset: whether the borders of chunks move in every epoch. Only for streams.
+        random_offset: whether the borders of chunks move in every epoch; sentences have no such
+            borders.
         random_length: whether the length of each chunk is drawn around sequence_length, or, one in
             twenty, around half of it. The learning rate follows the length. Only for streams.
         bucket_lengths: the numbers of steps that batches of sentences are padded to.

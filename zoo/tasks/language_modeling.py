@@ -284,12 +284,11 @@ def _lines(checkpoint: TrainedLanguageModel, request: Request) -> list[str]:
 
 def _batches(data: DataConfig, tokens: np.ndarray | TokenFile, seed: int) -> SeededBatches:
     if data.batching == "sentence":
-        for name in ("random_length", "random_offset"):
-            if getattr(data, name):
-                raise UserError(
-                    f"data.{name} is only for streams; use data.batching=stream, or "
-                    f"data.{name}=False"
-                )
+        if data.random_length:
+            raise UserError(
+                "data.random_length is only for streams; use data.batching=stream, or "
+                "data.random_length=False"
+            )
         return SentenceBatches(
             tokens, batch_size=data.batch_size, bucket_lengths=data.bucket_lengths, seed=seed
         )
