@@ -63,9 +63,8 @@ def measure(data: LabeledDataConfig, *, score_test: bool) -> Found:
             sublinear_tf=True,
             token_pattern=r"(?u)\b\w+\b|[^\w\s]",
         )
-        features = words.fit_transform(list(splits["train"].texts))
-        model = LinearSVC(C=strength).fit(features, labels_of(splits["train"]))
-        pipeline = make_pipeline(words, model)
+        pipeline = make_pipeline(words, LinearSVC(C=strength))
+        pipeline.fit(list(splits["train"].texts), labels_of(splits["train"]))
         score = _accuracy(pipeline, splits["validation"])
         if score > best.validation:
             best, chosen = Found(score, None, strength, most_words), pipeline

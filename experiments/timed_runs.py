@@ -13,6 +13,7 @@ from ml_collections import ConfigDict
 from zoo.errors import UserError
 from zoo.report.records import SUMMARY
 from zoo.training.loop import train
+from zoo.training.run_config import plain_config
 from zoo.whole_file import whole_file
 
 
@@ -22,8 +23,8 @@ def train_timed(
     """Trains or continues a run, or leaves a finished one; returns its minutes in all.
 
     Raises a UserError if the directory holds a run with another config. Ends the process with code
-    1 if training was stopped before its end. First the compiled programs
-    of earlier runs are dropped: fifty runs in one process would fill its table of memory maps.
+    1 if training was stopped before its end. First the compiled programs of earlier runs are
+    dropped: fifty runs in one process would fill its table of memory maps.
 
     Args:
         config: the config of the run.
@@ -34,7 +35,7 @@ def train_timed(
     jax.clear_caches()
     clock = run / "minutes.json"
     before = json.loads(clock.read_text()) if clock.exists() else 0.0
-    asked, wanted = run / "asked.json", json.loads(config.to_json())
+    asked, wanted = run / "asked.json", plain_config(config)
     if asked.exists() and json.loads(asked.read_text()) != wanted:
         raise UserError(f"{run} holds a run with other settings; choose another --workdir")
     if (run / SUMMARY).exists():  # written at the end

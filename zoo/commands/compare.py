@@ -4,7 +4,12 @@ import argparse
 import json
 from pathlib import Path
 
-from zoo.commands.lines import add_measured_text, check_task_flags, measured_files
+from zoo.commands.lines import (
+    add_measured_text,
+    check_task_flags,
+    measured_files,
+    measured_request,
+)
 from zoo.errors import UserError
 from zoo.evaluation.modes import MODES
 from zoo.types import Json
@@ -61,7 +66,6 @@ def _compare(arguments: argparse.Namespace, files: tuple[Path, ...]) -> Json:
     import zoo
     from zoo.evaluation.comparing import compare
     from zoo.tasks.registry import find_task
-    from zoo.tasks.task import Request
 
     checkpoints = [zoo.load(name) for name in (arguments.first, arguments.second)]
     kinds = [one.kind.noun for one in checkpoints]
@@ -73,13 +77,7 @@ def _compare(arguments: argparse.Namespace, files: tuple[Path, ...]) -> Json:
     tasks = [find_task(one.config["model"]["architecture"]) for one in checkpoints]
     for task in tasks:
         check_task_flags(task, arguments)
-    request = Request(
-        split=arguments.split,
-        directory=arguments.data_directory,
-        files=files,
-        mode=arguments.mode or MODES[0],
-        beam_size=5 if arguments.beam_size is None else arguments.beam_size,
-    )
+    request = measured_request(arguments, files)
     statistics = [
         task.statistics(one, request) for task, one in zip(tasks, checkpoints, strict=True)
     ]

@@ -14,7 +14,12 @@ from zoo.commands.adapting import (
     is_asked,
     reads_corpus,
 )
-from zoo.commands.lines import add_measured_text, check_task_flags, measured_files
+from zoo.commands.lines import (
+    add_measured_text,
+    check_task_flags,
+    measured_files,
+    measured_request,
+)
 from zoo.errors import UserError
 from zoo.evaluation.modes import MODES
 from zoo.report.page import write_report
@@ -190,18 +195,11 @@ def measure(arguments: argparse.Namespace, name: str) -> Json:
     files = measured_files(arguments)
     import zoo
     from zoo.tasks.registry import find_task
-    from zoo.tasks.task import Request
 
     checkpoint = zoo.load(name)
     task = find_task(checkpoint.config["model"]["architecture"])
     check_task_flags(task, arguments)
-    request = Request(
-        split=arguments.split,
-        directory=arguments.data_directory,
-        files=files,
-        mode=arguments.mode or MODES[0],
-        beam_size=5 if arguments.beam_size is None else arguments.beam_size,
-    )
+    request = measured_request(arguments, files)
     adapting: Json = {}
     if is_asked(arguments):
         adapted, adapting = adapt_as_asked(checkpoint, arguments, request.mode)

@@ -12,9 +12,10 @@ from zoo.data.splits import SPLITS
 from zoo.data.text_reading import line_groups, read_lines, read_text, readable, user_path
 from zoo.errors import UserError
 from zoo.special_tokens import UNKNOWN
+from zoo.types import Json
 
 if TYPE_CHECKING:
-    from zoo.tasks.task import Task
+    from zoo.tasks.task import Request, Task
 
 STANDARD_INPUT = "-"
 LINES_A_CALL = 1024  # so that a long file is processed, and its results shown, piece by piece
@@ -53,6 +54,22 @@ def measured_files(arguments: argparse.Namespace) -> tuple[Path, ...]:
         read_plain(arguments.text)  # which says why it cannot be read, before anything slow
     files = (arguments.text, arguments.source, arguments.target)
     return tuple(user_path(file) for file in files if file is not None)
+
+
+def measured_request(arguments: argparse.Namespace, files: tuple[Path, ...]) -> "Request":
+    """Returns what is to be measured; options that are not given keep the defaults of `Request`.
+
+    Args:
+        arguments: parsed arguments with the flags of `add_measured_text`, data_directory, mode and
+            beam_size.
+        files: what `measured_files` returned.
+    """
+    from zoo.tasks.task import Request
+
+    names = ("mode", "beam_size")
+    given: Json = {name: getattr(arguments, name) for name in names}
+    given = {name: value for name, value in given.items() if value is not None}
+    return Request(arguments.split, arguments.data_directory, files, **given)
 
 
 # Flags that not every task has.
