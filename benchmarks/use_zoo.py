@@ -30,7 +30,7 @@ def prepare(use: str, directory: Path, count: int, max_tokens: int) -> None:
         max_tokens: the number of tokens of each sample.
     """
     from zoo.commands import export
-    from zoo.data.vocabulary import PLAIN_WORD
+    from zoo.data.lowercase_words import PLAIN_WORD
 
     file = str(directory / f"{use}.safetensors")
     export.run(argparse.Namespace(checkpoint=MODEL_OF_USE[use], file=file))

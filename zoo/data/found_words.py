@@ -4,7 +4,7 @@ A tagger knows sentences as its corpus splits them, so a text has to be split in
 
 * An ordinary text is split into words, numbers, addresses, @names, #topics, endings with an
   apostrophe as in do|n't and it|'s, faces such as :-), and other signs. Equal signs in a row, such
-  as ... or !!, are one word.
+  as ... or !!, are one word. Combining marks belong to the character before them.
 * Python source is reduced to its names, as in the corpus python_source_roles.
 """
 
@@ -13,17 +13,20 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from zoo.data.marks import SIGN_MARK, hide_marks
+
 _WORD = re.compile(
-    r"""
-    (?:https?://|www\.)\S*[^\s.,;:!?)\]}'"]       # addresses
-    | [@#]\w+                                     # names and topics
-    | [:;=8][-o*']?[)\](\[dDpP/\\|]+(?!\w)        # faces
-    | \d+(?:[.,:/]\d+)+                           # 3.5, 1,000, 12:30
-    | (?:[^\W\d_]\.){2,}                          # U.S.
-    | [^\W_]+?(?=n['\u2019]t\b) | n['\u2019]t\b             # do, n't
-    | ['\u2019](?:s|re|ve|ll|d|m)\b                    # 's
-    | \w+(?:-\w+)*                                # words
-    | ([^\w\s])\1*                                # signs
+    rf"""
+    (?:https?://|www\.)\S*[^\s.,;:!?)\]}}'"]        # addresses
+    | [@#]\w+                                      # names and topics
+    | (?:[:;=][-o*']?|8-)[)\](\[/\\|]+(?!\w)       # faces such as :), but not the 8) of (see 8)
+    | (?<!\w)(?:[:;=][-o*']?|8-)[dp]+(?!\w)        # faces such as :-D, but not the =D of x=D
+    | \d+(?:[.,:/]\d+)+                            # 3.5, 1,000, 12:30
+    | (?:[^\W\d_]\.){{2,}}                           # U.S.
+    | [^\W_]+?(?=n['\u2019]t\b) | n['\u2019]t\b    # do, n't
+    | ['\u2019](?:s|re|ve|ll|d|m)\b                # 's
+    | \w+(?:-\w+)*                                 # words
+    | ([^\w\s]{SIGN_MARK}*)\1*                     # signs
     """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -56,7 +59,7 @@ def find_words(text: str) -> list[FoundWord]:
         >>> find_words("a  b")
         [FoundWord(text='a', start=0), FoundWord(text='b', start=3)]
     """
-    return [FoundWord(found.group(), found.start()) for found in _WORD.finditer(text)]
+    return [_word(text, found) for found in _WORD.finditer(hide_marks(text))]
 
 
 def find_names(text: str) -> list[FoundWord]:
@@ -66,11 +69,12 @@ def find_names(text: str) -> list[FoundWord]:
         >>> [word.text for word in find_names("for key in table.keys():")]
         ['key', 'table', 'keys']
     """
-    return [
-        FoundWord(found.group(), found.start())
-        for found in _NAME.finditer(text)
-        if not keyword.iskeyword(found.group())
-    ]
+    words = [_word(text, found) for found in _NAME.finditer(hide_marks(text))]
+    return [word for word in words if not keyword.iskeyword(word.text)]
+
+
+def _word(text: str, found: re.Match[str]) -> FoundWord:
+    return FoundWord(text[slice(*found.span())], found.start())
 
 
 _FINDERS: dict[str, Callable[[str], list[FoundWord]]] = {"python_source_roles": find_names}

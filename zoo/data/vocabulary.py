@@ -5,13 +5,13 @@ import base64
 import collections
 import difflib
 import functools
-import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
 import numpy as np
 
 from zoo.data.frequent import frequent_tokens
+from zoo.data.lowercase_words import split_lowercase_words
 from zoo.data.subwords import import_sentencepiece, train_subwords
 from zoo.errors import UserError
 from zoo.special_tokens import END_ID, SPECIAL_IDS, SPECIAL_TOKENS, START_ID, UNKNOWN_ID
@@ -19,8 +19,6 @@ from zoo.types import Json
 from zoo.whole_characters import require_whole_characters
 
 _NUM_CODE_POINTS = 0x110000  # Unicode ends at U+10FFFF
-# Words, endings with an apostrophe as in do|n't and it|'s, and each other sign by itself.
-PLAIN_WORD = re.compile(r"[^\W_]+?(?=n't\b)|n't\b|'(?:s|re|ve|ll|d|m)\b|[^\W_]+|[^\w\s]|_+")
 
 
 class Vocabulary(abc.ABC):
@@ -169,9 +167,9 @@ class WordVocabulary(_TableVocabulary):
 class LowercaseWordVocabulary(WordVocabulary):
     """A vocabulary of lower-case words and punctuation marks, for ordinary text.
 
+    `zoo.data.lowercase_words` splits a text into them.
+
     Example:
-        >>> split_lowercase_words("Don't panic: it's 42!")
-        ['do', "n't", 'panic', ':', 'it', "'s", '42', '!']
         >>> LowercaseWordVocabulary([*SPECIAL_TOKENS, "panic", "!"]).encode("Panic!")
         [3, 4]
     """
@@ -182,11 +180,6 @@ class LowercaseWordVocabulary(WordVocabulary):
         """Returns the id of each word or mark."""
         find = self._ids.get
         return [find(word, UNKNOWN_ID) for word in split_lowercase_words(line)]
-
-
-def split_lowercase_words(text: str) -> list[str]:
-    """Returns the words and marks of a text; see `LowercaseWordVocabulary`."""
-    return PLAIN_WORD.findall(text.lower().replace("\u2019", "'"))
 
 
 class SubwordVocabulary(Vocabulary):

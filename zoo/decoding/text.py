@@ -4,12 +4,12 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator
 
+from zoo.data.lowercase_words import split_lowercase_words
 from zoo.data.vocabulary import (
     CharacterVocabulary,
     LowercaseWordVocabulary,
     Vocabulary,
     WordVocabulary,
-    split_lowercase_words,
 )
 from zoo.decoding.settings import Stop
 from zoo.special_tokens import END_ID, START_ID, UNKNOWN, UNKNOWN_ID

@@ -11,7 +11,7 @@ from unicodedata import unidata_version
 
 import numpy as np
 
-from zoo.data import fingerprints, subwords, token_file
+from zoo.data import fingerprints, lowercase_words, marks, subwords, token_file
 from zoo.data import vocabulary as vocabularies
 from zoo.data.config import TextConfig
 from zoo.data.loading import find_text
@@ -25,6 +25,8 @@ from zoo.models.trained import TrainedModel
 from zoo.tasks.summary import describe_tokens
 
 _RECORD = "text.json"  # the vocabulary and the numbers of an encoded text
+# The modules on which the tokens of a text depend.
+_MODULES = (vocabularies, lowercase_words, marks, subwords, token_file, fingerprints)
 
 
 class EncodedText(NamedTuple):
@@ -97,7 +99,7 @@ def encode_corpus(data: TextConfig) -> EncodedText:
 def _fingerprint(data: TextConfig) -> str:
     """Returns hexadecimal digits that change when the tokens of the same text may change."""
     rows = [data.vocabulary, str(data.vocabulary_size), str(data.min_count), unidata_version]
-    code = map(inspect.getsource, (vocabularies, subwords, token_file, fingerprints))
+    code = map(inspect.getsource, _MODULES)
     return hashlib.sha256("\0".join([*rows, *code]).encode()).hexdigest()[:16]
 
 

@@ -44,6 +44,7 @@ class SplitText(NamedTuple):
     files=files_of_splits(_SUFFIXES),
     optional=("validation", "test"),
     one_file=_SUFFIXES,
+    version="2",  # raise it if the same texts give other words
     origin="any .jsonl of texts with spans in characters; also one file, data.directory=FILE",
 )
 def spans_file(lines: Lines) -> Iterator[Tagged]:
