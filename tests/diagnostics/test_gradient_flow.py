@@ -29,8 +29,8 @@ def make(cell, sizes=(5,), **settings):
 
 
 @partial(jax.jit, static_argnums=0)
-def apply(model, params, tokens):
-    return model.apply({"params": params}, tokens)
+def apply(model, params, tokens, carry=None):
+    return model.apply({"params": params}, tokens, carry)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -50,6 +50,7 @@ gradient_from = jax.jit(jax.grad(loss_from, argnums=2), static_argnums=0)
     [
         ("lstm", (5,), {}),
         ("lru", (5,), {}),  # complex numbers
+        ("gru", (5,), {"learn_initial_state": True}),
         ("mlstm", (4,), {"block": "residual", "convolution_width": 3}),
         pytest.param("elman", (5,), {}, marks=pytest.mark.slow),
         pytest.param("elman", (5, 4), {}, marks=pytest.mark.slow),
@@ -66,10 +67,10 @@ def test_equals_the_gradient_of_every_way_to_cut_the_sequence(cell, sizes, setti
     assert (flow.memory is not None) == (cell == "lstm")
     for distance in range(1, T):
         read = TOKENS[:, : T - distance]
-        carry = apply(model, params, read).carry
+        carry = apply(model, params, read, model.zero_carry(len(read))).carry
         grad = gradient_from(model, params, carry, TOKENS[:, T - distance :])
         for layer, states in enumerate(grad):
-            states = states[0] if settings else states
+            states = states[0] if "block" in settings else states
             if cell != "lstm":
                 flat = [np.reshape(state, (len(state), -1)) for state in states]
                 states = [np.concatenate(flat, axis=1)]
@@ -87,6 +88,18 @@ def test_at_the_last_step_it_is_the_gradient_of_the_output():
     expected = np.linalg.norm(error @ params["output_kernel"].T, axis=-1).mean()
     assert flow.hidden[1, 0] == pytest.approx(expected, rel=1e-4)
     assert flow.hidden[0, 0] == 0
+
+
+def test_both_passes_begin_with_a_zero_state_even_if_another_is_learned():
+    model, params = make("elman", learn_initial_state=True)
+    layer = params["stack"]["layer_0"]
+    learned = [name for name in layer if name.startswith("initial_")]
+    assert learned
+    flow = gradient_flow(model, params, TOKENS)
+    others = {name: array for name, array in layer.items() if name not in learned}
+    params = {**params, "stack": {"layer_0": others}}
+    expected = gradient_flow(make("elman")[0], params, TOKENS)
+    np.testing.assert_array_equal(flow.hidden, expected.hidden)
 
 
 @pytest.mark.slow

@@ -8,6 +8,8 @@ to step t + 1. An LSTM hands on its memory c_t as well. Other cells hand on matr
 arrays, which count as one long vector. At T itself, the gradient is taken at the output that the
 loss reads. For a linear network, h_t = h_{t-1} U + ..., the matrix is U' at every step. The norm is
 then multiplied each time by a factor between the smallest and the largest singular value of U.
+The rows are cut out of a text, so the state before the first step is zero, as where the evaluation
+of a text begins, even if the model has learned an initial state for sentences.
 
 Axes: B rows, T time, L layers, H hidden.
 """
@@ -121,7 +123,7 @@ def _output_norm(model: RecurrentLM, params: Params, tokens: Array) -> Array:
     """Returns the norm of the gradient at the last output of the top layer."""
 
     def run(module: RecurrentLM, embedded: Array) -> Array:
-        return module.stack(embedded)[0][:, -1:]
+        return module.stack(embedded, model.zero_carry(len(tokens)))[0][:, -1:]
 
     def loss(outputs: Array) -> Array:
         logits = _apply(model, params, outputs, method=RecurrentLM.read_out)
@@ -159,7 +161,7 @@ def _input_norms(model: RecurrentLM, params: Params, tokens: Array) -> Array:
 
     def loss(embedded: Array) -> Array:
         def run(module: RecurrentLM, embedded: Array) -> Array:
-            outputs, _ = module.stack(embedded)
+            outputs, _ = module.stack(embedded, model.zero_carry(len(tokens)))
             return module.read_out(outputs[:, -1:])
 
         logits = _apply(model, params, embedded, method=run)
