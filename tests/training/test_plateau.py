@@ -38,6 +38,17 @@ def test_a_stalled_run_goes_on_slower_from_its_best_parameters(train, tmp_path):
     assert latest.tobytes() == best.tobytes()
 
 
+def test_the_logged_rate_is_the_rate_used_where_a_stall_repeats_a_part_of_the_warm_up(
+    train, tmp_path
+):
+    scores = [3.0, 2.0, 2.5, 2.4, 1.0, 1.5, 0.0]
+    train(tmp_path, workload=regression_workload(scores), **PLATEAU, optimizer__warmup_steps=16)
+    rates = [line["learning_rate"] for line in metrics_of(tmp_path, "train")]
+    updates = np.array([3, 7, 11, 11, 11, 15])  # steps 8-12 are repeated twice, then 12-16 follow
+    expected = 0.05 * updates / 16 * np.array([1, 1, 1, 1 / 4, 1 / 16, 1 / 16])
+    assert rates == pytest.approx(expected)
+
+
 def test_the_optimizer_goes_back_with_the_parameters(train, tmp_path):
     settings = PLATEAU | {"training__num_steps": 8, "optimizer__name": "adam"}
     train(tmp_path, workload=regression_workload([1.0, 2.0, 0.0]), **settings)

@@ -23,7 +23,7 @@ from zoo.training.init_from import Start, start_from, start_of
 from zoo.training.length import advise_longer, describe_length, in_steps
 from zoo.training.members import combine, list_members, write_members
 from zoo.training.metrics import MetricsWriter, progress_line
-from zoo.training.optimizers import make_schedule
+from zoo.training.optimizers import count_updates, make_schedule
 from zoo.training.places import run_place
 from zoo.training.reporting import report
 from zoo.training.run import Progress, Run
@@ -263,10 +263,11 @@ class _Loop:
         timed, seconds = step - self.clock_step, max(now - self.clock, 1e-3)
         tokens_a_step = sums["num_tokens"] / sums["steps"]
         self.clock_step, self.clock = step, now
+        rate = self.schedule(count_updates(state.optimizer_state) - 1)
         record = {
             "loss_nats": sums["loss_nats"] / sums["num_targets"],
             "gradient_norm": sums["gradient_norm"] / sums["steps"],
-            "learning_rate": float(self.schedule(step - 1)) * float(state.learning_rate_scale),
+            "learning_rate": float(rate) * float(state.learning_rate_scale),
         }
         if timed:  # the first call, which compiles, is not timed
             record["tokens_per_second"] = round(timed / seconds * tokens_a_step)

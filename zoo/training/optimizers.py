@@ -109,6 +109,25 @@ def make_schedule(config: OptimizerConfig, num_steps: int) -> optax.Schedule:
     return optax.join_schedules([warmup, after], [config.warmup_steps])
 
 
+def count_updates(optimizer_state: PyTree) -> int:
+    """Returns the number of updates that the schedule of an optimizer has counted.
+
+    It is the number of steps, unless a plateau went back to the optimizer of an earlier step.
+
+    Example:
+        >>> count_updates(make_optimizer(OptimizerConfig(), 10).init(jnp.zeros(2)))
+        0
+    """
+
+    def is_count(node: PyTree) -> bool:
+        return isinstance(node, optax.ScaleByScheduleState)
+
+    [count] = [
+        node.count for node in jax.tree.leaves(optimizer_state, is_leaf=is_count) if is_count(node)
+    ]
+    return int(count.max())  # members that train together have the same
+
+
 def _staircase(config: OptimizerConfig) -> optax.Schedule:
     """Returns the schedule "step", as a function of the steps after warm-up.
 
