@@ -37,7 +37,7 @@ ROLES = {
     "variable": "any other name",
 }
 
-# The role of a name, by the keyword before it.
+# The role of a name without a position in the syntax tree, by the keyword before it.
 _BEHIND = {"def": "function", "class": "class", "as": "assigned"}
 _NO_NAMES = tuple(
     getattr(ast, name) for name in ("JoinedStr", "TemplateStr") if hasattr(ast, name)
@@ -104,7 +104,8 @@ def _named(
 ) -> Iterator[tuple[str, str]]:
     """Yields the names of a logical line with their roles.
 
-    The syntax tree has no positions for names in imports and after `def`, `class` or `as`.
+    The syntax tree has no positions for names in imports, after `def` or `class`, and after `as`
+    except in `with`.
     """
     before, is_import = "", False
     for word in words:
@@ -112,7 +113,7 @@ def _named(
         if before in ("", ":", ";"):
             is_import = text in ("import", "from")
         if word.type == token.NAME and not keyword.iskeyword(text):
-            role = "import" if is_import else _BEHIND.get(before) or roles.get(word.start)
+            role = "import" if is_import else roles.get(word.start) or _BEHIND.get(before)
             if role:
                 yield text, role
         before = text

@@ -34,6 +34,8 @@ exception object exception exception argument
 except OSError: raise Stop                     | exception exception
 for x, (y, z) in pairs: del x                  | assigned assigned assigned variable variable
 with lock as held, open(path) as file: pass    | variable assigned call argument assigned
+with open(path) as self.file: pass            | call argument object attribute
+with source as (first, second[key]): pass     | variable assigned variable variable
 squares = [n * n for n in range(top) if (m := n)] | \
 assigned variable variable assigned call argument assigned variable
 key = lambda item: item.rank                   | assigned parameter object attribute

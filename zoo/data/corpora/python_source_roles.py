@@ -44,7 +44,7 @@ _TESTS = {"test", "tests"}  # directories in packages
     "python_source_roles",
     gives=Tagged,
     origin=ORIGIN,
-    version=f"1 {'.'.join(map(str, sys.version_info[:3]))}",
+    version=f"2 {'.'.join(map(str, sys.version_info[:3]))}",
 )
 def python_source_roles() -> Mapping[str, Iterable[Tagged]]:
     """Returns the sentences of each split, without repeated sentences."""
