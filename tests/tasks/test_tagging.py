@@ -124,7 +124,7 @@ def test_every_setting_of_the_data_reaches_the_workload(corpus, field):
 def test_long_sentences_are_left_out_and_told(corpus):
     workload = build_workload(tagger_config(corpus, data__max_tokens=5))
     assert max(len(row) for row in workload.batches._tags) <= 5
-    [note] = workload.notes
+    note = workload.notes[0]
     assert note.endswith("training sentences are longer than 5 tokens and were left out")
 
 

@@ -105,7 +105,7 @@ class DrawnDataConfig(SharedDataConfig):
     """The fields of the tasks that draw missing splits from the training split.
 
     Pairs with the same source come into one split. A labelled text or a tagged sentence that occurs
-    several times may come into several.
+    several times may come into several; a note gives their number.
 
     Attributes:
         validation_fraction: the fraction of the training split that becomes the validation split if

@@ -14,7 +14,7 @@ from zoo.data.loading import load_labeled_corpus
 from zoo.data.vocabulary import Vocabulary, build_vocabulary, count_unknown
 from zoo.data.word_vectors import vector_words
 from zoo.errors import UserError
-from zoo.tasks.summary import describe_labels, describe_rows, describe_tokens
+from zoo.tasks.summary import describe_labels, describe_rows, describe_tokens, note_repeated
 
 # The scripts that put no blanks between words: Thai, Lao, Burmese, Khmer, Japanese and Chinese.
 _WITHOUT_BLANKS = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
@@ -37,7 +37,7 @@ class EncodedTexts(NamedTuple):
         validation: the validation split.
         validation_texts: the texts of the validation split.
         summary: the corpus in figures, see `zoo.tasks.summary`.
-        notes: what a user should know of texts that are empty or were cut.
+        notes: what a user should know of texts that are empty, were cut, or are repeated.
         fingerprints: of each split, see `zoo.data.fingerprints`.
     """
 
@@ -92,6 +92,7 @@ def encode_labeled_corpus(data: LabeledDataConfig, more: Sequence[str] = ()) -> 
             *_empty(rows),
             *_cut(rows, data.max_tokens),
             *_strange(validation_rows, validation.texts, data.vocabulary),
+            *note_repeated("texts", {name: split.texts for name, split in corpus.splits.items()}),
         ),
         {split: of_labeled(*texts) for split, texts in corpus.splits.items()},
     )

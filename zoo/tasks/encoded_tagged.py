@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +26,7 @@ from zoo.data.vocabulary import Vocabulary, build_vocabulary
 from zoo.data.word_vectors import vector_words
 from zoo.errors import UserError
 from zoo.models.tagger import Allowed
+from zoo.tasks.summary import note_repeated
 
 MOST_TAGS = 2000
 
@@ -41,7 +42,7 @@ class TaggedTexts(NamedTuple):
         scheme: the scheme of the tags.
         train: the training sentences.
         validation: the validation sentences.
-        notes: notes for the user about sentences that were left out.
+        notes: notes for the user about sentences that were left out or are repeated.
         fingerprints: the fingerprint of each split, see `zoo.data.fingerprints`.
     """
 
@@ -83,7 +84,10 @@ def encode_tagged_corpus(data: TaggedDataConfig) -> TaggedTexts:
         corpus.scheme,
         train,
         list(corpus.splits["validation"]),
-        _left_out(len(every) - len(train), len(every), data.max_tokens),
+        (
+            *_left_out(len(every) - len(train), len(every), data.max_tokens),
+            *_repeated(corpus.splits),
+        ),
         {split: of_tagged(sentences) for split, sentences in corpus.splits.items()},
     )
 
@@ -96,6 +100,11 @@ def _left_out(number: int, total: int, max_tokens: int) -> tuple[str, ...]:
         f"{number:,} of {total:,} training sentences are longer than {max_tokens} tokens and were "
         "left out",
     )
+
+
+def _repeated(splits: Mapping[str, Iterable[Tagged]]) -> tuple[str, ...]:
+    words = {split: [one.tokens for one in sentences] for split, sentences in splits.items()}
+    return note_repeated("sentences", words)
 
 
 _CORPUS_OF = {".conllu": "conllu_file", ".jsonl": "spans_file"}

@@ -1,6 +1,6 @@
 """Lines with the numbers of a corpus, which are shown before training starts."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -19,6 +19,31 @@ def describe_rows(kind: str, splits: Mapping[str, int]) -> str:
         'texts: train 8,000, validation 1,000, test 1,000'
     """
     return f"{kind}: " + ", ".join(f"{split} {count:,}" for split, count in splits.items())
+
+
+def note_repeated(kind: str, splits: Mapping[str, Iterable[Hashable]]) -> tuple[str, ...]:
+    """Returns a note on the examples of other splits that training has too, or no note.
+
+    Args:
+        kind: a word for the examples.
+        splits: for each split its texts, or the words of its sentences. Only hashes are kept.
+
+    Example:
+        >>> note_repeated("texts", {"train": ["a", "b"], "validation": ["c"], "test": ["a", "d"]})
+        ('1 of 2 test texts also occur in training, which makes scores better than they should be',)
+    """
+    others = {split: list(map(hash, splits[split])) for split in splits if split != "train"}
+    trained = set().union(*others.values()).intersection(map(hash, splits["train"]))
+    told = []
+    for split, hashes in others.items():
+        if number := sum(one in trained for one in hashes):
+            told.append(f"{number:,} of {len(hashes):,} {split} {kind}")
+    if not told:
+        return ()
+    return (
+        f"{' and '.join(told)} also occur in training, which makes scores better than they "
+        "should be",
+    )
 
 
 def describe_labels(labels: Labels) -> tuple[str, ...]:
