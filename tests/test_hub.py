@@ -300,3 +300,9 @@ def test_a_description_is_what_is_loaded_without_the_arrays(tmp_path):
     assert described == {"config": loaded.config, "vocabulary": loaded.vocabulary_record}
     with pytest.raises(UserError, match="there is no checkpoint 'nothing'"):
         describe("nothing")
+
+
+@pytest.mark.parametrize("given", [5, None, b"x", [], ["python_docs_lstm"]])
+def test_what_is_neither_a_name_nor_a_path_is_told(given):
+    with pytest.raises(TypeError, match=r"^the checkpoint is .*; give its name, or its path$"):
+        load(given)

@@ -82,6 +82,7 @@ DOWN["hub"] = {
     "tasks.registry",
     "tasks.task",
     "exchange",
+    "given",
     "exchange.arpa",
     "exchange.safetensors_file",
     "errors",

@@ -2,6 +2,7 @@
 
 import dataclasses
 import numbers
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -47,6 +48,26 @@ def given_texts(given: str | Sequence[str], what: str = "texts") -> list[str]:
                 "a list of strings"
             )
     return texts
+
+
+def given_name(given: os.PathLike[str] | str) -> str:
+    """Returns the name or the path of a checkpoint as a string.
+
+    Raises:
+        TypeError: the argument is neither a string nor a path.
+
+    Example:
+        >>> given_name(5)
+        Traceback (most recent call last):
+            ...
+        TypeError: the checkpoint is 5, an int; give its name, or its path
+    """
+    name = os.fspath(given) if isinstance(given, str | os.PathLike) else None
+    if not isinstance(name, str):
+        raise TypeError(
+            f"the checkpoint is {_shown(given)}, {_kind(given)}; give its name, or its path"
+        )
+    return name
 
 
 def given_list(given: Iterable[Any], what: str) -> list[Any]:

@@ -19,6 +19,7 @@ from zoo.buckets import is_address, local_copy
 from zoo.cards import MARKDOWN
 from zoo.errors import WRONG_FORM, UserError
 from zoo.exchange import ARPA_SUFFIXES, SAFETENSORS_SUFFIX
+from zoo.given import given_name
 from zoo.models.trained import Checkpoint, TrainedLanguageModel
 from zoo.tasks.registry import find_task
 from zoo.tasks.task import Task
@@ -58,6 +59,7 @@ def load(name_or_path: os.PathLike[str] | str) -> Checkpoint:
 
     Raises:
         UserError: there is no such checkpoint, it is damaged, or this version cannot build it.
+        TypeError: the argument is neither a name nor a path.
 
     Example:
         >>> load("no such checkpoint")  # doctest: +ELLIPSIS
@@ -65,7 +67,7 @@ def load(name_or_path: os.PathLike[str] | str) -> Checkpoint:
             ...
         zoo.errors.UserError: there is no checkpoint 'no such checkpoint'; ...
     """
-    name = os.fspath(name_or_path)
+    name = given_name(name_or_path)
     if is_address(name):
         with local_copy(name, _is_of_checkpoint) as place:
             loaded = load(place)
