@@ -1,5 +1,6 @@
 """A classifier from the first command to the last: train, resume, evaluate, classify."""
 
+import dataclasses
 import io
 import json
 
@@ -259,3 +260,22 @@ def test_labels_for_each_text_are_needed(run):
     for labels in ([], list(checkpoint.labels.names[:2])):
         with pytest.raises(UserError, match="give one label for each text"):
             zoo.evaluate_classifier(checkpoint, ["x"], [labels])
+
+
+def test_of_several_labels_the_most_probable_is_the_first(run):
+    trained = zoo.load(run[0])
+    labels = dataclasses.replace(trained.labels, multiple=True)
+    several = dataclasses.replace(trained, labels=labels, thresholds=np.zeros(len(labels)))
+    for text, wanted in (("the film was good", ("good", "bad")), ("a dull story", ("bad", "good"))):
+        (found,) = zoo.classify(several, text)
+        assert found.labels == wanted
+
+
+@pytest.mark.filterwarnings("always")
+def test_evaluate_notes_other_texts(run, corpus, tmp_path, capsys):
+    other = write_csv(tmp_path / "texts.csv", labeled_texts(160, seed=2), ("text", "label"))
+    for place, noted in ((corpus, False), (other, True)):
+        flags = ["--split=test", f"--data_directory={place}"]
+        assert main(["evaluate", str(run[0]), *flags]) == 0
+        err = capsys.readouterr().err
+        assert ("the test split that was found is not the test split of the run" in err) == noted

@@ -11,7 +11,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from tiny_run import environment_with
+from tiny_run import environment_with, tiny_config
 
 import zoo
 from zoo.__main__ import COMMANDS, main
@@ -483,3 +483,14 @@ def test_release_writes_the_card_for_programs_and_for_people(command, run_direct
     assert (code, err.count("\n")) == (2, 1)
     assert "README.md is no card" in err
     assert not (tmp_path / "other").exists()
+
+
+def test_diagnose_before_training_is_the_start_of_the_run(command, corpus, tmp_path):
+    """A run whose rate is next to nothing ends where it started."""
+    run = tmp_path / "run"
+    config = tiny_config(corpus, optimizer__learning_rate=1e-12, training__seed=3)
+    zoo.train(config, run, log=lambda line: None)
+    flags = ("--steps=6", "--fresh", f"--data_directory={corpus}", "--json")
+    record = json.loads(command("diagnose", run, *flags)[1])
+    before, after = (record[f"{when} training"][str(run)]["hidden"] for when in ("before", "after"))
+    np.testing.assert_allclose(before, after, rtol=1e-4)

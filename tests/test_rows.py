@@ -10,6 +10,7 @@ import tiny_checkpoints
 
 import zoo
 from zoo.__main__ import main
+from zoo.commands.rows import row_writer
 from zoo.data.labels import make_labels
 from zoo.training.config import base_config
 
@@ -211,3 +212,10 @@ def test_no_id_and_no_ending_is_lost(root, capsys, tmp_path, name, words, messag
 def test_a_top_of_nothing_is_told(root, capsys):
     assert main(["classify", str(root / "topics"), "a", "--top=0"]) == 2
     assert "--top is 0; use at least 1, such as 5" in capsys.readouterr().err
+
+
+def test_json_has_null_for_a_number_that_is_not_finite(tmp_path):
+    path = tmp_path / "out.jsonl"
+    with row_writer(str(path), "jsonl") as write:
+        write({"text": "a", "nats": math.inf, "perplexity": math.nan, "num_tokens": 2})
+    assert path.read_text() == '{"text": "a", "nats": null, "perplexity": null, "num_tokens": 2}\n'

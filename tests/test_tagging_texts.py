@@ -1,5 +1,6 @@
 """`zoo.tag` and `python -m zoo tag`: words, tags, probabilities and spans of texts."""
 
+import dataclasses
 import io
 import json
 from types import SimpleNamespace
@@ -10,11 +11,12 @@ import pytest
 
 import zoo
 from zoo.__main__ import main
+from zoo.data.examples import Tagged
 from zoo.data.vocabulary import build_vocabulary
 from zoo.errors import UserError
 from zoo.evaluation import tagger as taggers
 from zoo.models.tagger import decode
-from zoo.tasks.tagging import TAGGING
+from zoo.tasks.tagging import TAGGING, score
 from zoo.training import checkpoints
 
 WORDS = build_vocabulary("word", ["Anna lives in New Ulm", "Bonn , and Ulm ."])
@@ -96,12 +98,12 @@ def test_a_text_has_the_tags_that_it_has_alone(trained):
 
 
 def test_tags_are_those_of_the_model(trained):
-    tokens = ("Anna", "lives", "in", "Bonn")
+    tokens = ("Anna", "lives", "in", "Bonnula")
     [result] = zoo.tag(trained, [tokens])
     words = np.array([trained.vocabulary.encode(" ".join(tokens))], np.int32)
     characters = np.full((1, 4, 4), 2, np.int32)
     for number, token in enumerate(tokens):
-        kept = token if len(token) <= 4 else token[:2] + token[-2:]  # "lives" is spelled l i e s
+        kept = token if len(token) <= 4 else token[:2] + token[-2:]  # "Bonnula" is B o l a
         spelled = CHARACTERS.encode(kept)
         characters[0, number, : len(spelled)] = spelled
     lengths = np.array([4], np.int32)
@@ -201,3 +203,20 @@ def test_the_command_reads_files_and_pipes_and_writes_columns(
 def test_texts_and_a_file_are_one_too_many(run, capsys, tmp_path):
     assert main(["tag", str(run), "Ulm", "--file=x.txt"]) == 2
     assert "there are texts and --file; give one of them" in capsys.readouterr().err
+
+
+def test_spans_of_given_words_are_those_of_their_text(trained):
+    words = ["Anna", "lives", "in", "New", "Ulm"]
+    [given], [read] = zoo.tag(trained, [words]), zoo.tag(trained, " ".join(words))
+    assert read.spans  # of this model and text
+    assert (given.text, given.spans) == (read.text, read.spans)
+    for span in read.spans:
+        assert set(span.text.split()) <= set(words)
+
+
+def test_words_that_training_did_not_learn_are_scored_as_unknown(trained):
+    """Only the first word of the vocabulary was learned; the others have a vector at most."""
+    fewer = dataclasses.replace(trained, num_trained_words=4)
+    assert WORDS.tokens[3] == "Ulm"
+    found = score(fewer, [Tagged(("Anna", "lives", "in", "Ulm"), ("O",) * 4)])
+    assert (found.known.num_tokens, found.unknown.num_tokens) == (1, 3)

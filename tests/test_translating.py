@@ -1,5 +1,6 @@
 """A translator from the first command to the last: train, resume, evaluate, translate."""
 
+import dataclasses
 import io
 import json
 import random
@@ -17,6 +18,7 @@ from zoo.decoding.translation import MAX_SOURCE_TOKENS
 from zoo.diagnostics.alignment import draw_alignment
 from zoo.errors import UserError
 from zoo.evaluation import translating
+from zoo.special_tokens import END_ID
 from zoo.tasks.registry import build_workload
 from zoo.training.loop import train
 
@@ -291,3 +293,42 @@ def test_settings_reach_the_task_and_long_pairs_are_left_out(corpus):
     assert "training pairs have a side longer than 2 tokens and were left out" in workload.notes[0]
     batch = workload.batches.batch(epoch=0, index=0)
     assert max(batch.lengths.max(), batch.source_lengths.max()) == 3
+
+
+@pytest.mark.parametrize("beam_size", [1, 2])
+def test_a_translation_without_an_end_has_the_largest_length_of_its_source(checkpoint, beam_size):
+    bias = np.array(checkpoint.params["output_bias"])
+    bias[END_ID] = -1e9
+    endless = checkpoint.with_params({**checkpoint.params, "output_bias": bias})
+    found = zoo.translate(endless, ["eins", "eins zwei drei"], beam_size=beam_size)
+    assert [len(one.tokens) for one in found] == [2 * 2 + 8, 2 * 4 + 8]
+
+
+def test_a_lower_cased_translator_scores_lower_cased_pairs(checkpoint):
+    lowered = dataclasses.replace(checkpoint, lowercase=True)
+    upper, lower = (
+        translating.force_targets(lowered, ParallelTexts([source], [target], [()]))
+        for source, target in (("Eins ZWEI", "Two ONE"), ("eins zwei", "two one"))
+    )
+    assert upper.nats == lower.nats
+
+
+def test_what_is_drawn_for_a_text_does_not_depend_on_the_lengths_of_the_others(checkpoint):
+    texts, options = ["eins zwei drei vier", "eins zwei"] * 4, {"temperature": 3.0, "seed": 1}
+    together = zoo.translate(checkpoint, texts, **options)
+    alone = [
+        zoo.translate(checkpoint, text, first_text=number, **options)[0]
+        for number, text in enumerate(texts)
+    ]
+    assert [one.text for one in alone] == [one.text for one in together]
+
+
+@pytest.mark.filterwarnings("always")
+def test_evaluate_notes_other_pairs(run, corpus, tmp_path, capsys):
+    other = tmp_path / corpus.name
+    other.write_text("".join(f"{a}\t{b}\n" for a, b in sentence_pairs(400, seed=3)), "utf-8")
+    for place, noted in ((corpus, False), (other, True)):
+        flags = ["--split=test", f"--data_directory={place}", "--beam_size=1"]
+        assert main(["evaluate", str(run[0]), *flags]) == 0
+        err = capsys.readouterr().err
+        assert ("the test split that was found is not the test split of the run" in err) == noted

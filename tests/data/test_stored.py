@@ -6,6 +6,7 @@ import pytest
 
 from zoo.data import stored
 from zoo.data.examples import Labeled, Pair, Tagged, Text
+from zoo.data.splits import SPLITS, draw_missing
 from zoo.data.stored import BLOCK_SIZE, Stored, blocks_of, unpack_block
 
 
@@ -65,3 +66,11 @@ def test_examples_come_back_with_their_fields():
     lower = found.map(lambda sentence: sentence._replace(tags=("x",)))
     assert list(lower.column("tags", len)) == [1, 1]
     assert [lower[1].tags, found[1].tags] == [("x",), ("INTJ",)]
+
+
+def test_the_training_split_keeps_its_order_when_others_are_drawn_from_it():
+    lines = [f"line {number:03}" for number in range(100)]
+    parts = draw_missing({"train": store(iter(lines))}, {"validation": 0.1, "test": 0.1}, "mine")
+    assert [len(parts[split]) for split in SPLITS] == [80, 10, 10]
+    assert list(parts["train"]) == sorted(parts["train"])
+    assert sorted(line for part in parts.values() for line in part) == lines

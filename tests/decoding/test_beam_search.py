@@ -210,3 +210,32 @@ def test_each_sentence_is_cut_at_the_limit_of_its_own_source(way):
         np.testing.assert_allclose(
             together.log_probabilities[row], alone.log_probabilities[row], rtol=1e-5
         )
+
+
+def plain_beam(model, params, row, width, penalty, limit):
+    """Beam search for one source in loops that never end early: the best scores."""
+    beams, ended = [([], 0.0)], []
+    for length in range(1, limit + 1):
+        extended = []
+        for tokens, total in beams:
+            inputs = np.full((1, limit), END_ID, np.int32)
+            inputs[0, :length] = [START_ID, *tokens]
+            values = log_probabilities(
+                model, params, SOURCES[row : row + 1], SOURCE_LENGTHS[row : row + 1], inputs
+            )[0, length - 1].tolist()
+            extended += [([*tokens, one], total + values[one]) for one in (END_ID, *range(3, V))]
+        extended.sort(key=lambda one: -one[1])
+        finished = [total for tokens, total in extended[:width] if tokens[-1] == END_ID]
+        ended += [total / length**penalty for total in finished]
+        beams = [one for one in extended if one[0][-1] != END_ID][:width]
+    ended += [total / limit**penalty for _, total in beams]
+    return sorted(ended, reverse=True)[:width]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_search_ends_no_sooner_than_a_longer_sentence_can_win(seed):
+    model, params = make("gru", seed)
+    found = search(model, params, 2, 2.0, 8)
+    for row in range(len(SOURCES)):
+        expected = plain_beam(model, params, row, 2, 2.0, 8)
+        np.testing.assert_allclose(found.scores[row], expected, rtol=1e-4)

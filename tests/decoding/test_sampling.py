@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from zoo.decoding import sampling
 from zoo.decoding.sampling import keep_top_k, keep_top_p, sample, scale_by_temperature
 from zoo.special_tokens import END_ID, START_ID, UNKNOWN_ID
 
@@ -145,3 +146,9 @@ def test_each_row_may_have_settings_and_a_key_of_its_own():
     for row in range(4):
         own = {name: values[row] for name, values in options.items()}
         assert drawn[row] == sample(keys[row], logits[row], **own)
+
+
+def test_the_smallest_random_number_draws_the_first_token_that_has_a_probability(monkeypatch):
+    monkeypatch.setattr(jax.random, "uniform", lambda key, shape, dtype: jnp.zeros(shape, dtype))
+    logits = jnp.array([-jnp.inf, -jnp.inf, 0.0, 1.0])
+    assert int(sampling._draw(jax.random.key(0), logits)) == 2

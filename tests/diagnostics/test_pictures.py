@@ -1,20 +1,28 @@
 """Pictures tell once which characters no font can draw."""
 
+import math
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from matplotlib.artist import Artist
 
+from zoo.data.labels import make_labels
 from zoo.decoding.translation import Translation
-from zoo.diagnostics import fonts
+from zoo.diagnostics import confusion, fonts, shaded_tokens
+from zoo.diagnostics import winners as winners_picture
 from zoo.diagnostics.alignment import draw_alignment
 from zoo.diagnostics.figures import alignment_figure
 from zoo.diagnostics.fonts import choose_fonts, tell_missing_glyphs
 from zoo.diagnostics.pictures import picture
 from zoo.diagnostics.winners import draw_winners
 from zoo.errors import Note
+from zoo.evaluation.attribution import Attribution
+from zoo.evaluation.classification import score_probabilities
 from zoo.evaluation.interpolation import Winners
 
 
@@ -99,3 +107,48 @@ def test_another_warning_is_passed_on(tmp_path: Path) -> None:
 
     with pytest.warns(RuntimeWarning, match="drawn"), picture(tmp_path / "a.png", (2, 2)) as both:
         both[0].add_artist(Warns())
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The axes of the pictures that are drawn."""
+    found: list[Any] = []
+
+    @contextmanager
+    def kept(*args: Any, **options: Any) -> Iterator[tuple[Any, Any]]:
+        with picture(*args, **options) as both:
+            found.append(both[1])
+            yield both
+
+    for module in (confusion, shaded_tokens, winners_picture):
+        monkeypatch.setattr(module, "picture", kept)
+    return found
+
+
+def test_each_row_of_a_confusion_matrix_is_shaded_by_the_part_of_its_texts(
+    tmp_path: Path, drawn: list[Any]
+) -> None:
+    labels, counts = make_labels([["a"], ["b"]]), [(0, 0), (0, 1), (0, 1), (0, 1), (1, 1)]
+    truth, chosen = (np.eye(2)[list(column)] for column in zip(*counts, strict=True))
+    confusion.draw_confusion(
+        tmp_path / "c.png", score_probabilities(chosen, truth, labels, np.zeros(2))
+    )
+    assert drawn[0].images[0].get_array().tolist() == [[0.25, 0.75], [0, 1]]
+
+
+def test_the_best_model_of_each_token_is_framed_in_every_panel(
+    tmp_path: Path, drawn: list[Any]
+) -> None:
+    best = np.arange(45) // 20 % 2  # the first model, then the second, then the first again
+    nats = np.log(np.full((2, 45), 0.5))
+    draw_winners(tmp_path / "w.png", Winners(["a"] * 45, nats, nats[0], best), ["one", "two"])
+    rows = [round(frame.get_y() + 0.47) for axis in drawn[0][:, 0] for frame in axis.patches]
+    assert rows == best.tolist()
+
+
+def test_the_title_of_an_attribution_has_the_probability_of_its_label(
+    tmp_path: Path, drawn: list[Any]
+) -> None:
+    found = Attribution("a b", "good", "leave_one_out", ("a", "b"), (0.5, -1.0), math.log(0.25))
+    shaded_tokens.draw_attributions(tmp_path / "a.png", [found])
+    assert drawn[0].texts[0].get_text() == "good (0.25); largest attribution 1.00 nats"

@@ -24,6 +24,7 @@ def test_error_rate():
     assert alignment_error_rate(gold, gold) == 0
     assert alignment_error_rate([[(3, 3)]], [[(0, 0)]]) == 1
     assert alignment_error_rate([[]], [[]]) == 0
+    assert alignment_error_rate([[(0, 0)]], [[(0, 0), (0, 0)]]) == 0  # a link counts once
 
 
 def test_bleu_of_a_count_by_hand():

@@ -122,3 +122,19 @@ def test_calibration_error_equals_a_loop_over_bins():
 def test_of_one_label_the_most_probable_is_chosen_whatever_the_thresholds():
     chosen = choose(np.array([[0.2, 0.5, 0.3]]), make_labels([["a"], ["b"], ["c"]]), np.ones(3))
     assert chosen.tolist() == [[False, True, False]]
+
+
+def test_a_probability_that_equals_its_threshold_reaches_it():
+    chosen = choose(np.array([[0.5, 0.4, 0.6]]), SEVERAL, np.full(3, 0.5))
+    assert chosen.tolist() == [[True, False, True]]
+
+
+def test_a_hopeless_label_costs_all_its_nats():
+    probabilities = np.array([[1.0, 1e-30, 0.0]], np.float32)
+    score = score_probabilities(probabilities, np.array([[0, 1, 0]]), ONE, np.zeros(3))
+    assert score.nats_per_text == pytest.approx(30 * np.log(10))
+
+
+def test_full_confidence_is_in_the_last_bin_and_not_in_one_of_its_own():
+    error = calibration_error(np.array([0.95, 1.0]), np.array([True, False]))
+    assert error == pytest.approx(0.95 / 2)

@@ -89,3 +89,13 @@ def test_the_hardest_examples_are_the_wrong_ones_with_the_lowest_probability(mul
     assert float(hardest["rows"][0][3]) == pytest.approx(np.exp(-nats[1].sum()), rel=0.1)
     chosen = choose(probabilities, labels, thresholds)
     assert (chosen != (targets > 0)).any(axis=1).tolist() == [True, True, False, True]
+
+
+def test_the_share_of_a_pair_is_that_of_the_texts_of_its_right_label():
+    labels = make_labels([["no"], ["yes"]])
+    probabilities = np.array([[0.9, 0.1], [0.1, 0.9], [0.1, 0.9], [0.1, 0.9], [0.2, 0.8]])
+    targets, zeros = np.eye(2)[[0, 0, 1, 1, 1]], np.zeros(2)
+    score = score_probabilities(probabilities, targets, labels, zeros)
+    figures = classification_figures(score, probabilities, targets, labels, zeros, ["text"] * 5)
+    (pairs,) = [figure for figure in figures if "pairs" in figure["title"]]
+    assert pairs["rows"] == [["no", "yes", "1", "50%"]]

@@ -138,3 +138,18 @@ def test_the_winner_of_each_token_is_the_model_with_the_highest_probability():
     scores = score_parts(mixture.parts, ["the cat sat", "a zebra"])
     assert winners.winner.tolist() == [int(a < b) for a, b in scores.T]
     np.testing.assert_allclose(winners.mixture, interpolate(scores, mixture.weights))
+
+
+def test_unknown_words_are_counted_in_every_score():
+    found = evaluate_mixture(Mixture((ngram(1), ngram(2)), np.full(2, 0.5)), ["the zebra", "a gnu"])
+    assert [score.num_unknown for score in (found.mixture, *found.parts)] == [2, 2, 2]
+
+
+def test_winners_are_found_in_the_mode_that_is_asked_for():
+    mixture, lines = zoo.mix([ngram(3), recurrent()], LINES), ["the cat sat", "a dog"]
+    stream, sentence = (
+        find_winners(mixture, "\n".join(lines), mode=mode).log_probabilities
+        for mode in ("stream", "sentence")
+    )
+    np.testing.assert_allclose(sentence, score_parts(mixture.parts, lines, mode="sentence"))
+    assert np.abs(stream - sentence).max() > 1e-4

@@ -17,6 +17,8 @@ from zoo.evaluation.perplexity import (
     score_tokens,
     token_log_probabilities,
 )
+from zoo.models import maximum_likelihood
+from zoo.models.ngram_lm import NGramConfig, NGramLM
 from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
 from zoo.models.trained import TrainedLanguageModel
 from zoo.special_tokens import END_ID, SPECIAL_TOKENS, START_ID
@@ -199,3 +201,14 @@ def test_no_tokens_an_unknown_mode_and_a_broken_model_are_errors():
         log_probabilities(random_tokens(0, 1), mode="line")
     with pytest.raises(UserError, match="'w1' in line 1 log-probability nan, so its training"):
         evaluate(checkpoint(scale=math.nan), "w1")
+
+
+def test_a_token_without_a_probability_is_named_with_its_line_as_the_text_writes_it():
+    config = NGramConfig(order=1)
+    tokens = encode_lines(VOCABULARY, ["w1 w2"])
+    params = maximum_likelihood.estimate(tokens, config, len(VOCABULARY)).params
+    counted = TrainedLanguageModel(
+        model=NGramLM(config, len(VOCABULARY)), params=params, vocabulary=VOCABULARY
+    )
+    with pytest.raises(UserError, match="gives 'zebra' in line 2, an unknown token, probability 0"):
+        evaluate(counted, "w1 w2\nw2 zebra")

@@ -10,6 +10,7 @@ import tiny_checkpoints
 import zoo
 from zoo.errors import UserError
 from zoo.evaluation.neural_cache import NeuralCache
+from zoo.evaluation.surprisal import Surprisal
 
 TEXT = "a net reads a line\nit guesses the next net"
 NUM_TOKENS = 12  # two ends among them
@@ -60,3 +61,8 @@ def test_unknown_words_and_json(models):
     assert record == {"tokens": list(found.tokens), "bits": found.bits.tolist()}
     with pytest.raises(UserError, match="the text is empty"):
         zoo.surprisal(models["lstm"], "")
+
+
+def test_bits_without_end_are_null_in_json():
+    found = Surprisal(("a", "b"), np.array([1.0, math.inf])).to_json()
+    assert json.loads(json.dumps(found, allow_nan=False))["bits"] == [1.0, None]

@@ -1,5 +1,6 @@
 """Safetensors files and StableHLO programs give what the checkpoint gives, for every task."""
 
+import dataclasses
 import hashlib
 import json
 import subprocess
@@ -16,7 +17,9 @@ from jax import export
 import zoo
 from zoo.data.labels import make_labels
 from zoo.data.vocabulary import build_vocabulary
+from zoo.decoding.translation import TrainedTranslator
 from zoo.errors import UserError
+from zoo.evaluation.classifying import TrainedClassifier
 from zoo.exchange.safetensors_file import StoredModel, read_safetensors, write_safetensors
 from zoo.exchange.stablehlo import write_stablehlo
 from zoo.models import kneser_ney, registry
@@ -266,3 +269,36 @@ def test_a_place_that_is_not_there_is_told(checkpoint, tmp_path, name, capsys):
     assert err.startswith(f"error: cannot write {tmp_path / 'missing'}")
     assert err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_program_of_several_labels_gives_each_its_own_probability(tmp_path):
+    model = registry.build(MODELS["classifier"], len(VOCABULARY), num_labels=len(LABELS))
+    several = TrainedClassifier(
+        model=model,
+        params=shaken_params("classifier"),
+        vocabulary=VOCABULARY,
+        labels=dataclasses.replace(LABELS, multiple=True),
+        thresholds=np.array([0.2, 0.7]),
+    )
+    path = tmp_path / "model.stablehlo"
+    write_stablehlo(path, several)
+    described = json.loads((tmp_path / "model.stablehlo.json").read_text())
+    assert described["thresholds"] == [0.2, 0.7]
+    (found,) = export.deserialize(path.read_bytes()).call(TOKENS, LENGTHS)
+    logits = jax.jit(model.apply)({"params": several.params}, TOKENS, lengths=LENGTHS).logits
+    np.testing.assert_allclose(found, jax.nn.sigmoid(logits), rtol=1e-5, atol=1e-6)
+
+
+def test_a_program_says_whether_sources_are_lower_cased(tmp_path):
+    sizes = {"source_vocabulary_size": len(SOURCE)}
+    for lowercase in (False, True):
+        translator = TrainedTranslator(
+            model=registry.build(MODELS["attention"], len(VOCABULARY), **sizes),
+            params=shaken_params("attention"),
+            vocabulary=VOCABULARY,
+            source_vocabulary=SOURCE,
+            lowercase=lowercase,
+        )
+        write_stablehlo(tmp_path / "model.stablehlo", translator)
+        described = json.loads((tmp_path / "model.stablehlo.json").read_text())
+        assert described["lowercase"] is lowercase

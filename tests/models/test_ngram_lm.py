@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from zoo.data.batching import shift_targets
 from zoo.models import kneser_ney, maximum_likelihood
 from zoo.models.ngram_counts import count_ngrams
-from zoo.models.ngram_lm import ABSENT, NGramConfig, NGramLM, find_child
+from zoo.models.ngram_lm import ABSENT, CHUNK, NGramConfig, NGramLM, find_child
 from zoo.special_tokens import END_ID, START_ID
 
 V = 9
@@ -115,3 +115,16 @@ def test_maximum_likelihood_gives_an_unseen_pair_probability_zero():
 def test_a_text_without_a_last_end_is_counted_all_the_same():
     _, pairs = count_ngrams(np.array([3, 4], np.int32), 2, V)
     assert pairs.occurrences.tolist() == [1, 1]
+
+
+def test_all_followers_of_a_history_have_their_probability_however_many_they_are():
+    size = CHUNK + 100
+    text = np.full((size - 3, 2), END_ID, np.int32)
+    text[:, 0] = range(3, size)  # each word is a sentence
+    model = NGramLM(NGramConfig(order=2), size)
+    params = kneser_ney.estimate(text.ravel(), model.config, size).params
+    logits = jax.jit(model.apply)({"params": params}, np.array([[START_ID]])).logits[0, 0]
+    targets = np.arange(3, size)
+    single = model.token_log_probabilities(params, np.full(len(targets), START_ID), targets)
+    np.testing.assert_allclose(logits[targets], single, rtol=1e-5)
+    assert np.exp(logits).sum() == pytest.approx(1, rel=1e-4)

@@ -12,10 +12,10 @@ import pytest
 from plain_loop import EQUATIONS
 
 from zoo.errors import UserError
-from zoo.layers.crf import FORBIDDEN
+from zoo.layers.crf import FORBIDDEN, Transitions
 from zoo.models import tagger
 from zoo.models.registry import default_config
-from zoo.models.tagger import Tagger, TaggerConfig
+from zoo.models.tagger import Tagger, TaggerConfig, TaggerOutput
 from zoo.special_tokens import END_ID, UNKNOWN_ID
 
 V, K, D, H = 11, 3, 4, 5
@@ -309,3 +309,13 @@ def test_settings_are_plain_and_have_their_defaults():
 def test_a_bad_setting_is_told(field, value, message):
     with pytest.raises(UserError, match=message):
         TaggerConfig(**{field: value})
+
+
+def test_a_crf_gives_the_best_sequence_and_not_the_best_tag_of_each_word():
+    joint = np.array([[0.4, 0, 0], [0, 0.3, 0.3], [0, 0, 0]])  # tag 1 is the likelier first tag
+    zeros = jnp.zeros(3)
+    between = jnp.asarray(np.log(np.maximum(joint, 1e-9)), jnp.float32)
+    output = TaggerOutput(jnp.zeros((1, 2, 3)), Transitions(zeros, between, zeros))
+    tags, probabilities = decode(output, jnp.array([2], jnp.int32))
+    assert tags.tolist() == [[0, 0]]
+    np.testing.assert_allclose(probabilities, [[0.4, 0.4]], rtol=1e-4)

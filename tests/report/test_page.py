@@ -17,8 +17,10 @@ from zoo.diagnostics.figures import alignment_figure, gradient_figure
 from zoo.diagnostics.gradient_flow import GradientFlow
 from zoo.evaluation.classification import score_probabilities
 from zoo.report.charts import Series, line_chart
+from zoo.report.curves import draw_curves
 from zoo.report.page import write_report
-from zoo.report.sessions import SESSIONS, add_line, note_evaluation
+from zoo.report.runs import Curve, Record
+from zoo.report.sessions import SESSIONS, add_line, note_evaluation, read_evaluations
 
 # The texts of a page's pictures that reach beyond their picture.
 CUT = """[...document.querySelectorAll("svg text")].filter((text) => {
@@ -202,6 +204,7 @@ def test_the_command_the_duration_and_the_test_scores_are_told(tmp_path):
     for adapted in ({"dynamic": "rms"}, {"dynamic": "sgd"}, {"cache": 500}, {"cache": 3000}):
         assert note_evaluation(run, measured | adapted)
     assert not note_evaluation(tmp_path, measured)
+    assert all(set(one.scores) == {"perplexity"} for one in read_evaluations(run))
     text = Reader(write_report([run]).read_text("utf-8")).text
     assert "zoo train <b>" in text
     assert "The training took 2 min 6 s in 2 sessions." in text
@@ -338,3 +341,35 @@ def test_the_last_number_of_an_axis_is_not_cut():
     ticks = re.findall(r'<text x="([\d.]+)" y="\d+" class="middle">([\d.,M]+)</text>', chart)
     assert ticks[-1][1] == "1.2M"
     assert all(float(x) + 6.7 * len(text) / 2 <= width for x, text in ticks)
+
+
+def test_seeds_are_averaged_over_the_steps_that_all_of_them_have():
+    def record(seed, steps):
+        values = [float(step * (seed + 1)) for step in steps]
+        curves = {("validation", "perplexity"): Curve(steps, values)}
+        return Record(f"seed_{seed}", {"training": {"seed": seed}}, curves, [], {})
+
+    (chart,) = draw_curves([record(0, [1, 2, 3]), record(1, [1, 3])]).charts
+    (mean,) = chart.series
+    assert (mean.x, mean.y) == ([1, 3], [1.5, 4.5])
+
+
+def test_a_long_curve_is_drawn_to_its_end():
+    ends = []
+    for y in ([0.0, 1.0], [0.0] * 4999 + [1.0]):
+        chart = line_chart([Series("loss", list(range(len(y))), y)], "step", "loss")
+        (points,) = re.findall(r'<polyline [^>]*points="([^"]*)"', chart)
+        ends.append(points.split()[-1])
+    assert ends[0] == ends[1]
+
+
+def test_a_run_that_goes_on_has_the_scores_of_its_last_evaluation_alone(tmp_path):
+    metrics = [
+        {"step": 10, "split": "validation", "perplexity": 9.0, "other_score": 3.0},
+        {"step": 20, "split": "validation", "perplexity": 8.0},
+    ]
+    config = {"training": {"num_steps": 100}}
+    run = write_run(tmp_path / "run", config=config, metrics=metrics)
+    text = Reader(write_report([run]).read_text("utf-8")).text
+    assert re.search(r"not finished; step\s*20\s*perplexity\s*8", text)
+    assert "other score" not in text

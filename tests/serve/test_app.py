@@ -1,6 +1,7 @@
 """The API: what it answers is what the models say, and every mistake is one clear line."""
 
 import asyncio
+import dataclasses
 import json
 import re
 import threading
@@ -13,6 +14,7 @@ import pytest
 import zoo
 from zoo.decoding.settings import GenerationSettings
 from zoo.evaluation.interpolation import Mixture
+from zoo.models.recurrent_lm import RecurrentLM
 from zoo.serve import answers, app, bodies
 from zoo.serve.app import make_app
 from zoo.serve.failing import ClosingStream
@@ -549,3 +551,39 @@ def test_a_text_whose_reader_left_at_once_is_closed():
             await anext(stream)
 
     asyncio.run(everything())
+
+
+class Loaded:
+    """Served models, whatever is asked for."""
+
+    def __init__(self, checkpoint):
+        self._checkpoint = checkpoint
+
+    def load(self, name):
+        del name
+        return self._checkpoint
+
+
+@pytest.mark.parametrize(("threshold", "is_chosen"), [(0.0, True), (2.0, False)])
+def test_of_several_labels_all_or_none_may_be_chosen(models, threshold, is_chosen):
+    topics = models.load("topics")
+    labels = dataclasses.replace(topics.labels, multiple=True)
+    several = dataclasses.replace(topics, labels=labels, thresholds=np.full(len(labels), threshold))
+    found = answers.classified(Loaded(several), "topics", "a net reads")
+    assert [one["chosen"] for one in found["labels"]] == [is_chosen] * len(labels)
+
+
+def test_unknown_words_of_a_lower_cased_translator_are_those_it_reads(models):
+    german = dataclasses.replace(models.load("german"), lowercase=True)
+    found = answers.translated(
+        Loaded(german), "german", "EIN Netz LIEST", beam_size=1, length_penalty=1.0
+    )
+    assert found["unknown"] == ["netz"]  # its vocabulary has Netz
+
+
+def test_the_reach_of_a_gradient_is_that_of_training_and_not_what_is_shown(models):
+    lstm = models.load("lstm")
+    config = dataclasses.replace(lstm.model.config, truncation=3)
+    cut = dataclasses.replace(lstm, model=RecurrentLM(config, lstm.model.vocabulary_size))
+    found = answers.gradients(Loaded(cut), "lstm", "a net reads a line\n" * 12, steps=10)
+    assert found["reach"] == 3

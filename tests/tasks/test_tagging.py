@@ -258,3 +258,13 @@ def test_a_damaged_record_is_told(run, change, message):
     record = {**trained.vocabulary_record, **change}
     with pytest.raises(UserError, match=message):
         TAGGING.open(trained.config, record, {})
+
+
+@pytest.mark.filterwarnings("always")
+def test_evaluate_notes_other_sentences(run, tmp_path, capsys):
+    other = write_columns(tmp_path / "names.conll", tagged_sentences(seed=3))
+    for place, noted in ((run[1], False), (other, True)):
+        flags = ["--split=test", f"--data_directory={place}"]
+        assert main(["evaluate", str(run[0]), *flags]) == 0
+        err = capsys.readouterr().err
+        assert ("the test split that was found is not the test split of the run" in err) == noted

@@ -99,3 +99,9 @@ def test_the_plan_is_told_once_when_steps_were_timed(train, tmp_path):
     log = train(tmp_path)
     (plan,) = log.having("plan: about ")
     assert log.index(plan) == log.index(log.having("tokens/s")[0]) + 1
+
+
+def test_a_length_in_epochs_is_the_nearest_number_of_steps():
+    config = make_config(**{**EPOCHS, "training__num_epochs": 0.29})
+    assert 0.29 * 100 < 29
+    assert in_steps(config, batches_per_epoch=100).training.num_steps == 29

@@ -1,7 +1,9 @@
 """What happens at which step of a run, on a workload that scores as it is told."""
 
+import dataclasses
 import json
 import sys
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -355,3 +357,24 @@ def test_every_setting_of_the_loop_changes_what_it_says(train, tmp_path, field):
         log = train(tmp_path / name, workload=workload, **settings)
         seen.append(str(observe(train, tmp_path / name, log)))
     assert seen[0] != seen[1]
+
+
+def test_the_rate_is_that_of_training_without_the_time_of_evaluations(train, tmp_path, monkeypatch):
+    now = [0.0]
+
+    class Slow(RegressionWorkload):
+        def evaluate(self, params):
+            now[0] += 1000
+            return super().evaluate(params)
+
+    class Timed(PointBatches):
+        def batch(self, epoch, index):
+            now[0] += 1
+            return super().batch(epoch, index)
+
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    workload = dataclasses.replace(regression_workload(kind=Slow), batches=Timed())
+    train(tmp_path, workload=workload)
+    lines = map(json.loads, (tmp_path / "metrics.jsonl").read_text("utf-8").splitlines())
+    rates = [line["tokens_per_second"] for line in lines if line["split"] == "train"]
+    assert rates == [5, 5, 5]  # a step a second

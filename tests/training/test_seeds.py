@@ -1,5 +1,6 @@
 """A run of several seeds, evaluated, reported and verified: the mean, the spread and each."""
 
+import dataclasses
 import json
 import re
 import shutil
@@ -160,3 +161,13 @@ def test_a_spread_is_that_of_a_sample():
     assert spread.mean == 5
     assert spread.standard_deviation == pytest.approx(np.std(values, ddof=1))
     assert spread.values == (3, 4, 8)
+
+
+def test_verify_tells_a_score_that_is_better_than_training_noted(several, corpus, capsys):
+    model = zoo.load(several / "seed_0")
+    noted = {name: 2 * value for name, value in model.progress["validation"].items()}
+    place = several.parent / "noted"
+    zoo.save(dataclasses.replace(model, progress=model.progress | {"validation": noted}), place)
+    with pytest.raises(SystemExit):
+        main(["verify", str(place), f"--data_directory={corpus}"])
+    assert ": agrees" not in capsys.readouterr().out

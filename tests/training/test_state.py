@@ -177,3 +177,28 @@ def test_one_batch_is_overfitted():
         losses += (metrics["loss_nats"] / metrics["num_tokens"]).tolist()
     assert losses[0] > 0.8 * np.log(VOCABULARY_SIZE)
     assert losses[-1] < 0.02
+
+
+def test_parts_of_a_batch_weigh_as_many_targets_as_they_have_and_draw_for_themselves():
+    config = RecurrentLMConfig("elman", 8, hidden_sizes=(16,), output_dropout_rate=0.5)
+    model = RecurrentLM(config, VOCABULARY_SIZE)
+    task, carry = LanguageModelLoss(model, has_padding=True), model.zero_carry(4)
+    params = jax.jit(model.init)(jax.random.key(1), jnp.zeros((1, 1), jnp.int32))["params"]
+    inputs = np.random.default_rng(0).integers(VOCABULARY_SIZE, size=(4, STEPS)).astype(np.int32)
+    batch = Batch(inputs, inputs[::-1], np.array([1, 4, 1, 3], np.int32), np.ones(4, bool))
+    key = jax.random.key(2)
+    state = create_state(task, optax.sgd(1.0), params, carry, key, num_microbatches=2)
+    after, metrics = train_step(state, batch)
+    gradient, sums, nats = jax.jit(jax.grad(task.loss, has_aux=True)), None, 0.0
+    for part, count in enumerate((2, 7)):
+        rows = jax.tree.map(lambda array, at=part: array[at::2], (carry, batch))
+        own = jax.random.fold_in(jax.random.fold_in(key, 0), part)
+        grads, (_, found) = gradient(params, *rows, own)
+        assert found["num_targets"] == count
+        nats += float(found["loss_nats"])
+        grads = jax.tree.map(lambda grad, share=count / 9: share * grad, grads)
+        sums = grads if sums is None else jax.tree.map(jnp.add, sums, grads)
+    assert float(metrics["loss_nats"]) == pytest.approx(nats, rel=1e-5)
+    expected = jax.tree.map(jnp.subtract, params, sums)
+    for one, other in zip(*map(jax.tree.leaves, (after.params, expected)), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)

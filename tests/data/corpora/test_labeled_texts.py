@@ -277,3 +277,8 @@ def test_a_table_whose_labels_occur_once_is_one_line(tmp_path):
     rows = [(f"text {one}", str(one / 7)) for one in range(40)]
     with pytest.raises(UserError, match=r"validation .* empty; the labels of the examples .* many"):
         load(write_csv(tmp_path / "t.csv", rows, ("text", "label")))
+
+
+def test_a_label_that_a_text_has_twice_counts_once():
+    labels = make_labels([["a"], ["b"]], multiple=True)
+    assert labels.encode([["a", "a"], ["b"]]).tolist() == [[1, 0], [0, 1]]

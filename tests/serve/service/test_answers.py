@@ -1,6 +1,7 @@
 """What the service answers is what the package says, and every mistake is one clear line."""
 
 import json
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,6 +12,8 @@ import pytest
 import zoo
 from zoo.decoding.settings import GenerationSettings
 from zoo.errors import UserError
+from zoo.serve.service.forms import read_form, request_forms
+from zoo.serve.service.settings import ServiceSettings
 
 
 def results(answer):
@@ -207,3 +210,22 @@ def test_a_setting_is_refused_in_the_words_of_the_commands(ask, wrong):
         GenerationSettings(**wrong)
     found = error(ask("generate", model="lstm", prompts=["a"], **wrong))
     assert found == (400, str(refused.value))
+
+
+@pytest.mark.parametrize("most", [60, 500])
+def test_a_text_gets_the_tokens_that_generate_gives_it_as_far_as_the_service_allows(most):
+    settings = ServiceSettings(max_tokens=most)
+    values = read_form(b'{"prompts": ["a"]}', request_forms(settings)["generate"], settings)
+    assert values["max_tokens"] == min(GenerationSettings.max_tokens, most)
+
+
+def test_the_drawn_tokens_are_counted(ask):
+    def count():
+        page = ask.client.get("/metrics").text
+        found = re.search(r'^zoo_tokens_total\{model="lstm"\} (\S+)$', page, re.MULTILINE)
+        return float(found[1]) if found else 0.0
+
+    before = count()
+    answer = ask("generate", model="lstm", prompts=["a net", "it"], max_tokens=11, stop="length")
+    assert [one["num_tokens"] for one in results(answer)] == [11, 11]
+    assert count() == before + 22
