@@ -113,3 +113,15 @@ def test_a_taken_name_and_what_is_no_cell_are_refused() -> None:
         zoo.register_cell("lstm", zoo.layers.cells.LSTM)
     with pytest.raises(UserError, match=r"the cell 'mine' is 3; expected a class derived from"):
         zoo.register_cell("mine", 3)
+
+    class Wrong(zoo.layers.cells.LSTM):
+        recurrent_weights = ("recurrent_kernel", "V")
+
+    with pytest.raises(UserError, match=r"has V; use names of its parameters: input_kernel, recu"):
+        zoo.register_cell("mine", Wrong)
+
+    class Fixed(zoo.layers.cells.LSTM):
+        fixed_states = (2,)
+
+    with pytest.raises(UserError, match=r"is \(2,\); use positions .* from 0 to 1"):
+        zoo.register_cell("mine", Fixed)

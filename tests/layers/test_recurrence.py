@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from plain_loop import (
@@ -18,7 +19,7 @@ from plain_loop import (
     unroll,
 )
 
-from zoo.layers.cells import make_cell
+from zoo.layers.cells import LSTM, MinGRU, make_cell
 from zoo.layers.masks import reverse_sequences
 from zoo.layers.recurrent import Recurrence, recurrence
 
@@ -228,3 +229,32 @@ def test_reverse_sequences_is_its_own_inverse_and_keeps_padding() -> None:
         np.testing.assert_array_equal(flipped[row, length:], x[row, length:])
     np.testing.assert_array_equal(reverse_sequences(flipped, LENGTHS), x)
     np.testing.assert_array_equal(reverse_sequences(jax.numpy.asarray(x), None), x[:, ::-1])
+
+
+def test_a_subclass_that_changes_the_step_loses_the_faster_forms_of_its_base() -> None:
+    """Otherwise they would compute the step of the base."""
+
+    class NoForgetting(LSTM):
+        def combine(self, params: Any, state: Any, projected: Any, recurrent: Any) -> Any:
+            i, f, g, o = jnp.split(projected + recurrent, 4, axis=-1)
+            forgetting = jnp.concatenate([i, jnp.full_like(f, 1e3), g, o], axis=-1)
+            return super().combine(params, state, forgetting, 0 * recurrent)
+
+    class Halved(MinGRU):
+        def step(self, params: Any, state: Any, projected: Any) -> Any:
+            state, output = super().step(params, state, projected)
+            return state, output / 2
+
+    class Renamed(LSTM):
+        pass
+
+    assert Renamed(3).computes_its_step("derivative")
+    keys = jax.random.split(jax.random.key(5), 9)
+    inputs = jax.random.normal(keys[0], (2, 6, 4))
+    for cell in (NoForgetting(3), Halved(3)):
+        params = {
+            name: jax.random.normal(key, one.shape)
+            for key, (name, one) in zip(keys[1:], cell.parameters(4).items(), strict=False)
+        }
+        wanted = recurrence(cell, params, inputs, scan="sequential")
+        assert_close(recurrence(cell, params, inputs), wanted)

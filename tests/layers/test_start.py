@@ -4,8 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.typing import DTypeLike
 
 from zoo.layers.cells import cell_names, make_cell
+from zoo.layers.cells.base import State
+from zoo.layers.cells.elman import Elman
 from zoo.layers.recurrent import RecurrentLayer, recurrence
 from zoo.layers.start import fill_state, free_numbers
 
@@ -58,3 +61,14 @@ def test_a_learned_state_is_learned_by_gradient_descent(name: str) -> None:
     lowered = step * sum(float((array**2).sum()) for array in jax.tree.leaves(gradient))
     assert lowered > 0
     assert float(before - after) == pytest.approx(lowered, rel=0.05)
+
+
+def test_an_integer_of_a_state_is_neither_learned_nor_computed() -> None:
+    class Counting(Elman):
+        def initial_state(self, batch_size: int, dtype: DTypeLike = float) -> State:
+            return (*super().initial_state(batch_size, dtype), jnp.full(batch_size, 5))
+
+    cell = Counting(H)
+    assert list(free_numbers(cell)) == [0]
+    state = fill_state(cell, B, jnp.float32, {0: jnp.ones((B, H))})
+    assert state[1].tolist() == [5] * B

@@ -118,6 +118,7 @@ def test_logits_and_carry_are_float32_after_bfloat16_products() -> None:
         ("hidden_sizes", (4, 0)),
         ("block", "dense"),
         ("convolution_width", -1),
+        ("convolution_width", 1),
         ("convolution_width", 4),  # of plain layers
         ("tie_embeddings", True),  # with sizes 128 and 256
         ("truncation", -1),

@@ -324,12 +324,12 @@ class RecurrentStack(nn.Module):
         self, index: int, inputs: Array | Lookup, start: State | None, options: Options
     ) -> Recurrence:
         """Returns the output of layer number `index`, after dropout for the next layer."""
-        how = options._asdict()
-        ahead, back = start if self.bidirectional and start is not None else (start, None)
-        outputs, carry = self.layer[index](inputs, ahead, **how)
+        forward_start, backward_start = start if self.bidirectional and start else (start, None)
+        outputs, carry = self.layer[index](inputs, forward_start, **options._asdict())
         if self.bidirectional:
-            reversed_, last = self.reverse_layer[index](inputs, back, **how)
-            outputs, carry = jnp.concatenate([outputs, reversed_], axis=-1), (carry, last)
+            backward = self.reverse_layer[index](inputs, backward_start, **options._asdict())
+            outputs = jnp.concatenate([outputs, backward.outputs], axis=-1)
+            carry = (carry, backward.carry)
         if index < len(self.sizes) - 1:
             outputs = self._drop(outputs, options.deterministic)
         return Recurrence(outputs, carry)

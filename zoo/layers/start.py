@@ -1,8 +1,8 @@
 """Initial states of a cell that are trained or computed from a vector.
 
-Some arrays of a state keep the values of `Cell.initial_state` (see `Cell.fixed_states`). All others
-may start at any numbers. A complex array is made from pairs of real numbers, so that gradients and
-optimizers only see real numbers.
+Some arrays of a state keep the values of `Cell.initial_state`: integers, and those that
+`Cell.fixed_states` names. All others may start at any numbers. A complex array is made from pairs
+of real numbers, so that gradients and optimizers only see real numbers.
 """
 
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ def free_numbers(cell: Cell) -> dict[int, Array]:
         if jnp.iscomplexobj(array)
         else array[0]
         for at, array in enumerate(arrays)
-        if at not in cell.fixed_states
+        if at not in cell.fixed_states and jnp.issubdtype(array.dtype, jnp.inexact)
     }
 
 

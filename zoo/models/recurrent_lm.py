@@ -131,10 +131,10 @@ def _check_block(config: RecurrentLMConfig) -> None:
     """Raises a UserError if the block does not exist or does not fit the sizes."""
     check_choice("model.block", config.block, BLOCKS)
     widest = 64 if config.block == "residual" else 0
-    if not 0 <= config.convolution_width <= widest:
+    if config.convolution_width == 1 or not 0 <= config.convolution_width <= widest:
         raise UserError(
             f"model.convolution_width is {config.convolution_width} and model.block "
-            f"{config.block}; use 0 for no convolution, or 1 to 64 with model.block=residual"
+            f"{config.block}; use 0 for no convolution, or 2 to 64 with model.block=residual"
         )
     if config.block == "residual" and set(config.hidden_sizes) != {config.embedding_size}:
         raise UserError(

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import jax
+
 from zoo.errors import UserError
 from zoo.layers.cells.base import Cell
 from zoo.layers.cells.delta import DeltaNet, GatedDeltaNet
@@ -70,7 +72,8 @@ def register_cell(name: str, cell: Callable[..., Cell]) -> None:
         cell: a class derived from `Cell`, or a function with the same arguments that returns one.
 
     Raises:
-        UserError: the name is taken or empty, or `cell` does not make a `Cell`.
+        UserError: the name is taken or empty, `cell` does not make a `Cell`, or the cell names a
+            parameter or an array of its state that it does not have.
 
     Example:
         >>> register_cell("wide_forget_lstm", partial(LSTM, forget_bias=3.0))
@@ -85,6 +88,18 @@ def register_cell(name: str, cell: Callable[..., Cell]) -> None:
         raise UserError(
             f"the cell {name!r} is {made!r}; expected a class derived from zoo.Cell, or a function "
             "that makes one: zoo.register_cell(name, MyCell)"
+        )
+    unknown = sorted({*made.recurrent_weights} - {*made.parameters(1)})
+    if unknown:
+        raise UserError(
+            f"recurrent_weights of the cell {name!r} has {', '.join(unknown)}; use names of its "
+            f"parameters: {', '.join(made.parameters(1))}"
+        )
+    num_arrays = len(jax.tree.leaves(made.initial_state(1)))
+    if any(not 0 <= at < num_arrays for at in made.fixed_states):
+        raise UserError(
+            f"fixed_states of the cell {name!r} is {made.fixed_states}; use positions of the "
+            f"arrays of its state, from 0 to {num_arrays - 1}"
         )
     _CELLS[name] = cell
 

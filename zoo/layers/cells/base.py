@@ -3,11 +3,12 @@
     x'_t        = project(params, x_t)                the part without the state, for all steps
     state_t, h_t = step(params, state_{t-1}, x'_t)    the equations, as they are printed
 
-A cell needs no more than these two functions. `zoo.layers.recurrent` runs the cell over a batch of
-sequences, with padding, resets, both directions and truncation, and JAX differentiates it. Three
-optional members make a cell faster and change its numbers only by rounding. `derivative` is a
-hand-written derivative of one step. `coefficients` is for a cell that is linear in its state.
-`chunks` is for a cell whose state is a matrix.
+A cell needs these two functions, its parameters and its initial state. `zoo.layers.recurrent` runs
+the cell over a batch of sequences, with padding, resets, both directions and truncation, and JAX
+differentiates it. Three optional members make a cell faster and change its numbers only by
+rounding. `derivative` is a hand-written derivative of one step. `coefficients` is for a cell that
+is linear in its state. `chunks` is for a cell whose state is a matrix. They are not used for a
+subclass that changes the step alone, because they compute the step of the class that it changes.
 
 Axes: B rows, T time, D input features, H units.
 """
@@ -27,6 +28,8 @@ Params = Mapping[str, Array]
 Inputs = Any  # an array [B, T, D], or a Lookup that replaces it
 State = Any  # a pytree of arrays [B, ...]
 Projected = Any  # a pytree of arrays, [B, T, ...] for all steps or [B, ...] for one step
+
+_STEPS = ("step", "combine", "recurrent_product")  # the last two are those of a GatedCell
 
 
 class Parameter(NamedTuple):
@@ -123,3 +126,17 @@ class Cell(ABC):
         """
         del params, projected, start, real
         return None
+
+    @classmethod
+    def computes_its_step(cls, form: str) -> bool:
+        """Returns whether a faster form computes the step of this class, and not one of a base.
+
+        Args:
+            form: "derivative", "coefficients" or "chunks".
+        """
+        for one in cls.__mro__:
+            if form in vars(one):
+                return True
+            if any(name in vars(one) for name in _STEPS):
+                return False
+        return False

@@ -87,11 +87,6 @@ class PeepholeLSTM(LSTM):
         h = o * jnp.tanh(c)
         return (h, c), h
 
-    @property
-    def derivative(self) -> Derivative | None:
-        """None, because JAX derives it."""
-        return None
-
 
 def _logistic_and_tanh(x: Array, tanh_block: int, num_blocks: int) -> Array:
     """Returns tanh of one block of x [..., num_blocks*H] and the logistic function of the others.

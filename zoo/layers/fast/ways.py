@@ -46,7 +46,7 @@ def fast_way(
     # An exported program for any number of steps goes step by step.
     if scan != "sequential" and not truncation and isinstance(num_steps, int):
         coefficients = cell.coefficients(params, sequence.projected)
-        if coefficients is not None:
+        if coefficients is not None and cell.computes_its_step("coefficients"):
             if scan == "auto" and _loop_is_faster(sequence):
                 return None
             return _parallel(cell, params, *coefficients, sequence)
@@ -62,7 +62,7 @@ def fast_way(
             + (", or no truncation" if truncation else "")
             + (", or no resets after the first step" if sequence.resets is not None else "")
         )
-    if scan == "auto" and cell.derivative is not None:
+    if scan == "auto" and cell.derivative is not None and cell.computes_its_step("derivative"):
         return _by_derivative(cell, params, sequence, truncation)
     return None
 
@@ -100,7 +100,7 @@ def _by_chunks(cell: Cell, params: Params, sequence: Sequences) -> tuple[Array, 
     Returns None if the cell has no form by chunks.
     """
     found = cell.chunks(params, sequence.projected, sequence.start, sequence.real_steps())
-    if found is None:
+    if found is None or not cell.computes_its_step("chunks"):
         return None
     outputs, final = found
     return sequence.without_padding(outputs), final
