@@ -1,5 +1,6 @@
 """Gradients through time: against brute force, closed forms, and the cut of truncation."""
 
+from dataclasses import dataclass
 from functools import partial
 
 import jax
@@ -11,7 +12,8 @@ from zoo.data.vocabulary import build_vocabulary, encode_lines
 from zoo.diagnostics.gradient_flow import NUM_ROWS, cut_rows, gradient_flow, linear_flow
 from zoo.diagnostics.gradient_picture import draw_flows
 from zoo.errors import UserError
-from zoo.layers.cells import cell_names
+from zoo.layers.cells import cell_names, register_cell
+from zoo.layers.cells.elman import Elman
 from zoo.models.recurrent_lm import RecurrentLM, RecurrentLMConfig
 from zoo.special_tokens import END_ID, START_ID
 
@@ -88,6 +90,28 @@ def test_at_the_last_step_it_is_the_gradient_of_the_output():
     expected = np.linalg.norm(error @ params["output_kernel"].T, axis=-1).mean()
     assert flow.hidden[1, 0] == pytest.approx(expected, rel=1e-4)
     assert flow.hidden[0, 0] == 0
+
+
+@dataclass(frozen=True)
+class CountingElman(Elman):
+    """It also counts its steps."""
+
+    def initial_state(self, batch_size, dtype=float):
+        return (*super().initial_state(batch_size, dtype), jnp.zeros(batch_size, jnp.int32))
+
+    def combine(self, params, state, projected, recurrent):
+        *hidden, count = state
+        hidden, output = super().combine(params, tuple(hidden), projected, recurrent)
+        return (*hidden, count + 1), output
+
+
+def test_integers_in_a_state_have_no_gradient():
+    register_cell("counting_elman", CountingElman)
+    model, params = make("counting_elman")
+    expected = gradient_flow(make("elman")[0], params, TOKENS)
+    np.testing.assert_allclose(
+        gradient_flow(model, params, TOKENS).hidden, expected.hidden, rtol=1e-5
+    )
 
 
 def test_both_passes_begin_with_a_zero_state_even_if_another_is_learned():

@@ -99,20 +99,35 @@ def _state_norms(model: RecurrentLM, params: Params, tokens: Array) -> Array:
 
     def backward(grad: PyTree, at: tuple[PyTree, Array]) -> tuple[PyTree, Array]:
         carry, now = at
-        _, pull_back = jax.vjp(lambda before: step(before, now), carry)
+
+        def next_state(before: PyTree) -> PyTree:
+            return _floats(step(_filled(carry, before), now))
+
+        _, pull_back = jax.vjp(next_state, _floats(carry))
         (grad,) = pull_back(grad)
         return grad, _norms(model, grad)
 
-    def last_loss(carry: PyTree) -> Array:
+    def last_loss(floats: PyTree) -> Array:
+        carry = _filled(last, floats)
         logits = _apply(model, params, inputs[-1][:, None], carry).logits
         return token_losses(logits, targets).sum()
 
     last, carries = lax.scan(forward, model.zero_carry(len(tokens)), inputs[:-1])
-    grad = jax.grad(last_loss)(last)
+    grad = jax.grad(last_loss)(_floats(last))
     _, norms = lax.scan(backward, grad, (carries, inputs[:-1]), reverse=True)
     first = _norms(model, grad)
     at_the_end = jnp.zeros_like(first).at[-1, 0].set(_output_norm(model, params, tokens))
     return jnp.concatenate([at_the_end[None], first[None], norms[::-1]])
+
+
+def _floats(carry: PyTree) -> PyTree:
+    """Returns a state without its arrays of integers, which have no derivative."""
+    return jax.tree.map(lambda one: one if jnp.issubdtype(one.dtype, jnp.inexact) else None, carry)
+
+
+def _filled(carry: PyTree, floats: PyTree) -> PyTree:
+    """Returns a state with other floats."""
+    return jax.tree.map(lambda old, new: old if new is None else new, carry, floats)
 
 
 def _apply(model: Model, params: Params, *args: Any, **options: Any) -> Any:
