@@ -1,5 +1,6 @@
 """The paired bootstrap against loops written from its definition, and on known differences."""
 
+import dataclasses
 import json
 import math
 
@@ -11,6 +12,7 @@ from labeled_texts import write_csv
 import zoo
 from zoo.__main__ import main
 from zoo.data.labels import make_labels
+from zoo.data.vocabulary import WordVocabulary
 from zoo.errors import UserError
 from zoo.evaluation.bleu import bleu_of_sums, count_ngrams, score_texts
 from zoo.evaluation.classification import score_probabilities
@@ -177,6 +179,21 @@ def test_language_models(root, capsys):
     assert "9 texts" in out
 
 
+def test_models_that_know_other_words_are_not_compared(root, capsys):
+    """The one that knows fewer words would win: <unk> is easy to predict."""
+    counts = zoo.load(root / "counts")
+    fewer = dataclasses.replace(
+        counts, vocabulary=WordVocabulary([*counts.vocabulary.tokens[:-1], "other"])
+    )
+    word = counts.vocabulary.tokens[-1]
+    zoo.save(fewer, root / "fewer")
+    for text, wanted in ((f"a {word}\n", 2), (f"{counts.vocabulary.tokens[3]}\n", 0)):
+        (root / "words.txt").write_text(text * 3)
+        code, _, err = run(capsys, root / "counts", root / "fewer", f"--text={root}/words.txt")
+        assert code == wanted
+        assert ("unknown tokens differ" in err) == bool(wanted)
+
+
 def test_classifiers_and_translators(root, capsys):
     names = (root / "classifier_0", root / "classifier_1")
     code, out, err = run(capsys, *names, f"--text={root}/table.csv", "--json")
@@ -220,3 +237,9 @@ def test_mistakes_are_one_line(root, capsys, words, message):
     assert (code, out) == (2, "")
     assert message in err
     assert err.count("\n") == 1
+
+
+def test_the_seed_of_the_command_chooses_the_samples(root, capsys):
+    words = (root / "lstm", root / "gru", f"--text={root}/text.txt", "--json")
+    first, again, other = (run(capsys, *words, f"--seed={seed}")[1] for seed in (0, 0, 1))
+    assert first == again != other

@@ -95,7 +95,7 @@ def compare(
 
     Returns:
         A difference for each measure that both models have. Perplexities are compared only if both
-        models cut the texts into the same number of tokens.
+        models cut the texts into the same number of tokens, and know as many of them.
 
     Raises:
         UserError: if the texts differ, there is only one, or no measure can be compared.
@@ -114,8 +114,8 @@ def compare(
             found.append(_compare(name, own, other, num_samples, seed))
     if not found:
         raise UserError(
-            "no score of the two models can be compared, because their labels or tokens differ; "
-            "give models of one task and corpus"
+            "no score of the two models can be compared, because their labels, their tokens or "
+            "their unknown tokens differ; give models of one task and corpus"
         )
     return found
 

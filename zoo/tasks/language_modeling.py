@@ -260,14 +260,18 @@ class LanguageModeling(Task):
         return score
 
     def statistics(self, checkpoint: TrainedLanguageModel, request: Request) -> TextStatistics:
-        """Returns the nats, tokens and characters of each line; see `Task.statistics`."""
+        """Returns the nats, tokens and characters of each line; see `Task.statistics`.
+
+        Two models are only compared if both know the same number of tokens of each line, because
+        `<unk>` is easier to predict than the words that it stands for.
+        """
         lines = _lines(checkpoint, request)
         scores = line_scores(checkpoint, lines, mode=request.mode)
-        tokens = np.array([[one.nats, one.num_tokens] for one in scores])
-        characters = np.array([[one.nats, one.num_characters] for one in scores])
+        tokens = np.array([[one.nats, one.num_tokens, one.num_unknown] for one in scores])
+        characters = np.array([[one.nats, one.num_characters, one.num_unknown] for one in scores])
         measures = {
-            "perplexity": Measure(tokens, exp_ratio, same=(1,)),
-            "bits_per_character": Measure(characters, bits_ratio),
+            "perplexity": Measure(tokens, exp_ratio, same=(1, 2)),
+            "bits_per_character": Measure(characters, bits_ratio, same=(2,)),
         }
         return TextStatistics(lines, measures)
 
