@@ -18,7 +18,7 @@ from zoo.errors import UserError
 from zoo.types import Json
 
 BLOCK_SIZE = 64
-_ROWS_AT_A_TIME = 512
+_ROWS_AT_A_TIME = 8192  # drawn rows lie in nearly as many records, each of which is read once
 _RECORDS_AT_A_TIME = 128
 
 

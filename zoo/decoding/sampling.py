@@ -68,12 +68,12 @@ def _draw(key: Array, logits: Array) -> Array:
     weights = jnp.exp(logits - jnp.max(logits, axis=-1, keepdims=True))
     cumulative = jnp.cumsum(weights, axis=-1)
 
-    def uniform(key: Array) -> Array:
-        return jax.random.uniform(key, logits.shape[num_keys:-1], logits.dtype)
+    shape = logits.shape[key.ndim : -1]  # the distributions that one key serves
 
-    num_keys = key.ndim
-    draw = jax.vmap(uniform) if num_keys else uniform
-    number = draw(key) * cumulative[..., -1]
+    def uniform(one_key: Array) -> Array:
+        return jax.random.uniform(one_key, shape, logits.dtype)
+
+    number = (jax.vmap(uniform) if key.ndim else uniform)(key) * cumulative[..., -1]
     return (cumulative <= number[..., None]).sum(axis=-1)
 
 
