@@ -103,6 +103,8 @@ def test_train_py_takes_the_file_as_a_config(
     code, lines, errors = run_train(f"--config={config_file}", *flags, f"--workdir={tmp_path}")
     assert code == 0, errors
     assert any(line.startswith("best step") for line in lines)
+    assert lines[-1].startswith(f"for the test split: python -m zoo evaluate {tmp_path} --split")
+    assert lines[-1].endswith("in a program that first imports the file with leaky")
     assert "leaky" not in sys.modules
     with pytest.raises(UserError, match=r"'leaky'; choose one of elman, .*register_cell\('leaky'"):
         zoo.load(tmp_path)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from zoo.tasks.workload import CountingWorkload
 from zoo.training.metrics import MetricsWriter
 from zoo.training.run import Progress, Run
+from zoo.training.scoring_command import scoring_command
 from zoo.types import Params
 
 
@@ -62,5 +63,5 @@ def count(
         log(f"report: {run.write_report()}")
     if sample:
         log(f"sample:\n{sample}")
-    log(f"for the test split: {run.test_command()}")
+    log(f"for the test split: {scoring_command(run)}")
     return progress

@@ -27,6 +27,7 @@ from zoo.training.optimizers import count_updates, make_schedule
 from zoo.training.places import run_place
 from zoo.training.reporting import report
 from zoo.training.run import Progress, Run
+from zoo.training.scoring_command import scoring_command
 from zoo.training.shares import own_parts
 from zoo.training.signals import stop_signals
 from zoo.training.stacking import stack_batches
@@ -147,7 +148,7 @@ def _train(
         if len(members) > 1:
             write_members(run, config, of_one, best, log)
         else:
-            log(f"for the test split: {run.test_command()}")
+            log(f"for the test split: {scoring_command(run)}")
     return progress
 
 

@@ -9,7 +9,6 @@ checkpoints/      the latest step and the best or the one before, see zoo/traini
 import dataclasses
 import json
 import os
-import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -216,13 +215,6 @@ class Run:
                         "--allow_config_change"
                     )
                 log(told)
-
-    def test_command(self) -> str:
-        """Returns the command that scores the model on the test split."""
-        place = self.config["data"]["directory"]
-        where = f" --data_directory={shlex.quote(place)}" if place else ""
-        run = shlex.quote(self.place.name(str(self.directory)))
-        return f"python -m zoo evaluate {run} --split=test{where}"
 
     def write_config(self, log: Callable[[str], None]) -> None:
         """Writes config.json, and logs a line if the old file is damaged."""

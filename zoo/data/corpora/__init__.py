@@ -191,6 +191,16 @@ def _is_own(read: Callable[..., object]) -> bool:
     return read.__module__.startswith(f"{__name__}.")
 
 
+def is_registered(name: str) -> bool:
+    """Returns whether a corpus is known, and is none of the zoo's own.
+
+    Example:
+        >>> is_registered("text_file")
+        False
+    """
+    return name in _CORPORA and not _is_own(_CORPORA[name].read)
+
+
 @cache
 def _own_names() -> tuple[str, ...]:
     """Imports the files of the zoo's own corpora, and returns their names."""

@@ -104,6 +104,16 @@ def register_cell(name: str, cell: Callable[..., Cell]) -> None:
     _CELLS[name] = cell
 
 
+def is_registered(name: str) -> bool:
+    """Returns whether a cell is known, and is none of the zoo's own.
+
+    Example:
+        >>> is_registered("lstm")
+        False
+    """
+    return name in _CELLS and name not in _TAKEN
+
+
 def cell_names() -> tuple[str, ...]:
     """Returns the names of all cells; the zoo's own names come first.
 
