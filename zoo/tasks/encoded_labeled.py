@@ -37,7 +37,7 @@ class EncodedTexts(NamedTuple):
         validation: the validation split.
         validation_texts: the texts of the validation split.
         summary: the corpus in figures, see `zoo.tasks.summary`.
-        notes: what a user should know of texts that are empty, were cut, or are repeated.
+        notes: what a user should know of texts that are empty, cut or repeated, and of labels.
         fingerprints: of each split, see `zoo.data.fingerprints`.
     """
 
@@ -92,6 +92,7 @@ def encode_labeled_corpus(data: LabeledDataConfig, more: Sequence[str] = ()) -> 
             *_empty(rows),
             *_cut(rows, data.max_tokens),
             *_strange(validation_rows, validation.texts, data.vocabulary),
+            *_unseen(labels, corpus.splits["test"].labels),
             *note_repeated("texts", {name: split.texts for name, split in corpus.splits.items()}),
         ),
         {split: of_labeled(*texts) for split, texts in corpus.splits.items()},
@@ -116,6 +117,20 @@ def _strange(rows: Sequence[np.ndarray], texts: Sequence[str], vocabulary: str) 
     return (
         f"{unknown / number:.0%} of the words of the validation texts are unknown, because there "
         "are no blanks between words; use data.vocabulary=character",
+    )
+
+
+def _unseen(labels: Labels, of_test: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Returns a note on the test texts with a label that training lacks, or no note."""
+    unseen = [[label for label in own if label not in labels.names] for own in of_test]
+    number = sum(map(bool, unseen))
+    if not number:
+        return ()
+    names = ", ".join(repr(name) for name in sorted({name for own in unseen for name in own})[:5])
+    return (
+        f"{number:,} of {len(unseen):,} test texts have labels that training lacks, such as {names}"
+        "; no model can be scored on them: leave them out of the test split, or add such texts to "
+        "training",
     )
 
 

@@ -1,4 +1,4 @@
-"""Examples of validation and test that training has, too, are told."""
+"""Examples of validation and test that training has, too, are told; so are labels that it lacks."""
 
 from labeled_texts import labeled_texts, write_csv
 
@@ -24,6 +24,16 @@ def test_repeated_texts_are_counted_in_each_split(tmp_path):
     assert f"{told}{REST}" in encode_labeled_corpus(data).notes
     write_csv(path, labeled_texts(40), ("text", "label"))
     assert encode_labeled_corpus(data).notes == ()
+
+
+def test_labels_of_test_texts_that_training_lacks_are_told_before_training(tmp_path):
+    write_csv(tmp_path / "train.csv", labeled_texts(40), ("text", "label"))
+    test = [("it rains", "rain"), ("it snows", "snow"), ("a film", "good")]
+    write_csv(tmp_path / "test.csv", test, ("text", "label"))
+    [note] = encode_labeled_corpus(
+        LabeledDataConfig("table_file", str(tmp_path), cache_directory=str(tmp_path / "cache"))
+    ).notes
+    assert note.startswith("2 of 3 test texts have labels that training lacks, such as 'rain', 's")
 
 
 def test_a_repeated_sentence_is_told_whatever_its_tags(tmp_path):
