@@ -10,7 +10,7 @@ from zoo.report.charts import NUM_COLOURS, Series, heat_map, line_chart
 from zoo.report.curves import LOSS, Drawn, draw_curves
 from zoo.report.records import REPORT, differing_fields, flatten
 from zoo.report.runs import Record
-from zoo.report.score_tables import duration, table, test_tables, validation_table
+from zoo.report.score_tables import duration, table, tables_of_test, validation_table
 from zoo.report.seeds import read_with_members
 from zoo.types import Json
 from zoo.whole_file import whole_file
@@ -71,7 +71,7 @@ def make_page(records: list[Record]) -> str:
     sections = [
         "" if several else _section("Training", _training(records[0])),
         _section("Scores on the validation split", validation_table(records)),
-        _section("Scores on the test split", test_tables(records)),
+        _section("Scores on the test split", tables_of_test(records)),
         _section("Differing settings", _differences(records)) if several else "",
         _section("Along training", _curves(records)),
         *(_figures(record, named=several) for record in records),

@@ -50,7 +50,7 @@ def validation_table(records: Sequence[Record]) -> str:
     return _table(runs, heads, [scores for _, scores in found])
 
 
-def test_tables(records: Sequence[Record]) -> str:
+def tables_of_test(records: Sequence[Record]) -> str:
     """Returns a table of the scores on the test split for each way in which they were measured."""
     runs = runs_of(records)
     settings = dict.fromkeys(one.settings for run in runs for one in run.evaluations)
