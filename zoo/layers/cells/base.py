@@ -3,11 +3,11 @@
     x'_t        = project(params, x_t)                the part without the state, for all steps
     state_t, h_t = step(params, state_{t-1}, x'_t)    the equations, as they are printed
 
-A cell needs no more than these two functions. `zoo.layers.recurrent` runs the cell over a batch of
-sequences, with padding, resets, both directions and truncation, and JAX differentiates it. Three
-optional members make a cell faster and change its numbers only by rounding. `derivative` is a
-hand-written derivative of one step. `coefficients` is for a cell that is linear in its state.
-`chunks` is for a cell whose state is a matrix.
+A cell needs these two functions, its `parameters` and its `initial_state`. `zoo.layers.recurrent`
+runs the cell over a batch of sequences, with padding, resets, both directions and truncation, and
+JAX differentiates it. Three optional members make a cell faster and change its numbers only by
+rounding. `derivative` is a hand-written derivative of one step. `coefficients` is for a cell that
+is linear in its state. `chunks` is for a cell whose state is a matrix.
 
 Axes: B rows, T time, D input features, H units.
 """
