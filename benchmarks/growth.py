@@ -77,12 +77,14 @@ def draw(directory: Path, axis: str, found: list[dict[str, Any]]) -> None:
             [first["milliseconds"] * size / first[axis] for size in sizes],
             color="grey",
             linestyle=":",
-            label="in proportion",
+            label="proportional",
         )
         axes.set_xscale("log", base=2)
         axes.set_yscale("log", base=2)
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_major_formatter("{x:g}")
         axes.set_xlabel(LABELS[axis])
-        axes.set_ylabel("ms per train step")
+        axes.set_ylabel("milliseconds per train step")
         axes.legend()
         tidy(axes)
 

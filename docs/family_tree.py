@@ -1,7 +1,7 @@
 """Draws the family tree of the zoo's cells: `python docs/family_tree.py docs/pictures/cells.png`.
 
 Each cell stands in the year of its paper and in the row of its family. An arrow leads from each
-cell to the cells whose papers changed it.
+cell to the cells that were developed from it.
 """
 
 import sys
@@ -86,10 +86,15 @@ def draw_kin(axes: Any, kin: Kin) -> Any:
 
 
 def draw_arrow(axes: Any, start: Any, end: Any) -> None:
-    """Draws an arrow between two boxes, above all boxes in between."""
+    """Draws an arrow between two boxes; it bends around a box that is in the way."""
     (start_column, row), (column, end_row) = start.get_position(), end.get_position()
-    columns = [YEARS.index(kin.year) for kin in TREE if kin.row == row == end_row]
-    bend = -0.06 if any(start_column < between < column for between in columns) else 0.0
+    slope = (end_row - row) / (column - start_column)
+    places = [(YEARS.index(kin.year), kin.row) for kin in TREE]
+    is_blocked = any(
+        start_column < at < column and abs(row + slope * (at - start_column) - kin_row) < 0.35
+        for at, kin_row in places
+    )
+    bend = (-0.06 if row == end_row else -0.25) if is_blocked else 0.0
     look = {"arrowstyle": "-|>", "color": COLOURS[row], "connectionstyle": f"arc3,rad={bend}"}
     ends = {"patchA": start.get_bbox_patch(), "patchB": end.get_bbox_patch()}
     arrow = look | ends | {"shrinkA": 0, "shrinkB": 1}

@@ -1,6 +1,7 @@
 """`python -m zoo evaluate` with --dynamic, --cache and --tune, as people and scripts use it."""
 
 import json
+import re
 
 import jax
 import numpy as np
@@ -310,3 +311,18 @@ def test_a_mistake_is_told_before_anything_is_loaded(command, flags):
     code, _, err = command("evaluate", "no-such-checkpoint", *flags)
     assert code == 2
     assert "no-such-checkpoint" not in err
+
+
+def test_the_help_states_the_defaults(capsys):
+    with pytest.raises(SystemExit):
+        main(["evaluate", "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    dynamic, cache = DynamicEvaluation(), NeuralCache()
+    for flag, default in {
+        "dynamic_rate": dynamic.rate,
+        "dynamic_decay": dynamic.decay,
+        "dynamic_window": dynamic.window,
+        "cache_weight": cache.weight,
+        "cache_flatness": cache.flatness,
+    }.items():
+        assert re.search(rf"--{flag} {flag.upper()} [^()]*\(default: {default:g}\)", told), flag

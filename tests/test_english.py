@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 PROSE = (
     "README.md",
     "benchmarks/*.py",
+    "checkpoints/*/card.md",
     "configs/*.py",
     "docs/**/*.md",
     "experiments/*.py",

@@ -17,7 +17,7 @@ pytest.importorskip("prometheus_client")
 
 ROOT = Path(__file__).parents[1]
 BLOCKS = re.findall(
-    r"^```\n(.*?)^```", (ROOT / "docs/serving.md").read_text(), re.DOTALL | re.MULTILINE
+    r"^```bash\n(.*?)^```", (ROOT / "docs/serving.md").read_text(), re.DOTALL | re.MULTILINE
 )
 NAMES = {
     "python_docs_lstm": "characters",

@@ -18,9 +18,9 @@ from zoo.errors import WRONG_FORM, UserError
 JSON, MARKDOWN = "card.json", "card.md"
 _STORED = {
     "float32": "",
-    "half": ", stored with 16 bits a weight and computed with in float32",
-    "int8": ", stored with eight bits a weight and a scale for each row, computed with in float32",
-    "int6": ", stored with six bits a weight and a scale for each row, computed with in float32",
+    "half": ", stored in 16 bits per weight, computed in float32",
+    "int8": ", stored in 8 bits per weight with a scale for each row, computed in float32",
+    "int6": ", stored in 6 bits per weight with a scale for each row, computed in float32",
 }
 
 _LARGEST = 1e300

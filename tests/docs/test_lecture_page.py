@@ -50,4 +50,4 @@ def test_a_topic_has_its_five_parts(title: str, text: str) -> None:
 
 
 def test_the_topics_of_the_lecture_are_there() -> None:
-    assert len(TOPICS) == 19
+    assert len(TOPICS) == 20

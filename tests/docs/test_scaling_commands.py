@@ -15,7 +15,7 @@ PAGE = (ROOT / "docs/scaling.md").read_text("utf-8")
 
 def commands() -> list[str]:
     section = PAGE.partition("## Two processes on this machine\n")[2].partition("\n## ")[0]
-    blocks = re.findall(r"^```\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
+    blocks = re.findall(r"^```bash\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
     return "".join(blocks).splitlines()
 
 

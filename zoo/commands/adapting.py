@@ -28,20 +28,29 @@ def add_adapting_arguments(parser: argparse.ArgumentParser, *, with_tune: bool =
         help="adapt the parameters of a neural language model to the text that it has scored; RULE "
         "is rms (the default, which also reads the training text) or sgd",
     )
-    add("--dynamic_rate", type=float, help="learning rate of --dynamic")
-    add("--dynamic_decay", type=float, help="pull of --dynamic back to the trained parameters")
-    add("--dynamic_window", type=int, help="number of tokens between two updates of --dynamic")
+    add("--dynamic_rate", type=float, help="learning rate of --dynamic (default: 0.001)")
+    add(
+        "--dynamic_decay",
+        type=float,
+        help="pull of --dynamic back to the trained parameters (default: 0.005)",
+    )
+    add(
+        "--dynamic_window",
+        type=int,
+        help="number of tokens between two updates of --dynamic (default: 5)",
+    )
     add(
         "--cache",
         type=int,
         metavar="SIZE",
         help="mix a recurrent language model with a cache of the last SIZE tokens, such as 500",
     )
-    add("--cache_weight", type=float, help="weight of --cache in the mixture")
+    add("--cache_weight", type=float, help="weight of --cache in the mixture (default: 0.1)")
     add(
         "--cache_flatness",
         type=float,
-        help="sharpness of --cache; 0 counts the words and ignores the states",
+        help="theta of Grave et al. 2017: 0 ignores the states and counts words; a larger value "
+        "prefers steps with similar states (default: 0.3)",
     )
     if not with_tune:
         return

@@ -19,12 +19,12 @@ examples:
   python -m zoo diagnose runs/elman runs/lstm --picture=gradients.png
   python -m zoo diagnose runs/elman --fresh --steps=100 --text=notes.txt --json
 
-The norm of dL_T/dh_t, the gradient of the last token's loss with respect to the state that step t
-hands on, mean over stretches of the text. A state of several arrays counts as one vector, but an
-LSTM's memory is shown apart. --fresh shows each model before training beside it, and how its
-recurrent weights start: an orthogonal matrix keeps the length of a gradient, a uniform one in
-+-1/sqrt(H) shrinks it at every step. So an Elman network with an orthogonal start can pass a
-gradient further back than an LSTM does.
+The command prints the norm of dL_T/dh_t: the gradient of the last token's loss with respect to the
+state after step t. It is the mean over several pieces of the text. A state of several arrays counts
+as one vector, but an LSTM's memory is shown apart. --fresh shows each model before training beside
+it, and how its recurrent weights start: an orthogonal matrix keeps the length of a gradient, a
+uniform one in +-1/sqrt(H) shrinks it at every step. So an Elman network with an orthogonal start
+can pass a gradient further back than an LSTM does.
 
 Without CHECKPOINT the command shows what a lecture shows: an Elman network that starts uniform and
 an LSTM, before and after training.

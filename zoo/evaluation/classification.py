@@ -6,7 +6,7 @@
     micro F1    = 2 TP / (2 TP + FP + FN), each summed over all labels
     ECE         = sum_m (n_m / n) | right_m - confidence_m |
 
-The expected calibration error (Guo et al. 2017, eq. 5) compares, in 15 bins of equal width, the
+The expected calibration error (Guo et al. 2017, eq. 3) compares, in 15 bins of equal width, the
 classifier's confidence with how often it is right. If a text has one label, the confidence is the
 probability of the chosen label. If it may have several, every label's probability counts, and the
 accuracy is the fraction of texts with all labels right.

@@ -33,7 +33,8 @@ class NeuralCache:
     Attributes:
         size: n, the number of steps that it remembers.
         weight: lambda.
-        flatness: theta; with 0 the cache is the frequency of a word among the last n words.
+        flatness: theta. With 0 the cache ignores the states and is the frequency of a word among
+            the last n words. A larger value prefers steps with similar states.
     """
 
     size: int = 500

@@ -4,14 +4,14 @@
     a_t  = softmax of e_t1, ..., e_tn               over the n real steps of the source
     c_t  = sum_s a_ts v_s
 
-    dot         score(q, k) = q' k                   Luong et al. 2015, eq. 8
+    dot         score(q, k) = q' k                   Luong et al. 2015, section 3.1
     scaled_dot  score(q, k) = q' k / sqrt(H)         Vaswani et al. 2017, eq. 1
-    bilinear    score(q, k) = q' W k / sqrt(H)       Luong et al. 2015, eq. 8, "general", scaled
+    bilinear    score(q, k) = q' W k / sqrt(H)       Luong et al. 2015, section 3.1, scaled
     additive    score(q, k) = v' tanh(W q + U k + b) Bahdanau et al. 2015, appendix A.1.2
 
-Luong et al. do not scale the bilinear score. Without the factor, one step of Adam can change the
-score by the learning rate times |q|_1 |k|_1. After some hundred steps the softmax would be stuck on
-one token.
+Luong et al. call the bilinear score "general" and do not scale it. Without the factor, one step of
+Adam can change the score by the learning rate times |q|_1 |k|_1. After some hundred steps the
+softmax would be stuck on one token.
 
 Several heads (Vaswani et al. 2017, section 3.2.2) do the same in parallel. Each of the N heads has
 its own projection of queries, keys and values to H/N elements:

@@ -25,7 +25,9 @@ def uniform(scale: float) -> Initializer:
 
 
 def orthogonal_blocks(key: Array, shape: tuple[int, ...]) -> Array:
-    """Returns [H, G*H] with orthogonal H x H blocks, so that no gate shrinks the state at first.
+    """Returns [H, G*H] with orthogonal H x H blocks.
+
+    The product of a state with one block has the length of the state.
 
     Example:
         >>> block = orthogonal_blocks(jax.random.key(0), (3, 6))[:, :3]

@@ -25,7 +25,8 @@ def run_truncated(
     """Computes each step's output by its own run over the last k steps; all runs are parallel.
 
     The run for step t starts at step t - k + 1, or at the first step if t is too small. The state
-    that it starts from is held constant.
+    that it starts from is held constant. Cells with a hand-written derivative do not use this
+    function, see `zoo.layers.fast.derivative`.
     """
     projected, resets, _ = sequence.time_major()
     entering = lax.stop_gradient(_entering_states(cell, params, sequence))

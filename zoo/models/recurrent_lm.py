@@ -120,7 +120,8 @@ def _check(config: RecurrentLMConfig) -> None:
         raise UserError(f"model.matmul_dtype is {config.matmul_dtype!r}; use float32 or bfloat16")
     if config.truncation < 0:
         raise UserError(
-            f"model.truncation is {config.truncation}; use a number of steps, or 0 for none"
+            f"model.truncation is {config.truncation}, which is negative; use 1 for plain "
+            "backpropagation, k for BPTT(k), or 0 for the whole chunk"
         )
     check_least(0, "model", config, "activation_penalty", "temporal_penalty", "init_scale")
     kinds = ("embedding", "layer", "output", "word", "weight")

@@ -15,7 +15,7 @@ from zoo.training.checksums import DamagedCheckpoint, list_files
 from zoo.training.places import absolute_place
 from zoo.types import PyTree
 
-# Compression makes eight bits a weight up to two times smaller. Chunks of zeros take no room.
+# Compression makes eight bits per weight up to two times smaller. Chunks of zeros take no room.
 _MOST_TIMES_LARGER = 4
 _ALWAYS_ALLOWED = 64 * 2**20  # bytes
 _PLAIN_CHARACTERS = re.compile(r"(gs://)?[A-Za-z0-9_./ +,:=@%-]*")

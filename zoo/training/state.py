@@ -19,7 +19,7 @@ Array = jax.Array
 
 
 class TrainState(struct.PyTreeNode):
-    """The state of a run: everything that changes in training. The data position is its step.
+    """Everything that changes while a run is trained. The step also says which batch comes next.
 
     Attributes:
         step: int32, the number of train steps taken.

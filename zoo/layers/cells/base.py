@@ -3,9 +3,9 @@
     x'_t        = project(params, x_t)                the part without the state, for all steps
     state_t, h_t = step(params, state_{t-1}, x'_t)    the equations, as they are printed
 
-A cell needs these two functions, its parameters and its initial state. `zoo.layers.recurrent` runs
-the cell over a batch of sequences, with padding, resets, both directions and truncation, and JAX
-differentiates it. Three optional members make a cell faster and change its numbers only by
+A cell needs these two functions, its `parameters` and its `initial_state`. `zoo.layers.recurrent`
+runs the cell over a batch of sequences, with padding, resets, both directions and truncation, and
+JAX differentiates it. Three optional members make a cell faster and change its numbers only by
 rounding. `derivative` is a hand-written derivative of one step. `coefficients` is for a cell that
 is linear in its state. `chunks` is for a cell whose state is a matrix. They are not used for a
 subclass that changes the step alone, because they compute the step of the class that it changes.

@@ -22,16 +22,16 @@ class GRU(GatedCell):
 
     r = logistic(a_r + s_r)
     z = logistic(a_z + s_z)
-    n = tanh(a_n + r * (s_n + b_n))
+    n = tanh(a_n + r * (s_n + b_n'))
     h_t = (1 - z) * n + z * h_{t-1}
 
-    b_n is the parameter `candidate_bias` [H].
+    b_n' is the parameter `candidate_bias` [H]; b_n is a block of b.
     """
 
     num_gates = 3
 
     def parameters(self, input_size: int) -> dict[str, Parameter]:
-        """W, U, b and b_n."""
+        """W, U, b and b_n'."""
         candidate_bias = Parameter(nn.initializers.zeros, (self.size,))
         return {"candidate_bias": candidate_bias, **super().parameters(input_size)}
 
@@ -49,7 +49,7 @@ class GRU(GatedCell):
         return (h,), h
 
     def recurrent_bias(self, params: Params) -> Array:
-        """b_n, after zeros for the blocks r and z."""
+        """b_n', after zeros for the blocks r and z."""
         return jnp.pad(params["candidate_bias"], (2 * self.size, 0))
 
     @property
