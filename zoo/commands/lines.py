@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from zoo.data.splits import SPLITS
-from zoo.data.text_reading import line_groups, read_lines, read_text, readable, user_path
+from zoo.data.text_reading import line_groups, read_lines, readable, user_path
 from zoo.errors import UserError
 from zoo.special_tokens import UNKNOWN
 from zoo.types import Json
@@ -149,12 +149,14 @@ class UnknownTokens:
 
 
 def read_plain(file: str) -> str:
-    """Returns the text of a file by the rule of `zoo.data.text_reading`.
+    """Returns the text of a file, for a language model, by the rule of `zoo.data.text_reading`.
 
     Raises:
-        UserError: if the file cannot be read, or is not UTF-8.
+        UserError: if the file is a table, cannot be read, or is not UTF-8.
     """
-    return read_text(user_path(file))
+    from zoo.data.tables import read_running_text
+
+    return read_running_text(user_path(file))
 
 
 def check_encoding(text: str, what: str) -> None:

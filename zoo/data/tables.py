@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from zoo.data.config import LabeledDataConfig
-from zoo.data.csv_rows import csv_rows
+from zoo.data.csv_rows import csv_rows, header_names
 from zoo.data.examples import Labeled
-from zoo.data.text_reading import numbered_lines
+from zoo.data.text_reading import numbered_lines, read_text
 from zoo.errors import UserError
 from zoo.types import Json
 from zoo.whole_characters import require_whole_characters
@@ -148,12 +148,53 @@ def _rows(path: Path, wanted: Mapping[str, str]) -> Iterator[tuple[Json, str]]:
         path: the table.
         wanted: for each column that must be there, the field of the config that names it.
     """
-    kind = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+    kind = unpacked_suffix(path)
     if kind not in TABLE_SUFFIXES:
         raise UserError(f"{path} ends with {kind!r}; use one of {', '.join(TABLE_SUFFIXES)}")
     if kind == ".jsonl":
         return json_rows(path)
     return csv_rows(path, wanted, has_quotes=kind == ".csv")
+
+
+def unpacked_suffix(path: Path) -> str:
+    """Returns the suffix of a file, without the .gz of a packed file.
+
+    Example:
+        >>> unpacked_suffix(Path("texts.csv.gz")), unpacked_suffix(Path("texts.txt"))
+        ('.csv', '.txt')
+    """
+    return Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
+
+
+def is_table(path: Path) -> bool:
+    """Returns whether the name of a file is the name of a table, such as texts.csv."""
+    return unpacked_suffix(path) in TABLE_SUFFIXES
+
+
+def column_names(path: Path) -> list[str]:
+    """Returns the names of the columns of a table; for a .jsonl file, the keys of the first object.
+
+    Raises:
+        UserError: the table cannot be read.
+    """
+    kind = unpacked_suffix(path)
+    if kind == ".jsonl":
+        return next((list(row) for row, _ in json_rows(path)), [])
+    return header_names(path, has_quotes=kind == ".csv")
+
+
+def read_running_text(path: Path) -> str:
+    """Returns the text of a file that is read as a whole, for a language model.
+
+    Raises:
+        UserError: the file is a table, or cannot be read.
+    """
+    if is_table(path) and path.is_file():
+        raise UserError(
+            f"{path} is a table, but a language model reads running text; write the texts of the "
+            "table into a .txt file, or rename it to .txt to read its raw lines"
+        )
+    return read_text(path)
 
 
 def json_rows(path: Path) -> Iterator[tuple[Json, str]]:

@@ -13,7 +13,8 @@ from zoo.data.corpora import Lines, Tagged, files_of_splits, register_corpus
 from zoo.data.token_lines import read_sentences
 from zoo.errors import UserError
 
-_SUFFIXES = (".conll", ".txt", ".tsv", ".bio", ".iob", ".iob2", ".bioes")
+COLUMN_SUFFIXES = (".conll", ".bio", ".iob", ".iob2", ".bioes")
+_SUFFIXES = (".conll", ".txt", ".tsv", *COLUMN_SUFFIXES[1:])
 
 
 @register_corpus(
