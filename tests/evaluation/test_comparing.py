@@ -198,6 +198,15 @@ def test_classifiers_and_translators(root, capsys):
     assert bleu["first"] == pytest.approx(score.bleu, abs=1e-6)
 
 
+def test_scores_of_different_tasks_are_not_put_side_by_side(root, capsys):
+    words = ["evaluate", root / "topics", root / "lstm", f"--text={root}/text.txt"]
+    assert main([str(word) for word in words]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "topics is a classifier and " in err
+    assert "lstm a language model; give models of one task" in err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

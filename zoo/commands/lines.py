@@ -83,6 +83,23 @@ def check_task_flags(task: "Task", arguments: argparse.Namespace) -> None:
             raise UserError(f"--{flag} is not for a {task.kind.noun}; leave it out")
 
 
+def check_one_task(names: Sequence[str], nouns: Sequence[str]) -> None:
+    """Refuses models of different tasks, whose scores cannot be compared.
+
+    Args:
+        names: the models as the user named them.
+        nouns: what each model is, such as "classifier"; see `Kind.noun`.
+
+    Raises:
+        UserError: if a model is of another task than the first model.
+    """
+    for name, noun in zip(names, nouns, strict=True):
+        if noun != nouns[0]:
+            raise UserError(
+                f"{names[0]} is a {nouns[0]} and {name} a {noun}; give models of one task"
+            )
+
+
 def check_one_source(arguments: argparse.Namespace) -> None:
     """Raises a UserError if a command is given both texts and a file."""
     if arguments.texts and arguments.file:
