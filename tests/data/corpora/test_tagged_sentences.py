@@ -150,6 +150,28 @@ def test_forbidden_tags_begin_a_span_and_one_note_counts_them(tmp_path: Path) ->
     assert corpus.splits["validation"][0].tags == ("O", "B-loc", "B-loc")
 
 
+@pytest.mark.parametrize("scheme", ["auto", "bioes", "iob2"])
+def test_bilou_is_bioes_with_other_letters(tmp_path: Path, scheme: str) -> None:
+    written = [(w, tag_schemes.convert(t, "iob2", "bioes")) for w, t in SENTENCES * 4]
+    bioes = write_columns(tmp_path / "bioes.conll", written)
+    bilou = tmp_path / "bilou.conll"
+    bilou.write_text(bioes.read_text().replace("\tE-", "\tL-").replace("\tS-", "\tU-"))
+    assert bilou.read_text() != bioes.read_text()
+    expected, found = load(bioes, scheme=scheme), load(bilou, scheme=scheme)
+    assert found.scheme == expected.scheme
+    for split in expected.splits:
+        assert list(found.splits[split]) == list(expected.splits[split])
+
+
+def test_one_strange_tag_is_named(tmp_path: Path) -> None:
+    path = write_columns(tmp_path / "some.conll", SENTENCES * 20)
+    path.write_text(path.read_text().replace("B-per", "B_per", 1))
+    with pytest.warns(Note) as noted:
+        assert load(path).scheme == "plain"
+    assert "tags look like tags of spans, but not 'B_per' (1 time), so" in str(noted[0].message)
+    assert noted[0].filename == __file__
+
+
 def test_a_note_names_tags_that_training_lacks(tmp_path: Path) -> None:
     write_columns(tmp_path / "train.conll")
     write_columns(tmp_path / "valid.conll", [(("a", "b", "c"), ("B-per", "I-per", "O"))])
