@@ -283,6 +283,24 @@ def test_what_is_wrong_with_columns(
     assert told(path, read, **settings) == message
 
 
+def test_comments_before_sentences_are_skipped_with_one_note(tmp_path: Path) -> None:
+    path = tmp_path / "multi.conll"
+    path.write_text(
+        "# id 0 domain=en\n# a second\nNew _ _ B-loc\nUlm _ _ I-loc\n\n\n# id 1 domain=en\n"
+        "go _ _ O\n# _ _ O\n\n# _ _ O\n1 _ _ O\n"
+    )
+    with pytest.warns(Note, match=r"^3 lines of .*multi.conll are skipped as comments, because"):
+        found = read(path)
+    assert [one.tokens for one in found] == [("New", "Ulm"), ("go", "#"), ("#", "1")]
+
+
+@pytest.mark.parametrize("separator", ["\t", " "])
+def test_a_number_sign_may_begin_a_sentence(tmp_path: Path, separator: str) -> None:
+    sentences = [(("a", "b"), ("DT", "NN")), (("#", "1"), ("SYM", "CD"))]
+    path = write_columns(tmp_path / "signs.conll", sentences, separator)
+    assert read(path) == tagged(*sentences)
+
+
 def test_the_longest_sentence_is_read(tmp_path: Path) -> None:
     words = ("a",) * token_lines.MOST_WORDS
     path = write_columns(tmp_path / "long.conll", [(words, ("DT",) * len(words))])
