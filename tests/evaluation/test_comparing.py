@@ -217,7 +217,7 @@ def test_scores_of_different_tasks_are_not_put_side_by_side(root, capsys):
         (["german", "german_vector", "--text={root}/text.txt"], "--text is not for a translator"),
         (
             ["lstm", "gru", "--source={root}/de.txt", "--target={root}/en.txt"],
-            "--source is not for a language model",
+            "--source is not for a language model; give --text=FILE instead",
         ),
         (["lstm", "gru", "--text={root}/text.txt", "--beam_size=2"], "--beam_size is not for a"),
         (["lstm", "gru"], "knows no corpus; give a text with --text=FILE"),

@@ -80,7 +80,12 @@ def check_task_flags(task: "Task", arguments: argparse.Namespace) -> None:
     """Raises a UserError for a given flag that the task does not have; a flag not given is None."""
     for flag in _TASK_FLAGS:
         if getattr(arguments, flag, None) is not None and flag not in task.flags:
-            raise UserError(f"--{flag} is not for a {task.kind.noun}; leave it out")
+            advice = "leave it out"
+            if flag == "text" and "source" in task.flags:
+                advice = "give its sources and translations with --source=FILE --target=FILE"
+            elif flag == "source" and "text" in task.flags:
+                advice = "give --text=FILE instead of --source and --target"
+            raise UserError(f"--{flag} is not for a {task.kind.noun}; {advice}")
 
 
 def check_one_task(names: Sequence[str], nouns: Sequence[str]) -> None:
