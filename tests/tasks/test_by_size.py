@@ -9,7 +9,7 @@ from tiny_run import ROOT, environment_with, read_config, write_corpus
 
 from zoo.errors import UserError
 from zoo.models.registry import ARCHITECTURES
-from zoo.tasks.by_size import lengths, open_in, settings_of_pairs, settings_of_texts
+from zoo.tasks.by_size import describe, lengths, open_in, settings_of_pairs, settings_of_texts
 from zoo.tasks.registry import find_task, settle
 from zoo.training import config as configs
 from zoo.training.config import base_config, leave_open
@@ -191,6 +191,16 @@ def test_an_open_config_trains_and_goes_on_with_its_corpus(tmp_path):
 
 
 @pytest.mark.slow
+def test_only_what_follows_from_the_corpus_is_told(tmp_path):
+    config = own_config("csv_classifier", tmp_path)
+    config.training.num_steps = config.evaluation.every_steps = 7
+    line = describe(settle(config), open_in(config))
+    assert "training.checkpoint_every_epochs=" in line
+    for field in ("training.num_epochs", "evaluation.every_epochs", "model.hidden_sizes"):
+        assert field not in line
+    assert describe(settle(config), ["training.num_epochs"]) == ""
+
+
 def test_a_flag_sets_an_open_field(tmp_path):
     config = own_config("csv_classifier", tmp_path)
     flags = {

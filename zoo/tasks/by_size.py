@@ -161,7 +161,9 @@ def fill(config: ConfigDict, values: Json) -> ConfigDict:
 
 
 def describe(config: ConfigDict, fields: list[str]) -> str:
-    """Returns a line with fields and their values.
+    """Returns a line with fields and their values, or "" if no value follows from the corpus.
+
+    Lengths in epochs are left out if the user gave them in steps, and sizes if there are no layers.
 
     Example:
         >>> describe(ConfigDict({"model": {"sizes": (3, 4)}}), ["model.sizes"])
@@ -171,6 +173,10 @@ def describe(config: ConfigDict, fields: list[str]) -> str:
     for field in fields:
         section, name = field.split(".")
         value = config[section][name]
+        if field in LENGTHS and not value:
+            continue
+        if field == "model.hidden_sizes" and config.model.get("cell") == "none":
+            continue
         shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
         told.append(f"{field}={shown}")
-    return f"by the size of the corpus: {' '.join(told)}"
+    return f"by the size of the corpus: {' '.join(told)}" if told else ""
