@@ -201,6 +201,15 @@ def test_only_what_follows_from_the_corpus_is_told(tmp_path):
     assert describe(settle(config), ["training.num_epochs"]) == ""
 
 
+def test_a_given_cell_has_the_settings_of_a_network(tmp_path):
+    config = own_config("csv_classifier", tmp_path)
+    assert settle(config).optimizer.name == "adamw"
+    config.model.cell = "lstm"
+    settled = settle(config)
+    assert (settled.model.cell, settled.model.pooling) == ("lstm", "attention")
+    assert (settled.optimizer.name, settled.optimizer.learning_rate) == ("adam", 2e-3)
+
+
 def test_a_flag_sets_an_open_field(tmp_path):
     config = own_config("csv_classifier", tmp_path)
     flags = {
