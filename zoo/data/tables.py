@@ -17,6 +17,7 @@ from zoo.data.examples import Labeled
 from zoo.data.text_reading import numbered_lines, read_text
 from zoo.errors import UserError
 from zoo.types import Json
+from zoo.unique_keys import RepeatedKey, unique_keys
 from zoo.whole_characters import require_whole_characters
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl")
@@ -201,11 +202,13 @@ def json_rows(path: Path) -> Iterator[tuple[Json, str]]:
     """Yields the objects of a .jsonl file, each with its place for messages.
 
     Raises:
-        UserError: a line is not a JSON object.
+        UserError: a line is not a JSON object, or has a key twice.
     """
     for line, place in numbered_lines(path):
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=unique_keys)
+        except RepeatedKey as error:
+            raise UserError(f"{place}: {error}") from error
         except (ValueError, RecursionError) as error:
             raise UserError(f"{place}: it is no JSON ({error}); use one object per line") from error
         if not isinstance(row, dict):
