@@ -178,7 +178,8 @@ def load_tagged_corpus(config: TaggedDataConfig) -> TaggedCorpus:
         splits = tfds_datasets.read_tagged(config)
     else:
         splits = open_splits(find_corpus(config.corpus, Tagged), config)
-    complete = draw_missing(splits, _fractions(config), config.corpus)
+    advice = "use more sentences, and put a blank line between them"
+    complete = draw_missing(splits, _fractions(config), config.corpus, advice=advice)
     return TaggedCorpus(*in_scheme(complete, config))
 
 

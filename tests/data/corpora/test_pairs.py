@@ -84,6 +84,12 @@ def test_a_table_is_split_by_its_different_sources(tmp_path):
     assert not parts[0] & parts[1] | parts[0] & parts[2] | parts[1] & parts[2]
 
 
+def test_pairs_of_one_source_cannot_be_split(tmp_path):
+    path = write_table(tmp_path / "all.tsv", [("Satz", f"sentence {n}") for n in range(60)])
+    with pytest.raises(UserError, match=r"source of the 60 training examples has too few .* \(1\)"):
+        load(path)
+
+
 def test_pairs_may_be_packed(tmp_path):
     write_texts(tmp_path, "train")
     table = write_table(tmp_path / "all.de-en.tsv")

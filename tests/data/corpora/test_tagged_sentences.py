@@ -301,6 +301,15 @@ def test_a_number_sign_may_begin_a_sentence(tmp_path: Path, separator: str) -> N
     assert read(path) == tagged(*sentences)
 
 
+def test_a_file_without_blank_lines_is_one_sentence_and_told(tmp_path: Path) -> None:
+    path = write_columns(tmp_path / "one.conll", SENTENCES)
+    path.write_text(path.read_text().replace("\n\n", "\n"))
+    assert told(path, load) == (
+        "split validation of corpus conll_file is empty; the training split has too few "
+        "examples (1); use more sentences, and put a blank line between them"
+    )
+
+
 def test_the_longest_sentence_is_read(tmp_path: Path) -> None:
     words = ("a",) * token_lines.MOST_WORDS
     path = write_columns(tmp_path / "long.conll", [(words, ("DT",) * len(words))])
