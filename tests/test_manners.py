@@ -97,6 +97,10 @@ def test_every_function_takes_a_name(names):
 def test_a_name_of_another_kind_or_of_nothing_is_told(names):
     with pytest.raises(UserError, match="this is a classifier, not a language model; use classify"):
         zoo.generate("topics")
+    with pytest.raises(UserError, match="not a language model; use evaluate_classifier"):
+        zoo.evaluate("topics", TEXT)
+    with pytest.raises(UserError, match="not a language model; use evaluate_translator"):
+        zoo.evaluate("german", TEXT)
     with pytest.raises(UserError, match="there is no checkpoint 'lstn'; released: lstm"):
         zoo.generate("lstn")
 

@@ -24,7 +24,7 @@ from zoo.models.trained import Checkpoint, Kind, ModelOrName, require
 from zoo.special_tokens import END
 from zoo.types import Json, Params
 
-CLASSIFIER = Kind("classifier", "classify")
+CLASSIFIER = Kind("classifier", "classify", "evaluate_classifier")
 SHAPES = Shapes(
     batch_size=64,
     lengths=(8, 16, 32, 64, 128, 256, 512),
