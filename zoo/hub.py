@@ -272,9 +272,9 @@ def _no_file(name: str, path: epath.Path) -> str:
     """Returns why a path is no checkpoint if it is a file or belongs to a run, otherwise ""."""
     if path.exists():
         alone = " A .stablehlo file runs with jax alone." if name.endswith(".stablehlo") else ""
-        readable = ", ".join((SAFETENSORS_SUFFIX, *ARPA_SUFFIXES))
         return (
-            f"{name} is a file, but none of {readable}; give a run's or a step's directory.{alone}"
+            f"{name} is a file, but its name ends with neither {SAFETENSORS_SUFFIX}, .arpa nor "
+            f".lm; give such a file, or a run's or a step's directory.{alone}"
         )
     if path.parent.name == "checkpoints" and (found := checkpoints.steps(path.parent.parent)):
         run = path.parent.parent
