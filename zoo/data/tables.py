@@ -105,15 +105,18 @@ def read_table(path: Path, columns: Columns) -> list[Labeled]:
     return [examples[row] for row in labeled_rows([one.labels for one in examples], str(path))]
 
 
-def labeled_rows(labels: Sequence[tuple[str, ...]], place: str) -> list[int]:
+def labeled_rows(
+    labels: Sequence[tuple[str, ...]], place: str, *, is_told: bool = True
+) -> list[int]:
     """Returns the indices of the rows with a label, and prints a note with the number of others.
 
     Args:
         labels: the labels of each row.
         place: the name of the table, for the note.
+        is_told: whether the note is printed.
     """
     rows = [row for row, own in enumerate(labels) if own]
-    if len(rows) < len(labels):
+    if is_told and len(rows) < len(labels):
         print(
             f"note: {len(labels) - len(rows)} of the {len(labels)} rows of {place} have no "
             "label and are skipped",
