@@ -102,7 +102,7 @@ def test_classify_labels_arguments_files_and_pipes(run, tmp_path, capsys, monkey
     records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [record["text"] for record in records] == texts
     assert [record["labels"] for record in records][:2] == [["good"], ["bad"]]
-    assert set(records[0]) == {"text", "labels", "probabilities"}
+    assert set(records[0]) == {"text", "labels", "probabilities", "is_cut"}
     for record in records:
         assert sum(record["probabilities"].values()) == pytest.approx(1, abs=1e-5)
     file = tmp_path / "texts.txt"
@@ -171,12 +171,17 @@ def test_a_text_s_labels_do_not_depend_on_the_others(run):
 @pytest.mark.parametrize(
     ("cut", "tokens"), [("end", ("the", "film", "was")), ("middle", ("the", "film", "story"))]
 )
-def test_what_is_read_is_what_was_read_in_training(corpus, tmp_path, cut, tokens):
+def test_what_is_read_is_what_was_read_in_training(corpus, tmp_path, capsys, cut, tokens):
     workdir = tmp_path / "short"
     settings = {"data.max_tokens": 3, "data.cut": cut, "training.num_steps": 4}
     train(config_of(corpus, **settings), str(workdir), log=lambda line: None)
     (result,) = zoo.classify(zoo.load(workdir), "the film was a lovely story")
     assert result.tokens == (*tokens, "</s>")
+    assert result.is_cut
+    assert main(["classify", str(workdir), "the film was a lovely story", "the film"]) == 0
+    out, err = capsys.readouterr()
+    assert [json.loads(line)["is_cut"] for line in out.splitlines()] == [True, False]
+    assert "note: 1 of 2 texts have more than 3 tokens, of which the model does not read" in err
 
 
 def test_several_labels_from_training_to_the_command(tmp_path, capsys):

@@ -274,6 +274,14 @@ def test_a_text_that_is_none_is_one_line(command, run_directory, tmp_path, conte
     assert message in err
 
 
+@pytest.mark.parametrize("words", ["evaluate {} --text={}", "mix {} --tune={} --text=README.md"])
+def test_a_table_is_no_running_text(command, run_directory, tmp_path, words):
+    (tmp_path / "a.csv").write_text("text,label\na net,good\n")
+    code, _, err = command(*words.format(run_directory, tmp_path / "a.csv").split())
+    assert (code, err.count("\n")) == (2, 1)
+    assert "a.csv is a table, but a language model reads running text" in err
+
+
 def test_a_directory_that_only_the_checkpoint_names_is_not_followed(command, run_directory):
     for name in ("evaluate", "diagnose"):
         code, out, err = command(name, run_directory)

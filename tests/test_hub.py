@@ -214,6 +214,27 @@ def test_nothing_is_loaded_from_a_run_whose_steps_are_all_damaged(tmp_path):
     assert "checkpoints/5 is damaged: checksums.json is missing" in error
 
 
+def test_files_and_wrong_steps_are_told_apart(tmp_path):
+    for name in ("a.csv", "x.stablehlo"):
+        (tmp_path / name).write_text("any")
+        assert f"{name} is a file, but its name ends with neither .saf" in error_of(tmp_path / name)
+    assert error_of(tmp_path / "x.stablehlo").endswith("A .stablehlo file runs with jax alone.")
+    for step in (75, 200):
+        (tmp_path / "checkpoints" / str(step)).mkdir(parents=True)
+    assert error_of(tmp_path / "checkpoints/76") == (
+        f"{tmp_path} has no step 76; it has 75, 200; or give {tmp_path}"
+    )
+    (tmp_path / "none/checkpoints").mkdir(parents=True)
+    assert "there is no checkpoint" in error_of(tmp_path / "none/checkpoints/3")
+    assert "the name of the checkpoint is empty; give its name" in error_of("")
+
+
+def test_the_directory_of_the_steps_names_its_run(tmp_path):
+    save(tmp_path, 3)
+    error = error_of(tmp_path / "checkpoints")
+    assert error == f"{tmp_path / 'checkpoints'} has the steps of a run; give the run, {tmp_path}"
+
+
 def test_directories_without_a_checkpoint_are_told_apart(tmp_path):
     assert f"{tmp_path} is no checkpoint" in error_of(tmp_path)
     (tmp_path / "config.json").write_text("{}")

@@ -24,12 +24,21 @@ DOWN = {
     "given": {"errors"},
     "whole_file": {"errors"},
     "whole_characters": {"errors"},
+    "unique_keys": set(),
     "buckets": {"errors"},
     "layers": {"checks", "errors"},
     "report": {"errors", "whole_file"},
     "cards": {"errors"},
     "terminal": {"errors"},
-    "data": {"buckets", "checks", "errors", "kept", "special_tokens", "whole_characters"},
+    "data": {
+        "buckets",
+        "checks",
+        "errors",
+        "kept",
+        "special_tokens",
+        "unique_keys",
+        "whole_characters",
+    },
     "models": {"by_name", "checks", "layers", "errors", "special_tokens"},
     "exchange": {"models", "data", "errors", "special_tokens", "whole_characters", "whole_file"},
     "decoding": {
@@ -89,6 +98,7 @@ DOWN["hub"] = {
 }
 DOWN["__init__"] = set(DOWN)
 DOWN["serve"] = DOWN["diagnostics"] | {
+    "unique_keys",
     "whole_characters",
     "diagnostics",
     "decoding",

@@ -97,6 +97,10 @@ def test_every_function_takes_a_name(names):
 def test_a_name_of_another_kind_or_of_nothing_is_told(names):
     with pytest.raises(UserError, match="this is a classifier, not a language model; use classify"):
         zoo.generate("topics")
+    with pytest.raises(UserError, match="not a language model; use evaluate_classifier"):
+        zoo.evaluate("topics", TEXT)
+    with pytest.raises(UserError, match="not a language model; use evaluate_translator"):
+        zoo.evaluate("german", TEXT)
     with pytest.raises(UserError, match="there is no checkpoint 'lstn'; released: lstm"):
         zoo.generate("lstn")
 
@@ -114,6 +118,16 @@ def test_a_name_of_another_kind_or_of_nothing_is_told(names):
         (lambda m: zoo.generate(m, seed=True), UserError, "seed is True, a bool; use a whole"),
         (lambda m: zoo.perplexity(m, 5), TypeError, "text is 5, an int; give a string or a list"),
         (lambda m: zoo.perplexity(m, b"a"), TypeError, "text is b'a', a bytes; give a string"),
+        (lambda m: zoo.perplexity(m, {"a": 1}), TypeError, "text is {'a': 1}, a dict; give a str"),
+        (lambda m: zoo.generate(m, {"a"}), TypeError, "prompt is {'a'}, a set; give a string or"),
+        (lambda m: zoo.mix({"lstm"}, "a"), TypeError, "checkpoints is {'lstm'}, a set; give a l"),
+        (lambda m: zoo.train({}, "x"), TypeError, "the config is {}, of type dict; give a config"),
+        (lambda m: zoo.train(None, "x"), TypeError, "the config is None, of type NoneType; give"),
+        (
+            lambda m: zoo.build("csv_classifier", m.vocabulary, labels="ab"),
+            TypeError,
+            "labels is 'ab', a str; give a list of them",
+        ),
         (lambda m: zoo.mix("lstm", "a"), TypeError, "checkpoints is 'lstm', a str; give a list"),
         (lambda m: NeuralCache(size="500"), UserError, "size is '500', a str; use a whole number"),
         (lambda m: zoo.DynamicEvaluation(rate="x"), UserError, "rate is 'x', a str; use a number"),

@@ -200,6 +200,13 @@ def test_the_command_reads_files_and_pipes_and_writes_columns(
     assert [line.split("\t")[0] for line in told.splitlines()] == ["New", "Ulm.", "", "Bonn", ""]
 
 
+@pytest.mark.parametrize("name", ["a.conll", "a.tsv", "a.bio"])
+def test_columns_are_no_texts(run, capsys, tmp_path, name):
+    (tmp_path / name).write_text("New\tB-LOC\nUlm\tI-LOC\n")
+    assert main(["tag", str(run), f"--file={tmp_path / name}"]) == 2
+    assert f"{name} has columns, but tag reads one text per line" in capsys.readouterr().err
+
+
 def test_texts_and_a_file_are_one_too_many(run, capsys, tmp_path):
     assert main(["tag", str(run), "Ulm", "--file=x.txt"]) == 2
     assert "there are texts and --file; give one of them" in capsys.readouterr().err

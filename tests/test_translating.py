@@ -203,7 +203,7 @@ def test_the_command_evaluates(run, corpus, capsys, tmp_path):
         (["evaluate", "RUN", "--source=a"], "give both"),
         (
             ["evaluate", "RUN", "--text=a.txt"],
-            "--text is not for a translator; leave it out",
+            "--text is not for a translator; give its sources and translations with --source=FILE",
         ),
         (["evaluate", "RUN", "--mode=stream"], "--mode is not for a translator; leave it out"),
         (

@@ -3,7 +3,7 @@
 import dataclasses
 import numbers
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from zoo.errors import UserError
@@ -14,6 +14,9 @@ _KINDS: dict[type, tuple[type | tuple[type, ...], str]] = {
     float: (numbers.Real, "a number"),
     str: (str, "a text"),
 }
+
+
+_NO_LIST = (bytes, Mapping, Set)  # a dictionary would give its keys, and a set has no order
 
 
 def given_texts(given: str | Sequence[str], what: str = "texts") -> list[str]:
@@ -36,7 +39,7 @@ def given_texts(given: str | Sequence[str], what: str = "texts") -> list[str]:
     """
     if isinstance(given, str):
         return [given]
-    if isinstance(given, bytes) or not isinstance(given, Iterable):
+    if isinstance(given, _NO_LIST) or not isinstance(given, Iterable):
         raise TypeError(
             f"{what} is {_shown(given)}, {_kind(given)}; give a string or a list of strings"
         )
@@ -74,7 +77,7 @@ def given_list(given: Iterable[Any], what: str) -> list[Any]:
     """Returns an argument as a list; a text is refused.
 
     Raises:
-        TypeError: the argument is a text, or is not a list.
+        TypeError: the argument is a text, a dictionary or a set, or is not a list.
 
     Example:
         >>> given_list("python_docs_lstm", "checkpoints")
@@ -82,7 +85,7 @@ def given_list(given: Iterable[Any], what: str) -> list[Any]:
             ...
         TypeError: checkpoints is 'python_docs_lstm', a str; give a list of them
     """
-    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+    if isinstance(given, (str, *_NO_LIST)) or not isinstance(given, Iterable):
         raise TypeError(f"{what} is {_shown(given)}, {_kind(given)}; give a list of them")
     return list(given)
 

@@ -253,17 +253,33 @@ def _summary(directory: epath.Path) -> str:
 
 def _find(name: str) -> epath.Path:
     """Returns the verified directory of the step of a name or a path."""
+    if not name:
+        raise UserError("the name of the checkpoint is empty; give its name, or its path")
     released = _released()
     path = released.get(name) or user_place(name)
     try:
         if not path.is_dir():
-            raise UserError(_unknown(name, released))
+            raise UserError(_no_file(name, path) or _unknown(name, released))
         if checkpoints.is_step_directory(path):
             checkpoints.verify(path)
             return path
         return _step_of_run(path)
     except checkpoints.DamagedCheckpoint as error:
         raise UserError(f"{error}; copy it again, or load another step of its run") from error
+
+
+def _no_file(name: str, path: epath.Path) -> str:
+    """Returns why a path is no checkpoint if it is a file or belongs to a run, otherwise ""."""
+    if path.exists():
+        alone = " A .stablehlo file runs with jax alone." if name.endswith(".stablehlo") else ""
+        return (
+            f"{name} is a file, but its name ends with neither {SAFETENSORS_SUFFIX}, .arpa nor "
+            f".lm; give such a file, or a run's or a step's directory.{alone}"
+        )
+    if path.parent.name == "checkpoints" and (found := checkpoints.steps(path.parent.parent)):
+        run = path.parent.parent
+        return f"{run} has no step {path.name}; it has {', '.join(map(str, found))}; or give {run}"
+    return ""
 
 
 def _unknown(name: str, released: dict[str, epath.Path]) -> str:
@@ -280,6 +296,8 @@ def _step_of_run(workdir: epath.Path) -> epath.Path:
         raise UserError(f"{workdir} has no sound checkpoint; {damaged[0]}")
     if newest is None and (workdir / checkpoints.CONFIG).exists():
         raise UserError(f"{workdir} has no complete checkpoint yet; wait until its run saves one")
+    if newest is None and workdir.name == "checkpoints" and checkpoints.steps(workdir.parent):
+        raise UserError(f"{workdir} has the steps of a run; give the run, {workdir.parent}")
     if newest is None:
         raise UserError(
             f"{workdir} is no checkpoint: it has neither {checkpoints.PARAMS}/, like the directory "

@@ -137,6 +137,7 @@ CSV_ERRORS = [
 JSONL_ERRORS = [
     (row('"a"', '"b"') + '{"text"\n', "t.jsonl, line 2: it is no JSON"),
     ("[" * 200_000, "t.jsonl, line 1: it is no JSON"),
+    (row('"a"', '"b", "text": "x"'), "t.jsonl, line 1: the key 'text' occurs twice; keep one of"),
     ("[1]\n", "t.jsonl, line 1: it is '[1]'; use one object per line"),
     ('{"text": "a"}\n', f"line 1: there is no column 'label'; it has 'text'; use {LABEL}"),
     ('{"label": "a"}\n', f"line 1: there is no column 'text'; it has 'label'; use {TEXT}"),

@@ -215,6 +215,15 @@ def test_classifiers_and_translators(root, capsys):
     assert bleu["first"] == pytest.approx(score.bleu, abs=1e-6)
 
 
+def test_scores_of_different_tasks_are_not_put_side_by_side(root, capsys):
+    words = ["evaluate", root / "topics", root / "lstm", f"--text={root}/text.txt"]
+    assert main([str(word) for word in words]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "topics is a classifier and " in err
+    assert "lstm a language model; give models of one task" in err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -225,7 +234,7 @@ def test_classifiers_and_translators(root, capsys):
         (["german", "german_vector", "--text={root}/text.txt"], "--text is not for a translator"),
         (
             ["lstm", "gru", "--source={root}/de.txt", "--target={root}/en.txt"],
-            "--source is not for a language model",
+            "--source is not for a language model; give --text=FILE instead",
         ),
         (["lstm", "gru", "--text={root}/text.txt", "--beam_size=2"], "--beam_size is not for a"),
         (["lstm", "gru"], "knows no corpus; give a text with --text=FILE"),

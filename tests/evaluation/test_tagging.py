@@ -137,6 +137,18 @@ def test_nothing_right_and_nothing_there_is_0() -> None:
     assert type_table([]) == "type  precision  recall      F1  number"
 
 
+def test_scores_on_unknown_words_are_left_out_where_there_are_none() -> None:
+    gold, words = [["B-a", "O"]], [["x", "y"]]
+    found = score_tags(gold, gold, scheme="iob2", words=words, training_words=["x", "y"])
+    assert found.unknown.num_tokens == 0
+    assert {"known_accuracy", "known_span_recall"} < found.numbers().keys()
+    assert not [name for name in found.numbers() if name.startswith("unknown")]
+    assert "accuracy" not in found.to_json()["unknown"]
+    other = score_tags(gold, gold, scheme="iob2", words=words, training_words=["x"])
+    assert other.numbers()["unknown_accuracy"] == 1
+    assert "unknown_span_recall" not in other.numbers()
+
+
 def test_scores_are_plain_json() -> None:
     record = json.loads(json.dumps(score(0, training_words=TRAINING_WORDS).to_json()))
     found = score(0, training_words=TRAINING_WORDS)

@@ -217,6 +217,7 @@ def refusal(body, take):
     [
         (b"", lambda fields: None, 400, "not valid JSON"),
         (b"\xff", lambda fields: None, 400, "not valid JSON"),
+        (b'{"a": 1, "a": 2}', lambda fields: None, 400, "the key 'a' occurs twice; keep one"),
         (b'{"a": NaN}', lambda fields: None, 400, "not valid JSON"),
         (b"[" * 30_000, lambda fields: None, 400, "not valid JSON"),
         ([], lambda fields: None, 400, "not an object"),

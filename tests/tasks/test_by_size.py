@@ -9,8 +9,8 @@ from tiny_run import ROOT, environment_with, read_config, write_corpus
 
 from zoo.errors import UserError
 from zoo.models.registry import ARCHITECTURES
-from zoo.tasks.by_size import lengths, open_in, settings_of_pairs, settings_of_texts
-from zoo.tasks.registry import find_task, settle
+from zoo.tasks.by_size import describe, lengths, open_in, settings_of_pairs, settings_of_texts
+from zoo.tasks.registry import build_workload, find_task, settle
 from zoo.training import config as configs
 from zoo.training.config import base_config, leave_open
 from zoo.training.loop import train
@@ -191,6 +191,34 @@ def test_an_open_config_trains_and_goes_on_with_its_corpus(tmp_path):
 
 
 @pytest.mark.slow
+def test_only_what_follows_from_the_corpus_is_told(tmp_path):
+    config = own_config("csv_classifier", tmp_path)
+    config.training.num_steps = config.evaluation.every_steps = 7
+    line = describe(settle(config), open_in(config))
+    assert "training.checkpoint_every_epochs=" in line
+    for field in ("training.num_epochs", "evaluation.every_epochs", "model.hidden_sizes"):
+        assert field not in line
+    assert describe(settle(config), ["training.num_epochs"]) == ""
+
+
+def test_a_given_cell_has_the_settings_of_a_network(tmp_path):
+    config = own_config("csv_classifier", tmp_path)
+    assert settle(config).optimizer.name == "adamw"
+    config.model.cell = "lstm"
+    settled = settle(config)
+    assert (settled.model.cell, settled.model.pooling) == ("lstm", "attention")
+    assert (settled.optimizer.name, settled.optimizer.learning_rate) == ("adam", 2e-3)
+
+
+def test_rows_that_are_skipped_are_told_once(tmp_path, capsys):
+    config = own_config("csv_classifier", tmp_path)
+    with (tmp_path / "table.csv").open("a") as table:
+        table.write("no label,\n")
+    config.data.skip_unlabeled = True
+    build_workload(config)
+    assert capsys.readouterr().err.count("have no label and are skipped") == 1
+
+
 def test_a_flag_sets_an_open_field(tmp_path):
     config = own_config("csv_classifier", tmp_path)
     flags = {

@@ -1,6 +1,7 @@
 """`python -m zoo classify`: labels texts, and prints a JSON object for each."""
 
 import argparse
+import sys
 from typing import TYPE_CHECKING
 
 from zoo.commands.lines import UnknownTokens
@@ -79,7 +80,7 @@ def run(arguments: argparse.Namespace) -> None:
     from zoo.evaluation.classifying import TrainedClassifier, classify
     from zoo.models.trained import require
 
-    unknown = UnknownTokens()
+    unknown, num_cut = UnknownTokens(), 0
     with row_writer(arguments.output, chosen) as write:
         checkpoint = require(arguments.checkpoint, TrainedClassifier)
         for rows in given_rows(arguments):
@@ -91,12 +92,20 @@ def run(arguments: argparse.Namespace) -> None:
                 found = attribute(checkpoint, texts, method=arguments.attribution)
             for number, (row, result) in enumerate(zip(rows, results, strict=True)):
                 unknown.count(result.tokens.count(UNKNOWN))
+                num_cut += result.is_cut
                 make = _table_row if is_table else _record
                 more = {"attribution": _attributed(found[number])} if found else {}
                 write(make(checkpoint, row, result, arguments) | more)
             if arguments.picture:
                 _draw(arguments.picture, results, found)
     unknown.tell()
+    if num_cut:
+        print(
+            f"note: {num_cut:,} of {unknown.num_texts:,} texts have more than "
+            f"{checkpoint.max_tokens} tokens, of which the model does not read the "
+            f"{checkpoint.cut}; to read more, train with data.max_tokens=NUMBER",
+            file=sys.stderr,
+        )
 
 
 def _draw(path: str, results: "list[Classification]", found: "list[Attribution]") -> None:

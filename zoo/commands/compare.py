@@ -6,6 +6,7 @@ from pathlib import Path
 
 from zoo.commands.lines import (
     add_measured_text,
+    check_one_task,
     check_task_flags,
     measured_files,
     measured_request,
@@ -68,12 +69,8 @@ def _compare(arguments: argparse.Namespace, files: tuple[Path, ...]) -> Json:
     from zoo.tasks.registry import find_task
 
     checkpoints = [zoo.load(name) for name in (arguments.first, arguments.second)]
-    kinds = [one.kind.noun for one in checkpoints]
-    if kinds[0] != kinds[1]:
-        raise UserError(
-            f"{arguments.first} is a {kinds[0]} and {arguments.second} a {kinds[1]}; give two "
-            "models of one task"
-        )
+    nouns = [one.kind.noun for one in checkpoints]
+    check_one_task((arguments.first, arguments.second), nouns)
     tasks = [find_task(one.config["model"]["architecture"]) for one in checkpoints]
     for task in tasks:
         check_task_flags(task, arguments)

@@ -16,11 +16,12 @@ from zoo.commands.adapting import (
 )
 from zoo.commands.lines import (
     add_measured_text,
+    check_one_task,
     check_task_flags,
     measured_files,
     measured_request,
 )
-from zoo.errors import UserError
+from zoo.errors import WRONG_FORM, UserError
 from zoo.evaluation.modes import MODES
 from zoo.report.page import write_report
 from zoo.report.records import REPORT
@@ -124,6 +125,7 @@ def _run_several(names: list[str], arguments: argparse.Namespace) -> None:
     """Measures several models, and prints each score, the mean and the spread."""
     if arguments.picture:
         raise UserError("--picture draws the confusion matrix of one model; give one CHECKPOINT")
+    check_one_task(names, [_noun(name) for name in names])
     records = [measure(arguments, name) for name in names]
     _note(arguments.checkpoints, names, records)
     found = spreads([score_values(record) for record in records])
@@ -134,6 +136,18 @@ def _run_several(names: list[str], arguments: argparse.Namespace) -> None:
         print(json.dumps(record, ensure_ascii=False))
         return
     print(spread_table(names, found))
+
+
+def _noun(name: str) -> str:
+    """Returns what a model is, such as "classifier"; parameters are read only if it is a file."""
+    from zoo import hub
+    from zoo.tasks.registry import find_task
+
+    if Path(name).expanduser().is_file():
+        return hub.load(name).kind.noun
+    with suppress(*WRONG_FORM):
+        return find_task(hub.describe(name)["config"]["model"]["architecture"]).kind.noun
+    return hub.load(name).kind.noun  # which says what is wrong with the records
 
 
 def _note(given: Sequence[str], names: Sequence[str], records: Sequence[Json]) -> None:

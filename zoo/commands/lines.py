@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from zoo.data.splits import SPLITS
-from zoo.data.text_reading import line_groups, read_lines, read_text, readable, user_path
+from zoo.data.text_reading import line_groups, read_lines, readable, user_path
 from zoo.errors import UserError
 from zoo.special_tokens import UNKNOWN
 from zoo.types import Json
@@ -80,7 +80,29 @@ def check_task_flags(task: "Task", arguments: argparse.Namespace) -> None:
     """Raises a UserError for a given flag that the task does not have; a flag not given is None."""
     for flag in _TASK_FLAGS:
         if getattr(arguments, flag, None) is not None and flag not in task.flags:
-            raise UserError(f"--{flag} is not for a {task.kind.noun}; leave it out")
+            advice = "leave it out"
+            if flag == "text" and "source" in task.flags:
+                advice = "give its sources and translations with --source=FILE --target=FILE"
+            elif flag == "source" and "text" in task.flags:
+                advice = "give --text=FILE instead of --source and --target"
+            raise UserError(f"--{flag} is not for a {task.kind.noun}; {advice}")
+
+
+def check_one_task(names: Sequence[str], nouns: Sequence[str]) -> None:
+    """Refuses models of different tasks, whose scores cannot be compared.
+
+    Args:
+        names: the models as the user named them.
+        nouns: what each model is, such as "classifier"; see `Kind.noun`.
+
+    Raises:
+        UserError: if a model is of another task than the first model.
+    """
+    for name, noun in zip(names, nouns, strict=True):
+        if noun != nouns[0]:
+            raise UserError(
+                f"{names[0]} is a {nouns[0]} and {name} a {noun}; give models of one task"
+            )
 
 
 def check_one_source(arguments: argparse.Namespace) -> None:
@@ -149,12 +171,14 @@ class UnknownTokens:
 
 
 def read_plain(file: str) -> str:
-    """Returns the text of a file by the rule of `zoo.data.text_reading`.
+    """Returns the text of a file, for a language model, by the rule of `zoo.data.text_reading`.
 
     Raises:
-        UserError: if the file cannot be read, or is not UTF-8.
+        UserError: if the file is a table, cannot be read, or is not UTF-8.
     """
-    return read_text(user_path(file))
+    from zoo.data.tables import read_running_text
+
+    return read_running_text(user_path(file))
 
 
 def check_encoding(text: str, what: str) -> None:

@@ -69,14 +69,28 @@ def check_row_arguments(
         formats: the possible formats.
 
     Raises:
-        UserError: if a flag needs another flag.
+        UserError: if a flag needs another flag, or a table is given without its column.
     """
     check_one_source(arguments)
     if arguments.column is not None and not arguments.file:
         raise UserError("--column is a column of a table; give the table with --file")
     if arguments.id is not None and arguments.column is None:
         raise UserError("--id is a column of a table; give the column of the text with --column")
+    if arguments.column is None and arguments.file:
+        _refuse_table(user_path(arguments.file))
     return _chosen_format(arguments, usual, formats)
+
+
+def _refuse_table(path: Path) -> None:
+    """Raises a UserError if a file is a table, whose raw lines are no texts."""
+    from zoo.data.tables import column_names, is_table
+
+    if is_table(path) and path.is_file():
+        raise UserError(
+            f"{path} is a table; name the column of the text, such as --column=text (it has "
+            f"{', '.join(map(repr, column_names(path)))[:200]}), or rename it to .txt to read its "
+            "raw lines"
+        )
 
 
 def given_rows(arguments: argparse.Namespace) -> Iterator[list[Row]]:

@@ -2,9 +2,12 @@
 
 import argparse
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.commands.lines import check_one_source, given_lines
+from zoo.data.text_reading import user_path
+from zoo.errors import UserError
 
 if TYPE_CHECKING:
     from zoo.evaluation.tagger import Tagging
@@ -46,9 +49,11 @@ def run(arguments: argparse.Namespace) -> None:
     """Predicts and prints the tags of the texts.
 
     Raises:
-        UserError: if there is no text, or the checkpoint is not a tagger.
+        UserError: if there is no text, the file has columns, or the checkpoint is not a tagger.
     """
     check_one_source(arguments)
+    if arguments.file:
+        _refuse_columns(user_path(arguments.file))
     import zoo
 
     checkpoint = zoo.load(arguments.checkpoint)
@@ -57,6 +62,18 @@ def run(arguments: argparse.Namespace) -> None:
         given = texts if arguments.split == "words" else [text.split() for text in texts]
         for result in zoo.tag(checkpoint, given):
             print(write(result), flush=True)
+
+
+def _refuse_columns(path: Path) -> None:
+    """Raises a UserError if a file has columns, whose tags would be read as words."""
+    from zoo.data.corpora.conll_file import COLUMN_SUFFIXES
+    from zoo.data.tables import is_table, unpacked_suffix
+
+    if (is_table(path) or unpacked_suffix(path) in COLUMN_SUFFIXES) and path.is_file():
+        raise UserError(
+            f"{path} has columns, but tag reads one text per line; write each sentence into a line "
+            "of a .txt file, and add --split=spaces if its words are split already"
+        )
 
 
 def _json(result: "Tagging") -> str:

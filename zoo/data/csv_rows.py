@@ -66,6 +66,14 @@ def csv_rows(
         raise _wrong_quote(path, start, record, form, error) from error
 
 
+def header_names(path: Path, *, has_quotes: bool) -> list[str]:
+    """Returns the names in the header of a table; `csv_rows` describes the arguments."""
+    header = next((line for line in read_lines(path) if line.strip()), "")
+    first = next(iter(_LINE.findall(header)), "")
+    form = _find_form(first, ()) if has_quotes else _TABS
+    return [name.strip() for name in next(csv.reader([first], **form), [])]
+
+
 def _keep(lines: Iterator[str], record: list[str]) -> Iterator[str]:
     """Yields the lines, and appends each line to the record."""
     for line in lines:

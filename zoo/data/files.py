@@ -34,7 +34,7 @@ def find_files(corpus: Corpus, config: SharedDataConfig) -> dict[str, tuple[Path
         `WHOLE` if the user named one file.
 
     Raises:
-        UserError: no directory was given, or a file is missing.
+        UserError: no directory was given, a file is missing, or a split has several files.
     """
     ends = ["." + getattr(config, field) for field in corpus.languages] or [""]
     wanted = _wanted(corpus, ends)
@@ -72,9 +72,30 @@ def find_files(corpus: Corpus, config: SharedDataConfig) -> dict[str, tuple[Path
 
 
 def _choose(folder: Path, stems: str | tuple[str, ...], ends: list[str]) -> tuple[Path, ...]:
-    """Returns the files of the first name that has a file, or of the first name if none has."""
-    named = [tuple(folder / (stem + end) for end in ends) for stem in _alternatives(stems)]
-    return next((paths for paths in named if any(path.exists() for path in paths)), named[0])
+    """Returns the files of the only name that has a file, or of the first name if none has.
+
+    Raises:
+        UserError: several names have a file, so that all but one would be ignored. A packed copy of
+            a file is no other file.
+    """
+    named = [tuple(_there(folder / (stem + end)) for end in ends) for stem in _alternatives(stems)]
+    found: dict[str, tuple[Path, ...]] = {}
+    for paths in named:
+        if there := [path.name.removesuffix(".gz") for path in paths if path.exists()]:
+            found.setdefault(there[0], paths)
+    if len(found) > 1:
+        first, second, *_ = [next(filter(Path.exists, paths)) for paths in found.values()]
+        raise UserError(
+            f"{folder} has {first.name} and {second.name} for the same split; keep one of them in "
+            "this directory"
+        )
+    return next(iter(found.values()), named[0])
+
+
+def _there(path: Path) -> Path:
+    """Returns a path, or the path of its packed copy if only that is there."""
+    packed = path.with_name(f"{path.name}.gz")
+    return packed if packed.exists() and not path.exists() else path
 
 
 def _alternatives(names: str | tuple[str, ...]) -> tuple[str, ...]:

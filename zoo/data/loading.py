@@ -112,8 +112,12 @@ def load_corpus(config: TextConfig) -> dict[str, list[str]]:
     return {split: list(lines) for split, lines in open_corpus(config).items()}
 
 
-def load_labeled_corpus(config: LabeledDataConfig) -> LabeledCorpus:
+def load_labeled_corpus(config: LabeledDataConfig, *, is_told: bool = True) -> LabeledCorpus:
     """Returns the texts and labels of a corpus, which are read when they are used.
+
+    Args:
+        config: the name of the corpus, the place of its files, and its columns.
+        is_told: whether a note tells the number of rows that are skipped.
 
     Raises:
         UserError: see `open_corpus`.
@@ -126,7 +130,8 @@ def load_labeled_corpus(config: LabeledDataConfig) -> LabeledCorpus:
         multiple = corpus.multiple or bool(config.label_separator)
     if config.skip_unlabeled:
         for split, examples in splits.items():
-            rows = labeled_rows(examples.column("labels"), f"{config.directory} ({split})")
+            place = f"{config.directory} ({split})"
+            rows = labeled_rows(examples.column("labels"), place, is_told=is_told)
             splits[split] = examples.select(np.array(rows, np.int64))
     complete = draw_missing(splits, _fractions(config), config.corpus, known_by="labels")
     return LabeledCorpus(
@@ -178,7 +183,8 @@ def load_tagged_corpus(config: TaggedDataConfig) -> TaggedCorpus:
         splits = tfds_datasets.read_tagged(config)
     else:
         splits = open_splits(find_corpus(config.corpus, Tagged), config)
-    complete = draw_missing(splits, _fractions(config), config.corpus)
+    advice = "use more sentences, and put a blank line between them"
+    complete = draw_missing(splits, _fractions(config), config.corpus, advice=advice)
     return TaggedCorpus(*in_scheme(complete, config))
 
 

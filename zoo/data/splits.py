@@ -76,6 +76,7 @@ def draw_missing(
     *,
     drawn_by: str = "",
     known_by: str = "",
+    advice: str = "use a longer one",
 ) -> dict[str, Stored]:
     """Returns three splits; draws each missing split from the training split.
 
@@ -87,6 +88,7 @@ def draw_missing(
             so that no value occurs in two splits.
         known_by: a field with several values, such as the labels of a text. If it is set, a drawn
             example with a value that no training example has stays in the training split.
+        advice: what to do if the training split has too few examples to draw from.
 
     Raises:
         UserError: a split is empty.
@@ -110,7 +112,13 @@ def draw_missing(
         complete |= {split: given.select(rows) for split, rows in drawn_rows.items()}
     for split in SPLITS:
         if not len(complete[split]):
-            reason = f"the training split has {len(given)} examples, use a longer one"
+            reason = f"the training split has too few examples ({len(given):,}); {advice}"
+            if missing and drawn_by and num_groups < len(given):
+                reason = (
+                    f"the field {drawn_by} of the {len(given):,} training examples has too few "
+                    f"different values ({num_groups:,}); add others, as no value may be in two "
+                    "splits"
+                )
             if known_by and split in missing and round(fractions[split] * len(given)):
                 reason = (
                     f"the {known_by} of the examples that were drawn for it occur nowhere else; "

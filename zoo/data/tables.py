@@ -12,11 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from zoo.data.config import LabeledDataConfig
-from zoo.data.csv_rows import csv_rows
+from zoo.data.csv_rows import csv_rows, header_names
 from zoo.data.examples import Labeled
-from zoo.data.text_reading import numbered_lines
+from zoo.data.text_reading import numbered_lines, read_text
 from zoo.errors import UserError
 from zoo.types import Json
+from zoo.unique_keys import RepeatedKey, unique_keys
 from zoo.whole_characters import require_whole_characters
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl")
@@ -104,15 +105,18 @@ def read_table(path: Path, columns: Columns) -> list[Labeled]:
     return [examples[row] for row in labeled_rows([one.labels for one in examples], str(path))]
 
 
-def labeled_rows(labels: Sequence[tuple[str, ...]], place: str) -> list[int]:
+def labeled_rows(
+    labels: Sequence[tuple[str, ...]], place: str, *, is_told: bool = True
+) -> list[int]:
     """Returns the indices of the rows with a label, and prints a note with the number of others.
 
     Args:
         labels: the labels of each row.
         place: the name of the table, for the note.
+        is_told: whether the note is printed.
     """
     rows = [row for row, own in enumerate(labels) if own]
-    if len(rows) < len(labels):
+    if is_told and len(rows) < len(labels):
         print(
             f"note: {len(labels) - len(rows)} of the {len(labels)} rows of {place} have no "
             "label and are skipped",
@@ -148,7 +152,7 @@ def _rows(path: Path, wanted: Mapping[str, str]) -> Iterator[tuple[Json, str]]:
         path: the table.
         wanted: for each column that must be there, the field of the config that names it.
     """
-    kind = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+    kind = unpacked_suffix(path)
     if kind not in TABLE_SUFFIXES:
         raise UserError(f"{path} ends with {kind!r}; use one of {', '.join(TABLE_SUFFIXES)}")
     if kind == ".jsonl":
@@ -156,15 +160,58 @@ def _rows(path: Path, wanted: Mapping[str, str]) -> Iterator[tuple[Json, str]]:
     return csv_rows(path, wanted, has_quotes=kind == ".csv")
 
 
+def unpacked_suffix(path: Path) -> str:
+    """Returns the suffix of a file, without the .gz of a packed file.
+
+    Example:
+        >>> unpacked_suffix(Path("texts.csv.gz")), unpacked_suffix(Path("texts.txt"))
+        ('.csv', '.txt')
+    """
+    return Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
+
+
+def is_table(path: Path) -> bool:
+    """Returns whether the name of a file is the name of a table, such as texts.csv."""
+    return unpacked_suffix(path) in TABLE_SUFFIXES
+
+
+def column_names(path: Path) -> list[str]:
+    """Returns the names of the columns of a table; for a .jsonl file, the keys of the first object.
+
+    Raises:
+        UserError: the table cannot be read.
+    """
+    kind = unpacked_suffix(path)
+    if kind == ".jsonl":
+        return next((list(row) for row, _ in json_rows(path)), [])
+    return header_names(path, has_quotes=kind == ".csv")
+
+
+def read_running_text(path: Path) -> str:
+    """Returns the text of a file that is read as a whole, for a language model.
+
+    Raises:
+        UserError: the file is a table, or cannot be read.
+    """
+    if is_table(path) and path.is_file():
+        raise UserError(
+            f"{path} is a table, but a language model reads running text; write the texts of the "
+            "table into a .txt file, or rename it to .txt to read its raw lines"
+        )
+    return read_text(path)
+
+
 def json_rows(path: Path) -> Iterator[tuple[Json, str]]:
     """Yields the objects of a .jsonl file, each with its place for messages.
 
     Raises:
-        UserError: a line is not a JSON object.
+        UserError: a line is not a JSON object, or has a key twice.
     """
     for line, place in numbered_lines(path):
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=unique_keys)
+        except RepeatedKey as error:
+            raise UserError(f"{place}: {error}") from error
         except (ValueError, RecursionError) as error:
             raise UserError(f"{place}: it is no JSON ({error}); use one object per line") from error
         if not isinstance(row, dict):

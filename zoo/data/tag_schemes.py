@@ -11,8 +11,9 @@ differ in the letters:
     plain                                               tags that mark no spans, such as NOUN
 
 Sources: Ramshaw and Marcus 1995 (iob1), Tjong Kim Sang and Veenstra 1999 (iob2), Ratinov and Roth
-2009 (bioes, which they call BILOU). Spans are counted as in the evaluation script of CoNLL-2000, so
-tags that break a rule of their scheme still mark spans:
+2009 (bioes, which they call BILOU). L and U of BILOU are read as E and S.
+Spans are counted as in the evaluation script of CoNLL-2000, so tags that break a rule of their
+scheme still mark spans:
 
 * A span begins at B and S. It begins at any other letter if the token before is outside, or has E,
   S or another label.
@@ -20,17 +21,20 @@ tags that break a rule of their scheme still mark spans:
 """
 
 import collections
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from zoo.errors import UserError
+from zoo.errors import Note, UserError
 
 IOB1, IOB2, BIOES, PLAIN = "iob1", "iob2", "bioes", "plain"
 SCHEMES = (IOB1, IOB2, BIOES, PLAIN)
 OUTSIDE = "O"
 
 _LETTERS = {IOB1: "IB", IOB2: "BI", BIOES: "BIES", PLAIN: ""}
-_ANY_LETTER = frozenset("BIES")
+_READ_AS = {"B": "B", "I": "I", "E": "E", "S": "S", "L": "E", "U": "S"}  # L and U of BILOU
+_LEAST_SPANS = 0.9  # of the tags besides O, if the other tags are taken for mistakes
+_MOST_NAMED = 5
 
 TagPair = tuple[str | None, str | None]  # two neighbouring tags; None is the border of the sentence
 
@@ -56,20 +60,20 @@ def check_scheme(scheme: str) -> None:
 
 
 def split_tag(tag: str) -> tuple[str, str]:
-    """Returns the letter and the label of a tag of a scheme with spans.
+    """Returns the letter and the label of a tag of a scheme with spans; L becomes E, and U S.
 
     Raises:
         UserError: the tag is neither "O" nor a letter of a scheme, a hyphen and a label.
 
     Example:
-        >>> split_tag("B-work-of-art"), split_tag("O")
-        (('B', 'work-of-art'), ('O', ''))
+        >>> split_tag("B-work-of-art"), split_tag("O"), split_tag("U-loc")
+        (('B', 'work-of-art'), ('O', ''), ('S', 'loc'))
     """
     letter, hyphen, label = tag.partition("-")
     if tag == OUTSIDE:
         return OUTSIDE, ""
-    if letter in _ANY_LETTER and hyphen and label:
-        return letter, label
+    if letter in _READ_AS and hyphen and label:
+        return _READ_AS[letter], label
     raise UserError(
         f"the tag is {tag[:40]!r}; tags of spans are O, B-LABEL and I-LABEL, such as B-person, and "
         "in the scheme bioes also E-LABEL and S-LABEL; if every word has a tag of its own, use "
@@ -265,18 +269,57 @@ def _fits(pair: TagPair, scheme: str) -> bool:
     return may_start(second, scheme) if first is None else allowed(first, second, scheme)
 
 
+def is_bilou(pairs: Mapping[TagPair, int]) -> bool:
+    """Returns whether a tag has a letter of BILOU that bioes writes in another way.
+
+    Example:
+        >>> is_bilou(count_pairs([["B-loc", "L-loc"]])), is_bilou(count_pairs([["S-loc"]]))
+        (True, False)
+    """
+    return any(tag is not None and tag.startswith(("L-", "U-")) for _, tag in pairs)
+
+
+def _warn_of_strange(pairs: Mapping[TagPair, int]) -> None:
+    """Warns of tags that mark no spans if nearly all other tags do, as one wrong tag ends all."""
+    strange: collections.Counter[str] = collections.Counter()
+    num_spans = 0
+    for (_, tag), count in pairs.items():
+        if tag is None or tag == OUTSIDE:
+            continue
+        try:
+            split_tag(tag)
+            num_spans += count
+        except UserError:
+            strange[tag] += count
+    if num_spans and num_spans >= _LEAST_SPANS * (num_spans + strange.total()):
+        named = ", ".join(
+            f"{tag[:40]!r} ({count:,} {'time' if count == 1 else 'times'})"
+            for tag, count in strange.most_common(_MOST_NAMED)
+        )
+        warnings.warn(
+            f"{num_spans:,} tags look like tags of spans, but not {named}, so that no tag counts "
+            "as a span; correct such tags in the file, or use data.file_scheme=plain if the tags "
+            "mark no spans",
+            Note,
+            stacklevel=5,
+        )
+
+
 def find_scheme(pairs: Mapping[TagPair, int]) -> str:
     """Returns the scheme that tags are written in.
 
     The first rule that fits decides:
 
     * "plain" if all tags are "O", or if a tag is neither "O" nor a letter with a label.
-    * "bioes" if a tag has the letter E or S.
+    * "bioes" if a tag has the letter E or S, or L or U.
     * "iob1" if the tags break a rule of iob2 and no rule of iob1.
     * "iob2" otherwise.
 
     Args:
         pairs: the counts that `count_pairs` returns.
+
+    Warns:
+        Note: nearly all tags have a letter with a label, but a few do not, so that none is a span.
 
     Example:
         >>> [find_scheme(count_pairs([tags.split()])) for tags in ("I-a B-a", "B-a I-a O", "DT NN")]
@@ -288,6 +331,7 @@ def find_scheme(pairs: Mapping[TagPair, int]) -> str:
             try:
                 letters.add(split_tag(tag)[0])
             except UserError:
+                _warn_of_strange(pairs)
                 return PLAIN
     if letters <= {OUTSIDE}:
         return PLAIN

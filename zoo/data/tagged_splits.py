@@ -18,6 +18,7 @@ from zoo.data.tag_schemes import (
     count_forbidden,
     count_pairs,
     find_scheme,
+    is_bilou,
     split_tag,
 )
 from zoo.errors import Note, UserError
@@ -54,7 +55,8 @@ def in_scheme(
     is_broken = _warn_of_forbidden(pairs, written, config.corpus)
     _warn_of_unseen(pairs, written, config.corpus)
     converted: dict[str, Sequence[Tagged]] = dict(splits)
-    if target not in (PLAIN, written) or is_broken:
+    is_other = target != PLAIN and any(map(is_bilou, pairs.values()))  # L and U become E and S
+    if target not in (PLAIN, written) or is_broken or is_other:
         change = partial(_converted, source=written, target=target)
         converted = {split: sentences.map(change) for split, sentences in splits.items()}
     return converted, target

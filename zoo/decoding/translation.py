@@ -29,7 +29,7 @@ from zoo.special_tokens import END, END_ID
 from zoo.types import Json, Params
 from zoo.whole_characters import require_whole_characters
 
-TRANSLATOR = Kind("translator", "translate")
+TRANSLATOR = Kind("translator", "translate", "evaluate_translator")
 BATCH_SIZE = 64
 BUCKET_LENGTHS = (16, 32, 64, 128, 256)
 FINE_LENGTHS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256)  # less padding, for many texts

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from jax import Array
 
-from zoo.data.labeled_batching import encode_texts, pad
+from zoo.data.labeled_batching import cut_rows, encode_texts, pad
 from zoo.data.labels import DEFAULT_THRESHOLD, Labels
 from zoo.data.token_file import row_lengths
 from zoo.errors import UserError
@@ -24,7 +24,7 @@ from zoo.models.trained import Checkpoint, Kind, ModelOrName, require
 from zoo.special_tokens import END
 from zoo.types import Json, Params
 
-CLASSIFIER = Kind("classifier", "classify")
+CLASSIFIER = Kind("classifier", "classify", "evaluate_classifier")
 SHAPES = Shapes(
     batch_size=64,
     lengths=(8, 16, 32, 64, 128, 256, 512),
@@ -95,6 +95,7 @@ class Classification:
             several labels.
         tokens: the tokens that it read; the last token is the end, `</s>`.
         weights: the share of each token in the pooled vector; they sum to one.
+        is_cut: whether a part of the text was not read because the text is too long.
     """
 
     text: str
@@ -102,6 +103,7 @@ class Classification:
     probabilities: dict[str, float] = dataclasses.field(hash=False)
     tokens: tuple[str, ...]
     weights: tuple[float, ...]
+    is_cut: bool = False
 
     def to_json(self) -> Json:
         """Returns the record as plain JSON types."""
@@ -141,7 +143,7 @@ def classify(checkpoint: ModelOrName, texts: str | Sequence[str]) -> list[Classi
     if not texts:
         return []
     labels, vocabulary = trained.labels, trained.vocabulary
-    rows, found = _read(trained, texts)
+    rows, is_cut, found = _read(trained, texts)
     chosen = choose(found.probabilities, labels, trained.thresholds)
     order = np.argsort(-found.probabilities, axis=1, kind="stable")
     return [
@@ -151,9 +153,17 @@ def classify(checkpoint: ModelOrName, texts: str | Sequence[str]) -> list[Classi
             probabilities=dict(zip(labels.names, probabilities, strict=True)),
             tokens=(*(vocabulary.tokens[token] for token in row[:-1].tolist()), END),
             weights=tuple(weights.tolist()),
+            is_cut=cut,
         )
-        for text, row, weights, probabilities, ranked, is_chosen in zip(
-            texts, rows, found.weights, found.probabilities.tolist(), order, chosen, strict=True
+        for text, row, cut, weights, probabilities, ranked, is_chosen in zip(
+            texts,
+            rows,
+            is_cut.tolist(),
+            found.weights,
+            found.probabilities.tolist(),
+            order,
+            chosen,
+            strict=True,
         )
     ]
 
@@ -184,17 +194,19 @@ def evaluate_classifier(
     if not trained.labels.multiple and any(len(own) != 1 for own in given):
         raise UserError(f"{trained.name} gives each text one label; give one label for each text")
     targets = trained.labels.encode(given)
-    _, found = _read(trained, texts)
+    *_, found = _read(trained, texts)
     return score_probabilities(found.probabilities, targets, trained.labels, trained.thresholds)
 
 
 def _read(
     checkpoint: TrainedClassifier, texts: Sequence[str]
-) -> tuple[Sequence[np.ndarray], Predictions]:
-    """Returns the tokens of each text, and the output of the classifier for them."""
-    rows = encode_texts(checkpoint.vocabulary, texts, checkpoint.max_tokens, checkpoint.cut)
+) -> tuple[Sequence[np.ndarray], np.ndarray, Predictions]:
+    """Returns the tokens of each text, whether it was cut, bool[N], and the predictions."""
+    whole = encode_texts(checkpoint.vocabulary, texts)
+    rows = cut_rows(whole, checkpoint.max_tokens, checkpoint.cut)
+    is_cut = row_lengths(whole) > row_lengths(rows)
     multiple = checkpoint.labels.multiple
-    return rows, predict(checkpoint.model, checkpoint.params, rows, multiple=multiple)
+    return rows, is_cut, predict(checkpoint.model, checkpoint.params, rows, multiple=multiple)
 
 
 def predict(

@@ -147,7 +147,7 @@ def evaluate(checkpoint: ModelOrName, text: str | Sequence[str], *, mode: Mode =
     Raises:
         UserError: if the text is empty, the mode is unknown, or the score is not finite.
     """
-    model = require_language_model(checkpoint)
+    model = require_language_model(checkpoint, to_measure=True)
     lines = text_lines(text)
     score = score_tokens(
         model.model,

@@ -86,10 +86,19 @@ class WordsScore:
         """The fraction of gold spans that were found; 0 if there are none."""
         return self.num_right_spans / max(self.num_spans, 1)
 
+    def scores(self) -> dict[str, float]:
+        """Returns the scores by name; a score is left out if there is nothing to score.
+
+        Example:
+            >>> WordsScore(num_tokens=4, num_right=3, num_spans=0, num_right_spans=0).scores()
+            {'accuracy': 0.75}
+        """
+        found = {"accuracy": self.accuracy} if self.num_tokens else {}
+        return found | ({"span_recall": self.span_recall} if self.num_spans else {})
+
     def to_json(self) -> Json:
-        """Returns the counts and the scores by name."""
-        scores = {"accuracy": self.accuracy, "span_recall": self.span_recall}
-        return {**dataclasses.asdict(self), **scores}
+        """Returns the counts, and the scores of `scores`."""
+        return {**dataclasses.asdict(self), **self.scores()}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,6 +161,8 @@ class TaggingScores:
     def numbers(self) -> dict[str, float]:
         """Returns the scores that are single numbers, by name; plain tags have no F1.
 
+        Scores on unknown words are left out if there are none.
+
         Example:
             >>> scores = score_tags([["NN"]], [["NN"]], scheme="plain", words=[["net"]])
             >>> scores.numbers()
@@ -163,9 +174,7 @@ class TaggingScores:
             found |= {"f1": own.f1, "precision": own.precision, "recall": own.recall}
         for name, words in (("known", self.known), ("unknown", self.unknown)):
             if words is not None:
-                found[f"{name}_accuracy"] = words.accuracy
-                if self.spans is not None:
-                    found[f"{name}_span_recall"] = words.span_recall
+                found |= {f"{name}_{score}": value for score, value in words.scores().items()}
         return found
 
     def to_json(self) -> Json:

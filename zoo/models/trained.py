@@ -16,10 +16,12 @@ class Kind(NamedTuple):
     Attributes:
         noun: the name of the kind, such as "classifier".
         command: the command of `python -m zoo` that uses such a model.
+        measure: the Python function that measures such a model, if it is not `zoo.evaluate`.
     """
 
     noun: str
     command: str
+    measure: str = ""
 
 
 LANGUAGE_MODEL = Kind("language model", "generate")
@@ -190,8 +192,12 @@ def require(checkpoint: ModelOrName, wanted: type[Wanted]) -> Wanted:
     raise _refusal(model.kind, wanted.kind)
 
 
-def require_language_model(checkpoint: ModelOrName) -> TrainedModel:
+def require_language_model(checkpoint: ModelOrName, *, to_measure: bool = False) -> TrainedModel:
     """Returns a language model, a mixture or an adaptive model; loads it if a name is given.
+
+    Args:
+        checkpoint: a trained model, or an argument of `zoo.load`.
+        to_measure: whether the error for another kind names the function that measures it.
 
     Raises:
         UserError: it is another kind of model.
@@ -199,9 +205,10 @@ def require_language_model(checkpoint: ModelOrName) -> TrainedModel:
     """
     model = opened(checkpoint)
     if model.kind != LANGUAGE_MODEL:
-        raise _refusal(model.kind, LANGUAGE_MODEL)
+        use = model.kind.measure if to_measure else ""
+        raise _refusal(model.kind, LANGUAGE_MODEL, use)
     return model
 
 
-def _refusal(found: Kind, wanted: Kind) -> UserError:
-    return UserError(f"this is a {found.noun}, not a {wanted.noun}; use {found.command}")
+def _refusal(found: Kind, wanted: Kind, use: str = "") -> UserError:
+    return UserError(f"this is a {found.noun}, not a {wanted.noun}; use {use or found.command}")

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from zoo.errors import UserError
 from zoo.serve.limits import Refused
+from zoo.unique_keys import RepeatedKey, unique_keys
 from zoo.whole_characters import require_whole_characters
 
 MAX_CHARACTERS = 2000
@@ -35,7 +36,9 @@ class Fields:
 
     def __init__(self, body: bytes, max_characters: int = MAX_CHARACTERS):
         try:
-            record = json.loads(body, parse_constant=_no_number)
+            record = json.loads(body, parse_constant=_no_number, object_pairs_hook=unique_keys)
+        except RepeatedKey as error:
+            raise Refused(400, str(error)) from None
         except (ValueError, RecursionError):
             raise Refused(400, "the body is not valid JSON; send an object such as {}") from None
         if not isinstance(record, dict):

@@ -10,9 +10,10 @@ chooses its value. A value that the user sets is kept. RESULTS.md has the measur
 
 The mean of embeddings is nearly a linear model. It is trained by AdamW with a learning rate of
 0.005 and a weight decay of 1. The others are trained by Adam with 0.002, and half of the pooled
-vector is dropped. Large initial embeddings make single rare words recognisable, which many labels
-need. Batches have 32 texts, or fewer if an epoch would have fewer than four batches. From 20,000
-texts on, batches have 64 texts, and words that occur once are unknown.
+vector is dropped. These settings also hold for a small table if the user gives a cell. Large
+initial embeddings make single rare words recognisable, which many labels need. Batches have 32
+texts, or fewer if an epoch would have fewer than four batches. From 20,000 texts on, batches have
+64 texts, and words that occur once are unknown.
 
     translator   pairs       subwords                    batch   rate
                  < 20,000    40 of 100 pairs, at most    32      0.003
@@ -35,19 +36,20 @@ MANY_LABELS, FEW_TEXTS, MANY_TEXTS = 10, 3000, 20_000
 FEW_PAIRS, MANY_PAIRS = 20_000, 100_000
 
 
-def settings_of_texts(num_texts: int, num_labels: int) -> Json:
+def settings_of_texts(num_texts: int, num_labels: int, cell: str | None = None) -> Json:
     """Returns the settings of a classifier, see the rule above.
 
     Args:
         num_texts: the number of training texts.
         num_labels: the number of distinct labels.
+        cell: the cell that the user gave. With a cell, the other settings suit a network.
 
     Example:
         >>> settings_of_texts(1000, 2)["model.cell"], settings_of_texts(5000, 50)["model.cell"]
         ('none', 'gru')
     """
     many_labels, many_texts = num_labels >= MANY_LABELS, num_texts >= MANY_TEXTS
-    is_bag = num_texts < FEW_TEXTS and not many_labels
+    is_bag = num_texts < FEW_TEXTS and not many_labels and cell in (None, "none")
     return {
         "data.batch_size": _batch_size(num_texts, 64 if many_texts else 32),
         "data.min_count": 2 if many_texts else 1,
@@ -161,7 +163,9 @@ def fill(config: ConfigDict, values: Json) -> ConfigDict:
 
 
 def describe(config: ConfigDict, fields: list[str]) -> str:
-    """Returns a line with fields and their values.
+    """Returns a line with fields and their values, or "" if no value follows from the corpus.
+
+    Lengths in epochs are left out if the user gave them in steps, and sizes if there are no layers.
 
     Example:
         >>> describe(ConfigDict({"model": {"sizes": (3, 4)}}), ["model.sizes"])
@@ -171,6 +175,10 @@ def describe(config: ConfigDict, fields: list[str]) -> str:
     for field in fields:
         section, name = field.split(".")
         value = config[section][name]
+        if field in LENGTHS and not value:
+            continue
+        if field == "model.hidden_sizes" and config.model.get("cell") == "none":
+            continue
         shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
         told.append(f"{field}={shown}")
-    return f"by the size of the corpus: {' '.join(told)}"
+    return f"by the size of the corpus: {' '.join(told)}" if told else ""

@@ -173,9 +173,10 @@ class Classification(Task):
     def settle(self, config: ConfigDict) -> Json:
         """Returns values for open fields by the number of training texts; see `Task.settle`."""
         given: Json = {name: value for name, value in config.data.items() if value is not None}
-        train = load_labeled_corpus(LabeledDataConfig(**given)).splits["train"]
+        # The workload reads the corpus again, and tells what it skips.
+        train = load_labeled_corpus(LabeledDataConfig(**given), is_told=False).splits["train"]
         num_texts, num_labels = len(train.texts), len({one for row in train.labels for one in row})
-        values = settings_of_texts(num_texts, num_labels)
+        values = settings_of_texts(num_texts, num_labels, config.model.cell)
         steps_per_epoch = num_texts / (config.data.batch_size or values["data.batch_size"])
         aim, most = (2400, 16) if num_labels >= MANY_LABELS else (1000, 10)
         return values | lengths(config, steps_per_epoch, aim=aim, most=most)

@@ -17,7 +17,7 @@ from zoo.data.batching import Batch, SeededBatches, SentenceBatches
 from zoo.data.config import DataConfig
 from zoo.data.loading import open_corpus
 from zoo.data.streams import StreamBatches
-from zoo.data.text_reading import read_text
+from zoo.data.tables import read_running_text
 from zoo.data.token_file import TokenFile
 from zoo.data.vocabulary import vocabulary_from_json
 from zoo.diagnostics.figures import gradient_figure
@@ -255,7 +255,7 @@ class LanguageModeling(Task):
         model = request.adapted or checkpoint
         if not request.files:
             return evaluate(model, _lines(checkpoint, request), mode=request.mode)
-        score = evaluate(model, read_text(request.files[0]), mode=request.mode)
+        score = evaluate(model, read_running_text(request.files[0]), mode=request.mode)
         warn_of_unknown(score)
         return score
 
@@ -282,7 +282,7 @@ LANGUAGE_MODELING = LanguageModeling()
 def _lines(checkpoint: TrainedLanguageModel, request: Request) -> list[str]:
     """Returns the lines of the text of a request."""
     if request.files:
-        return text_lines(read_text(request.files[0]))
+        return text_lines(read_running_text(request.files[0]))
     return corpus_lines(checkpoint, request.split, request.directory)
 
 

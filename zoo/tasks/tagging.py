@@ -300,7 +300,10 @@ def describe(scores: Scores) -> str:
     Example:
         >>> describe({"accuracy": 0.9, "unknown_accuracy": 0.5, "f1": 0.4})
         'F1 0.4000, accuracy 0.9000 (unknown words 0.5000)'
+        >>> describe({"accuracy": 0.9})
+        'accuracy 0.9000 (no unknown words)'
     """
     spans = f"F1 {scores['f1']:.4f}, " if "f1" in scores else ""
-    unknown = f" (unknown words {scores['unknown_accuracy']:.4f})"
-    return f"{spans}accuracy {scores['accuracy']:.4f}{unknown}"
+    accuracy = scores.get("unknown_accuracy")
+    unknown = "no unknown words" if accuracy is None else f"unknown words {accuracy:.4f}"
+    return f"{spans}accuracy {scores['accuracy']:.4f} ({unknown})"

@@ -30,6 +30,7 @@ def config(name: os.PathLike[str] | str) -> ConfigDict:
 
     Raises:
         UserError: if there is no such config, or its file fails.
+        TypeError: if the argument is neither a name nor a path.
 
     Example:
         >>> found = config("python_docs_lstm")
@@ -41,6 +42,11 @@ def config(name: os.PathLike[str] | str) -> ConfigDict:
         zoo.errors.UserError: no config is called 'python_docs_lstn'; did you mean \
 python_docs_lstm? A config is also a file with a function get_config, a run or a released checkpoint
     """
+    if not isinstance(name, str | os.PathLike):
+        raise TypeError(
+            f"the config is {name!r:.60}, of type {type(name).__name__}; give a config from "
+            "zoo.config, its name, or the path of a config file"
+        )
     given = os.fspath(name)
     files = config_paths()
     place, _, argument = given.partition(":")

@@ -68,7 +68,8 @@ def train(
     # This comes first: a corpus that cannot be used, on any host, then leaves nothing behind.
     if fields := open_in(config):
         config = hosts.together(lambda: settle(config))
-        log(describe(config, fields))
+        if told := describe(config, fields):
+            log(told)
         configs.check(config)
     workload = hosts.together(lambda: build_workload(config))
     return train_workload(

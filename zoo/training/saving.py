@@ -13,6 +13,7 @@ from ml_collections import ConfigDict
 from zoo.data.labels import Labels, make_labels
 from zoo.data.vocabulary import Vocabulary
 from zoo.errors import WRONG_FORM, UserError
+from zoo.given import given_list
 from zoo.models.registry import ARCHITECTURES
 from zoo.models.trained import Checkpoint, ModelOrName, require
 from zoo.report.records import flatten
@@ -56,6 +57,7 @@ def build(
     Raises:
         UserError: if the config is invalid, a classifier has no labels, a translator lacks a
             vocabulary, or the model is an n-gram model, which is counted.
+        TypeError: if an argument is of the wrong type.
 
     Example:
         >>> from zoo.data.vocabulary import build_vocabulary
@@ -79,7 +81,11 @@ def build(
             raise TypeError(f"{given!r:.60} is no vocabulary; give one of zoo.build_vocabulary")
     record = vocabulary.to_json()
     if labels:
-        made = labels if isinstance(labels, Labels) else make_labels([[name] for name in labels])
+        made = (
+            labels
+            if isinstance(labels, Labels)
+            else make_labels([[name] for name in given_list(labels, "labels")])
+        )
         record = {"tokens": record, "labels": made.to_json()}
     if source_vocabulary is not None:
         record = {"source": source_vocabulary.to_json(), "target": record}

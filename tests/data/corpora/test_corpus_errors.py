@@ -1,9 +1,11 @@
 """Corpora: what the user is told, the download, and datasets that TFDS prepared."""
 
 import dataclasses
+import gzip
 import hashlib
 import io
 import os
+from pathlib import Path
 
 import pytest
 import requests
@@ -13,7 +15,8 @@ from corpus_files import PENN_TREEBANK_FILES, TEXT_FILES, WIKITEXT_FILES, write_
 from zoo.data import corpora
 from zoo.data.config import DataConfig, LabeledDataConfig, ParallelDataConfig
 from zoo.data.corpora import find_corpus, list_corpora
-from zoo.data.examples import Text
+from zoo.data.examples import Labeled, Pair, Text
+from zoo.data.files import find_files
 from zoo.data.loading import load_corpus, load_labeled_corpus, load_parallel_corpus
 from zoo.errors import UserError
 
@@ -67,6 +70,35 @@ def test_missing_and_empty_files_are_named(tmp_path, corpus, names):
         expect_error(DataConfig(corpus, str(directory)), directory / name, "is empty")
         (directory / name).write_text(" \n\n")
         expect_error(DataConfig(corpus, str(directory)), directory / name, "is empty")
+
+
+@pytest.mark.parametrize(
+    ("config", "gives", "names"),
+    [
+        (LabeledDataConfig("table_file"), Labeled, ("train.csv", "train.jsonl")),
+        (LabeledDataConfig("table_file"), Labeled, ("validation.csv", "dev.csv.gz")),
+        (DataConfig("text_file"), Text, ("valid.txt", "validation.txt")),
+        (ParallelDataConfig("parallel_text"), Pair, ("valid.de", "dev.de")),
+    ],
+)
+def test_two_files_for_one_split_are_refused(tmp_path, config, gives, names):
+    for name in names:
+        (tmp_path / name).write_text("any text")
+    config = dataclasses.replace(config, directory=str(tmp_path))
+    with pytest.raises(UserError, match=f"has {' and '.join(names)} for the same split; keep one"):
+        find_files(find_corpus(config.corpus, gives), config)
+
+
+def test_packed_files_are_read_and_a_packed_copy_is_no_other_file(tmp_path):
+    directory = write_files(tmp_path / "text", TEXT_FILES, "abc")
+    expected = load_corpus(DataConfig("text_file", directory))
+    for name in TEXT_FILES:
+        path = Path(directory) / name
+        path.with_name(f"{name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+    assert load_corpus(DataConfig("text_file", directory)) == expected
+    for name in TEXT_FILES:
+        (Path(directory) / name).unlink()
+    assert load_corpus(DataConfig("text_file", directory)) == expected
 
 
 def test_not_utf8_names_file_and_offset(tmp_path):

@@ -1,6 +1,7 @@
 """Parallel corpora: every form is read in both directions, and a wrong file is told in one line."""
 
 import dataclasses
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,23 @@ def test_a_table_is_split_by_its_different_sources(tmp_path):
     assert sorted(rows(corpus)) == sorted(pairs)
     parts = [set(corpus[split].sources) for split in SPLITS]
     assert not parts[0] & parts[1] | parts[0] & parts[2] | parts[1] & parts[2]
+
+
+def test_pairs_of_one_source_cannot_be_split(tmp_path):
+    path = write_table(tmp_path / "all.tsv", [("Satz", f"sentence {n}") for n in range(60)])
+    with pytest.raises(UserError, match=r"source of the 60 training examples has too few .* \(1\)"):
+        load(path)
+
+
+def test_pairs_may_be_packed(tmp_path):
+    write_texts(tmp_path, "train")
+    table = write_table(tmp_path / "all.de-en.tsv")
+    expected = load(tmp_path), load(table)
+    for path in tmp_path.glob("*.*"):
+        path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+    packed = load(tmp_path), load(tmp_path / "all.de-en.tsv.gz")
+    assert [rows(corpus) for corpus in packed] == [rows(corpus) for corpus in expected]
 
 
 def test_the_name_of_a_table_may_tell_its_languages(tmp_path):

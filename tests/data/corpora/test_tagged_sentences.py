@@ -150,6 +150,28 @@ def test_forbidden_tags_begin_a_span_and_one_note_counts_them(tmp_path: Path) ->
     assert corpus.splits["validation"][0].tags == ("O", "B-loc", "B-loc")
 
 
+@pytest.mark.parametrize("scheme", ["auto", "bioes", "iob2"])
+def test_bilou_is_bioes_with_other_letters(tmp_path: Path, scheme: str) -> None:
+    written = [(w, tag_schemes.convert(t, "iob2", "bioes")) for w, t in SENTENCES * 4]
+    bioes = write_columns(tmp_path / "bioes.conll", written)
+    bilou = tmp_path / "bilou.conll"
+    bilou.write_text(bioes.read_text().replace("\tE-", "\tL-").replace("\tS-", "\tU-"))
+    assert bilou.read_text() != bioes.read_text()
+    expected, found = load(bioes, scheme=scheme), load(bilou, scheme=scheme)
+    assert found.scheme == expected.scheme
+    for split in expected.splits:
+        assert list(found.splits[split]) == list(expected.splits[split])
+
+
+def test_one_strange_tag_is_named(tmp_path: Path) -> None:
+    path = write_columns(tmp_path / "some.conll", SENTENCES * 20)
+    path.write_text(path.read_text().replace("B-per", "B_per", 1))
+    with pytest.warns(Note) as noted:
+        assert load(path).scheme == "plain"
+    assert "tags look like tags of spans, but not 'B_per' (1 time), so" in str(noted[0].message)
+    assert noted[0].filename == __file__
+
+
 def test_a_note_names_tags_that_training_lacks(tmp_path: Path) -> None:
     write_columns(tmp_path / "train.conll")
     write_columns(tmp_path / "valid.conll", [(("a", "b", "c"), ("B-per", "I-per", "O"))])
@@ -259,6 +281,33 @@ def test_what_is_wrong_with_columns(
     path = tmp_path / "broken.conll"
     path.write_text(text)
     assert told(path, read, **settings) == message
+
+
+def test_comments_before_sentences_are_skipped_with_one_note(tmp_path: Path) -> None:
+    path = tmp_path / "multi.conll"
+    path.write_text(
+        "# id 0 domain=en\n# a second\nNew _ _ B-loc\nUlm _ _ I-loc\n\n\n# id 1 domain=en\n"
+        "go _ _ O\n# _ _ O\n\n# _ _ O\n1 _ _ O\n"
+    )
+    with pytest.warns(Note, match=r"^3 lines of .*multi.conll are skipped as comments, because"):
+        found = read(path)
+    assert [one.tokens for one in found] == [("New", "Ulm"), ("go", "#"), ("#", "1")]
+
+
+@pytest.mark.parametrize("separator", ["\t", " "])
+def test_a_number_sign_may_begin_a_sentence(tmp_path: Path, separator: str) -> None:
+    sentences = [(("a", "b"), ("DT", "NN")), (("#", "1"), ("SYM", "CD"))]
+    path = write_columns(tmp_path / "signs.conll", sentences, separator)
+    assert read(path) == tagged(*sentences)
+
+
+def test_a_file_without_blank_lines_is_one_sentence_and_told(tmp_path: Path) -> None:
+    path = write_columns(tmp_path / "one.conll", SENTENCES)
+    path.write_text(path.read_text().replace("\n\n", "\n"))
+    assert told(path, load) == (
+        "split validation of corpus conll_file is empty; the training split has too few "
+        "examples (1); use more sentences, and put a blank line between them"
+    )
 
 
 def test_the_longest_sentence_is_read(tmp_path: Path) -> None:

@@ -1,19 +1,23 @@
 """Tagged sentences of the user in columns.
 
 A line has one word, and a blank line ends a sentence. Columns are separated by tabs; in a line
-without a tab, by blanks. A line that begins with -DOCSTART- is left out. The columns of CoNLL-2003
-are word, part of speech, chunk and name: data.tag_column=2 chooses the parts of speech, 3 the
-chunks, and 4 (the last column) the names.
+without a tab, by blanks. A line that begins with -DOCSTART- is left out, and so are lines of
+comments, which begin with "# " and stand before the first word of a sentence. The columns of
+CoNLL-2003 are word, part of speech, chunk and name: data.tag_column=2 chooses the parts of speech,
+3 the chunks, and 4 (the last column) the names.
 """
 
 import re
+import warnings
 from collections.abc import Callable, Iterator
 
 from zoo.data.corpora import Lines, Tagged, files_of_splits, register_corpus
 from zoo.data.token_lines import read_sentences
-from zoo.errors import UserError
+from zoo.errors import Note, UserError
 
-_SUFFIXES = (".conll", ".txt", ".tsv", ".bio", ".iob", ".iob2", ".bioes")
+_DOCUMENT = "-DOCSTART-"
+COLUMN_SUFFIXES = (".conll", ".bio", ".iob", ".iob2", ".bioes")
+_SUFFIXES = (".conll", ".txt", ".tsv", *COLUMN_SUFFIXES[1:])
 
 
 @register_corpus(
@@ -23,12 +27,51 @@ _SUFFIXES = (".conll", ".txt", ".tsv", ".bio", ".iob", ".iob2", ".bioes")
     optional=("validation", "test"),
     one_file=_SUFFIXES,
     keep_blank=True,
+    version="comments",
     origin="any files of columns with one word per line, as in CoNLL-2003; also one file, "
     "data.directory=FILE",
 )
 def conll_file(lines: Lines, *, word_column: str, tag_column: str) -> Iterator[Tagged]:
     """Yields the sentences of files with columns."""
-    return read_sentences(lines, column_reader(word_column, tag_column))
+    return read_sentences(_without_comments(lines), column_reader(word_column, tag_column))
+
+
+def _without_comments(lines: Lines) -> Iterator[str]:
+    """Yields the lines without the comments before sentences, and warns of these."""
+    num_comments, num_columns, is_start = 0, 0, True
+    for line in lines:
+        if is_start and _is_comment(line, num_columns):
+            num_comments += 1
+            continue
+        is_start = not line.strip() or line.startswith(_DOCUMENT)
+        num_columns = num_columns or (0 if is_start else len(_fields(line)))
+        yield line
+    if num_comments:
+        warnings.warn(
+            f"{num_comments:,} lines of {lines.paths[0]} are skipped as comments, because they "
+            'begin with "# " and stand before a sentence',
+            Note,
+            stacklevel=2,
+        )
+
+
+def _is_comment(line: str, num_columns: int) -> bool:
+    """Returns whether a line before a sentence is a comment; "# O" is a word and its tag.
+
+    Args:
+        line: the line.
+        num_columns: the number of columns of the words before it; 0 if there are none.
+
+    Example:
+        >>> _is_comment("# id 7", 2), _is_comment("# SYM", 2), _is_comment("# _ _ B-loc", 4)
+        (True, False, False)
+    """
+    fields = _fields(line)
+    if not line.startswith("# ") or "\t" in line:
+        return False
+    if len(fields) != (num_columns or len(fields)):
+        return True
+    return num_columns != 2 and not re.fullmatch("O|[BIESLU]-.+", fields[-1])
 
 
 def column_reader(word_column: str, tag_column: str) -> Callable[[str], tuple[str, str] | None]:
@@ -53,9 +96,9 @@ def column_reader(word_column: str, tag_column: str) -> Callable[[str], tuple[st
 
     def read(line: str) -> tuple[str, str] | None:
         nonlocal num_columns
-        if line.startswith("-DOCSTART-"):
+        if line.startswith(_DOCUMENT):
             return None
-        fields = line.split("\t") if "\t" in line else re.split(" +", line.strip(" "))
+        fields = _fields(line)
         num_columns = num_columns or len(fields)
         if len(fields) != num_columns:
             raise ValueError(
@@ -66,6 +109,10 @@ def column_reader(word_column: str, tag_column: str) -> Callable[[str], tuple[st
         return word, tag
 
     return read
+
+
+def _fields(line: str) -> list[str]:
+    return line.split("\t") if "\t" in line else re.split(" +", line.strip(" "))
 
 
 def _place(name: str, column: str) -> int:

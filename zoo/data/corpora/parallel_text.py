@@ -18,7 +18,7 @@ LANGUAGES = ("source_language", "target_language")
     gives=Pair,
     files={"train": "train", "validation": ("valid", "validation", "dev"), "test": "test"},
     optional=("validation", "test"),
-    one_file=(".tsv",),
+    one_file=(".tsv", ".tsv.gz"),
     languages=LANGUAGES,
     origin="two texts in UTF-8 whose lines are translations of each other; also one file of lines "
     "SOURCE tab TARGET, data.directory=FILE.tsv",
@@ -63,9 +63,10 @@ def _pair(lines: Lines, sentences: tuple[str, str]) -> Pair:
 
 def _is_turned(path: Path, languages: tuple[str, str]) -> bool:
     """Returns whether a table's name says that its second column is the source."""
-    if path.suffix != ".tsv":
+    name = Path(path.name.removesuffix(".gz"))
+    if name.suffix != ".tsv":
         raise UserError(f"{path} ends with {path.suffix!r}; use a .tsv file, or a directory")
-    columns = Path(path.stem).suffix.removeprefix(".").split("-")
+    columns = Path(name.stem).suffix.removeprefix(".").split("-")
     if len(columns) != 2:
         return False
     if set(columns) != set(languages):

@@ -62,6 +62,7 @@ _RESULTS = {
             "items": _NUMBER,
             "description": "The share of each token. Only if the request asks for tokens.",
         },
+        "is_cut": {"type": "boolean"},
     },
     "tag": {
         "text": _TEXT,
