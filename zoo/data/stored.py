@@ -63,10 +63,16 @@ class Stored(Sequence[Example]):
         if not isinstance(key, slice):
             return self[slice(key, key + 1 or None)][0]
         rows = np.asarray(self._rows[key], np.int64)
-        numbers, places = np.unique(rows // self._block_size, return_inverse=True)
-        blocks = [self._unpack(one) for one in read_records(self._records, numbers.tolist())]
-        inside = (rows % self._block_size).tolist()
-        chosen = [blocks[place][row] for place, row in zip(places.tolist(), inside, strict=True)]
+        blocks = rows // self._block_size
+        order = np.argsort(blocks, kind="stable")
+        numbers, starts = np.unique(blocks[order], return_index=True)
+        stops = [*starts.tolist()[1:], len(rows)]
+        chosen: list[Example] = [None] * len(rows)
+        records = read_records(self._records, numbers.tolist())
+        for record, start, stop in zip(records, starts, stops, strict=False):  # no rows: one stop
+            block = self._unpack(record)  # of which only the chosen examples stay in memory
+            for place in order[start:stop].tolist():
+                chosen[place] = block[rows[place] % self._block_size]
         return list(map(self._map, chosen)) if self._map else chosen
 
     def select(self, rows: np.ndarray) -> Self:
