@@ -1,6 +1,7 @@
 """What runs behind the training is done in order, one at a time, and its errors are not lost."""
 
 import threading
+import time
 
 import pytest
 
@@ -10,6 +11,13 @@ from zoo.training.behind import Behind
 
 def fail():
     raise UserError("the disk is full")
+
+
+def look_until(behind, is_over):
+    """Looks again and again, for half a minute at most."""
+    end = time.monotonic() + 30
+    while not is_over() and time.monotonic() < end:
+        behind.look()
 
 
 def test_actions_are_done_in_order_and_one_group_at_a_time():
@@ -33,8 +41,8 @@ def test_a_look_begins_the_next_action_once_the_one_before_has_ended():
     ended = threading.Event()
     with Behind() as behind:
         behind.start(lambda: None, ended.set)
-        while not ended.is_set():
-            behind.look()
+        look_until(behind, ended.is_set)
+    assert ended.is_set()
 
 
 @pytest.mark.parametrize("ask", [Behind.wait, lambda behind: behind.start(lambda: None)])
@@ -51,13 +59,8 @@ def test_an_error_is_raised_at_the_next_call_and_what_follows_is_dropped(ask):
 def test_a_look_raises_the_error_without_waiting_for_the_next_save():
     behind = Behind()
     behind.start(fail)
-
-    def look_on():
-        while True:
-            behind.look()
-
     with pytest.raises(UserError, match="the disk is full"):
-        look_on()
+        look_until(behind, lambda: False)
 
 
 def test_the_error_that_ends_a_run_is_not_hidden_by_one_from_behind():

@@ -222,7 +222,8 @@ def test_an_epoch_of_batches_has_every_text_once_with_its_labels():
             assert (tokens[length:] == END_ID).all()
             seen.append(text)
     assert sorted(seen) == list(range(24))
-    assert batches.batch(1, 0).tokens.tolist() == batches.batch(1, 0).tokens.tolist()
+    again = LabeledBatches(rows, targets, batch_size=4, bucket_lengths=(8, 16), seed=3)
+    assert again.batch(1, 0).tokens.tolist() == batches.batch(1, 0).tokens.tolist()
     with pytest.raises(IndexError):
         batches.batch(0, 6)
     with pytest.raises(UserError, match=r"24 texts, too few for batch_size=25; use .*=24 or less"):
