@@ -83,7 +83,7 @@ class TrainedTranslator(Checkpoint):
     """
 
     kind = TRANSLATOR
-    token_axes: ClassVar[Mapping[str, tuple[str, int]]] = {
+    token_axes: ClassVar[Mapping[str, tuple[str, *tuple[int, ...]]]] = {
         "embedding": ("target", 0),  # shared by both sides, which then have one vocabulary
         "source_embedding": ("source", 0),
         "target_embedding": ("target", 0),

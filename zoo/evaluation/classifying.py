@@ -45,7 +45,7 @@ class TrainedClassifier(Checkpoint):
     """
 
     kind = CLASSIFIER
-    token_axes: ClassVar[Mapping[str, tuple[str, int]]] = {
+    token_axes: ClassVar[Mapping[str, tuple[str, *tuple[int, ...]]]] = {
         "embedding": ("tokens", 0),
         "head/output_kernel": ("labels", 1),
         "head/output_bias": ("labels", 0),

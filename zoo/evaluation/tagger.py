@@ -4,9 +4,9 @@ Axes: B rows of a call, T time, N sentences, W different words, C characters of 
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import numpy as np
@@ -77,6 +77,15 @@ class TrainedTagger(Checkpoint):
     """
 
     kind = TAGGER
+    token_axes: ClassVar[Mapping[str, tuple[str, *tuple[int, ...]]]] = {
+        "embedding": ("tokens", 0),
+        "spelling/embedding": ("characters", 0),
+        "output_kernel": ("tags", 1),
+        "output_bias": ("tags", 0),
+        "start": ("tags", 0),
+        "between": ("tags", 0, 1),
+        "end": ("tags", 0),
+    }
 
     tags: tuple[str, ...]
     scheme: str
@@ -98,6 +107,12 @@ class TrainedTagger(Checkpoint):
             "scheme": self.scheme,
             "num_trained_words": self.num_trained_words,
         }
+
+    @property
+    def tokens(self) -> dict[str, Sequence[str]]:
+        """The words, the characters if they are read, and the tags by their ids."""
+        found = {"tokens": self.vocabulary.tokens, "tags": self.tags}
+        return found | ({"characters": self.characters.tokens} if self.characters else {})
 
     def encode(self, sentences: Sequence[Sequence[str]]) -> EncodedSentences:
         """Encodes sentences, given as lists of tokens, for the model."""

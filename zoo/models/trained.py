@@ -71,11 +71,11 @@ class Checkpoint:
         progress: the progress of the run, such as its scores.
         token_axes: the parameters that have a row or a column for each token. The key is the path
             of the parameter, with slashes; the value is the vocabulary (one of `tokens`) and the
-            axis.
+            axis, or several axes.
     """
 
     kind: ClassVar[Kind]
-    token_axes: ClassVar[Mapping[str, tuple[str, int]]] = {}
+    token_axes: ClassVar[Mapping[str, tuple[str, *tuple[int, ...]]]] = {}
 
     model: Any
     params: Params = dataclasses.field(default_factory=dict)
@@ -142,7 +142,7 @@ class TrainedLanguageModel(Checkpoint):
     """A trained language model; n-gram models belong to this class too."""
 
     kind = LANGUAGE_MODEL
-    token_axes: ClassVar[Mapping[str, tuple[str, int]]] = {
+    token_axes: ClassVar[Mapping[str, tuple[str, *tuple[int, ...]]]] = {
         "embedding": ("tokens", 0),
         "output_kernel": ("tokens", 1),
         "output_bias": ("tokens", 0),

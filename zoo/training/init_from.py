@@ -118,8 +118,8 @@ def _move_rows(trained: Checkpoint, new: Checkpoint) -> tuple[Params, tuple[str,
             continue
         ids = {token: number for number, token in enumerate(known)}
         rows = np.array([ids.get(token, -1) for token in tokens])
-        for path, (vocabulary, axis) in trained.token_axes.items():
-            if vocabulary == name and path in params:
+        for path, (vocabulary, *axes) in trained.token_axes.items():
+            for axis in axes if vocabulary == name and path in params else ():
                 params[path] = _take(params[path], rows, axis)
         notes.append(
             f"{(rows >= 0).sum():,} of {len(rows):,} {name} are known to {trained.name}; the "
