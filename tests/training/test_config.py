@@ -283,7 +283,7 @@ def test_every_classifier_in_configs_builds_its_model(path, monkeypatch):
     splits = dict.fromkeys(("train", "validation", "test"), texts)
     corpus = LabeledCorpus(splits, "goemotions" in path.stem)
     for module in (encoded_labeled, classification):
-        monkeypatch.setattr(module, "load_labeled_corpus", lambda data: corpus)
+        monkeypatch.setattr(module, "load_labeled_corpus", lambda data, **_: corpus)
     config = settle(config)
     workload = build_workload(config)
     params = jax.eval_shape(workload.init_params, jax.random.key(0))
