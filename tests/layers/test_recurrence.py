@@ -245,13 +245,22 @@ def test_a_subclass_that_changes_the_step_loses_the_faster_forms_of_its_base() -
             state, output = super().step(params, state, projected)
             return state, output / 2
 
+    class Unlike(MinGRU):
+        """Its inputs have another form, which the coefficients of the base cannot read."""
+
+        def project(self, params: Any, inputs: Any) -> Any:
+            return {"of_base": super().project(params, inputs)}
+
+        def step(self, params: Any, state: Any, projected: Any) -> Any:
+            return super().step(params, state, projected["of_base"])
+
     class Renamed(LSTM):
         pass
 
     assert Renamed(3).computes_its_step("derivative")
     keys = jax.random.split(jax.random.key(5), 9)
     inputs = jax.random.normal(keys[0], (2, 6, 4))
-    for cell in (NoForgetting(3), Halved(3)):
+    for cell in (NoForgetting(3), Halved(3), Unlike(3)):
         params = {
             name: jax.random.normal(key, one.shape)
             for key, (name, one) in zip(keys[1:], cell.parameters(4).items(), strict=False)

@@ -45,8 +45,12 @@ def fast_way(
     num_steps: object = jax.tree.leaves(sequence.projected)[0].shape[1]
     # An exported program for any number of steps goes step by step.
     if scan != "sequential" and not truncation and isinstance(num_steps, int):
-        coefficients = cell.coefficients(params, sequence.projected)
-        if coefficients is not None and cell.computes_its_step("coefficients"):
+        coefficients = (
+            cell.coefficients(params, sequence.projected)
+            if cell.computes_its_step("coefficients")
+            else None
+        )
+        if coefficients is not None:
             if scan == "auto" and _loop_is_faster(sequence):
                 return None
             return _parallel(cell, params, *coefficients, sequence)
@@ -62,7 +66,7 @@ def fast_way(
             + (", or no truncation" if truncation else "")
             + (", or no resets after the first step" if sequence.resets is not None else "")
         )
-    if scan == "auto" and cell.derivative is not None and cell.computes_its_step("derivative"):
+    if scan == "auto" and cell.computes_its_step("derivative") and cell.derivative is not None:
         return _by_derivative(cell, params, sequence, truncation)
     return None
 
@@ -99,8 +103,10 @@ def _by_chunks(cell: Cell, params: Params, sequence: Sequences) -> tuple[Array, 
 
     Returns None if the cell has no form by chunks.
     """
+    if not cell.computes_its_step("chunks"):
+        return None
     found = cell.chunks(params, sequence.projected, sequence.start, sequence.real_steps())
-    if found is None or not cell.computes_its_step("chunks"):
+    if found is None:
         return None
     outputs, final = found
     return sequence.without_padding(outputs), final
