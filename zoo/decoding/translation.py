@@ -4,7 +4,7 @@ Axes: B sources in a call, K hypotheses per source, S source steps, T target ste
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
@@ -22,7 +22,7 @@ from zoo.errors import UserError
 from zoo.fetching import fetch
 from zoo.given import check_kinds, given_texts
 from zoo.models.output import Model
-from zoo.models.trained import Checkpoint, Kind, ModelOrName, require
+from zoo.models.trained import Checkpoint, Kind, ModelOrName, TokenAxes, require
 from zoo.progress import track
 from zoo.side_by_side import side_by_side
 from zoo.special_tokens import END, END_ID
@@ -83,7 +83,7 @@ class TrainedTranslator(Checkpoint):
     """
 
     kind = TRANSLATOR
-    token_axes: ClassVar[Mapping[str, tuple[str, *tuple[int, ...]]]] = {
+    token_axes: ClassVar[TokenAxes] = {
         "embedding": ("target", 0),  # shared by both sides, which then have one vocabulary
         "source_embedding": ("source", 0),
         "target_embedding": ("target", 0),

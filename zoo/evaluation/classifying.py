@@ -4,7 +4,7 @@ Axes: B rows of a call, T time, N texts, C labels.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import ClassVar, NamedTuple
 
@@ -20,7 +20,7 @@ from zoo.evaluation.by_length import Shapes, read_by_length
 from zoo.evaluation.classification import ClassificationScore, choose, score_probabilities
 from zoo.given import given_list, given_texts
 from zoo.models.output import Model
-from zoo.models.trained import Checkpoint, Kind, ModelOrName, require
+from zoo.models.trained import Checkpoint, Kind, ModelOrName, TokenAxes, require
 from zoo.special_tokens import END
 from zoo.types import Json, Params
 
@@ -45,7 +45,7 @@ class TrainedClassifier(Checkpoint):
     """
 
     kind = CLASSIFIER
-    token_axes: ClassVar[Mapping[str, tuple[str, *tuple[int, ...]]]] = {
+    token_axes: ClassVar[TokenAxes] = {
         "embedding": ("tokens", 0),
         "head/output_kernel": ("labels", 1),
         "head/output_bias": ("labels", 0),

@@ -4,7 +4,7 @@ Axes: B rows of a call, T time, N sentences, W different words, C characters of 
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import ClassVar, NamedTuple
 
@@ -29,7 +29,7 @@ from zoo.fetching import fetch
 from zoo.given import given_list
 from zoo.models.output import Model
 from zoo.models.tagger import decode, read_texts
-from zoo.models.trained import Checkpoint, Kind, TrainedModel, require
+from zoo.models.trained import Checkpoint, Kind, TokenAxes, TrainedModel, require
 from zoo.special_tokens import END_ID, SPECIAL_IDS
 from zoo.types import Json, Params
 
@@ -77,7 +77,7 @@ class TrainedTagger(Checkpoint):
     """
 
     kind = TAGGER
-    token_axes: ClassVar[Mapping[str, tuple[str, *tuple[int, ...]]]] = {
+    token_axes: ClassVar[TokenAxes] = {
         "embedding": ("tokens", 0),
         "spelling/embedding": ("characters", 0),
         "output_kernel": ("tags", 1),

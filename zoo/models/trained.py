@@ -25,6 +25,7 @@ class Kind(NamedTuple):
 
 
 LANGUAGE_MODEL = Kind("language model", "generate")
+TokenAxes = Mapping[str, tuple[str, *tuple[int, ...]]]  # see `Checkpoint`
 
 
 class TrainedModel(Protocol):
@@ -75,7 +76,7 @@ class Checkpoint:
     """
 
     kind: ClassVar[Kind]
-    token_axes: ClassVar[Mapping[str, tuple[str, *tuple[int, ...]]]] = {}
+    token_axes: ClassVar[TokenAxes] = {}
 
     model: Any
     params: Params = dataclasses.field(default_factory=dict)
@@ -142,7 +143,7 @@ class TrainedLanguageModel(Checkpoint):
     """A trained language model; n-gram models belong to this class too."""
 
     kind = LANGUAGE_MODEL
-    token_axes: ClassVar[Mapping[str, tuple[str, *tuple[int, ...]]]] = {
+    token_axes: ClassVar[TokenAxes] = {
         "embedding": ("tokens", 0),
         "output_kernel": ("tokens", 1),
         "output_bias": ("tokens", 0),
