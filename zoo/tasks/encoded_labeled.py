@@ -122,15 +122,15 @@ def _strange(rows: Sequence[np.ndarray], texts: Sequence[str], vocabulary: str) 
 
 def _unseen(labels: Labels, of_test: Sequence[Sequence[str]]) -> tuple[str, ...]:
     """Returns a note on the test texts with a label that training lacks, or no note."""
-    unseen = [[label for label in own if label not in labels.names] for own in of_test]
-    number = sum(map(bool, unseen))
-    if not number:
+    known = set(labels.names)
+    unseen = [own for own in of_test if not known.issuperset(own)]
+    if not unseen:
         return ()
-    names = ", ".join(repr(name) for name in sorted({name for own in unseen for name in own})[:5])
+    names = ", ".join(map(repr, sorted(set().union(*unseen) - known)[:5]))
     return (
-        f"{number:,} of {len(unseen):,} test texts have labels that training lacks, such as {names}"
-        "; no model can be scored on them: leave them out of the test split, or add such texts to "
-        "training",
+        f"{len(unseen):,} of {len(of_test):,} test texts have labels that training lacks, such as "
+        f"{names}; no model can be scored on them: leave them out of the test split, or add such "
+        "texts to training",
     )
 
 

@@ -64,7 +64,9 @@ def encode_tagged_corpus(data: TaggedDataConfig) -> TaggedTexts:
         UserError: the corpus cannot be read, or has too few or too many tags.
     """
     corpus = load_tagged_corpus(data)
-    every = list(corpus.splits["train"])
+    # Each split is read, and its tags are converted, once.
+    splits = {split: list(sentences) for split, sentences in corpus.splits.items()}
+    every = splits["train"]
     train = [one for one in every if not data.max_tokens or len(one.tokens) <= data.max_tokens]
     tags = Counter(tag for sentence in train for tag in sentence.tags)
     check_tags(sorted(tags))
@@ -83,12 +85,12 @@ def encode_tagged_corpus(data: TaggedDataConfig) -> TaggedTexts:
         tuple(sorted(tags)),
         corpus.scheme,
         train,
-        list(corpus.splits["validation"]),
+        splits["validation"],
         (
             *_left_out(len(every) - len(train), len(every), data.max_tokens),
-            *_repeated(corpus.splits),
+            *_repeated(splits),
         ),
-        {split: of_tagged(sentences) for split, sentences in corpus.splits.items()},
+        {split: of_tagged(sentences) for split, sentences in splits.items()},
     )
 
 
@@ -103,7 +105,7 @@ def _left_out(number: int, total: int, max_tokens: int) -> tuple[str, ...]:
 
 
 def _repeated(splits: Mapping[str, Iterable[Tagged]]) -> tuple[str, ...]:
-    words = {split: [one.tokens for one in sentences] for split, sentences in splits.items()}
+    words = {split: (one.tokens for one in sentences) for split, sentences in splits.items()}
     return note_repeated("sentences", words)
 
 
