@@ -12,14 +12,10 @@ ONE_STEP = {"training__num_steps": 1, "evaluation__every_steps": 1, "model__outp
 STILL = {"optimizer__name": "sgd", "optimizer__learning_rate": 1e-30, "optimizer__warmup_steps": 0}
 
 
-def say_nothing(line):
-    del line
-
-
 def test_rows_and_columns_are_found_by_their_names(tmp_path):
     first = write_columns(tmp_path / "first.conll", tagged_sentences())
     settings = ONE_STEP | {"model__characters": "convolution"}
-    train(tagger_config(first, **settings), str(tmp_path / "first"), log=say_nothing)
+    train(tagger_config(first, **settings), str(tmp_path / "first"), log=lambda line: None)
     renamed = [
         (tuple(word.replace("Bonn", "Zug") for word in words), tags)
         for words, tags in tagged_sentences(seed=1)
@@ -27,7 +23,7 @@ def test_rows_and_columns_are_found_by_their_names(tmp_path):
     second = write_columns(tmp_path / "second.conll", renamed)
     more = {"data__scheme": "bioes", "training__init_from": str(tmp_path / "first")}
     config = tagger_config(second, **settings, **STILL, **more)
-    train(config, str(tmp_path / "second"), log=say_nothing)
+    train(config, str(tmp_path / "second"), log=lambda line: None)
     old, new = zoo.load(tmp_path / "first"), zoo.load(tmp_path / "second")
     assert old.tags != new.tags
     assert "Zug" not in old.vocabulary.tokens
